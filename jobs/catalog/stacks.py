@@ -54,7 +54,6 @@ class Container(Strict):
     shm_size: Word
     ipc: str = ""
     network: str = ""
-    privileged: bool
     publish_port: bool
     mount: Word
     name: Word
@@ -78,30 +77,20 @@ class LongInput(Strict):
 
 
 class Vllm(Strict):
-    """``vllm serve`` of one version. ``generation``: engine generation, which defines log and
-    metrics. ``enable_reasoning``: this flag exists and the parser needs it. ``reasoning_field``:
-    field of the reasoning in a reply. ``needs_both_think_tags``: the parser finds no reasoning in a
-    reply without <think>. ``mtp``: None without MTP. ``no_async_scheduling``: flag required with
-    MTP or pipeline parallelism. ``pipeline``: pipeline parallelism is published for this
-    version."""
+    """``vllm serve`` of one version. ``enable_reasoning``: this flag exists and the parser needs
+    it. ``needs_both_think_tags``: the parser finds no reasoning in a reply without <think>.
+    ``mtp``: None without MTP. ``no_async_scheduling``: flag required with MTP or pipeline
+    parallelism."""
 
     version: Word
-    generation: Literal["V0", "V1"]
     command: Command
-    port: Port
     health_path: Word
-    ready_line: Word
     max_concurrency: int | None = Field(None, ge=1)
     enable_reasoning: bool
     reasoning_parser: Word
-    reasoning_field: Literal["reasoning", "reasoning_content"]
     needs_both_think_tags: bool
-    tool_call_parser: str = ""
-    enable_log_requests: bool
-    rope_scaling_flag: Word
     mtp: Mtp | None = None
     no_async_scheduling: bool
-    pipeline: bool
     long_input: LongInput | None = None
     image: Image | None = None
     container: Container | None = None
@@ -110,33 +99,20 @@ class Vllm(Strict):
 
 class Online(Strict):
     """Benchmark over HTTP. ``default_backend`` uses the completions endpoint; the chat endpoint
-    needs ``chat_backend``. ``goodput_key``: key of goodput in the JSON. ``save_detailed``: lists of
-    single requests need a flag. ``random_is_symmetric``: range ratio r means ±r around the length,
-    else from r times the length up to the length. ``header_flag``: has a flag of headers;
-    without the flag every request has a connection of its own anyway."""
+    needs ``chat_backend``. ``save_detailed``: lists of single requests need a flag.
+    ``header_flag``: has a flag of headers; without the flag every request has a connection of its
+    own anyway."""
 
     command: Command
     default_backend: Word
     chat_backend: Word
     datasets: tuple[Dataset, ...]
-    default_dataset: Dataset
     sonnet_file: str = ""
     makes_result_dir: bool
     save_detailed: bool
-    goodput_key: Word
     sampling_flags: bool
-    best_of: bool
-    model_optional: bool
-    random_is_symmetric: bool
     header_flag: bool = False
-    exits_0_without_success: bool
     source: Text
-
-    @model_validator(mode="after")
-    def _the_default_is_there(self) -> Online:
-        if self.default_dataset not in self.datasets:
-            raise ValueError("default_dataset must be one of datasets")
-        return self
 
 
 class Offline(Strict):
@@ -147,7 +123,6 @@ class Offline(Strict):
     command: Command
     dataset_name: bool = False
     needs_import: str = ""
-    progress_word: str = ""
     source: Text
 
 
@@ -162,7 +137,6 @@ class Bench(Strict):
 
 class BuildIn(Strict):
     """Compiler and server of compiled models. ``config``: the server takes a YAML file, else flags.
-    ``ready_path`` answers when ready; ``health_path``, ``metrics_path``: "" if undocumented.
     ``bare_stream``: the stream has JSON lines without ``data:``. ``batch_size``: default
     concurrency; None if unpublished."""
 
@@ -175,10 +149,6 @@ class BuildIn(Strict):
     serve_command: Command
     config: bool
     port: Port
-    ready_path: Word
-    health_path: str = ""
-    metrics_path: str = ""
-    webui_port: Port
     bare_stream: bool
     batch_size: int | None = Field(None, ge=1)
     source: Text
@@ -196,21 +166,19 @@ class Evaluation(Strict):
 
 
 class Stack(Strict):
-    """Stack of tools. ``hosts``: type of host. ``tools``: name -> version. A version with "+" is a
-    minimum; "" is unspecified. ``environment``: that of vLLM without a container."""
+    """Stack of tools. ``hosts``: type of host. ``environment``: that of vLLM without a
+    container."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     order: int
     name: Word
     summary: Text
     hosts: Literal["vacc", "cpu"]
-    tools: dict[Word, str]
     environment: Word | Literal[""] = ""
     vllm: Vllm
     bench: Bench
     build_in: BuildIn | None = None
     evaluation: Evaluation
-    notes: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _vllm_runs_somewhere(self) -> Stack:

@@ -106,9 +106,7 @@ class Prepare(Kind, params=PrepareParams):
 
 
 def weights_of(params: PrepareParams) -> tuple[ZooModel, PackageSource]:
-    model = MODELS.get(params.model)
-    if model is None:
-        raise LaunchError(_("Unknown model. Choose one from the catalogue."), "model")
+    model = vacc.model_of(params.model)
     if model.package is None:
         raise LaunchError(_("No Python package contains the weights of this model."), "model")
     return model, model.package

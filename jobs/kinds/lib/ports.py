@@ -78,8 +78,8 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
         raise LaunchError(message % conflict.args, conflict.field)
 
 
-def refuse_address(address: str, field: str = "bind") -> None:
-    """Refuse an address at which no other machine reaches a server of its host.
+def refuse_address(address: str) -> None:
+    """Refuse an address, in ``bind``, at which no other machine reaches a server of its host.
 
     All addresses (``0.0.0.0``) and ``127.0.0.1`` are allowed; "" is the default.
     """
@@ -89,11 +89,11 @@ def refuse_address(address: str, field: str = "bind") -> None:
         ip = engine_addresses.ip_from(address)
     except ValueError:
         message = _("Enter an IP address of the host, such as 192.0.2.10.")
-        raise LaunchError(message, field) from None
+        raise LaunchError(message, "bind") from None
     is_reachable = engine_addresses.special(ip) in ("", engine_addresses.OWN)
     if not (is_reachable or ip.is_unspecified):
         message = _(
             "Enter an address of the host in its network. Loopback addresses other than 127.0.0.1, "
             "link-local and multicast addresses are not allowed."
         )
-        raise LaunchError(message, field)
+        raise LaunchError(message, "bind")

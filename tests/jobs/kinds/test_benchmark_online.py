@@ -1,10 +1,7 @@
 """Benchmark online: its commands, their place, and the result of their output."""
 
-import asyncio
 import json
-import re
 
-import aiohttp
 import pytest
 from pytest import approx
 
@@ -85,52 +82,6 @@ def test_today_the_command_is_vllm_s_own():
     assert argv[-5:] == (
         *("--temperature", "0.0", "--header", "Connection=close", "--save-detailed"),
     )
-
-
-class Closing:
-    """An engine as strict as llama.cpp: a connection ends after its first answer, and its client
-    hears of it with the next request. It says so beforehand only when asked."""
-
-    def __init__(self) -> None:
-        self.answered = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.I)[1]))
-        asked = b"connection: close" in head.lower()
-        said = b"Connection: close\r\n" if asked else b""
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + said + b"\r\n")
-        writer.write(b"6\r\ndata: \r\n0\r\n\r\n")
-        await writer.drain()
-        self.answered += 1
-        if not asked:
-            await reader.read(1)  # the next request on this connection
-        writer.close()
-
-
-async def lost(headers: dict[str, str]) -> list[str]:
-    """Send twelve requests as vLLM's client does: one session for all, connections kept."""
-    engine = Closing()
-    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
-    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
-    errors = []
-    connector = aiohttp.TCPConnector(limit=4, keepalive_timeout=60, force_close=False)
-    async with server, aiohttp.ClientSession(connector=connector) as session:
-        for _request in range(12):
-            try:
-                async with session.post(address, json={}, headers=headers) as response:
-                    await response.read()
-            except aiohttp.ClientError as error:
-                errors.append(type(error).__name__)
-    return errors
-
-
-def test_no_request_is_lost_to_an_engine_that_closes_its_connections():
-    argv = step("measure", **TODAY).argv
-    name, _equals, value = argv[argv.index("--header") + 1].partition("=")
-
-    assert set(asyncio.run(lost({}))) == {"ServerDisconnectedError"}
-    assert asyncio.run(lost({name: value})) == []
 
 
 def test_the_older_script_opens_a_connection_for_each_request():

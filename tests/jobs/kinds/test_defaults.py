@@ -28,73 +28,58 @@ def host_with(*deployments):
     return replace(vacc_host(), deployments=deployments, servers=deployments)
 
 
-def test_the_stack_is_that_of_the_deployment_that_was_chosen():
-    target = host_with(deployment(1, stack="guide"), deployment(2, stack="current"))
-
-    for number, stack in [("2", "current"), ("1", None), ("7", None)]:
-        defaults = defaults_for(benchmark_online.Params, target, {"deployment": number})
-        assert defaults.get("stack") == stack
-
-
-def test_lengths_default_to_no_more_than_the_deployment_takes():
-    target = host_with(
-        deployment(1, max_total=2048, max_input=512), deployment(2, max_total=65536, max_input="")
-    )
-
-    def proposed(kind, number):
-        return defaults_for(KINDS[kind].Params, target, {"deployment": number})
-
-    assert proposed("benchmark-online", "1") == {"input_tokens": 512}
-    drawn = {"question_seed": 0}
-    lengths = {"max_answer": 1024, "max_length": 2048}
-    assert proposed("evaluate-opencompass", "1") == lengths | drawn
-    assert proposed("evaluate-evalscope", "1") == {"max_tokens": 1024}
-    assert proposed("evaluate-opencompass", "2") == drawn
-    for kind in ("benchmark-online", "evaluate-evalscope"):
-        assert proposed(kind, "2") == {}
-
-
-def test_the_guide_s_lengths_ignore_the_deployment():
-    target = host_with(
-        deployment(1, stack="guide", max_total=256), deployment(2, stack="current", max_total=100)
-    )
-
-    for exact in (True, "1", "true"):
-        raw = {"deployment": "1", "as_in_guide": exact}
-        assert defaults_for(benchmark_online.Params, target, raw) == {}
-        # The page of today's stack prints figures of its own.
-        assert defaults_for(benchmark_online.Params, target, {**raw, "deployment": "2"}) == {
-            **{"stack": "current", "input_tokens": 128, "prefix_tokens": 0, "requests": 3},
-            "concurrency": [1],
-        }
+SMALL, VERBATIM = "smollm2-135m-instruct", {"as_in_guide": True}
+DRAWN = {"question_seed": 0}
+# On the page of today's stack, which prints figures of its own.
+ON_PAGE = {"input_tokens": 128, "prefix_tokens": 0, "requests": 3, "concurrency": [1]}
 
 
 @pytest.mark.parametrize(
-    ("served", "proposed"),
+    ("kind", "served", "raw", "defaults"),
     [
-        ({"model_id": QWEN_7B}, 8192),
-        ({"model_id": QWEN_7B, "max_total": 2048}, 1536),
-        ({"model_id": "smollm2-135m-instruct"}, 64),
-        ({"model_id": "smollm2-135m-instruct", "reasoning": True, "max_total": 8192}, 6144),
-        ({"model_id": "not in the catalogue"}, 64),
+        ("benchmark-online", {"stack": "guide"}, {}, {}),
+        ("benchmark-online", {"stack": "current"}, {}, {"stack": "current"}),
+        ("benchmark-online", {"stack": "current"}, {"deployment": "7"}, {}),
+        # The stack is none of this kind's.
+        ("evaluate-opencompass", {"stack": "current"}, {}, DRAWN),
+        # Lengths are no more than the deployment takes.
+        ("benchmark-online", {"max_total": 2048, "max_input": 512}, {}, {"input_tokens": 512}),
+        ("benchmark-online", {"max_total": 65536, "max_input": ""}, {}, {}),
+        (
+            *("evaluate-opencompass", {"max_total": 2048}, {}),
+            {"max_answer": 1024, "max_length": 2048, **DRAWN},
+        ),
+        ("evaluate-opencompass", {"max_total": 65536}, {}, DRAWN),
+        ("evaluate-evalscope", {"max_total": 2048}, {}, {"max_tokens": 1024}),
+        ("evaluate-evalscope", {"max_total": 65536}, {}, {}),
+        # The stack of this kind has no verbatim mode.
+        ("evaluate-evalscope", {"max_total": 2048}, VERBATIM, {"max_tokens": 1024}),
+        # Those of the guide are not fitted.
+        *(
+            ("benchmark-online", {"stack": "guide", "max_total": 256}, {"as_in_guide": yes}, {})
+            for yes in (True, "1", "true")
+        ),
+        (
+            *("benchmark-online", {"stack": "current", "max_total": 100}, VERBATIM),
+            {"stack": "current", **ON_PAGE},
+        ),
+        # Reasoning models need long answers.
+        ("evaluate", {"model_id": QWEN_7B}, {}, {"max_tokens": 8192, **DRAWN}),
+        ("evaluate", {"model_id": QWEN_7B, "max_total": 2048}, {}, {"max_tokens": 1536, **DRAWN}),
+        (
+            *("evaluate", {"model_id": SMALL, "reasoning": True, "max_total": 8192}, {}),
+            {"max_tokens": 6144, "language": "en", **DRAWN},
+        ),
+        # Questions are in the only language that the model knows.
+        ("evaluate", {"model_id": SMALL}, {}, {"language": "en", **DRAWN}),
+        ("evaluate", {"model_id": "not in the catalogue"}, {}, DRAWN),
     ],
 )
-def test_reasoning_models_default_to_long_answers(served, proposed):
-    target, kind = host_with(deployment(1, **served)), KINDS["evaluate"]
+def test_a_deployment_changes_the_defaults(kind, served, raw, defaults):
+    params, target = KINDS[kind].Params, host_with(deployment(1, **served))
 
-    defaults = defaults_for(kind.Params, target, {"deployment": "1"})
-
-    assert defaults.get("max_tokens", 64) == proposed
-    assert "deployment" in leading(kind.Params)
-
-
-def test_questions_are_in_the_only_language_that_a_model_knows():
-    target = host_with(
-        *(deployment(n, model_id=one) for n, one in enumerate(("smollm2-135m-instruct", QWEN_7B)))
-    )
-    for number, language in (("0", "en"), ("1", None), ("7", None)):
-        defaults = defaults_for(KINDS["evaluate"].Params, target, {"deployment": number})
-        assert defaults.get("language") == language
+    assert defaults_for(params, target, {"deployment": "1", **raw}) == defaults
+    assert "deployment" in leading(params)
 
 
 def test_a_server_with_a_reasoning_parser_says_so():
@@ -103,13 +88,6 @@ def test_a_server_with_a_reasoning_parser_says_so():
         for thinks in (True, False):
             made = kind.product(kind.Params(**params, reasoning=thinks), target)
             assert made["details"]["reasoning"] is thinks
-
-
-def test_a_switch_that_the_stack_does_not_have_frees_no_length():
-    target = host_with(deployment(1, max_total=2048))
-    raw = {"deployment": "1", "as_in_guide": "1"}
-
-    assert defaults_for(KINDS["evaluate-evalscope"].Params, target, raw) == {"max_tokens": 1024}
 
 
 def test_on_a_processor_the_defaults_differ_from_those_on_cards():
@@ -154,13 +132,6 @@ def test_the_newest_deployment_is_offered_first():
     made = [make_deployment(job=make_job(host=host, state="succeeded")) for _ in range(3)]
 
     assert [ref.id for ref in target_of(host).deployments] == [one.pk for one in made[::-1]]
-
-
-def test_a_stack_unknown_to_a_kind_is_not_its_default():
-    kind = KINDS["evaluate-opencompass"]
-    target = host_with(deployment(1, stack="current"))
-
-    assert "stack" not in defaults_for(kind.Params, target, {"deployment": "1"})
 
 
 def test_an_llmdeploy_server_has_the_ports_that_it_takes():

@@ -3,9 +3,7 @@
 import pytest
 import yaml
 
-from jobs.base.messages import Message
 from jobs.kinds import KINDS
-from jobs.readings import read_outcome
 from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, QWEN_7B_NAME, vacc_host
@@ -143,11 +141,3 @@ def test_an_artifact_that_changed_is_not_served(host, size, code, message):
     done = host.step("deploy-build-in", {"artifact": "3"}, "check")
 
     assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
-
-
-def test_a_deployment_says_how_long_it_took():
-    outcome = read_outcome(
-        KIND, KIND.Params(artifact="3"), None, {"ready.json": b'{"seconds": 61.25}'}
-    )
-
-    assert outcome.message == Message("deploy:ready", {"seconds": 61.25})

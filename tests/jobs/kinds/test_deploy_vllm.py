@@ -5,15 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.plans import secrets, slots
-from jobs.readings import read_outcome
 from tests.jobs.lib.kind_plans import plans_of
-from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 
 kind = KINDS["deploy-vllm"]
@@ -276,15 +273,6 @@ def test_a_title_names_the_shape():
     params = kind.Params(**WEIGHTS, **CURRENT, pp=2, mtp=True)
 
     assert kind.title_of(params, vacc_host()) == "DeepSeek-R1, tp32-pp2, MTP"
-
-
-def test_it_says_how_long_it_took():
-    outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
-    params, plan = kind.Params(**WEIGHTS), run()
-
-    assert read_outcome(kind, params, plan, outputs).message.id == "deploy:ready"
-    with pytest.raises(ParseError):
-        read_outcome(kind, params, plan, {})
 
 
 def test_a_note_is_a_message_with_all_its_arguments():

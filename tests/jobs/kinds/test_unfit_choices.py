@@ -32,32 +32,6 @@ def test_another_engine_is_refused_with_advice():
     }
 
 
-def test_an_engine_known_by_its_tool_is_refused_too():
-    refusals = errors("benchmark-online", here(), deployment=OF_LLAMA_CPP, stack="vllm-cpu")
-
-    assert refusals["deployment"].startswith("small-int8 runs on llama.cpp, ")
-
-
-def test_a_deployment_of_another_stack_says_which_one_to_choose():
-    refusals = errors("benchmark-online", vacc_host(), deployment=OF_TODAY, stack="guide")
-
-    assert refusals == {
-        "deployment": "DeepSeek-R1 uses stack “Current”. Choose that stack, or another deployment."
-    }
-
-
-def test_a_removed_deployment_is_named_as_such():
-    for kind in ("benchmark-online", "evaluate-opencompass"):
-        refusals = errors(kind, vacc_host(), deployment="77")
-        assert refusals == {"deployment": "Not on this host, or removed meanwhile. Choose another."}
-
-
-def test_a_stack_that_scores_otherwise_says_with_what():
-    refusals = errors("evaluate-opencompass", vacc_host(), deployment=OF_TODAY, **CURRENT)
-
-    assert refusals == {"stack": "This stack uses EvalScope instead of OpenCompass."}
-
-
 def test_weights_that_a_kind_does_not_offer_are_named():
     refusals = errors("compile", here(), weights="4", precision="int8")
 

@@ -58,9 +58,10 @@ class KindPlans:
         return next(step for step in self.run(target, **raw).steps if step.name == name)
 
     def refused(self, target: Target | None = None, /, says: str = "", **raw: Any) -> str:
-        """Return the field at which the plan is refused, with a text that matches ``says``."""
+        """Return the field at which the plan is refused; its text must match ``says``."""
         with pytest.raises(LaunchError, match=says or None) as caught:
             self.planned(target, **raw)
+        assert "%(" not in str(caught.value)
         return caught.value.field
 
     def ids(self, target: Target | None = None, /, **raw: Any) -> list[str]:
