@@ -184,16 +184,6 @@ WEIGHTS_GB = {
     "llama-8b": (16.1, 8.0, 4.0, 2.0),
     "llama-70b": (141.1, 70.6, 35.3, 17.6),
 }
-KV_TOKEN = {
-    f"{D}qwen-1.5b": 28_672,
-    f"{D}qwen-7b": 57_344,
-    f"{D}qwen-14b": 196_608,
-    f"{D}qwen-32b": 262_144,
-    f"{D}llama-8b": 131_072,
-    f"{D}llama-70b": 327_680,
-    "deepseek-r1": 70_272,
-    "deepseek-r1-0528": 70_272,
-}
 
 
 def share(name, *, tp, tokens=0, precision="bf16", **more):
@@ -207,40 +197,42 @@ def test_weights_are_shared_by_all_dies_of_a_group(name):
     assert sizes == pytest.approx(WEIGHTS_GB[name], abs=0.06)
 
 
-@pytest.mark.parametrize("name", KV_TOKEN)
-def test_a_token_takes_this_much_of_the_cache(name):
-    assert share(name, tp=1, tokens=1).kv_bytes == KV_TOKEN[name]
+@pytest.mark.parametrize(
+    ("name", "tp", "pp", "precision", "size"),
+    [
+        # Published weights count as they are published: two thirds of a die at tp 32.
+        ("deepseek-r1", 1, 1, "fp8", 688_600_000_000),
+        ("deepseek-r1", 1, 1, "bf16", 2 * 671_026_419_200),
+        ("deepseek-r1", 32, 1, "fp8", 21_518_750_000),
+        ("deepseek-r1", 32, 2, "fp8", 10_759_375_000),
+        (f"{D}qwen-7b", 4, 1, "fp16", 15_231_233_024 // 4),
+        (f"{D}qwen-7b", 4, 1, "int8", 15_231_233_024 // 8),
+    ],
+)
+def test_a_die_has_its_share_of_the_weights(name, tp, pp, precision, size):
+    assert share(name, tp=tp, pp=pp, precision=precision).weights_bytes == size
 
 
-def test_the_full_model_takes_two_thirds_of_a_die_at_tp_32():
-    whole = share("deepseek-r1", tp=32, precision="fp8")
-
-    assert whole.weights_bytes / 1e9 == pytest.approx(21.5, abs=0.05)
-    assert whole.fits
-    assert share("deepseek-r1", tp=32, pp=2, precision="fp8").weights_bytes == pytest.approx(
-        whole.weights_bytes / 2
-    )
-
-
-def test_a_group_shares_the_cache_up_to_its_kv_heads():
-    at = {tp: share(f"{D}qwen-7b", tp=tp, tokens=1000).kv_bytes for tp in (1, 2, 4, 8)}
-
-    assert at == {1: 57_344_000, 2: 28_672_000, 4: 14_336_000, 8: 14_336_000}
-
-
-def test_with_mla_every_die_keeps_the_whole_cache_of_its_layers():
-    at = {tp: share("deepseek-r1", tp=tp, tokens=1000, precision="fp8").kv_bytes for tp in (1, 32)}
-
-    assert at == {1: 70_272_000, 32: 70_272_000}
-    assert share("deepseek-r1", tp=32, pp=2, tokens=1000, precision="fp8").kv_bytes == 35_136_000
-
-
-def test_a_quantised_model_takes_a_byte_per_parameter():
-    small = share(f"{D}qwen-7b", tp=4, tokens=4096, precision="int8")
-    large = share(f"{D}qwen-7b", tp=4, tokens=4096, precision="fp16")
-
-    assert 2 * small.weights_bytes == large.weights_bytes == 15_231_233_024 // 4
-    assert small.kv_bytes == large.kv_bytes == 57_344 * 4096 // 4
+@pytest.mark.parametrize(
+    ("name", "tp", "pp", "tokens", "size"),
+    [
+        (f"{D}qwen-1.5b", 1, 1, 1, 28_672),
+        (f"{D}qwen-14b", 1, 1, 1, 196_608),
+        (f"{D}qwen-32b", 1, 1, 1, 262_144),
+        (f"{D}llama-8b", 1, 1, 1, 131_072),
+        (f"{D}llama-70b", 1, 1, 1, 327_680),
+        # A group shares the cache up to its KV heads.
+        *((f"{D}qwen-7b", tp, 1, 1000, 57_344_000 // min(tp, 4)) for tp in (1, 2, 4, 8)),
+        # With MLA every die keeps the whole cache of its layers.
+        ("deepseek-r1", 1, 1, 1000, 70_272_000),
+        ("deepseek-r1", 32, 1, 1000, 70_272_000),
+        ("deepseek-r1", 32, 2, 1000, 35_136_000),
+        ("deepseek-r1-0528", 1, 1, 1, 70_272),
+    ],
+)
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+def test_a_die_has_its_share_of_the_cache_in_16_bits(name, tp, pp, tokens, size, precision):
+    assert share(name, tp=tp, pp=pp, tokens=tokens, precision=precision).kv_bytes == size
 
 
 @pytest.mark.parametrize(
@@ -269,10 +261,7 @@ def test_the_table_has_every_precision_at_every_tp():
     rows = fits(SHIPPED[f"{D}qwen-7b"], tokens=1, tps=(1, 2), precisions=("fp16", "int8"))
 
     assert [(row.precision, row.tp) for row in rows] == [
-        ("fp16", 1),
-        ("fp16", 2),
-        ("int8", 1),
-        ("int8", 2),
+        *(("fp16", 1), ("fp16", 2), ("int8", 1), ("int8", 2)),
     ]
 
 
@@ -291,8 +280,3 @@ def test_the_formulas_come_out_at_the_figures():
     assert share(f"{D}qwen-7b", tp=8, tokens=32_768).kv_formula == "57,344 B × 32,768 ÷ 4"
     assert share("deepseek-r1", tp=32, precision="fp8").kv_token_formula == "61 × (512 + 64) × 2 B"
     assert share(f"{D}qwen-7b", tp=8).kv_token_formula == "2 × 28 × 4 × 128 × 2 B"
-
-
-def test_published_weights_count_as_they_are_published():
-    assert share("deepseek-r1", tp=1, precision="fp8").weights_bytes == 688_600_000_000
-    assert share("deepseek-r1", tp=1, precision="bf16").weights_bytes == 2 * 671_026_419_200

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from jobs.imports import READERS, read_paths, recognise
 from jobs.tools.evalscope import perf_reading
-from jobs.tools.imports import Reading, Refusal, title_of
+from jobs.tools.imports import Reading, Refusal, time_of_text, title_of
 
 DATA = Path(__file__).parents[2] / "data"
 LIMIT = 100_000_000
@@ -377,6 +378,22 @@ def test_a_date_that_is_none_is_unknown(date):
     (reading,) = recognise({"a.json": json.dumps(data).encode()}).readings
 
     assert reading.at is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "outputs/20261124_141114/20261125_101010/x",
+        "20261124_141114-20261125_101010",
+        "run-20261125-101010",
+    ],
+)
+def test_the_last_stamp_of_a_name_counts(text):
+    assert time_of_text(text) == datetime(2026, 11, 25, 10, 10, 10)
+
+
+def test_half_a_character_is_no_date():
+    assert time_of_text("2026-\ud800") is None
 
 
 @pytest.mark.parametrize("path", ["guidellm-0.8", "aiperf-0.13"])  # vLLM's: test_vllm_bench.py

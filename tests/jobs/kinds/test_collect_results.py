@@ -102,17 +102,34 @@ def test_files_keep_their_paths_below_the_folder(host):
     assert (message.id, message.args) == ("collect:done", {"files": 3, "size": "7 B"})
 
 
-def test_other_formats_and_hidden_files_are_left_out(host):
-    hidden = {".git/a.json": b"{}", ".env.json": b"{}", "__pycache__/a.json": b"{}"}
-    put(host, {f"runs/{path}": content for path, content in hidden.items()})
-    put(host, {"runs/host.env": b"KEY=1", "runs/model.bin": b"x", "runs/a.json": b"{}"})
+HOSTILE = (
+    b"a\\..\\..\\x.json",
+    b"a\nb.json",
+    b"\x1b[2J.json",
+    b"\xff\xfe.json",
+    b"\xe2\x80\xae.md",
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason", "message"),
+    [
+        ((".git/a.json", ".env.json", "__pycache__/a.json"), "runs/.git: hidden", "done"),
+        (("host.env", "model.bin"), "runs/host.env: no format of results", "done"),
+        ((f"{'b' * 200}/{'c' * 200}.json",), "a path over 280 characters", "partly"),
+        *(((os.fsdecode(name),), "unusual characters", "partly") for name in HOSTILE),
+    ],
+)
+def test_other_files_are_left_out_with_the_reason(host, names, reason, message):
+    put(host, {f"runs/{name}": b"{}" for name in (*names, "a.json")})
 
     done = collected(host)
 
+    assert done.returncode == 0, done.stderr
     assert unpacked(host) == {"runs/a.json": b"{}"}
-    assert outcome(host).message.id == "collect:done"
-    assert "left out: runs/host.env: no format of results" in done.stdout
-    assert "left out: runs/.git: hidden" in done.stdout
+    assert reason in done.stdout
+    assert "\x1b" not in done.stdout
+    assert outcome(host).message.id == f"collect:{message}"
 
 
 def test_no_link_is_followed(host):
@@ -170,31 +187,6 @@ def test_sockets_and_pipes_are_not_opened(host):
 
     assert unpacked(host) == {"runs/a.json": b"{}"}
     assert done.stdout.count("no regular file") == 2
-
-
-@pytest.mark.parametrize(
-    "name",
-    [b"a\\..\\..\\x.json", b"a\nb.json", b"\x1b[2J.json", b"\xff\xfe.json", b"\xe2\x80\xae.md"],
-)
-def test_a_hostile_name_is_left_out(host, name):
-    put(host, {"runs/a.json": b"{}"})
-    (host / "space" / "runs" / os.fsdecode(name)).write_bytes(b"{}")
-
-    done = collected(host)
-
-    assert done.returncode == 0, done.stderr
-    assert unpacked(host) == {"runs/a.json": b"{}"}
-    assert "unusual characters" in done.stdout
-    assert "\x1b" not in done.stdout
-
-
-def test_a_long_path_is_left_out(host):
-    put(host, {"runs/a.json": b"{}", f"runs/{'b' * 200}/{'c' * 200}.json": b"{}"})
-
-    done = collected(host)
-
-    assert unpacked(host) == {"runs/a.json": b"{}"}
-    assert "a path over 280 characters" in done.stdout
 
 
 def test_deep_folders_are_left_out(host):

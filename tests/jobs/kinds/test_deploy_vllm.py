@@ -9,7 +9,7 @@ from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.defaults import defaults_for
-from jobs.plans import secrets, slots
+from jobs.plans import secrets
 from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 
@@ -280,9 +280,3 @@ def test_a_note_is_a_message_with_all_its_arguments():
 
     assert Message("guide:address", {"address": "10.24.73.25"}) in notes
     assert Message("guide:dies_unnamed", {"dies": 32}) in notes
-
-
-def test_nothing_but_slots_is_left_open():
-    assert set(slots(planned(port=0))) == {
-        *("job", "dies", "deployment.id", "port", "job_dir", "serve_dir"),
-    }

@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import asset_values
 from jobs.kinds.lib.defaults import bounds, defaults_for
 from jobs.models import Endpoint
-from jobs.plans import fill
 from jobs.schedule.targets import endpoint_ref
-from tests.jobs.lib.target import VALUES, here
-from tests.jobs.lib.vacc_target import R1, vacc_host, vacc_values
+from tests.jobs.lib.kind_plans import plans_of
+from tests.jobs.lib.target import here
+from tests.jobs.lib.vacc_target import R1, vacc_host
 
 URL = "https://h800.example/gate"
 NAME = "/data/DeepSeek-R1"
@@ -29,30 +27,14 @@ def with_endpoint(target, **fields):
     return replace(target, deployments=(*target.deployments, endpoint(**fields)))
 
 
-def planned(kind, target, **raw):
+def plans_at(kind, host=vacc_host, fields=None, **raw):
+    """Return plans of a launch on ``host()`` against an endpoint with ``fields``."""
+
+    def target():
+        return with_endpoint(host(), **(fields or {}))
+
     given = {**KEYED, **raw}
-    params = KINDS[kind].Params(**{**defaults_for(KINDS[kind].Params, target, given), **given})
-    return KINDS[kind].plan(params, target)
-
-
-def on_vacc(kind, *, fields=None, **raw):
-    target = with_endpoint(vacc_host(), **(fields or {}))
-    plan = planned(kind, target, **raw)
-    return fill(
-        plan,
-        {
-            **vacc_values(target),
-            **asset_values(
-                {"deployment": target.deployments[-1], "reference": target.deployments[0]}
-            ),
-        },
-    )
-
-
-def refused(kind, target, **raw):
-    with pytest.raises(LaunchError) as caught:
-        planned(kind, target, **raw)
-    return caught.value.field
+    return plans_of(kind, target, **{**defaults_for(KINDS[kind].Params, target(), given), **given})
 
 
 CLIENTS = [
@@ -68,7 +50,7 @@ CLIENTS = [
 
 @pytest.mark.parametrize(("kind", "raw"), CLIENTS)
 def test_each_client_checks_first_and_shows_no_key(kind, raw):
-    plan = on_vacc(kind, **raw)
+    plan = plans_at(kind, **raw).run()
 
     first = plan.steps[0]
     assert first.argv[1:] == (
@@ -84,22 +66,22 @@ def test_each_client_checks_first_and_shows_no_key(kind, raw):
 
 @pytest.mark.parametrize(("kind", "raw"), CLIENTS)
 def test_each_client_calls_the_address_of_the_endpoint(kind, raw):
-    plan = on_vacc(kind, **raw)
+    plan = plans_at(kind, **raw).run()
 
     words = [word for step in plan.steps[1:] for word in step.argv]
     words += [value for step in plan.steps[1:] for _name, value in step.env]
     assert any(word.startswith(URL) for word in words)
-    assert "h800.example" not in words or kind == "never"
+    assert "h800.example" not in words
 
 
 @pytest.mark.parametrize(("kind", "raw"), CLIENTS)
 def test_the_dies_of_the_client_s_host_are_not_watched(kind, raw):
-    assert not [watch for watch in on_vacc(kind, **raw).watches if watch.reader == "dies"]
+    assert not [watch for watch in plans_at(kind, **raw).run().watches if watch.reader == "dies"]
 
 
 @pytest.mark.parametrize(("kind", "raw"), CLIENTS)
 def test_the_counters_of_an_endpoint_are_asked_with_its_key(kind, raw):
-    keys = {watch.name: watch.key for watch in on_vacc(kind, **raw).watches}
+    keys = {watch.name: watch.key for watch in plans_at(kind, **raw).run().watches}
 
     # EvalScope's own questions, and a probe: only their answers are counted.
     is_counted = kind not in ("evaluate", "greedy-probe")
@@ -108,7 +90,7 @@ def test_the_counters_of_an_endpoint_are_asked_with_its_key(kind, raw):
 
 
 def test_vllm_s_client_runs_in_a_container_of_its_own():
-    plan = on_vacc("benchmark-online", stack="guide")
+    plan = plans_at("benchmark-online", stack="guide").run()
 
     names = [step.name for step in plan.steps]
     assert names == ["endpoint", "container", "folder", "measure", "fetch"]
@@ -124,48 +106,45 @@ def test_vllm_s_client_runs_in_a_container_of_its_own():
 
 
 def test_the_current_client_reaches_addresses_of_its_host():
-    container = on_vacc("benchmark-online", stack="current", dataset="random").steps[1]
+    container = plans_at("benchmark-online", stack="current", dataset="random").run().steps[1]
 
     assert container.argv[-5:-3] == ("--network", "host")
 
 
 def test_the_stack_s_concurrency_limit_is_not_the_endpoint_s():
-    assert on_vacc("benchmark-online", stack="guide", concurrency=(64,))
+    assert plans_at("benchmark-online", stack="guide", concurrency=(64,).run())
     target = with_endpoint(vacc_host())
     assert "concurrency" not in bounds(KINDS["benchmark-online"].Params, target, KEYED)
 
 
 def test_the_guide_s_own_command_cannot_measure_an_endpoint():
-    target = with_endpoint(vacc_host())
+    plans = plans_at("benchmark-online", stack="guide", as_in_guide=True)
 
-    assert refused("benchmark-online", target, stack="guide", as_in_guide=True) == "as_in_guide"
+    assert plans.refused() == "as_in_guide"
 
 
 @pytest.mark.parametrize("kind", ["benchmark-online", "evaluate-opencompass"])
 @pytest.mark.parametrize("model_id", ["", "deepseek-r1-0528"])
 def test_a_client_without_a_tokenizer_is_refused_at_the_deployment(kind, model_id):
-    assert refused(kind, with_endpoint(vacc_host(), model_id=model_id)) == "deployment"
+    assert plans_at(kind, fields={"model_id": model_id}).refused() == "deployment"
 
 
 def test_guidellm_is_refused_with_a_key_and_runs_without():
-    assert refused("benchmark-guidellm", with_endpoint(here())) == "deployment"
+    assert plans_at("benchmark-guidellm", here).refused() == "deployment"
 
-    plan = planned("benchmark-guidellm", with_endpoint(here(), api_key=""))
+    plan = plans_at("benchmark-guidellm", here, {"api_key": ""}).planned()
     assert plan.steps[0].name == "endpoint"
     assert dict(plan.steps[0].env) == {"PYTHONUNBUFFERED": "1"}
 
 
 def test_vllm_s_client_runs_on_a_processor():
-    target = with_endpoint(here(), model_id="smollm2-135m-instruct")
-    plan = planned("benchmark-online", target, stack="vllm-cpu", dataset="random")
+    of_small = {"model_id": "smollm2-135m-instruct"}
+    plans = plans_at("benchmark-online", here, of_small, stack="vllm-cpu", dataset="random")
 
-    served = asset_values({"deployment": target.deployments[-1]})
-    measure = fill(plan, {**VALUES, **served, "secret:API_KEY": "k"}).steps[1]
+    measure = plans.run(values={"secret:API_KEY": "k"}).steps[1]
     assert measure.argv[3:5] == ("--base-url", URL)
     assert dict(measure.env)["OPENAI_API_KEY"] == "k"
 
 
 def test_a_deployment_s_plan_has_no_check_of_an_endpoint():
-    plan = KINDS["benchmark"].plan(KINDS["benchmark"].Params(deployment="3"), here())
-
-    assert [step.name for step in plan.steps] == ["measure"]
+    assert [step.name for step in plans_of("benchmark").planned().steps] == ["measure"]

@@ -24,10 +24,11 @@ HOSTS: dict[str, Callable[..., Target]] = {
 
 def plans_of(name: str, host: Callable[..., Target] | None = None, **defaults: Any) -> "KindPlans":
     """Return plans of a kind with ``defaults``; without, with the first assets that it needs."""
-    known = dict(reversed(VACC_PARAMS if (host or HOSTS[name]) is vacc_host else PARAMS))[name]
+    host = host or HOSTS[name]
+    known = dict(reversed(VACC_PARAMS if host().has_dies else PARAMS))[name]
     fields = KINDS[name].Params.model_fields
     needed = {field: known[field] for field in known if fields[field].is_required()}
-    return KindPlans(KINDS[name], {**needed, **defaults}, host or HOSTS[name])
+    return KindPlans(KINDS[name], {**needed, **defaults}, host)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class KindPlans:
     ) -> Plan:
         """Return the plan with its slots filled; ``values`` changes those of its host."""
         target = target or self.host()
-        known = vacc_values(vacc_host()) if self.host is vacc_host else VALUES
+        known = vacc_values(vacc_host()) if target.has_dies else VALUES
         assets = asset_values(self.kind.inputs(self.params(**raw), target))
         return fill(self.planned(target, **raw), {**known, **assets, **(values or {})})
 

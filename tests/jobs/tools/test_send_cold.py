@@ -15,7 +15,6 @@ from jobs.tools.evalscope.scripts import send_cold
 from jobs.tools.lib.engine_counters import WarmUp
 from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.lib.site import site_of
-from jobs.tools.vllm.host_reader import ProgressReader
 from tests.api import until
 from tests.jobs.lib.target import here
 
@@ -97,17 +96,6 @@ def test_warm_ups_of_each_concurrency_are_written_with_the_first_measured_reques
     assert ended[0] is False  # not before the last warm-up has ended
     read = perf_reading.warm_ups(windows.read_bytes() + b'{"concurrency": 1, "began": 2}\n{')
     assert read[4] == WarmUp(2, 21, rows[1]["measured"])
-
-
-def test_changes_are_written_down_as_they_come(tmp_path):
-    client = send_cold.Client(tmp_path / "client.jsonl")
-    client.follow()
-    client.begin()
-
-    reader = ProgressReader(tmp_path, (("1", 4), ("2", 4)), tmp_path / "log")
-    until(lambda: reader.read()[""]["sent"] == 1, "it is written")
-
-    assert reader.read()[""]["total"] == 8
 
 
 def line_of(**answer):
