@@ -86,9 +86,6 @@ def test_samples_are_repeats_of_the_tool():
     argv = plan.steps[0].argv
     assert argv[argv.index("--repeats") + 1] == "4"
     assert sum(size for _part, size in plan.watches[0].expected) == 40
-
-
-def test_one_sample_has_the_command_of_before():
     assert "--repeats" not in planned(limit=10).steps[0].argv
 
 

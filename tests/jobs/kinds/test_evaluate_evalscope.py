@@ -142,9 +142,6 @@ def test_it_needs_evalscope_and_a_live_deployment():
     assert [check.name for check in planned().checks] == ["endpoint"]
 
 
-# -- what cannot run ------------------------------------------------------------------------------
-
-
 # -- without cards --------------------------------------------------------------------------------
 
 
@@ -197,6 +194,7 @@ def test_a_run_is_a_result_with_both_means_and_each_answer():
     assert sum(answer["score"] for answer in measured.answers) == measured.metrics["correct"] == 2
     assert {answer["subset"] for answer in measured.answers} >= {"gsm8k/main", "math_500/Level 1"}
     assert measured.tool == f"evalscope {ENVIRONMENTS['evalscope'].version}"
+    assert measured.remarks == [Message("evaluate:limited", {"questions": 3})]
 
 
 def test_a_single_set_has_one_accuracy():
@@ -207,12 +205,6 @@ def test_a_single_set_has_one_accuracy():
     assert outcome.message == Message(
         "evaluate:done", {"accuracy": approx(33.33, abs=0.005), "questions": 3}
     )
-
-
-def test_the_result_names_each_set_and_the_limit():
-    assert outcome_of(LEFT, **TWO).measured.remarks == [
-        Message("evaluate:limited", {"questions": 3}),
-    ]
 
 
 def test_cut_answers_are_reported():
