@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import tarfile
 from importlib.util import module_from_spec, spec_from_file_location
 
@@ -17,6 +16,7 @@ from jobs.tools.lib import folders
 from jobs.tools.lib.site import script_path
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE
 from tests.jobs.lib.kind_plans import plans_of
+from tests.jobs.lib.scripts import run_script
 from tests.jobs.lib.vacc_target import vacc_host
 
 KIND = KINDS["collect-results"]
@@ -67,15 +67,8 @@ def put(host, files):
 
 def collected(host, folder="runs", root="space"):
     space = host / "space"
-    return subprocess.run(
-        [
-            *(sys.executable, str(script_path("collect_results.py")), str(space / folder)),
-            *("--inside", str(host / root), "--without", str(space / "spool")),
-        ],
-        cwd=host / "work",
-        capture_output=True,
-        text=True,
-    )
+    argv = (space / folder, "--inside", host / root, "--without", space / "spool")
+    return run_script("collect_results.py", *argv, cwd=host / "work")
 
 
 def unpacked(host):

@@ -1,9 +1,6 @@
 """First step of a job against an endpoint, as a process of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -11,22 +8,15 @@ from jobs.tools.outputs.engine_about import read_file
 from tests import hostile_server
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import MODEL, engine
-from tests.jobs.lib.scripts import SCRIPTS
-from tests.waiting import PATIENCE_S
+from tests.jobs.lib.scripts import run_script
 
 KEY = "sk-very-secret-0123456789"
 
 
 def run(url, cwd, *options, model=MODEL, key="", **environ):
-    argv = [sys.executable, str(SCRIPTS / "check_endpoint.py"), url]
-    return subprocess.run(
-        [*argv, "--served-model-name", model, "--to", "endpoint.json", *options],
-        cwd=cwd,
-        env={**os.environ, **({"API_KEY": key} if key else {}), **environ},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    argv = (url, "--served-model-name", model, "--to", "endpoint.json", *options)
+    environ |= {"API_KEY": key} if key else {}
+    return run_script("check_endpoint.py", *argv, cwd=cwd, **environ)
 
 
 def test_the_key_may_be_in_another_variable(tmp_path):

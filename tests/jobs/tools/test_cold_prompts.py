@@ -10,7 +10,7 @@ from jobs.tools.evalscope import commands as evalscope
 from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.lib.scripts import cold
 from jobs.tools.lib.site import site_of
-from tests.jobs.lib.scripts import SCRIPTS
+from tests.jobs.lib.scripts import run_script
 from tests.jobs.lib.target import here
 from tests.waiting import PATIENCE_S
 
@@ -44,9 +44,8 @@ def written(folder, seeds, requests=20):
     folder.mkdir()
     lines = folder.parent / "prompts.txt"
     lines.write_text("\n".join(LINES) + "\n\n", encoding="utf-8")
-    script = str(SCRIPTS / "cold.py")
-    argv = [sys.executable, script, "--requests", str(requests), "--seeds", seeds, str(lines)]
-    subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=PATIENCE_S)
+    argv = ("--requests", requests, "--seeds", seeds, lines)
+    assert run_script("cold.py", *argv, cwd=folder).returncode == 0
     return {path.name: path.read_text(encoding="utf-8").splitlines() for path in folder.iterdir()}
 
 

@@ -1,9 +1,6 @@
 """Greedy probe, as a process of its own, against scripted engines."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -11,8 +8,7 @@ from jobs.tools.greedy_probe import parser as probe
 from tests import hostile_server
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import MODEL, engine
-from tests.jobs.lib.scripts import SCRIPTS
-from tests.waiting import PATIENCE_S
+from tests.jobs.lib.scripts import run_script
 
 SAME = ("The", " capital", " is", " in", " Paris", ".")
 OTHER = ("The", " capital", " is", " in", " Lyon", ".")
@@ -35,19 +31,12 @@ def says(*words, logprob=-0.25, listed=True, other=("", -9.0)):
 def run(urls, cwd, *, prompts=("one", "two"), again=1, keys=(), more=("--logprobs",)):
     (cwd / "prompts.jsonl").write_text("".join(json.dumps({"prompt": p}) + "\n" for p in prompts))
     named = dict(zip(("API_KEY", "REFERENCE_API_KEY"), keys, strict=False))
-    return subprocess.run(
-        [
-            *(sys.executable, str(SCRIPTS / "greedy_probe.py"), *urls),
-            *("--served-model-name", MODEL, "--served-model-name", MODEL),
-            *("--prompts", "prompts.jsonl", "--max-tokens", "16", "--again", str(again), *more),
-            *("--to", "probe.jsonl"),
-        ],
-        cwd=cwd,
-        env={**os.environ, **named},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
+    argv = (
+        *(*urls, "--served-model-name", MODEL, "--served-model-name", MODEL),
+        *("--prompts", "prompts.jsonl", "--max-tokens", 16, "--again", again, *more),
+        *("--to", "probe.jsonl"),
     )
+    return run_script("greedy_probe.py", *argv, cwd=cwd, **named)
 
 
 def found(cwd):

