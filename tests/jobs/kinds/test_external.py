@@ -112,7 +112,7 @@ def test_the_current_client_reaches_addresses_of_its_host():
 
 
 def test_the_stack_s_concurrency_limit_is_not_the_endpoint_s():
-    assert plans_at("benchmark-online", stack="guide", concurrency=(64,).run())
+    assert plans_at("benchmark-online", stack="guide", concurrency=(64,)).run()
     target = with_endpoint(vacc_host())
     assert "concurrency" not in bounds(KINDS["benchmark-online"].Params, target, KEYED)
 

@@ -25,7 +25,8 @@ HOSTS: dict[str, Callable[..., Target]] = {
 def plans_of(name: str, host: Callable[..., Target] | None = None, **defaults: Any) -> "KindPlans":
     """Return plans of a kind with ``defaults``; without, with the first assets that it needs."""
     host = host or HOSTS[name]
-    known = dict(reversed(VACC_PARAMS if host().has_dies else PARAMS))[name]
+    own, other = (VACC_PARAMS, PARAMS) if host().has_dies else (PARAMS, VACC_PARAMS)
+    known = {**dict(reversed(other)), **dict(reversed(own))}[name]
     fields = KINDS[name].Params.model_fields
     needed = {field: known[field] for field in known if fields[field].is_required()}
     return KindPlans(KINDS[name], {**needed, **defaults}, host)
