@@ -16,7 +16,6 @@ import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, aclosing, suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -169,16 +168,8 @@ def _range(request: HttpRequest, size: int, etag: str) -> tuple[int, int] | None
 # Slots: a file lock each, so that all web processes count together
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Long downloads at once, and seconds after which a refused one may be tried again."""
-
-    of_a_person: int = 6
-    of_all: int = 64
-    retry_after_s: int = 5
-
-
-LIMITS = Limits()
+MOST_OF_A_PERSON, MOST_OF_ALL = 6, 64  # long downloads at once
+RETRY_AFTER_S = 5  # for a refused one
 
 
 class Stream(StreamingHttpResponse):
@@ -199,7 +190,7 @@ class Stream(StreamingHttpResponse):
 def take_slot(person: str) -> ExitStack | None:
     """Return the slot of a download, to be closed at its end, also twice; None above a limit."""
     slot = ExitStack()
-    for name, most in ((f"of-{person}", LIMITS.of_a_person), ("all", LIMITS.of_all)):
+    for name, most in ((f"of-{person}", MOST_OF_A_PERSON), ("all", MOST_OF_ALL)):
         lock = lock_one("streams", (f"{name}-{n}" for n in range(most)))
         if lock is None:
             slot.close()
@@ -231,7 +222,7 @@ def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
         if request.path_info.startswith("/api/")
         else render(request, "errors/busy.html", {"why": text}, status=429)
     )
-    refusal.headers["Retry-After"] = str(LIMITS.retry_after_s)
+    refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
     return refusal
 
 

@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from tempfile import TemporaryFile
 from typing import Any
@@ -21,26 +20,18 @@ LEAST_FREE_BYTES = 200 * 1024 * 1024  # below it logs may soon stand still
 LOW_SHARE, LOW_BYTES = 0.05, 10_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class PartHealth:
-    """Health of one part. ``facts`` are plain data; ``error`` is set if the part fails."""
-
-    is_ok: bool
-    facts: dict[str, Any]
-
-
-def _check(ask: Callable[[], dict[str, Any]]) -> Callable[[], PartHealth]:
-    """Make a health check of a function that returns facts or raises; add its milliseconds."""
+def _check(ask: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Make a health check of a function that returns facts or raises: ``{"ok", "ms", …}`` or
+    ``{"ok", "error"}``."""
 
     @wraps(ask)
-    def check() -> PartHealth:
+    def check() -> dict[str, Any]:
         began = time.perf_counter()
         try:
             facts = ask()
         except (DatabaseError, redis.RedisError, OSError) as error:
-            return PartHealth(is_ok=False, facts={"error": str(error)})
-        facts["ms"] = round((time.perf_counter() - began) * 1e3, 2)
-        return PartHealth(is_ok=True, facts=facts)
+            return {"ok": False, "error": str(error)}
+        return {"ok": True, **facts, "ms": round((time.perf_counter() - began) * 1e3, 2)}
 
     return check
 
@@ -93,7 +84,7 @@ def catalogue() -> dict[str, Any]:
     return {"models": len(reading.models), **({"unread": unread} if unread else {})}
 
 
-def all_checks() -> dict[str, PartHealth]:
+def all_checks() -> dict[str, dict[str, Any]]:
     return {"database": database(), "redis": broker(), "disk": disk(), "catalogue": catalogue()}
 
 

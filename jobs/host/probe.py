@@ -17,26 +17,11 @@ from urllib.parse import urlsplit
 
 from jobs.host.base.config import Config
 
-# Program -> the arguments that make it say its version; None: it is not asked (too slow, or it
-# would do something).
-TOOLS: dict[str, tuple[str, ...] | None] = {
-    "conda": ("--version",),
-    "docker": ("--version",),
-    "evalscope": None,
-    "git": ("--version",),
-    "hf": None,
-    "hfd.sh": None,
-    # Its words are published nowhere: what cannot be read stays unknown, and with it the identity
-    # of what it served.
-    "llmdeploy": ("--version",),
-    "modelscope": None,
-    "opencompass": None,
-    "vamc": ("--version",),
-    "vaml": None,
-    "vasmi": ("--version",),
-    "vastgenx": ("--version",),
-    "vllm": None,
-}
+# Programs that are asked for their version. The words of llmdeploy are published nowhere: what
+# cannot be read stays unknown, and with it the identity of what it served.
+_ASKED = {"conda", "docker", "git", "llmdeploy", "vamc", "vasmi", "vastgenx"}
+# Others are too slow, or would do something.
+TOOLS = _ASKED | {"evalscope", "hf", "hfd.sh", "modelscope", "opencompass", "vaml", "vllm"}
 _VERSION = re.compile(r"\d+(?:\.\d+)+[^\s,;)]*")
 _DIE = re.compile(r"vacc(\d+)")
 _DRIVER = re.compile(r"Driver[^\n:]*:?\s*([^\n]+)")
@@ -160,12 +145,12 @@ def size_text(count: int) -> str:
 
 def tool(name: str) -> dict[str, str] | None:
     """``{"name", "version", "path"}``; version "" if unknown; None: not here."""
-    path, arguments = shutil.which(name), TOOLS[name]
+    path = shutil.which(name)
     if path is None:
         return None
     output = ""
-    if arguments is not None:
-        answer = run_command([path, *arguments], TIMEOUT_S)
+    if name in _ASKED:
+        answer = run_command([path, "--version"], TIMEOUT_S)
         output = answer.out + answer.err if answer.code == 0 else ""
     match = _VERSION.search(output)
     return {"name": name, "version": match[0] if match else "", "path": path}

@@ -207,7 +207,7 @@ class Cleaner:
         self._limits = limits
         self._forget = forget
         self._over: dict[Path, _Over] = {}  # measured once: nothing in them changes any more
-        self._aside: dict[Path, tuple[int, int]] = {}  # inode and bytes
+        self._aside: dict[tuple[Path, int], int] = {}  # bytes by path and inode
         self.sizes: dict[str, int] = {}
 
     def clean(self, instance: str | None) -> None:
@@ -282,13 +282,10 @@ class Cleaner:
 
     def _aside_bytes(self) -> int:
         folder = self._host_dir / "aside"
-        sizes: dict[Path, tuple[int, int]] = {}
-        for path in folder.iterdir() if folder.is_dir() else ():
-            inode, known = path.lstat().st_ino, self._aside.get(path)
-            is_same = known is not None and known[0] == inode
-            sizes[path] = known if known and is_same else (inode, disk.taken_bytes(path))
-        self._aside = sizes
-        return sum(count for _, count in sizes.values())
+        paths = folder.iterdir() if folder.is_dir() else ()
+        there = [(path, path.lstat().st_ino) for path in paths]
+        self._aside = {key: self._aside.get(key) or disk.taken_bytes(key[0]) for key in there}
+        return sum(self._aside.values())
 
 
 def _remove_tree(path: Path) -> None:

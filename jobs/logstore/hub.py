@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Protocol
+
+from jobs.logstore.store import LogStore
 
 MAX_FRAME_BYTES = 256 * 1024
 MOST_TIMES = 10_000
@@ -42,23 +43,13 @@ def data_begins(message: bytes | memoryview) -> int:
     return _HEAD.size + count * _TIME.size
 
 
-class Source(Protocol):
-    """Source that the hub reads from; :class:`jobs.logstore.store.LogStore` is one."""
-
-    def size(self, key: str) -> int: ...
-
-    def read(self, key: str, start: int, end: int) -> bytes: ...
-
-    def arrivals(self, key: str, start: int, end: int, *, limit: int) -> list[Time]: ...
-
-
 class Hub:
     """Follows logs for any number of subscribers of one event loop. ``is_over(key)``: the log will
     not grow; asked once per poll for each followed log, however many follow it. A slow subscriber
     costs nothing but its own cursor."""
 
     def __init__(
-        self, source: Source, is_over: Callable[[str], Awaitable[bool]], *, poll_s: float = POLL_S
+        self, source: LogStore, is_over: Callable[[str], Awaitable[bool]], *, poll_s: float = POLL_S
     ) -> None:
         self._source = source
         self._is_over = is_over
@@ -105,7 +96,7 @@ class _Reader:
     """Watch one log as it grows. ``end``: its size at the last check."""
 
     def __init__(
-        self, key: str, source: Source, is_over: Callable[[str], Awaitable[bool]], poll_s: float
+        self, key: str, source: LogStore, is_over: Callable[[str], Awaitable[bool]], poll_s: float
     ) -> None:
         self._key = key
         self.subscribers = 0

@@ -19,7 +19,7 @@ from jobs.host.run import commands
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
 from tests.host.stub_server import Site
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 REPOSITORY = Path(__file__).parents[2]
 # A server that answers with Prometheus counters.
@@ -149,6 +149,36 @@ def launch(started):
         return popen
 
     return start
+
+
+@pytest.fixture
+def up(make_spool, launch):
+    """A job whose command has printed something and goes on: its spool and its launcher."""
+
+    def start(*steps, options=(), **plan):
+        spool = make_spool(*steps, **plan)
+        popen = launch(spool, *options, wait=False)
+        until(lambda: spool.log.stat().st_size)
+        return spool, popen
+
+    return start
+
+
+def kill_launcher(spool):
+    os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
+    until(lambda: not spool.is_running())
+
+
+@pytest.fixture
+def make_server(host_dir):
+    """The spool of a server as it is before its launcher starts."""
+
+    def make(number, *, plan=None, instance="i-1", token="t-1", run=1, values=None):
+        meta = spools.Meta("deployment", number, instance, token, run, "")
+        plan = plan or plan_of("true")
+        return spools.create(host_dir / "serve" / str(number), meta, plan, values or {}, None)
+
+    return make
 
 
 @pytest.fixture

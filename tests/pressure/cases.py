@@ -28,7 +28,7 @@ from tests.processes.lib.hostile import (
 
 MB = 1_000_000
 DEAF = 20
-OF_A_PERSON = 6  # downloads: LIMITS of dashboard.server.downloads, which needs Django set up
+OF_A_PERSON = 6  # downloads: MOST_OF_A_PERSON of dashboard.server.downloads, which needs Django
 LINE = 10_000  # QUEUE_LIMIT, unless set
 # Dispatch of a queue of ten thousand, and each page that shows it, on a busy machine.
 LOOK_S, PAGE_S = 1.0, 2.0

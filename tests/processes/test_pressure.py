@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.server.downloads import LIMITS
+from dashboard.server.downloads import MOST_OF_A_PERSON
 from tests.pressure import scene
 from tests.pressure.__main__ import SHORT_LOG_GB, under_pressure
 from tests.pressure.cases import CASES, OF_A_PERSON
@@ -28,4 +28,4 @@ def test_memory_is_bounded_the_rest_goes_on_and_nothing_is_lost(stack, case):
 
 
 def test_the_case_of_downloads_knows_the_limit_of_a_person():
-    assert LIMITS.of_a_person == OF_A_PERSON
+    assert MOST_OF_A_PERSON == OF_A_PERSON

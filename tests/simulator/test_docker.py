@@ -59,47 +59,38 @@ def test_a_wrong_command_line_is_refused_in_dockers_words(host, argv, message, c
     assert (done.returncode, done.stderr.startswith(message)) == (code, True), done.stderr
 
 
-def test_an_unknown_image_is_looked_for_and_refused(docker_host):
-    done = docker_host.run("docker", "run", "-d", "foo")
-
-    assert done.returncode == 125
-    assert done.stderr == (
-        "Unable to find image 'foo:latest' locally\nlatest: Pulling from library/foo\n"
-        "docker: Error response from daemon: pull access denied for foo, repository does not exist "
-        "or may require 'docker login': denied: requested access to the resource is denied\n"
-        "See 'docker run --help'.\n"
-    )
+DAEMON = "Error response from daemon: "
 
 
-def test_a_login_needs_a_user(host):
-    done = host.run("docker", "login", "--password-stdin", "registry.lan:5000")
-
-    assert (done.returncode, done.stderr) == (1, "Must provide --username with --password-stdin\n")
-
-
-def test_a_name_can_be_used_once(docker_host):
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (
+            *("run -d foo", 125),
+            "Unable to find image 'foo:latest' locally\nlatest: Pulling from library/foo\n"
+            f"docker: {DAEMON}pull access denied for foo, repository does not exist or may require "
+            "'docker login': denied: requested access to the resource is denied\n"
+            "See 'docker run --help'.\n",
+        ),
+        ("login --password-stdin x:5000", 1, "Must provide --username with --password-stdin\n"),
+        ("run -dit --name one vllm_vacc bash", 125, 'The container name "/one" is already in use'),
+        ("exec gone ls", 1, f"{DAEMON}No such container: gone\n"),
+        ("exec one frobnicate", 127, 'exec: "frobnicate": executable file not found in $PATH'),
+        (
+            *("cp one:/nowhere/r.json .", 1),
+            f"{DAEMON}Could not find the file /nowhere/r.json in container one\n",
+        ),
+        ("image inspect --format {{.Id}} gone", 1, f"{DAEMON}No such image: gone:latest\n"),
+    ],
+)
+def test_what_is_not_there_or_not_free_is_refused_in_dockers_words(
+    docker_host, argv, code, message
+):
     container(docker_host)
 
-    done = docker_host.run("docker", "run", "-dit", "--name", "one", "vllm_vacc", "bash")
+    done = docker_host.run("docker", *argv.split())
 
-    assert done.returncode == 125
-    assert 'Conflict. The container name "/one" is already in use by container "' in done.stderr
-
-
-def test_an_unknown_container_is_refused(docker_host):
-    done = docker_host.run("docker", "exec", "gone", "ls")
-
-    message = "Error response from daemon: No such container: gone\n"
-    assert (done.returncode, done.stderr) == (1, message)
-
-
-def test_an_unknown_program_in_a_container_is_code_127(docker_host):
-    container(docker_host)
-
-    done = docker_host.run("docker", "exec", "one", "frobnicate")
-
-    assert done.returncode == 127
-    assert 'exec: "frobnicate": executable file not found in $PATH' in done.stderr
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
 def test_a_shell_without_a_terminal_ends_at_once(docker_host):
@@ -120,18 +111,6 @@ def test_a_mount_is_visible_inside_and_other_files_stay_there(docker_host):
     assert content == "hello"
     assert (into.returncode, copied.returncode) == (0, 0)
     assert (docker_host.workspace / "fetched/note.txt").read_text() == "hello"
-
-
-def test_copying_what_is_not_there_is_refused(docker_host):
-    container(docker_host)
-
-    done = docker_host.run("docker", "cp", "one:/nowhere/result.json", ".")
-
-    assert done.returncode == 1
-    assert done.stderr == (
-        "Error response from daemon: Could not find the file /nowhere/result.json in container "
-        "one\n"
-    )
 
 
 def test_labels_and_formats_find_a_container(docker_host):
@@ -248,13 +227,6 @@ def test_an_image_lists_its_packages(docker_host):
     done = docker_host.run("docker", "run", "--rm", "--entrypoint", "python3", VVI, "-c", code)
 
     assert done.stdout == "0.17.0 1.3.0.1109\n"
-
-
-def test_a_missing_image_is_reported_as_by_docker(docker_host):
-    done = docker_host.run("docker", "image", "inspect", "--format", "{{.Id}}", "gone")
-
-    message = "Error response from daemon: No such image: gone:latest\n"
-    assert (done.returncode, done.stderr) == (1, message)
 
 
 def _state(host: Host, name: str) -> str:

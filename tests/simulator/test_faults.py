@@ -1,11 +1,9 @@
 """Each fault goes wrong where it says, in the words of the tool, and only while it is asked for."""
 
 import json
-import signal
 
 import pytest
 
-from simulator.lib import world
 from tests.simulator.host import Host, config, configured, free_port, get, modify, post
 from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
 from tests.waiting import until
@@ -31,8 +29,26 @@ def bench(host: Host, docker_script, url: str, *more: str):
     )
 
 
-def test_there_are_twenty_one():
-    assert len(world.FAULTS) == len(set(world.FAULTS)) == 21
+STARTS = {
+    "port_busy": (OLD, QWEN, (), 1, "OSError: [Errno 98] Address already in use\n"),
+    "iommu_on": (OLD, QWEN, (), 1, "Error! IOMMU is enable, please close IOMMU first\n"),
+    "oom": (OLD, R1, ("--tensor-parallel-size", "32"), -9, " died, exit code: -9"),
+    "die_vanished": (
+        *(NEW, "DeepSeek-R1-Distill-Qwen-7B", ("--tensor-parallel-size", "8"), 1),
+        "RuntimeError: VACC device /dev/vacc4 is not available",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", STARTS)
+def test_a_fault_ends_the_start_of_a_server(host, fault):
+    version, model, more, code, message = STARTS[fault]
+    host.faults(fault)
+
+    done = start(host, version, *more, model=model)
+
+    assert (done.returncode, message in done.stdout + done.stderr) == (code, True)
+    assert (host.root / "dev/vacc4").exists() is (fault != "die_vanished")
 
 
 def test_faults_are_named_by_a_file_or_by_the_environment(host):
@@ -69,24 +85,6 @@ def test_wrong_backend(host, docker_script):
     assert done.stderr.endswith("correctly specified. Error: Bad Request\n")
 
 
-def test_port_busy(host):
-    host.faults("port_busy")
-
-    done = start(host, OLD)
-
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "OSError: [Errno 98] Address already in use"
-
-
-def test_oom(host):
-    host.faults("oom")
-
-    done = start(host, OLD, "--tensor-parallel-size", "32", model=R1)
-
-    assert done.returncode == -signal.SIGKILL
-    assert " died, exit code: -9" in done.stdout
-
-
 def test_oom_in_a_container_is_137(docker_host):
     docker_host.weights(R1)
     docker_host.faults("oom")
@@ -98,16 +96,6 @@ def test_oom_in_a_container_is_137(docker_host):
     )
 
     assert done.returncode == 137
-
-
-def test_die_vanished(host):
-    host.faults("die_vanished")
-
-    done = start(host, NEW, "--tensor-parallel-size", "8", model="DeepSeek-R1-Distill-Qwen-7B")
-
-    assert done.returncode == 1
-    assert "RuntimeError: VACC device /dev/vacc4 is not available" in done.stdout
-    assert not (host.root / "dev/vacc4").exists()
 
 
 def test_a_vanished_die_comes_back_without_its_fault(docker_host):
@@ -128,23 +116,20 @@ def test_zip_not_unpacked(host):
     assert not (host.workspace / "data").exists()
 
 
-def test_compile_error(host):
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("compile_error", "TVMError: Check failed: "),
+        ("config_mismatch", "size mismatch: hidden_size"),
+    ],
+)
+def test_a_fault_ends_a_compilation(host, fault, message):
     modify(host)
-    host.faults("compile_error")
+    host.faults(fault)
 
     done = host.run("vamc", "compile", config(host))
 
-    assert done.returncode == 1
-    assert "TVMError: Check failed: " in done.stderr
-
-
-def test_config_mismatch(host):
-    modify(host)
-    host.faults("config_mismatch")
-
-    done = host.run("vamc", "compile", config(host))
-
-    assert (done.returncode, "size mismatch: hidden_size" in done.stderr) == (1, True)
+    assert (done.returncode, message in done.stderr) == (1, True)
 
 
 def test_exit0_no_result(host, docker_script):
@@ -176,15 +161,6 @@ def test_opencompass_all_dash(prepared):
 
     assert done.returncode == 0
     assert "| cluewsc-dev | - | - | - | - |\n" in done.stdout
-
-
-def test_iommu_on(host):
-    host.faults("iommu_on")
-
-    done = start(host, OLD)
-
-    assert done.returncode == 1
-    assert done.stdout.endswith("Error! IOMMU is enable, please close IOMMU first\n")
 
 
 @pytest.mark.parametrize(

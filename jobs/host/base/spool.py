@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import DISK_FULL
-from jobs.base.files import size_and_sha256, sync_folder, write_atomic
+from jobs.base.files import locked, size_and_sha256, sync_folder, write_atomic
 from jobs.host.base import process
 
 JOB = "job"
@@ -305,12 +305,8 @@ def guard(host_dir: Path, name: str) -> Iterator[None]:
     """Let one process or thread at a time through, by name: "job-17", "deployment-3"."""
     folder = host_dir / "claims"
     folder.mkdir(parents=True, exist_ok=True)
-    fd = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    with locked(folder / f"{name}.lock"):
         yield
-    finally:
-        os.close(fd)
 
 
 def take_lock(path: Path, wait_s: float) -> int | None:

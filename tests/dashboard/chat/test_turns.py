@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard.chat import turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
-from tests.dashboard.lib.chat_engine import END, delta, opened, outcome, run
+from tests.dashboard.lib.chat_engine import END, begun, delta, opened, outcome, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,29 +81,23 @@ def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatc
     assert "ours" in turn.error
 
 
-def test_a_disk_that_is_full_ends_the_turn_with_what_is_kept(client, monkeypatch):
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_full_disk_or_its_reserve_ends_the_turn(client, settings, monkeypatch, is_full):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
     async def scenario(engine, turn):
-        def full(*_):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(store(), "append", full)
-        await answer_with(engine, turn, client, delta(content="Four"), END)
-
-    turn = run(scenario)
-
-    assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-kept")
-    assert "No space left" in turn.error
-
-
-def test_an_answer_uses_nothing_of_the_disk_reserve(client, settings):
-    async def scenario(engine, turn):
-        settings.DISK_RESERVE_BYTES = 10**18
+        if is_full:
+            monkeypatch.setattr(store(), "append", full)
+        else:
+            settings.DISK_RESERVE_BYTES = 10**18
         await answer_with(engine, turn, client, delta(content="Four"), END)
         assert store().size(turns.key(turn.pk)) == 0
 
     turn = run(scenario)
 
     assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-kept")
+    assert ("No space left" in turn.error) is is_full
 
 
 def test_an_abandoned_turn_is_stopped_with_its_text(client):
@@ -144,9 +138,7 @@ def test_a_thought_that_was_cut_short_is_no_answer(client, way):
         elif way == "cut":
             await answer_with(engine, turn, client, stream, END.replace(b'"stop"', b'"length"'))
         else:
-            browser = opened(client, turn)
-            await engine.say.put(stream)
-            await browser.until(len(stream))
+            browser = await begun(client, engine, turn, stream)
             await opened(client, turn, "stop").task
             await browser.task
 
@@ -180,9 +172,7 @@ def test_a_late_page_gets_the_times_of_the_tokens(client):
     first, second = delta(content="a"), delta(content="b")
 
     async def scenario(engine, turn):
-        browser = opened(client, turn)
-        await engine.say.put(first)
-        await browser.until(len(first))
+        browser = await begun(client, engine, turn, first)
         moment = turns.running(turn.pk).times[0]
         await engine.say.put(second)
         await browser.until(len(first + second))

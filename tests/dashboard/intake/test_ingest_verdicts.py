@@ -18,8 +18,7 @@ from tests.factories import make_deployment, make_job, make_user, make_weights
 pytestmark = pytest.mark.django_db
 
 
-def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
-    job = taken_job(caller)
+def test_a_job_ends_only_when_its_log_is_whole(caller, kind, job):
     sent = events(STARTED, ended())
 
     answer = caller.stream(job, "events", 0, sent)
@@ -35,8 +34,7 @@ def test_a_job_ends_only_when_its_log_is_whole(caller, kind):
     assert job.log_sha256 == hashlib.sha256(LOG).hexdigest()
 
 
-def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
-    job = taken_job(caller)
+def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind, job):
     output = {"name": "made", "path": "x.json", "bytes": 2, "sha256": "0" * 64}
 
     assert end(caller, job, ended(outputs=[output])).status_code == 409
@@ -48,9 +46,8 @@ def test_a_job_ends_only_when_its_points_and_outputs_are_there(caller, kind):
     assert kind.outputs == {"x.json": b"{}"}
 
 
-def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch):
+def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch, job):
     looks = []
-    job = taken_job(caller)
     monkeypatch.setattr(dispatch, "run", lambda: looks.append(1))
     step = {"type": "step_ended", "index": 0, "duration_s": 1.0, "exit_code": 0, "log_offset": 8}
     begun = events(STARTED, {**STARTED, **step})
@@ -82,10 +79,9 @@ def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch):
     ids=["log differs", "no work", "exit code", "odd characters"],
 )
 def test_a_job_ends_by_its_log_its_tool_and_its_launcher(
-    caller, kind, last, outcome, state, message_id, args
+    caller, kind, last, outcome, state, message_id, args, job
 ):
     kind.outcome = outcome
-    job = taken_job(caller)
 
     assert end(caller, job, last).status_code == 200
 
@@ -94,9 +90,8 @@ def test_a_job_ends_by_its_log_its_tool_and_its_launcher(
     assert args is None or job.message_args == args
 
 
-def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, settings):
+def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, settings, job):
     kind.outcome = KeyError("ttft")
-    job = taken_job(caller)
     caller.output(job, "x.json", b"{}")
 
     end(caller, job, ended())
@@ -106,8 +101,7 @@ def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, setting
     assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").exists()
 
 
-def test_who_cancelled_is_named(caller, kind):
-    job = taken_job(caller)
+def test_who_cancelled_is_named(caller, kind, job):
     lifecycle.ask_cancel(job.pk, make_user("ada"))
 
     end(caller, job, ended("cancelled", message_id="cancelled"))
@@ -223,12 +217,11 @@ def test_a_result_without_a_deployment_names_its_weights(caller, kind):
     assert result.label == "fp8 tp32"
 
 
-def test_counts_stay_whole_numbers_and_measures_floats(caller, kind, client):
+def test_counts_stay_whole_numbers_and_measures_floats(caller, kind, client, job):
     metrics = {"questions": 142.0, "duration_s": 30.0, "input_tokens_mean": 44.0, "correct": 7.5}
     kind.outcome = Outcome(
         measured=Measurement("benchmark", "b", "t", metrics, points=[(4, {"requests": 12.0})])
     )
-    job = taken_job(caller)
 
     end(caller, job, ended())
 
@@ -242,8 +235,7 @@ def test_counts_stay_whole_numbers_and_measures_floats(caller, kind, client):
     assert str(exported["points"][0]["metrics"]) == "{'requests': 12}"
 
 
-def test_a_late_event_of_a_closed_job_changes_nothing(caller, kind):
-    job = taken_job(caller)
+def test_a_late_event_of_a_closed_job_changes_nothing(caller, kind, job):
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing"))
 
     assert end(caller, job, ended()).status_code == 200
@@ -252,8 +244,7 @@ def test_a_late_event_of_a_closed_job_changes_nothing(caller, kind):
     assert (job.state, job.log_bytes) == ("lost", 8)
 
 
-def test_the_end_of_a_job_starts_the_next(caller, kind):
-    job = taken_job(caller)
+def test_the_end_of_a_job_starts_the_next(caller, kind, job):
     following = make_job(host=caller.host)
 
     end(caller, job, ended())
@@ -263,7 +254,7 @@ def test_the_end_of_a_job_starts_the_next(caller, kind):
 
 
 @pytest.mark.postgresql
-def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
+def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind, job):
     torn = "half a pair \ud83d and a zero \x00"
     kind.outcome = Outcome(
         measured=Measurement(
@@ -276,7 +267,6 @@ def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
             ],
         )
     )
-    job = taken_job(caller)
 
     assert end(caller, job, ended(message_args={"last_lines": torn})).status_code == 200
 
@@ -288,10 +278,9 @@ def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind):
     assert (job.state, job.ended["message_args"]["last_lines"][-1]) == ("succeeded", "\ufffd")
 
 
-def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
+def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind, job):
     answer = {"subset": "a", "question": "q", "expected": "x", "answer": "y", "score": None}
     kind.outcome = Outcome(measured=Measurement("evaluation", "b", "t", {}, answers=[answer]))
-    job = taken_job(caller)
 
     assert end(caller, job, ended()).status_code == 200
 
@@ -300,8 +289,7 @@ def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind):
     assert not Result.objects.filter(job=job).exists()
 
 
-def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind):
-    job = taken_job(caller)
+def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind, job):
     shorter = ended(
         "lost",
         message_id="host:rebooted",

@@ -118,6 +118,15 @@ def opened(client, turn, verb="start", **more):
     return Browser(client, f"/relay/turns/{turn.pk}/{verb}", **{"method": method, **more})
 
 
+async def begun(client, engine, turn, piece):
+    """A browser that has got the first piece of an answer, while the engine still works."""
+    browser = opened(client, turn)
+    await engine.say.put(piece)
+    await browser.until(len(piece))
+    assert not browser.task.done()
+    return browser
+
+
 def outcome(client, *pieces, make=None, status=200):
     """Return the ended turn, the stream that its page got, and requests and keys of the engine."""
     seen = []

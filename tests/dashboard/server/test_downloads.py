@@ -2,7 +2,6 @@
 
 import gc
 import os
-from dataclasses import replace
 from pathlib import Path
 from time import time
 from types import SimpleNamespace
@@ -16,7 +15,7 @@ from dashboard.server import downloads
 from dashboard.server.downloads import (
     KEPT_OF_A_PERSON,
     KEPT_S,
-    LIMITS,
+    MOST_OF_A_PERSON,
     EndedEarly,
     Stream,
     limited_streams,
@@ -76,12 +75,13 @@ def exchange(path):
     other.replace(path)
 
 
-def test_a_file_is_sent_whole(file):
-    answer = sent(file)
+def test_a_file_is_sent_whole_with_its_checksum_as_etag_if_known(file):
+    answer = sent(file, sha256="ab12")
 
     assert (answer.status_code, content_of(answer)) == (200, TEN)
     assert (answer["Content-Length"], answer["Accept-Ranges"]) == ("10", "bytes")
     assert answer["Content-Disposition"] == 'attachment; filename="ten"'
+    assert answer["ETag"] == '"ab12"'
 
 
 @pytest.mark.parametrize(
@@ -130,37 +130,23 @@ def test_a_resumed_download_gets_the_rest_of_its_own_version_only(file):
     etag = sent(file)["ETag"]
 
     rest = sent(file, Range="bytes=4-", If_Range=etag)
+    assert (rest.status_code, content_of(rest)) == (206, TEN[4:])
+    for condition in (f"W/{etag}", "Mon, 30 Nov 2026 10:00:00 GMT", '"x"'):
+        assert sent(file, Range="bytes=4-", If_Range=condition).status_code == 200, condition
     file.write_bytes(b"another ten bytes")
     whole = sent(file, Range="bytes=4-", If_Range=etag)
-
-    assert (rest.status_code, content_of(rest)) == (206, TEN[4:])
     assert (whole.status_code, content_of(whole)) == (200, b"another ten bytes")
 
 
-@pytest.mark.parametrize("condition", ["W/{etag}", "Mon, 30 Nov 2026 10:00:00 GMT", '"x"'])
-def test_a_weak_condition_resumes_nothing(file, condition):
-    condition = condition.format(etag=sent(file)["ETag"])
-
-    assert sent(file, Range="bytes=4-", If_Range=condition).status_code == 200
-
-
-def test_the_etag_is_the_checksum_where_it_is_known(file):
-    assert sent(file, sha256="ab12")["ETag"] == '"ab12"'
-
-
-def test_a_known_version_is_not_sent_again(file):
+def test_a_known_version_is_not_sent_again_and_another_than_required_refused(file):
     etag = sent(file)["ETag"]
 
     for known in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         answer = sent(file, If_None_Match=known)
         assert (answer.status_code, content_of(answer), answer["ETag"]) == (304, b"", etag)
     assert sent(file, If_None_Match='"x"').status_code == 200
-
-
-def test_another_version_than_required_is_refused(file):
-    assert sent(file, If_Match='"x"').status_code == 412
-    assert sent(file, If_Match=sent(file)["ETag"]).status_code == 200
-    assert sent(file, If_Match="*").status_code == 200
+    statuses = [sent(file, If_Match=wanted).status_code for wanted in ('"x"', etag, "*")]
+    assert statuses == [412, 200, 200]
 
 
 def test_head_has_the_size_and_reads_nothing(file, small_pieces):
@@ -277,41 +263,26 @@ def test_a_long_export_is_sent_piece_by_piece_from_a_file(small_pieces, settings
     assert content_of(answer) == TEN
 
 
-def test_an_interrupted_download_goes_on_although_the_export_changed(small_pieces):
-    etag = exported()["ETag"]
-
-    rest = exported(b"made later", Range="bytes=6-", If_Range=etag)
-    other = exported(b"made later")
-
-    assert (rest.status_code, content_of(rest), rest["ETag"]) == (206, b"6789", etag)
-    assert content_of(other) == b"made later"
-
-
 @pytest.mark.parametrize(
-    "condition", ['"../../db.sqlite3"', "W/{etag}", "{etag}x", f'"{"0" * 64}"']
+    ("person", "condition", "status", "body"),
+    [
+        (1, "{etag}", 206, b"6789"),  # although the export changed
+        (2, "{etag}", 200, b"made later"),
+        (1, '"../../db.sqlite3"', 200, b"made later"),
+        (1, "W/{etag}", 200, b"made later"),
+        (1, "{etag}x", 200, b"made later"),
+        (1, f'"{"0" * 64}"', 200, b"made later"),
+        (1, "", 206, b"ater"),
+    ],
 )
-def test_another_condition_gets_the_export_of_now(small_pieces, condition):
-    condition = condition.format(etag=exported()["ETag"])
-
-    answer = exported(b"made later", Range="bytes=6-", If_Range=condition)
-
-    assert (answer.status_code, content_of(answer)) == (200, b"made later")
-
-
-def test_a_person_resumes_own_exports_only(small_pieces):
+def test_a_person_resumes_own_exports_by_their_etag(small_pieces, person, condition, status, body):
     etag = exported(person=1)["ETag"]
+    condition = {"If_Range": condition.format(etag=etag)} if condition else {}
 
-    answer = exported(b"made later", person=2, Range="bytes=6-", If_Range=etag)
+    answer = exported(b"made later", person=person, Range="bytes=6-", **condition)
 
-    assert (answer.status_code, content_of(answer)) == (200, b"made later")
-
-
-def test_files_of_a_person_have_a_number(small_pieces, settings):
-    for number in range(KEPT_OF_A_PERSON + 3):
-        exported(b"export %d" % number)
-    exported(person=2)
-
-    assert len(files(settings)) == KEPT_OF_A_PERSON + 1
+    assert (answer.status_code, content_of(answer)) == (status, body)
+    assert (answer["ETag"] == etag) is (body == b"6789")
 
 
 def test_files_are_removed_after_an_hour(small_pieces, settings):
@@ -356,8 +327,9 @@ def test_each_piece_of_a_download_renews_its_file(small_pieces, settings):
     assert files(settings) == [file]
 
 
-def test_further_exports_never_remove_a_file_in_use(small_pieces, settings):
+def test_files_of_a_person_have_a_number_and_none_in_use_is_removed(small_pieces, settings):
     in_use = exported(b"in use")
+    exported(person=2)
     for number in range(KEPT_OF_A_PERSON - 1):
         exported(b"export %d" % number)
     (unread,) = (file for file in files(settings) if file.read_bytes() == b"export 3")
@@ -368,27 +340,23 @@ def test_further_exports_never_remove_a_file_in_use(small_pieces, settings):
     assert not unread.exists()
     assert content_of(in_use) == b"in use"
     assert [content_of(one) for one in further] == [b"further 0", b"further 1", b"further 2"]
-    assert len(files(settings)) == KEPT_OF_A_PERSON
+    assert len(files(settings)) == KEPT_OF_A_PERSON + 1
 
 
-def test_an_export_larger_than_the_room_on_the_disk_is_sent_from_memory(
-    small_pieces, settings, monkeypatch, caplog
+@pytest.mark.parametrize("lacks", ["room for it", "a folder"])
+def test_without_room_on_the_disk_an_export_is_sent_from_memory(
+    small_pieces, settings, monkeypatch, caplog, lacks
 ):
-    monkeypatch.setattr(limits, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
-
-    answer = exported()
-
-    assert content_of(answer) == TEN
-    assert files(settings) == []
-    assert "sent from memory" in caplog.text
-
-
-def test_without_room_on_the_disk_an_export_is_sent_from_memory(small_pieces, settings, caplog):
-    Path(settings.DATA_DIR, downloads.EXPORTS).touch()  # no folder can be made
+    folder = Path(settings.DATA_DIR, downloads.EXPORTS)
+    if lacks == "a folder":
+        folder.touch()  # none can be made
+    else:
+        monkeypatch.setattr(limits, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
 
     answer = exported(Range="bytes=2-")
 
     assert (answer.status_code, content_of(answer)) == (206, b"23456789")
+    assert not folder.is_dir()
     assert "sent from memory" in caplog.text
 
 
@@ -403,7 +371,7 @@ def test_other_answers_stay_as_they_are(attached):
 @pytest.fixture
 def one(monkeypatch):
     """Let a person have one stream."""
-    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_a_person=1))
+    monkeypatch.setattr(downloads, "MOST_OF_A_PERSON", 1)
 
 
 async def pieces(*, fails=False):
@@ -420,7 +388,7 @@ def through(response, person=1):
 
 
 def test_a_person_has_a_few_streams_at_once():
-    slots = [take_slot("1") for _ in range(LIMITS.of_a_person)]
+    slots = [take_slot("1") for _ in range(MOST_OF_A_PERSON)]
 
     assert None not in slots
     assert take_slot("1") is None
@@ -430,7 +398,7 @@ def test_a_person_has_a_few_streams_at_once():
 
 
 def test_all_people_together_have_a_number(monkeypatch):
-    monkeypatch.setattr(downloads, "LIMITS", replace(LIMITS, of_all=2))
+    monkeypatch.setattr(downloads, "MOST_OF_ALL", 2)
     slots = [take_slot("1"), take_slot("2")]
 
     assert take_slot("3") is None
@@ -438,36 +406,32 @@ def test_all_people_together_have_a_number(monkeypatch):
     assert take_slot("3") is not None
 
 
-def test_a_stream_that_ends_leaves_its_place(one):
-    first = through(Stream(pieces()))
-    assert through(Stream(pieces())).status_code == 429
-
-    assert content_of(first) == b"onetwo"
-    assert through(Stream(pieces())).status_code == 200
+def ends(stream):
+    assert content_of(stream) == b"onetwo"
 
 
-def test_a_stream_that_fails_leaves_its_place(one):
-    first = through(Stream(pieces(fails=True)))
-    with pytest.raises(OSError, match="disk"):
-        content_of(first)
-
-    assert through(Stream(pieces())).status_code == 200
-
-
-def test_a_stream_whose_reader_goes_away_leaves_its_place(one):
-    first = through(Stream(pieces()))
-
+def is_left(stream):
     async def goes_away():
-        taken = aiter(first)
+        taken = aiter(stream)
         await anext(taken)
         await taken.aclose()
 
     async_to_sync(goes_away)()
+
+
+@pytest.mark.parametrize("over", [ends, is_left, Stream.close])
+def test_a_stream_that_is_over_leaves_its_place(one, over):
+    first = through(Stream(pieces()))
+    assert through(Stream(pieces())).status_code == 429
+
+    over(first)
+
     assert through(Stream(pieces())).status_code == 200
 
 
-def test_a_stream_that_never_began_leaves_its_place(one):
-    through(Stream(pieces())).close()
+def test_a_stream_that_fails_or_never_began_leaves_its_place(one):
+    with pytest.raises(OSError, match="disk"):
+        content_of(through(Stream(pieces(fails=True))))
     assert through(Stream(pieces())).status_code == 200  # dropped here, and never closed
     gc.collect()
 

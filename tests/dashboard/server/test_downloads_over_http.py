@@ -90,24 +90,19 @@ def open_files(server):
     return [link for link in links if "/outputs/" in link or "/streams/" in link]
 
 
-def test_a_range_is_sent_alone(server):
-    status, headers, body = asked(server, Range="bytes=-7")
+def test_a_file_a_range_and_a_head_arrive(server):
+    whole, range_, head = (
+        asked(server),
+        asked(server, Range="bytes=-7"),
+        asked(server, method="HEAD"),
+    )
 
-    assert (status, body) == (206, b"\0" * 7)
-    assert headers["Content-Range"] == f"bytes {SIZE - 7}-{SIZE - 1}/{SIZE}"
-    assert headers["ETag"] == '"' + "ab" * 32 + '"'
-
-
-def test_a_whole_file_arrives(server):
-    status, headers, body = asked(server)
-
-    assert (status, len(body), headers["Content-Length"]) == (200, SIZE, str(SIZE))
-
-
-def test_head_has_the_size_of_a_file(server):
-    status, headers, _none = asked(server, method="HEAD")
-
-    assert (status, headers["Content-Length"]) == (200, str(SIZE))
+    assert [status for status, _headers, _body in (whole, range_, head)] == [200, 206, 200]
+    assert (
+        whole[1]["Content-Length"] == head[1]["Content-Length"] == str(SIZE) == str(len(whole[2]))
+    )
+    assert (range_[2], range_[1]["ETag"]) == (b"\0" * 7, '"' + "ab" * 32 + '"')
+    assert range_[1]["Content-Range"] == f"bytes {SIZE - 7}-{SIZE - 1}/{SIZE}"
 
 
 def test_a_person_s_readers_have_a_number_and_other_pages_are_not_affected(server):

@@ -3,16 +3,11 @@
 import pytest
 
 from dashboard.server import health
-from dashboard.server.health import PartHealth
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
-WELL = {
-    "database": PartHealth(True, {"ms": 1}),
-    "redis": PartHealth(True, {}),
-    "disk": PartHealth(True, {}),
-}
+WELL = {"database": {"ok": True, "ms": 1}, "redis": {"ok": True}, "disk": {"ok": True}}
 
 
 @pytest.fixture
@@ -32,7 +27,7 @@ def test_strangers_learn_that_all_is_well_and_nothing_else(client, parts):
 
 @pytest.mark.parametrize("part", ["database", "redis", "disk"])
 def test_one_part_that_is_not_well_is_a_503(client, parts, part):
-    parts[part] = PartHealth(False, {"error": "secret words"})
+    parts[part] = {"ok": False, "error": "secret words"}
 
     answer = client.get("/healthz")
 
@@ -41,21 +36,14 @@ def test_one_part_that_is_not_well_is_a_503(client, parts, part):
 
 def test_people_who_are_logged_in_see_which_part(client, parts):
     client.force_login(make_user())
-    parts["redis"] = PartHealth(False, {"error": "refused"})
+    parts["redis"] = {"ok": False, "error": "refused"}
 
-    answer = client.get("/healthz").json()
-
-    assert answer == {
-        "status": "not ok",
-        "database": {"ok": True, "ms": 1},
-        "redis": {"ok": False, "error": "refused"},
-        "disk": {"ok": True},
-    }
+    assert client.get("/healthz").json() == {"status": "not ok", **parts}
 
 
 def test_no_user_is_looked_up_without_a_database(client, parts, django_assert_num_queries):
     client.force_login(make_user())
-    parts["database"] = PartHealth(False, {"error": "gone"})
+    parts["database"] = {"ok": False, "error": "gone"}
 
     with django_assert_num_queries(0):
         answer = client.get("/healthz")
@@ -65,24 +53,18 @@ def test_no_user_is_looked_up_without_a_database(client, parts, django_assert_nu
 
 @pytest.mark.postgresql
 def test_the_database_answers(db):
-    assert health.database().is_ok
+    assert health.database()["ok"]
 
 
 def test_redis_that_is_away_is_found_out(settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock?db=0"
 
-    assert not health.broker().is_ok
+    assert not health.broker()["ok"]
 
 
 def test_a_folder_that_takes_no_writes_is_found_out(settings, tmp_path):
-    assert health.disk().is_ok
+    assert health.disk()["ok"]
 
     settings.DATA_DIR = tmp_path / "gone"
 
-    assert not health.disk().is_ok
-
-
-def test_a_full_disk_is_found_out(monkeypatch):
-    monkeypatch.setattr(health, "LEAST_FREE_BYTES", 1 << 62)
-
-    assert not health.disk().is_ok
+    assert not health.disk()["ok"]

@@ -44,9 +44,7 @@ ALL = "from jobs.models import Job; print(*Job.objects.values_list('pk', flat=Tr
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):
-    data = tmp_path_factory.mktemp("pair") / "data"
-    data.mkdir()
-    with running_web(data) as server, web_beside(server) as port:
+    with running_web(tmp_path_factory.mktemp("pair")) as server, web_beside(server) as port:
         job, prompts = server.shell(SETUP)
         yield server, port, job, prompts
 
@@ -55,43 +53,43 @@ def jobs_of(server):
     return {int(number) for number in server.shell(ALL)}
 
 
-def test_twelve_clicks_at_the_same_moment_create_one_job(dashboard):
-    server, port, job, _prompts = dashboard
+def made_by(dashboard, ask):
+    """Ask both processes twelve times at once; the one new job, and the answers."""
+    server, port, _job, _prompts = dashboard
+    before = jobs_of(server)
     ports = [server.port, port] * (AT_ONCE // 2)
+    answers = together(*[lambda port=port: ask(port) for port in ports])
+    (made,) = jobs_of(server) - before
+    return made, answers
+
+
+def test_twelve_clicks_at_the_same_moment_create_one_job(dashboard):
+    server, _port, job, _prompts = dashboard
     browser = Browser(server.port)
     assert browser.log_in(PASSWORD).status == 302
     page = browser.ask(f"/jobs/{job}/").text
     form = re.search(rf'action="/jobs/{job}/retry/">(.*?)</form>', page, re.DOTALL)[1]
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
-    before = jobs_of(server)
 
     def click(port):
         answer = Browser(port, cookies=deepcopy(browser.cookies)).ask(f"/jobs/{job}/retry/", fields)
         return answer.status, answer.headers["location"]
 
-    answers = together(*[lambda port=port: click(port) for port in ports])
+    made, answers = made_by(dashboard, click)
 
-    (made,) = jobs_of(server) - before
     assert answers == [(302, f"/jobs/{made}/")] * AT_ONCE
 
 
 def test_twelve_requests_with_one_key_create_one_job(dashboard):
-    server, port, job, _prompts = dashboard
-    ports = [server.port, port] * (AT_ONCE // 2)
-    before = jobs_of(server)
+    _server, _port, job, _prompts = dashboard
 
     def ask(port):
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/api/v1/jobs/{job}/retry",
-            headers={"Authorization": "Bearer eve", "Idempotency-Key": "k-1"},
-            method="POST",
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.status, json.load(answer)["id"]
+        key = {"Idempotency-Key": "k-1"}
+        status, answer = post(port, "eve", f"jobs/{job}/retry", {}, **key)
+        return status, answer["id"]
 
-    answers = together(*[lambda port=port: ask(port) for port in ports])
+    made, answers = made_by(dashboard, ask)
 
-    (made,) = jobs_of(server) - before
     assert answers == [(201, made)] * AT_ONCE
 
 
@@ -120,12 +118,12 @@ def test_the_rest_of_an_export_is_of_the_same_version(dashboard):
     assert (begin + rest).count(b"first") == whole.count(b"other") == 400_000
 
 
-def post(server, person, path, body):
+def post(port, person, path, body, **headers):
     """(status, answer) of an API request; the token is the person's name."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{server.port}/api/v1/{path}",
+        f"http://127.0.0.1:{port}/api/v1/{path}",
         json.dumps(body).encode(),
-        {"Authorization": f"Bearer {person}", "Content-Type": "application/json"},
+        {"Authorization": f"Bearer {person}", "Content-Type": "application/json", **headers},
     )
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
@@ -136,7 +134,7 @@ def post(server, person, path, body):
 
 def launched(server, repository):
     body = {"kind": "build-images", "host": "va16-01", "params": {"repository": repository}}
-    return post(server, "eve", "jobs", body)
+    return post(server.port, "eve", "jobs", body)
 
 
 def test_a_source_is_refused_until_an_administrator_permits_it(dashboard):
@@ -151,9 +149,9 @@ def test_a_source_is_refused_until_an_administrator_permits_it(dashboard):
     page = browser.ask(f"/launch/build-images/?{query}").text
     assert f"{theirs} is not a permitted source." in html.unescape(page)
     source = {"type": "git", "address": TEAM}
-    assert post(server, "eve", "sources", source)[0] == 403
+    assert post(server.port, "eve", "sources", source)[0] == 403
 
-    assert post(server, "ada", "sources", source)[0] == 201
+    assert post(server.port, "ada", "sources", source)[0] == 201
 
     assert launched(server, theirs)[0] == 201
     assert launched(server, "https://git.example/teams/vllm.git")[0] == 422

@@ -86,14 +86,14 @@ def test_memory_has_a_limit_of_which_connections_get_a_share(client):
 
 
 def test_full_memory_is_unhealthy_and_the_error_says_what_to_do(client):
-    assert health.broker().is_ok
+    assert health.broker()["ok"]
 
     fill(client)
 
     part = health.broker()
-    assert not part.is_ok
-    assert part.facts["error"].startswith("memory is full: ")
-    assert "Raise VALKEY_MEMORY" in part.facts["error"]
+    assert not part["ok"]
+    assert part["error"].startswith("memory is full: ")
+    assert "Raise VALKEY_MEMORY" in part["error"]
 
 
 def test_with_full_memory_a_command_to_a_host_is_left_out(client, monkeypatch, caplog):
@@ -133,36 +133,36 @@ def test_the_queue_of_a_host_that_takes_nothing_has_a_limit(client, monkeypatch)
 # Settings.
 
 
-@pytest.mark.parametrize(
-    ("text", "listen"),
-    [
-        ("10.0.0.5:6380", ("10.0.0.5", 6380)),
+def test_it_listens_at_an_address_and_a_port_with_memory_of_a_size():
+    for text, listen in (
+        ("10.0.0.5:1", ("10.0.0.5", 1)),
         ("[fd00::5]:6380", ("fd00::5", 6380)),
-        ("127.0.0.1:1", ("127.0.0.1", 1)),
-    ],
-)
-def test_it_is_an_address_and_a_port(text, listen):
-    assert env.load({"VALKEY_LISTEN": text}).valkey_listen == listen
+    ):
+        assert env.load({"VALKEY_LISTEN": text}).valkey_listen == listen
+    for text, size in (("32M", 32_000_000), ("", 256_000_000)):
+        assert env.load({"VALKEY_MEMORY": text}).valkey_memory_bytes == size
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["6380", ":6380", "10.0.0.5", "10.0.0.5:0", "10.0.0.5:99999", "gpu7:6380", "fd00::5:6380",
-     "redis://10.0.0.5:6380", "10.0.0.5:6380/0", "a@10.0.0.5:1"],
-)  # fmt: skip
-def test_anything_else_is_refused_with_what_is_allowed(text):
-    with pytest.raises(BadVariable, match=r"^VALKEY_LISTEN=.* will not do; allowed: an IP address"):
-        env.load({"VALKEY_LISTEN": text})
+WRONG = {
+    "VALKEY_LISTEN=an IP address": (
+        *("6380", ":6380", "10.0.0.5", "10.0.0.5:0", "10.0.0.5:99999", "gpu7:6380"),
+        *("fd00::5:6380", "redis://10.0.0.5:6380", "10.0.0.5:6380/0", "a@10.0.0.5:1"),
+    ),
+    "VALKEY_MEMORY=a size": ("31M", "31999999", "lots", "-1G"),
+    "HOST_REDIS_URL=an address with": (
+        *("cache.lan:6379", "http://cache.lan", "redis://", "redis://{user}:{password}@x/0"),
+        *("redis://host-{host}:{password}@{host}/0", "redis://hosts:{password}@cache.lan/0"),
+        *("redis://{host}:{password}@cache.lan/0", "redis://host-{host}:{password}@cache.lan/{db}"),
+        "unix://host-{host}:{password}@{host}",
+    ),
+}
 
 
-@pytest.mark.parametrize("text", ["", "31M", "31999999", "lots", "-1G"])
-def test_its_memory_is_a_size_that_is_enough(text):
-    assert env.load({"VALKEY_MEMORY": "32M"}).valkey_memory_bytes == 32_000_000
-    if not text:
-        assert env.load({"VALKEY_MEMORY": text}).valkey_memory_bytes == 256_000_000
-        return
-    with pytest.raises(BadVariable, match=r"^VALKEY_MEMORY=.* will not do; allowed: a size"):
-        env.load({"VALKEY_MEMORY": text})
+@pytest.mark.parametrize(("rule", "text"), [(rule, text) for rule in WRONG for text in WRONG[rule]])
+def test_anything_else_is_refused_with_what_is_allowed(rule, text):
+    name, _, allowed = rule.partition("=")
+    with pytest.raises(BadVariable, match=rf"^{name}=.* will not do; allowed: {allowed}"):
+        env.load({name: text})
 
 
 def test_hosts_get_the_public_name_of_a_listening_dashboard(tmp_path):
@@ -182,27 +182,6 @@ def test_hosts_get_no_login_of_another_redis():
     assert env.host_redis_url(env.load(variables)) == ""
     named = env.load({**variables, "HOST_REDIS_URL": for_hosts})
     assert env.host_redis_url(named) == for_hosts
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "cache.lan:6379",
-        "http://cache.lan",
-        "redis://",
-        "redis://{user}:{password}@cache.lan/0",
-        "redis://host-{host}:{password}@{host}/0",
-        "redis://hosts:{password}@cache.lan/0",
-        "redis://{host}:{password}@cache.lan/0",
-        "redis://host-{host}:{password}@cache.lan/{db}",
-        "unix://host-{host}:{password}@{host}",
-    ],
-)
-def test_an_address_for_hosts_has_no_other_placeholders(text):
-    with pytest.raises(
-        BadVariable, match=r"^HOST_REDIS_URL=.* will not do; allowed: an address with"
-    ):
-        env.load({"HOST_REDIS_URL": text})
 
 
 # The whole stack.

@@ -114,26 +114,18 @@ def bounded(monkeypatch):
     monkeypatch.setattr(supervisor, "MOST_BYTES", 100)
 
 
-def test_a_long_file_is_moved_and_written_on(tmp_path, bounded):
+def test_a_file_is_moved_once_it_is_long_and_written_on(tmp_path, bounded):
     path = tmp_path / "server.log"
     with path.open("wb", buffering=0) as output:
-        supervisor.bound_output([output.fileno()])  # as at the start
-        output.write(b"a" * 101)
+        output.write(b"a" * 100)
+        supervisor.bound_output([output.fileno()])
+        assert path.read_bytes() == b"a" * 100
+        output.write(b"a")
         supervisor.bound_output([output.fileno()])
         subprocess.run(["echo", "later"], stdout=output, check=True)
 
     assert (tmp_path / "server.log.1").read_bytes() == b"a" * 101
     assert path.read_bytes() == b"later\n"
-
-
-def test_a_short_file_stays(tmp_path, bounded):
-    path = tmp_path / "server.log"
-    with path.open("wb", buffering=0) as output:
-        output.write(b"a" * 100)
-        supervisor.bound_output([output.fileno()])
-
-    assert path.read_bytes() == b"a" * 100
-    assert not (tmp_path / "server.log.1").exists()
 
 
 def test_a_pipe_stays_as_it_is(bounded):

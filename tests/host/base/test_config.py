@@ -1,7 +1,5 @@
 """Settings of a host: a wrong one is a sentence that names it."""
 
-from pathlib import Path
-
 import pytest
 
 from jobs.host.base.config import ConfigError, HostLimits, load
@@ -33,12 +31,16 @@ def test_settings_reach_a_child_process_unchanged(values, tmp_path):
             "HOST_SERVER_LOG_KEEP": "500M",
             "HOST_KEEP_SPOOLS": "12h",
             "HOST_KEEP_SPOOLS_WITHIN": "1t",
+            "AGENT_ALLOWED_PROGRAMS": "default, nvcc",
+            "AGENT_ALLOWED_PATHS": "default:/data/models",
         }
     )
 
     assert load(config.as_environment()) == config
     assert config.dashboard_url == "http://10.0.0.5:8000/lab"
     assert config.dir.is_dir()
+    assert config.allowed_programs == ("default", "nvcc")
+    assert config.allowed_paths == ("default", "/data/models")
     assert config.limits == HostLimits(
         log_bytes=2_500_000_000,
         disk_reserve_bytes=0,
@@ -74,6 +76,10 @@ def test_settings_reach_a_child_process_unchanged(values, tmp_path):
         ("HOST_SCALE", "2", "above 0 and up to 1"),
         ("HOST_SCALE", "small", "above 0 and up to 1"),
         ("HOST_PORTS", "9000", "FIRST-LAST"),
+        ("AGENT_ALLOWED_PROGRAMS", "/bin/sh", "names of programs without a folder"),
+        ("AGENT_ALLOWED_PROGRAMS", "a;b", "names of programs"),
+        ("AGENT_ALLOWED_PATHS", "/", "but not /"),
+        ("AGENT_ALLOWED_PATHS", "weights", "absolute folders"),
     ],
 )
 def test_a_wrong_value_names_the_variable(values, name, value, message):
@@ -91,14 +97,11 @@ def test_a_file_has_the_last_word_and_may_quote(values, tmp_path):
 
 
 @pytest.mark.parametrize("line", ["no equals", "1X=2", "X='open"])
-def test_a_line_that_is_none_is_shown(values, tmp_path, line):
+def test_a_line_that_is_none_or_a_missing_file_is_named(values, tmp_path, line):
     file = tmp_path / "host.env"
+    with pytest.raises(ConfigError, match=f"{file} cannot be read"):
+        load(values, file=file)
     file.write_text(f"HOST_NAME=a\n{line}\n")
 
     with pytest.raises(ConfigError, match=f"line 2 of {file}"):
         load(values, file=file)
-
-
-def test_a_file_that_is_not_there_is_named(values):
-    with pytest.raises(ConfigError, match=r"/nowhere/host\.env"):
-        load(values, file=Path("/nowhere/host.env"))

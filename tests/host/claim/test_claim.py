@@ -52,19 +52,16 @@ def test_a_job_is_claimed_and_runs_with_the_hosts_own_values(claimed, config):
     assert (spool.path / "meta.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_has_the_port_that_its_plan_asks_for(claimed, config):
-    asked = config.ports[1]
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_server_has_the_port_that_its_plan_asks_for_unless_it_is_taken(claimed, config, is_taken):
+    first, asked = config.ports
 
-    assert claimed("echo {port}", port=asked).log.read_text() == f"{asked}\n"
-
-
-def test_a_port_that_is_taken_is_not_waited_for(claimed, config):
-    asked = config.ports[1]
-
-    with socket.create_server(("127.0.0.1", asked)):
+    with socket.create_server(("127.0.0.1", asked)) as other:
+        if not is_taken:
+            other.close()
         spool = claimed("echo {port}", port=asked)
 
-    assert spool.log.read_text() == f"{config.ports[0]}\n"
+    assert spool.log.read_text() == f"{first if is_taken else asked}\n"
 
 
 def test_many_at_once_start_a_job_once(intake, config):
@@ -114,10 +111,11 @@ def test_a_job_that_is_here_is_not_claimed_again(intake, config, client, known, 
 @pytest.mark.parametrize(
     ("claim_it", "kind"), [("claim_job", "job"), ("claim_deployment", "deployment")]
 )
-def test_what_is_being_closed_is_not_waited_for(intake, config, client, known, claim_it, kind):
-    folder = {"job": "spool", "deployment": "serve"}[kind]
-    meta = spools.Meta(kind, 7, intake.instance, "t", 1, "")
-    spool = spools.create(config.dir / folder / "7", meta, record_of("true").plan, {}, None)
+def test_what_is_being_closed_is_not_waited_for(
+    intake, config, client, known, claim_it, kind, make_spool, make_server
+):
+    of = {"number": 7, "instance": intake.instance}
+    spool = make_spool("true", **of) if kind == "job" else make_server(**of)
     answers, claims = [], getattr(claim, claim_it)
     asks = threading.Thread(target=lambda: answers.append(claims(config, client, 7)))
     with spools.guard(config.dir, f"{kind}-7"):
@@ -143,10 +141,9 @@ def test_a_worker_with_old_settings_keeps_the_agents_limits(intake, config, clie
     until(Spool(config.dir / "spool" / "7").exit)
 
 
-def test_a_claimed_job_without_a_launcher_is_started(intake, config, client, known):
+def test_a_claimed_job_without_a_launcher_is_started(intake, config, client, known, make_spool):
     intake.jobs[7] = record_of("true")
-    meta = spools.Meta("job", 7, intake.instance, "t", 1, "")
-    spool = spools.create(config.dir / "spool" / "7", meta, record_of("echo late").plan, {}, None)
+    spool = make_spool("echo late", number=7, instance=intake.instance)
 
     assert claim.claim_job(config, client, 7) is True
 
@@ -161,12 +158,8 @@ def test_two_dashboards_with_the_same_job_number_never_mix(config, known, ran, c
     assert (config.dir / "aside" / "another-7" / "log").read_text() == "of the other\n"
 
 
-def test_a_claim_waits_for_another_dashboards_job_of_its_number(
-    intake, config, client, known, make_spool, launch
-):
-    old = make_spool("echo up; sleep 600", number=7, instance="another")
-    popen = launch(old, wait=False)
-    until(lambda: old.log.stat().st_size)
+def test_a_claim_waits_for_another_dashboards_job_of_its_number(intake, config, client, known, up):
+    old, popen = up("echo up; sleep 600", number=7, instance="another")
     intake.jobs[7] = record_of("echo ours")
 
     assert claim.claim_job(config, client, 7) is False
@@ -189,13 +182,11 @@ def test_a_number_that_the_dashboard_gave_again_is_claimed_anew(
     assert kept.read_text() == "forgotten\n"
 
 
-def test_a_forgotten_server_does_not_replace_a_new_one(config, host_dir, make_spool):
-    serve = Step("serve", ("sleep", "60"), serves=True)
-    plan = from_json(plan_of(serve))
-    old = spools.Meta("deployment", 3, "i-1", "t-old", 1, "")
-    spool = spools.create(host_dir / "serve" / "3", old, plan.to_json(), {}, None)
+def test_a_forgotten_server_does_not_replace_a_new_one(host_dir, make_server):
+    plan = from_json(plan_of(Step("serve", ("sleep", "60"), serves=True)))
+    spool = make_server(3, token="t-old")
     spool.log.write_text("old\n")
-    wanted = spools.Meta("deployment", 3, "i-1", "t-new", 1, "")
+    wanted = replace(spool.meta(), token="t-new")
 
     lock = spawn.prepare_spool(spool, host_dir, wanted, plan, {}, {})
 
@@ -221,10 +212,10 @@ def test_a_cancel_of_another_dashboard_does_not_reach_our_job(config, client, kn
     assert not spool.is_cancel_asked(1)
 
 
-def test_a_stop_that_comes_late_does_not_stop_the_next_run(config, client, known, intake):
-    meta = spools.Meta("deployment", 2, intake.instance, "t", 2, "")
-    plan = record_of("true").plan
-    spool = spools.create(config.dir / "serve" / "2", meta, plan, {}, None)
+def test_a_stop_that_comes_late_does_not_stop_the_next_run(
+    config, client, known, intake, make_server
+):
+    spool = make_server(2, instance=intake.instance, run=2)
 
     claim.cancel(config, client, "deployment", 2, run=1)
     assert not spool.is_cancel_asked(2)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from jobs.base.errors import LaunchError
-from jobs.host.base.config import ConfigError, load
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
 from jobs.host.claim.policy import policy_of
@@ -143,12 +142,8 @@ def test_no_path_leads_out_of_the_roots(strict, argv):
 
 
 def test_paths_are_resolved_from_the_steps_own_folder(strict):
-    up = "/".join([".."] * len(strict.workspace.parts))
-
-    refusal = refused(strict, "unzip", "x", "-d", f"{up}/srv", cwd=str(strict.workspace))
-
-    assert refusal[1]["leads_to"] == "/srv"
     refusal = refused(strict, "unzip", "x", "-d", "../beside", cwd=str(strict.workspace))
+
     assert refusal[1]["leads_to"] == str(strict.workspace.parent / "beside")
 
 
@@ -249,21 +244,20 @@ def test_an_address_in_an_environment_is_no_path(strict):
         assert refused(strict, "hf", "x", env=(("HF_ENDPOINT", value),)) is None
 
 
-def test_files_and_paths_of_programs_must_be_in_the_roots_too(strict):
-    assert refused(strict, "git", "status", path=("/tmp/evil",))[0] == "policy:root"
-    plan = Plan("x", (Step("a", ("git",)),), files=(PlanFile("a.txt", "x", at="/etc/cron.d/x"),))
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"files": (PlanFile("a.txt", "x", at="/etc/x"),)},
+        {"watches": (Watch("a", reader="evalscope", folder="/etc/x"),)},
+        {"steps": (Step("a", ("git",), path=("/etc/x",)),)},
+    ],
+)
+def test_files_watches_and_paths_of_programs_must_be_in_the_roots_too(strict, part):
+    plan = Plan("x", **{"steps": (Step("a", ("git",)),), **part})
+
     refusal = policy_of(strict).refusal(plan, {}, strict.dir)
-    assert refusal is not None
-    assert refusal.args["path"] == "/etc/cron.d/x"
 
-
-def test_watched_files_must_be_in_the_roots_too(strict):
-    outside = Watch("a", reader="evalscope", folder="/etc")
-    plan = Plan("x", (Step("a", ("git",)),), watches=(outside,))
-
-    refusal = policy_of(strict).refusal(plan, {}, strict.dir)
-
-    assert (refusal.message_id, refusal.args["path"]) == ("policy:root", "/etc")
+    assert (refusal.message_id, refusal.args["path"]) == ("policy:root", "/etc/x")
 
 
 def test_the_default_permits_every_command_of_the_guide(strict, monkeypatch):
@@ -318,30 +312,3 @@ def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch
     plan = KINDS[kind].plan(KINDS[kind].Params(**raw), host)
 
     assert policy.refusal(plan, values, Path(values["job_dir"]) / "work") is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("AGENT_ALLOWED_PROGRAMS", "/bin/sh", "names of programs without a folder"),
-        ("AGENT_ALLOWED_PROGRAMS", "a;b", "names of programs"),
-        ("AGENT_ALLOWED_PATHS", "/", "but not /"),
-        ("AGENT_ALLOWED_PATHS", "weights", "absolute folders"),
-    ],
-)
-def test_a_wrong_policy_is_refused_when_the_worker_starts(name, value, message, config):
-    with pytest.raises(ConfigError, match=message):
-        load({**config.as_environment(), name: value})
-
-
-def test_a_policy_comes_through_the_environment_whole(config):
-    given = {
-        "AGENT_ALLOWED_PROGRAMS": "default, nvcc",
-        "AGENT_ALLOWED_PATHS": "default:/data/models",
-    }
-
-    loaded = load({**config.as_environment(), **given})
-
-    assert loaded.allowed_programs == ("default", "nvcc")
-    assert loaded.allowed_paths == ("default", "/data/models")
-    assert load(loaded.as_environment()) == loaded

@@ -1,34 +1,23 @@
 """Spools that an agent finds: running, ended, dead, unknown to its dashboard; and stopping all."""
 
 import json
-import os
-import signal
 
 import pytest
 
-from jobs.host import retain as orphans
-from jobs.host import ship
+from jobs.host import retain, ship
 from jobs.host.agent import agent
 from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 from jobs.host.retain import Adopter, Orphans, close_dead, stop_everything
-from tests.host.conftest import record_of, text_of
+from tests.host.conftest import kill_launcher, record_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
 
-def _kill(spool):
-    pid = until(lambda: (spool.path / "launcher.json").exists() and spools.launcher_pid(spool))
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not spool.is_running())
-
-
-def test_a_running_job_is_left_alone(make_spool, launch, config):
-    spool = make_spool("echo up; sleep 600")
-    launch(spool, wait=False)
-    until(lambda: spool.log.stat().st_size)
+def test_a_running_job_is_left_alone(up, config):
+    spool, _launcher = up("echo up; sleep 600")
 
     Adopter(config).adopt(spool)
 
@@ -36,11 +25,9 @@ def test_a_running_job_is_left_alone(make_spool, launch, config):
     assert spool.exit() is None
 
 
-def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launch, config):
-    spool = make_spool("echo first; echo 'a\\rlast'; sleep 600")
-    launch(spool, wait=False)
-    until(lambda: b"last" in spool.log.read_bytes())
-    _kill(spool)
+def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(up, config):
+    spool, _launcher = up("printf 'first\\na\\rlast\\n'; sleep 600")
+    kill_launcher(spool)
 
     Adopter(config).adopt(spool)
 
@@ -52,11 +39,10 @@ def test_a_dead_launcher_leaves_a_lost_job_with_its_last_lines(make_spool, launc
     assert spool.read_events()[-1] == ended
 
 
-def test_what_a_dead_launcher_left_running_is_ended(make_spool, launch, config):
-    spool = make_spool("setsid sh -c 'echo $$ > pid; sleep 600' & wait")
-    launch(spool, wait=False)
-    pid = int(until(lambda: text_of(spool.work / "pid")))
-    _kill(spool)
+def test_what_a_dead_launcher_left_running_is_ended(up, config):
+    spool, _launcher = up("setsid sh -c 'echo $$; sleep 600' & wait")
+    pid = int(spool.log.read_text())
+    kill_launcher(spool)
     assert process.is_running(pid)
 
     Adopter(config).adopt(spool)
@@ -84,10 +70,8 @@ def test_a_launcher_that_wrote_its_last_event_is_not_lost(config, ran):
     assert len([e for e in spool.read_events() if e["type"] == "ended"]) == 1
 
 
-def test_a_living_launcher_is_never_called_dead(make_spool, launch):
-    spool = make_spool("echo up; sleep 600")
-    launch(spool, wait=False)
-    until(lambda: spool.log.stat().st_size)
+def test_a_living_launcher_is_never_called_dead(up):
+    spool, _launcher = up("echo up; sleep 600")
     # A stale record of a process that is gone: the lock decides, not the id.
     spools.write_json(spool.path / "launcher.json", {"pid": 1, "start_ticks": 0, "boot_id": "x"})
 
@@ -128,21 +112,16 @@ def test_half_an_event_is_cut_off_before_the_next(make_spool):
     assert [(e["seq"], e["type"]) for e in events] == [(0, "started"), (1, "ended")]
 
 
-def test_stopping_everything_cancels_all_that_runs(make_spool, launch, host_dir):
-    first = make_spool("echo up; sleep 600", number=1)
-    second = make_spool("echo up; sleep 600", number=2)
-    for spool in (first, second):
-        launch(spool, wait=False)
-    until(lambda: first.log.stat().st_size and second.log.stat().st_size)
+def test_stopping_everything_cancels_all_that_runs(up, host_dir):
+    running = [up("echo up; sleep 600", number=number)[0] for number in (1, 2)]
 
     assert stop_everything(host_dir, 20) == []
-    assert [s.exit()["verdict"] for s in (first, second)] == ["cancelled", "cancelled"]
+    assert [spool.exit()["verdict"] for spool in running] == ["cancelled", "cancelled"]
 
 
-def test_what_does_not_stop_in_time_is_killed_and_named(make_spool, launch, host_dir):
-    spool = make_spool("trap '' TERM; echo $$; while :; do sleep 0.05; done", number=3)
-    launch(spool, wait=False)
-    pid = int(until(lambda: text_of(spool.log)))
+def test_what_does_not_stop_in_time_is_killed_and_named(up, host_dir):
+    spool, _launcher = up("trap '' TERM; echo $$; while :; do sleep 0.05; done", number=3)
+    pid = int(spool.log.read_text())
 
     assert stop_everything(host_dir, 0.3) == ["job 3"]
     until(lambda: not process.is_running(pid))
@@ -151,39 +130,42 @@ def test_what_does_not_stop_in_time_is_killed_and_named(make_spool, launch, host
 
 @pytest.fixture
 def in_thread(agent_in_thread, monkeypatch):
-    """An agent with less patience than it has."""
+    """Start an agent that asks soon again about what is unknown, with this grace."""
     monkeypatch.setattr(agent, "UNKNOWN_WAIT_S", 0.05)
-    return agent_in_thread
+
+    def start(grace_s):
+        monkeypatch.setattr(retain, "GRACE_S", grace_s)
+        agent_in_thread()
+
+    return start
 
 
-def running(make_spool, launch, intake, token):
-    spool = make_spool("echo up; sleep 600", number=9, instance=intake.instance, token=token)
-    launch(spool, wait=False)
-    until(lambda: spool.log.read_bytes())
-    return spool
+@pytest.fixture
+def running(up, intake):
+    """A running job 9 of this dashboard."""
+
+    def start(token):
+        return up("echo up; sleep 600", number=9, instance=intake.instance, token=token)[0]
+
+    return start
 
 
-def test_a_job_that_the_dashboard_forgot_runs_on_at_first(
-    intake, in_thread, config, make_spool, launch
-):
-    spool = running(make_spool, launch, intake, "forgotten")
+def test_a_job_that_the_dashboard_forgot_runs_on_at_first(intake, in_thread, running):
+    spool = running("forgotten")
     asked = []
     intake.fault = lambda method, path: asked.append(path)
 
-    in_thread()
+    in_thread(grace_s=600.0)
 
     until(lambda: sum("jobs/9/streams" in path for path in asked) > 3)
     assert spool.is_running()
     assert not spool.is_cancel_asked(1)
 
 
-def test_after_a_grace_it_is_ended_and_set_aside_with_a_reason(
-    intake, in_thread, config, make_spool, launch, monkeypatch
-):
-    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
-    running(make_spool, launch, intake, "forgotten")
+def test_after_a_grace_it_is_ended_and_set_aside_with_a_reason(intake, in_thread, config, running):
+    running("forgotten")
 
-    in_thread()
+    in_thread(grace_s=0.0)
 
     aside = Spool(config.dir / "aside" / f"{intake.instance}-9")
     until(aside.path.exists)
@@ -194,13 +176,12 @@ def test_after_a_grace_it_is_ended_and_set_aside_with_a_reason(
 
 
 def test_a_silent_job_that_is_forgotten_later_is_noticed(
-    intake, in_thread, config, make_spool, launch, monkeypatch
+    intake, in_thread, config, running, monkeypatch
 ):
-    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
     monkeypatch.setattr(ship, "ASK_AGAIN_S", 0.1)
     intake.jobs[9] = record_of("true")
-    spool = running(make_spool, launch, intake, intake.jobs[9].token)
-    in_thread()
+    spool = running(intake.jobs[9].token)
+    in_thread(grace_s=0.0)
     until(lambda: intake.jobs[9].log == b"up\n")
     assert spool.is_running()
 
@@ -210,25 +191,18 @@ def test_a_silent_job_that_is_forgotten_later_is_noticed(
     until((config.dir / "aside" / f"{intake.instance}-9").exists)
 
 
-def test_another_dashboards_jobs_are_ended_after_the_same_grace(
-    intake, in_thread, config, make_spool, launch, monkeypatch
-):
-    monkeypatch.setattr(orphans, "GRACE_S", 0.0)
+def test_another_dashboards_jobs_are_ended_after_the_same_grace(intake, in_thread, config, up):
     (config.dir / "instance").write_text(intake.instance)
-    spool = make_spool("sleep 600", number=9, instance="another")
-    launch(spool, wait=False)
-    until(spool.was_started)
+    up("echo up; sleep 600", number=9, instance="another")
 
-    in_thread()
+    in_thread(grace_s=0.0)
 
     until((config.dir / "aside" / "another-9").exists)
 
 
-def test_a_job_known_again_gets_its_whole_grace_again(host_dir, make_spool, launch):
+def test_a_job_known_again_gets_its_whole_grace_again(host_dir, up):
     clock = [0.0]
-    spool = make_spool("sleep 600")
-    launch(spool, wait=False)
-    until(spool.is_running)
+    spool, _launcher = up("echo up; sleep 600")
     parting = Orphans(host_dir, lambda: clock[0])
 
     def is_cancelled_at(moment):

@@ -15,7 +15,7 @@ from jobs.host.base import process
 from jobs.host.base import spool as spools
 from jobs.host.retain import Adopter
 from jobs.plans import Output, PlanFile, Step, Watch
-from tests.host.conftest import METRICS_SERVER, args_of, plan_of, text_of
+from tests.host.conftest import METRICS_SERVER, args_of, kill_launcher, plan_of, text_of
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
@@ -25,91 +25,62 @@ pytestmark = pytest.mark.processes
 DAEMON = "setsid sh -c 'echo $$ > daemon.pid; trap \"\" HUP; sleep 600' &"
 
 
-def test_every_step_is_recorded_with_its_place_in_the_log(make_spool, launch):
-    spool = make_spool("printf one", "printf two >&2", "cat {job_dir}/files/a.txt")
+def test_the_log_holds_the_commands_output_and_events_each_step_place(ran):
+    spool = ran("printf 'a\\r\\0b'", "printf c >&2")
 
-    launch(spool, wait=False).wait(PATIENCE_S)
-
-    events = spool.read_events()
+    assert spool.log.read_bytes() == b"a\r\0bc"
+    events, last = spool.read_events(), spool.exit()
     assert [e["type"] for e in events][:3] == ["started", "step_started", "step_ended"]
     assert events[0]["values"] == {"job_dir": str(spool.path)}
     assert [e["seq"] for e in events] == list(range(len(events)))
     ended = [e for e in events if e["type"] == "step_ended"]
-    assert [(e["index"], e["exit_code"], e["log_offset"]) for e in ended[:2]] == [
-        (0, 0, 3),
-        (1, 0, 6),
-    ]
+    places = [(e["index"], e["exit_code"], e["log_offset"]) for e in ended]
+    assert places == [(0, 0, 4), (1, 0, 5)]
+    assert (last["verdict"], last["message_id"]) == ("succeeded", "done")
+    assert (last["log_bytes"], last["log_sha256"]) == (5, sha256(b"a\r\0bc").hexdigest())
+    assert events[-1] == last
 
 
-def test_the_log_holds_the_commands_output_and_nothing_else(ran):
-    spool = ran("printf 'a\\r\\0b'", "printf c >&2")
+def test_files_exist_before_the_first_step_where_a_tool_looks_too(ran):
+    file = PlanFile("f.py", "{text}", at="{job_dir}/work/eval/f.py")
 
-    assert spool.log.read_bytes() == b"a\r\0bc"
+    spool = ran("cat {job_dir}/files/f.py eval/f.py", files=(file,))
+
+    assert spool.log.read_text() == "{text}{text}"  # braces stay
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "message", "args"),
+    [
+        ("exit 3", 3, "work:exit", {"exit_code": 3}),
+        ("kill -SEGV $$", -11, "work:signal", {"signal": 11}),
+        ("kill -ILL $$", -4, "work:no_instruction", {}),
+        (Step("step-0", ("vamcc", "x")), 127, "work:not_found", {"command": "vamcc"}),
+        (Step("step-0", ("true",), cwd="/nowhere"), 127, "work:no_folder", {"folder": "/nowhere"}),
+        (Step("step-0", ("sleep", "9"), timeout_s=0.3), None, "work:timeout", {"timeout_s": 0.3}),
+    ],
+)
+def test_a_step_that_fails_ends_the_job_with_its_cause(ran, step, code, message, args):
+    spool = ran(step, "echo later")
+
     ended = spool.exit()
-    assert (ended["verdict"], ended["message_id"]) == ("succeeded", "done")
-    assert (ended["log_bytes"], ended["log_sha256"]) == (5, sha256(b"a\r\0bc").hexdigest())
-    assert spool.read_events()[-1] == ended
-
-
-def test_files_exist_before_the_first_step_braces_unchanged(ran):
-    spool = ran("cat {job_dir}/files/a.txt", files=(PlanFile("a.txt", "{job}\n"),))
-
-    assert spool.log.read_text() == "{job}\n"
-
-
-def test_an_exit_code_fails_the_job_and_later_steps_do_not_run(ran):
-    spool = ran("exit 3", "echo later")
-
-    ended = spool.exit()
-    assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == ("failed", "work:exit", 3)
-    assert args_of(ended) == {"step": "step-0", "exit_code": 3}
+    assert (ended["verdict"], ended["message_id"], ended["exit_code"]) == ("failed", message, code)
+    assert args_of(ended) == {"step": "step-0", **args}
     assert spool.log.read_text() == ""
 
 
-def test_a_signal_is_reported_as_one(ran):
-    spool = ran("kill -SEGV $$")
-
-    assert spool.exit()["message_id"] == "work:signal"
-    assert args_of(spool.exit()) == {"step": "step-0", "signal": 11}
-
-
-def test_a_missing_instruction_of_the_processor_is_named(ran):
-    spool = ran("kill -ILL $$")
-
-    assert (spool.exit()["message_id"], spool.exit()["exit_code"]) == ("work:no_instruction", -4)
-    assert args_of(spool.exit()) == {"step": "step-0"}
-
-
-def test_with_a_failure_goes_how_the_host_was_then(make_spool, launch):
-    failed, fine = make_spool("exit 3"), make_spool("true", number=2)
-    launch(failed)
-    launch(fine)
-
-    host = failed.exit()["message_args"]["host"]
+def test_with_a_failure_goes_how_the_host_was_then(ran):
+    host = ran("exit 3").exit()["message_args"]["host"]
 
     assert set(host) == {"load_1m", "memory_free_bytes", "disk_free_bytes", "oom_kills"}
     assert host["memory_free_bytes"] > 0 and host["disk_free_bytes"] > 0
-    assert fine.exit()["message_args"] == {}
+    assert ran("true", number=2).exit()["message_args"] == {}
 
 
 def test_kills_for_lack_of_memory_are_counted():
     vmstat = Path("/proc/vmstat").read_text()
 
     assert f"oom_kill {process.oom_kills()}\n" in vmstat or "oom_kill " not in vmstat
-
-
-def test_a_program_that_is_not_there_is_named(ran):
-    spool = ran(Step("go", ("vamc-of-nowhere", "compile")))
-
-    assert spool.exit()["message_id"] == "work:not_found"
-    assert args_of(spool.exit()) == {"step": "go", "command": "vamc-of-nowhere"}
-
-
-def test_a_step_that_takes_too_long_is_ended(ran):
-    spool = ran(Step("slow", ("sleep", "600"), timeout_s=0.3))
-
-    assert spool.exit()["message_id"] == "work:timeout"
-    assert args_of(spool.exit()) == {"step": "slow", "timeout_s": 0.3}
 
 
 def test_a_missing_required_output_fails_the_job(ran):
@@ -191,10 +162,9 @@ def test_a_daemon_ends_with_its_job(ran):
     assert not process.is_running(int(text_of(spool.work / "daemon.pid")))
 
 
-def test_a_command_that_ignores_sigterm_is_killed_later(make_spool, launch):
-    spool = make_spool("trap '' TERM; echo up; while :; do sleep 0.05; done")
-    popen = launch(spool, "--grace", "0.3", wait=False)
-    until(lambda: spool.log.stat().st_size)
+def test_a_command_that_ignores_sigterm_is_killed_later(up):
+    command = "trap '' TERM; echo up; while :; do sleep 0.05; done"
+    spool, popen = up(command, options=("--grace", "0.3"))
 
     popen.send_signal(signal.SIGTERM)
 
@@ -214,10 +184,8 @@ signal.pause()
 """
 
 
-def test_a_command_may_use_the_grace_to_write_its_last_words(make_spool, launch):
-    spool = make_spool(Step("talk", (sys.executable, "-c", LAST_WORDS)))
-    popen = launch(spool, wait=False)
-    until(lambda: spool.log.stat().st_size)
+def test_a_command_may_use_the_grace_to_write_its_last_words(up):
+    spool, popen = up(Step("talk", (sys.executable, "-c", LAST_WORDS)))
 
     spool.ask_cancel()
 
@@ -300,42 +268,24 @@ def test_a_step_runs_in_its_folder_with_its_own_programs_first(tmp_path, ran):
     assert spool.log.read_text() == f"own\n{tmp_path}\n{spool.work}\n"
 
 
-def test_a_folder_that_is_not_there_is_named(ran):
-    spool = ran(Step("a", ("true",), cwd="/nowhere/at/all"))
-
-    ended = spool.exit()
-    assert (ended["verdict"], ended["message_id"]) == ("failed", "work:no_folder")
-    assert args_of(ended) == {"step": "a", "folder": "/nowhere/at/all"}
-
-
-def test_a_file_is_put_where_its_tool_looks_for_it(ran):
-    file = PlanFile("f.py", "{text}", at="{job_dir}/work/eval/f.py")
-    spool = ran("cat eval/f.py", files=(file,))
-
-    assert spool.log.read_text() == "{text}"
-
-
-@pytest.mark.parametrize(("command", "verdict"), [("true", "succeeded"), ("exit 3", "failed")])
-def test_steps_that_were_begun_are_cleaned_up_the_last_first(command, verdict, ran):
+@pytest.mark.parametrize(
+    ("command", "verdict", "cleaned"),
+    [("true", "succeeded", ["c", "b", "a"]), ("exit 3", "failed", ["b", "a"])],
+)
+def test_steps_that_were_begun_are_cleaned_up_the_last_first(command, verdict, cleaned, ran):
     spool = ran(
         _sh("a", "true", cleanup=_clean("a")),
         _sh("b", "test ! -e {job_dir}/cleaned && " + command, cleanup=_clean("b")),
+        _sh("c", "true", cleanup=_clean("c")),
     )
 
     assert spool.exit()["verdict"] == verdict
-    assert _cleaned(spool) == ["b", "a"]
+    assert _cleaned(spool) == cleaned
 
 
-def test_a_step_that_was_not_begun_needs_no_cleanup(ran):
-    spool = ran(_sh("a", "exit 3", cleanup=_clean("a")), _sh("b", "true", cleanup=_clean("b")))
-
-    assert _cleaned(spool) == ["a"]
-
-
-def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
-    spool = make_spool(_sh("a", "echo up; sleep 600", cleanup=_clean("a")))
-    started = launch(spool, "--grace", "0.2", wait=False)
-    until(lambda: spool.log.stat().st_size)
+def test_a_cancelled_job_is_cleaned_up(up):
+    step = _sh("a", "echo up; sleep 600", cleanup=_clean("a"))
+    spool, started = up(step, options=("--grace", "0.2"))
 
     spool.ask_cancel()
     started.wait(PATIENCE_S)
@@ -344,16 +294,13 @@ def test_a_cancelled_job_is_cleaned_up(make_spool, launch):
     assert _cleaned(spool) == ["a"]
 
 
-def test_cleanup_of_a_killed_launcher_is_done_later(make_spool, launch, config):
-    spool = make_spool(
+def test_cleanup_of_a_killed_launcher_is_done_later(up, config):
+    spool, _launcher = up(
         _sh("a", "true", cleanup=_clean("a")),
         _sh("b", "echo up; sleep 600", cleanup=_clean("b")),
         _sh("c", "true", cleanup=_clean("c")),
     )
-    launch(spool, wait=False)
-    until(lambda: spool.log.stat().st_size)
-    os.kill(until(lambda: spools.launcher_pid(spool)), signal.SIGKILL)
-    until(lambda: not spool.is_running())
+    kill_launcher(spool)
 
     Adopter(config).adopt(spool)
 
@@ -377,23 +324,15 @@ def serving(make_spool, host_dir):
     return job, spools.Spool(host_dir / "serve" / "5")
 
 
-def test_all_steps_of_a_server_run_in_its_own_launcher(serving, launch):
+def test_all_steps_of_a_server_run_in_its_own_launcher_and_are_cleaned_up(serving, launch):
     job, server = serving
-
     launch(job)
-
     assert job.exit()["verdict"] == "succeeded"
     assert job.log.read_bytes() == b""
     until(lambda: b"serving" in server.log.read_bytes())
     names = [e["name"] for e in server.read_events() if e["type"] == "step_started"]
     assert names == ["container", "serve"]
     assert server.is_running()
-
-
-def test_what_a_server_ran_in_is_removed_when_it_is_stopped(serving, launch):
-    job, server = serving
-    launch(job)
-    until(lambda: b"serving" in server.log.read_bytes())
 
     server.ask_cancel()
     until(server.exit)

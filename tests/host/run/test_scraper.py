@@ -99,10 +99,9 @@ def test_watches_are_read_while_the_plans_server_runs(make_spool, launch, host_d
 
 
 @pytest.mark.processes
-def test_removed_points_of_a_server_are_shipped_as_zero_bytes(intake, client, host_dir):
+def test_removed_points_of_a_server_are_shipped_as_zero_bytes(intake, client, make_server):
     record = intake.deployments[4] = record_of("true")
-    meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
-    spool = spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+    spool = make_server(4, instance=intake.instance, token=record.token)
     text = bytes(3 * scraper.MARK) + b'{"t": 1, "w": "engine", "v": {"a": 1}}\n'
     spool.points.write_bytes(text + b'{"t": 2, "w"')
 

@@ -6,20 +6,17 @@ import os
 import pytest
 
 from jobs.host.base import disk
-from jobs.host.base import spool as spools
-from jobs.host.base.spool import Meta
 from jobs.host.ship import Shipper
-from tests.host.conftest import plan_of, record_of
+from tests.host.conftest import record_of
 
 MB = 1024 * 1024
 
 
 @pytest.fixture
-def server(host_dir, intake):
+def server(make_server, intake):
     """A server's spool and its part in the dashboard."""
     record = intake.deployments[2] = record_of("true")
-    meta = Meta("deployment", 2, intake.instance, record.token, 1, intake.url)
-    spool = spools.create(host_dir / "serve" / "2", meta, plan_of("true"), {}, None)
+    spool = make_server(2, instance=intake.instance, token=record.token)
     spool.append_event("started", values={}, run=1)
     return spool, record
 
@@ -84,21 +81,17 @@ def test_log_printed_during_shipping_is_not_freed_unsent(server, client, intake)
     assert whole[4 * MB : 4 * MB + 4096] != bytes(4096)
 
 
-def test_all_of_it_is_kept_where_no_limit_is_set(server, client):
-    spool, _ = server
-    grow(spool, 8)
-
-    Shipper(spool, client).round()
-
-    assert disk_of(spool.log) >= 8 * MB
-
-
-def test_a_jobs_log_is_never_given_back(intake, make_spool, client):
-    record = intake.jobs[1] = record_of("true")
-    spool = make_spool("true", instance=intake.instance, token=record.token)
+@pytest.mark.parametrize(("is_server", "limit"), [(True, 0), (False, MB)])
+def test_without_a_limit_and_of_a_job_all_is_kept(
+    server, intake, make_spool, client, is_server, limit
+):
+    spool, record = server
+    if not is_server:
+        record = intake.jobs[1] = record_of("true")
+        spool = make_spool("true", instance=intake.instance, token=record.token)
     grow(spool, 4)
 
-    Shipper(spool, client, server_log_bytes=MB).round()
+    Shipper(spool, client, server_log_bytes=limit).round()
 
     assert len(record.log) == 4 * MB
     assert disk_of(spool.log) >= 4 * MB

@@ -69,26 +69,28 @@ def done(taken, launch):
 
 
 @pytest.fixture
-def server(intake, host_dir):
+def server(intake, make_server):
     """Record and spool of deployment 4."""
 
     def make(command):
         record = intake.deployments[4] = record_of(command)
-        meta = spools.Meta("deployment", 4, intake.instance, record.token, 1, "")
-        return record, spools.create(host_dir / "serve" / "4", meta, record.plan, {}, None)
+        known = {"instance": intake.instance, "token": record.token}
+        return record, make_server(4, plan=record.plan, **known)
 
     return make
 
 
 def test_everything_arrives_and_the_last_event_last(intake, ship, done):
-    spool = done("echo hi; printf 12 > r.json", outputs=(Output("result", "r.json"),))
+    command = f"echo hi; printf 12 > r; : > empty; head -c {3 * CHUNK + 5} /dev/urandom > big"
+    spool = done(command, outputs=(Output("result", "*"),))
 
     assert ship(spool)() is Outcome.COMPLETE
 
     job = intake.jobs[1]
     assert job.log == spool.log.read_bytes()
     assert bytes(job.streams["events"]) == spool.events.read_bytes()
-    assert job.outputs == {"r.json": bytearray(b"12")}
+    big = bytearray((spool.work / "big").read_bytes())
+    assert job.outputs == {"r": bytearray(b"12"), "empty": bytearray(), "big": big}
     assert spool.is_acked()
 
 
@@ -133,14 +135,13 @@ def test_an_answer_of_409_moves_the_offset(intake, client, taken):
     assert intake.refused == 1
 
 
-def test_refused_points_stop_no_other_stream(intake, client, taken, launch):
+def test_refused_points_stop_no_other_stream(intake, ship, taken, launch):
     spool = taken("echo hi")
     spool.points.write_text('{"t": "now", "w": "w", "v": {}}\n')
     launch(spool)
     intake.refuses = {"points"}
-    shipper = Shipper(spool, client)
 
-    assert shipper.run(threading.Event()) is Outcome.COMPLETE
+    assert ship(spool)() is Outcome.COMPLETE
     assert intake.jobs[1].log == b"hi\n"
     assert "live metrics are no longer sent" in (spool.path / "launcher.log").read_text()
 
@@ -190,26 +191,6 @@ def test_half_a_line_of_events_stays_until_it_is_whole(intake, client, taken):
     Shipper(spool, client).round()
 
     assert bytes(intake.jobs[1].streams["events"]) == b'{"seq": 0, "type": "started"}\n'
-
-
-def test_an_empty_output_arrives(intake, ship, done):
-    spool = done(": > empty.txt", outputs=(Output("text", "*.txt"),))
-
-    assert ship(spool)() is Outcome.COMPLETE
-    assert intake.jobs[1].outputs == {"empty.txt": bytearray()}
-
-
-def test_a_large_output_goes_in_pieces(intake, ship, done):
-    spool = done(f"head -c {3 * CHUNK + 5} /dev/urandom > big", outputs=(Output("big", "big"),))
-
-    assert ship(spool)() is Outcome.COMPLETE
-    assert intake.jobs[1].outputs["big"] == (spool.work / "big").read_bytes()
-
-
-def test_a_job_without_a_record_is_unknown(intake, make_spool, ship):
-    spool = make_spool("true", instance=intake.instance)
-
-    assert ship(spool)() is Outcome.UNKNOWN
 
 
 def test_a_spool_of_another_instance_is_never_appended(intake, client, make_spool, launch):
@@ -295,34 +276,18 @@ def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(intake, client, 
     assert shipper.broken_by == "the output r is not what it was at the end"
 
 
-def test_events_that_are_gone_cannot_be_shipped(intake, client, done):
-    spool = done("true")
-    intake.jobs[1].streams["events"] += spool.events.read_bytes() + b"{}\n"
-
-    assert Shipper(spool, client).round() is Outcome.BROKEN
-
-
-def test_a_log_cut_after_the_end_cannot_be_shipped(intake, client, done):
+@pytest.mark.parametrize(
+    ("harm", "outcome"),
+    [
+        (lambda spool, job: spool.log.write_bytes(b"he"), Outcome.BROKEN),  # cut after the end
+        (lambda spool, job: setattr(job, "token", "of another job"), Outcome.UNKNOWN),
+    ],
+)
+def test_what_can_never_be_whole_or_is_of_another_is_given_up(intake, client, done, harm, outcome):
     spool = done("echo hello")
-    spool.log.write_bytes(b"he")
+    harm(spool, intake.jobs[1])
 
-    assert Shipper(spool, client).round() is Outcome.BROKEN
-
-
-def test_a_job_whose_number_now_belongs_to_another_is_unknown(intake, client, done):
-    spool = done("echo hello")
-    intake.jobs[1].token = "of-the-new-one"
-
-    assert Shipper(spool, client).round() is Outcome.UNKNOWN
-
-
-def test_a_long_line_of_events_goes_in_one_piece(intake, client, taken):
-    spool = taken("true")
-    spool.append_event("note", text="x" * (CHUNK + 1))
-
-    Shipper(spool, client).round()
-
-    assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
+    assert Shipper(spool, client).round() is outcome
 
 
 def test_a_log_goes_in_pieces_as_large_as_the_dashboard_takes(intake, client, taken):

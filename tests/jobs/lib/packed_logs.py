@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 from jobs.logstore import LogStore
+from jobs.logstore.files import FRAME_BYTES
 
 KEY = "job/17"
 
@@ -18,6 +19,14 @@ def noise(count: int, seed: int = 1) -> bytes:
         )
         count -= len(lines[-1])
     return b"".join(lines)[:count] if count else b"".join(lines)
+
+
+def keep_packed(logs: LogStore, size: int = FRAME_BYTES) -> bytes:
+    """Make a packed log of this size; return its bytes."""
+    data = noise(size)
+    logs.append(KEY, 0, data)
+    assert logs.pack(KEY)
+    return data
 
 
 def names(logs: LogStore) -> list[str]:

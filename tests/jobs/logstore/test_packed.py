@@ -15,7 +15,7 @@ from jobs.base.errors import DamagedLog, OffsetMismatch
 from jobs.logstore import Query, files
 from jobs.logstore.files import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
 from jobs.logstore.files import SKIPPABLE_MAGIC as MAGIC
-from tests.jobs.lib.packed_logs import KEY, names, noise, packed_file
+from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise, packed_file
 
 SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]
 
@@ -40,9 +40,7 @@ def test_any_range_of_a_packed_log_is_what_it_was(logs, size):
 
 
 def test_a_packed_log_is_what_any_zstd_prints(logs):
-    data = noise(5 * FRAME_BYTES + 1)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    data = keep_packed(logs, 5 * FRAME_BYTES + 1)
 
     with packed_file(logs).open("rb") as file:
         reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
@@ -54,10 +52,9 @@ def test_a_packed_log_is_what_any_zstd_prints(logs):
 
 def test_nothing_is_packed_twice_and_nothing_of_nothing(logs):
     assert not logs.pack(KEY)
-    logs.append(KEY, 0, b"one\n")
-    assert logs.pack(KEY)
+    data = keep_packed(logs)
     assert not logs.pack(KEY)
-    assert logs.read(KEY, 0, 9) == b"one\n"
+    assert logs.read(KEY, 0, 2**30) == data
 
 
 def test_a_log_that_is_not_what_its_record_says_stays_raw(logs, caplog):
@@ -122,9 +119,7 @@ def test_a_full_disk_leaves_a_log_raw(logs, monkeypatch):
 
 
 def test_what_comes_after_all_goes_on_where_a_packed_log_ends(logs):
-    data = noise(3 * FRAME_BYTES + 5)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    data = keep_packed(logs, 3 * FRAME_BYTES + 5)
 
     for wrong in (0, 5, len(data) - 1, len(data) + 1):
         with pytest.raises(OffsetMismatch) as caught:
@@ -187,9 +182,7 @@ def test_exactly_the_files_of_a_log_are_counted_and_removed(logs):
 
 
 def test_a_packed_log_is_set_aside_whole(logs):
-    data = noise(FRAME_BYTES)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    keep_packed(logs)
 
     aside = logs.set_aside(KEY)
 
@@ -210,9 +203,7 @@ def put(logs, raw):
 
 
 def test_a_packed_log_cut_short_is_never_read_as_a_shorter_one(logs):
-    data = noise(3 * FRAME_BYTES + 99)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    data = keep_packed(logs, 3 * FRAME_BYTES + 99)
     whole = packed_file(logs).read_bytes()
     cuts = [0, 1, 8, 17, len(whole) // 2, len(whole) - 60, *range(len(whole) - 12, len(whole))]
     for cut in cuts:
@@ -226,9 +217,7 @@ def test_a_packed_log_cut_short_is_never_read_as_a_shorter_one(logs):
 
 
 def test_a_byte_that_a_disk_changed_is_never_read_as_the_log(logs):
-    data = noise(3 * FRAME_BYTES + 99)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    data = keep_packed(logs, 3 * FRAME_BYTES + 99)
     whole = packed_file(logs).read_bytes()
     table = len(whole) - 17 - 4 * 8
     chance = random.Random(7)
@@ -251,8 +240,7 @@ def test_a_byte_that_a_disk_changed_is_never_read_as_the_log(logs):
 
 
 def test_a_search_in_its_own_process_reports_a_damaged_log(logs):
-    logs.append(KEY, 0, noise(FRAME_BYTES))
-    logs.pack(KEY)
+    keep_packed(logs)
     put(logs, packed_file(logs).read_bytes()[:-1])
 
     with pytest.raises(DamagedLog):
@@ -269,8 +257,7 @@ def packed_by_hand(frames, raw_sizes):
 
 
 def test_a_frame_that_holds_more_than_its_place_is_refused(logs):
-    logs.append(KEY, 0, b"x")
-    logs.pack(KEY)
+    keep_packed(logs, 1)
     good, double, last = (
         zstandard.compress(b"a" * count) for count in (FRAME_BYTES, 2 * FRAME_BYTES, 9)
     )
@@ -283,8 +270,7 @@ def test_a_frame_that_holds_more_than_its_place_is_refused(logs):
 
 
 def test_a_frame_table_that_does_not_add_up_is_refused(logs):
-    logs.append(KEY, 0, noise(2 * FRAME_BYTES))
-    logs.pack(KEY)
+    keep_packed(logs, 2 * FRAME_BYTES)
     whole = bytearray(packed_file(logs).read_bytes())
     whole[-FOOTER.size - 2 * ENTRY.size] ^= 1  # the compressed size of the first frame
 

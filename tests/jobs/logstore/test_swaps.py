@@ -14,7 +14,7 @@ import pytest
 from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, files
 from jobs.logstore.files import FRAME_BYTES
-from tests.jobs.lib.packed_logs import KEY, names, noise
+from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise
 from tests.waiting import PATIENCE_S, until
 
 fork = multiprocessing.get_context("fork")
@@ -264,9 +264,7 @@ def test_kills_at_random_moments_lose_nothing(logs, tmp_path):
 
 
 def test_threads_share_what_was_read(logs):
-    data = noise(20 * FRAME_BYTES)
-    logs.append(KEY, 0, data)
-    logs.pack(KEY)
+    data = keep_packed(logs, 20 * FRAME_BYTES)
     wrong = []
 
     def reads(seed):

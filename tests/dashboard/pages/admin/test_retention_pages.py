@@ -478,9 +478,9 @@ def test_low_space_is_shown_before_logs_stop(monkeypatch):
     assert health.low_disk_bytes() == 4 * 10**9
     Usage.free = 60 * 10**9
     assert health.low_disk_bytes() is None
-    assert health.disk().is_ok
+    assert health.disk()["ok"]
     Usage.free = 10**6
-    assert reverse("storage") in health.disk().facts["error"]
+    assert reverse("storage") in health.disk()["error"]
 
 
 # Disk usage of jobs' shared outputs on hosts, on the page about storage.
