@@ -25,6 +25,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from dashboard.chat.engines import Call, Engine
+from jobs.base.files import is_locked
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions import Reply, parse_reply
 from jobs.logstore import store
@@ -332,28 +333,13 @@ def began(turn_id: int) -> float | None:
 
 
 def is_running(turn_id: int) -> bool:
-    return _held(turn_id) is None
+    return bool(is_locked(store().path(key(turn_id)).with_suffix(".alive")))
 
 
 def is_abandoned(turn_id: int) -> bool:
     """True when the turn was started and no process works on it."""
-    return bool(_held(turn_id))
-
-
-def _held(turn_id: int) -> bool | None:
-    """None while a process works on the turn; else True when one has."""
-    try:
-        fd = os.open(store().path(key(turn_id)).with_suffix(".alive"), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    else:
-        return os.fstat(fd).st_size > 0
-    finally:
-        os.close(fd)
+    # In this order: a turn is locked before it counts as started.
+    return began(turn_id) is not None and not is_running(turn_id)
 
 
 # Tokens that no piece shows: of the end, and of a think tag that the engine takes out.

@@ -50,6 +50,21 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[bool]:
         os.close(fd)
 
 
+def is_locked(path: Path) -> bool | None:
+    """Return True while a process or thread holds the lock of a file; None: there is no file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def size_and_sha256(path: Path) -> tuple[int, str]:
     """Bytes and hex digest; of nothing when there is no file."""
     digest, size = hashlib.sha256(), 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import DISK_FULL
-from jobs.base.files import locked, size_and_sha256, sync_folder, write_atomic
+from jobs.base.files import is_locked, locked, size_and_sha256, sync_folder, write_atomic
 from jobs.host.base import process
 
 JOB = "job"
@@ -88,17 +88,7 @@ class Spool:
 
     def is_running(self) -> bool:
         """True while a launcher holds the lock."""
-        try:
-            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return bool(is_locked(self.path / "lock"))
 
     def lock(self, wait_s: float = 1.0) -> int | None:
         """Return the descriptor, or None when a launcher has it. Wait a moment, because

@@ -6,9 +6,9 @@ from asgiref.sync import async_to_sync
 
 from dashboard.chat import engines
 from dashboard.chat.engines import Call
-from jobs.models import Deployment, Host
+from jobs.models import Host
 from tests import hostile_server
-from tests.dashboard.lib.chat_engine import opened, run
+from tests.dashboard.lib.chat_engine import make_turn, outcome
 from tests.hostile_server import hostile
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -16,17 +16,15 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 def turn_with(client, url, **host):
     """Return the ended turn of a deployment at ``url``, and its raw stream."""
-    bodies = []
 
-    async def scenario(engine, turn):
-        await Deployment.objects.aupdate(dashboard_url=url)
-        await Host.objects.aupdate(**({"type": "this-computer"} | host))
-        browser = opened(client, turn)
-        await browser.task
-        bodies.append(browser.body)
-        assert engine.requests == []
+    def make(_own_url):
+        turn = make_turn(url)
+        Host.objects.update(**host)
+        return turn
 
-    return run(scenario), bodies[0]
+    turn, body, asked, _keys = outcome(client, make=make)
+    assert asked == []
+    return turn, body
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -8,7 +8,7 @@ from django.test import Client
 from dashboard import consumers
 from dashboard.chat import engines, relay, turns
 from jobs.logstore import store
-from jobs.models import AuditEntry
+from jobs.models import AuditEntry, Deployment
 from tests.dashboard.lib.chat_engine import (
     END,
     Browser,
@@ -28,16 +28,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_engine_bytes_arrive_unchanged_and_are_stored(client):
     stream = delta(reasoning_content="Hm.") + delta(content="四") + END
 
-    async def scenario(engine, turn):
-        browser = opened(client, turn)
-        await engine.ends(*(stream[i : i + 7] for i in range(0, len(stream), 7)))
-        await browser.task
-        assert (browser.status, browser.body) == (200, stream)
-        assert engine.requests == [{"model": "m"}]
-        assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
+    turn, body, asked, _keys = outcome(
+        client, *(stream[i : i + 7] for i in range(0, len(stream), 7))
+    )
 
-    turn = run(scenario)
-
+    assert (body, asked) == (stream, [{"model": "m"}])
+    assert store().read(turns.key(turn.pk), 0, len(stream)) == stream
     assert (turn.state, turn.reasoning, turn.answer) == ("done", "Hm.", "四")
     assert turn.finish_reason == "stop"
     assert turn.stats["ttft_ms"] <= turn.stats["first_answer_ms"] <= turn.stats["total_ms"]
@@ -47,16 +43,14 @@ def test_engine_bytes_arrive_unchanged_and_are_stored(client):
 def test_an_engine_key_is_sent_and_not_stored_in_the_turn(client, name, sent):
     keep_secret("API_KEY", "token-abc123", purpose="engine")
 
-    async def scenario(engine, turn):
-        turn.deployment.details = {"api_key": name}
-        await turn.deployment.asave()
-        browser = opened(client, turn)
-        await engine.ends(delta(content="Hi") + END)
-        await browser.task
-        assert engine.keys == [sent]
+    def make(url):
+        turn = make_turn(url)
+        Deployment.objects.update(details={"api_key": name})
+        return turn
 
-    turn = run(scenario)
+    turn, _body, _asked, keys = outcome(client, delta(content="Hi") + END, make=make)
 
+    assert keys == [sent]
     assert (turn.state, turn.request) == ("done", {"model": "m"})
 
 

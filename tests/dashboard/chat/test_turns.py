@@ -10,7 +10,7 @@ from django.urls import reverse
 from dashboard.chat import turns
 from jobs.logstore import store
 from jobs.models import Conversation, Deployment, Turn
-from tests.dashboard.lib.chat_engine import END, begun, delta, opened, outcome, run
+from tests.dashboard.lib.chat_engine import END, begun, delta, make_turn, opened, outcome, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,15 +114,15 @@ def test_an_abandoned_turn_is_stopped_with_its_text(client):
 
 
 def test_a_turn_whose_deployment_is_gone_ends(client):
-    async def scenario(engine, turn):
-        await Deployment.objects.aupdate(state="stopped")
-        browser = opened(client, turn)
-        await browser.task
-        assert (browser.status, browser.body, engine.requests) == (200, b"", [])
+    def make(url):
+        turn = make_turn(url)
+        Deployment.objects.update(state="stopped")
+        return turn
 
-    turn = run(scenario)
+    turn, body, asked, _keys = outcome(client, make=make)
 
     assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:not-ready")
+    assert (body, asked) == (b"", [])
 
 
 @pytest.mark.parametrize("way", ["stopped", "cut", "killed"])

@@ -30,13 +30,19 @@ POINT = b'{"t": 1.0, "w": "engine", "v": {"a": 1}}\n'
 
 
 @pytest.fixture
-def job(caller, kind, settings):
-    """Half of its log is here; its host was silent, it counts as lost, and retention came by."""
-    settings.RETENTION_AGE_S = 86400.0
+def lost_job(caller, kind):
+    """A job that counts as lost, and of whose log half is here."""
     job = taken_job(caller)
     caller.stream(job, "log", 0, HERE)
     caller.stream(job, "points", 0, POINT)
     lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
+    return job
+
+
+@pytest.fixture
+def job(lost_job, settings):
+    """A lost job that retention has removed."""
+    job, settings.RETENTION_AGE_S = lost_job, 86400.0
     Job.objects.filter(pk=job.pk).update(finished_at=now() - timedelta(days=2))
     retention.apply_retention()
     job.refresh_from_db()
@@ -44,21 +50,20 @@ def job(caller, kind, settings):
     return job
 
 
-def test_it_gets_its_offset_and_goes_on_from_there(caller, job):
+def test_it_goes_on_from_its_offset_and_what_comes_is_counted_and_not_kept(caller, job):
+    removed = job.removed_bytes
     offsets = caller.get(f"jobs/{job.pk}/streams").json()
-
     assert (offsets["log"], offsets["points"]) == (len(HERE), len(POINT))
+
     assert caller.stream(job, "log", len(HERE), REST).json()["size"] == len(HERE + REST)
     assert caller.stream(job, "log", len(HERE), REST).status_code == 409  # it has come already
-
-
-def test_what_comes_is_counted_and_not_kept(caller, job):
-    removed = job.removed_bytes
-
-    caller.stream(job, "log", len(HERE), REST)
     caller.stream(job, "points", len(POINT), POINT)
-    caller.output(job, "x.json", b"{}")
+    output = caller.output(job, "x.json", b"{}")
 
+    assert (output.status_code, output.json()["size"]) == (200, 2)
+    row = job.outputs.get()
+    assert (row.path, row.bytes, row.sha256) == ("x.json", 2, OUTPUT["sha256"])
+    assert caller.get(f"jobs/{job.pk}/streams").json()["outputs"] == {"x.json": 2}
     job.refresh_from_db()
     assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
     assert not outputs_folder(job.pk).exists()
@@ -66,15 +71,6 @@ def test_what_comes_is_counted_and_not_kept(caller, job):
     assert (job.log_bytes, job.removed_bytes) == (len(HERE + REST), removed + len(REST))
     assert job.points_bytes == 2 * len(POINT)
     assert (job.stored_bytes, job.state) == (0, "lost")
-
-
-def test_a_late_output_keeps_its_name_size_and_checksum(caller, job):
-    answer = caller.output(job, "x.json", b"{}")
-
-    assert (answer.status_code, answer.json()["size"]) == (200, 2)
-    row = job.outputs.get()
-    assert (row.path, row.bytes, row.sha256) == ("x.json", 2, OUTPUT["sha256"])
-    assert caller.get(f"jobs/{job.pk}/streams").json()["outputs"] == {"x.json": 2}
 
 
 def test_the_last_event_is_accepted_after_the_removal(caller, job):
@@ -139,11 +135,8 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
     assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
 
 
-def test_a_late_log_is_stored_and_measured_again(caller, kind, settings):
-    settings.RETENTION_AGE_S = None
-    job = taken_job(caller)
-    caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
+def test_a_late_log_is_stored_and_measured_again(caller, lost_job, settings):
+    job, settings.RETENTION_AGE_S = lost_job, None
     retention.apply_retention()
     before = Job.objects.get(pk=job.pk).stored_bytes
 
@@ -187,18 +180,8 @@ def test_a_server_that_ended_meanwhile_can_say_so(caller, server):
 
 
 def test_a_running_server_sends_its_log_from_the_start(caller, server):
-    caller.beat(
-        serves=[
-            {
-                "id": server.pk,
-                "token": str(server.claim_token),
-                "run": server.run,
-                "state": "running",
-                "health": "ready",
-                "port": 20000,
-            }
-        ]
-    )
+    named = {"id": server.pk, "token": str(server.claim_token), "run": server.run}
+    caller.beat(serves=[{**named, "state": "running", "health": "ready", "port": 20000}])
 
     server.refresh_from_db()
     assert (server.state, server.removed_at) == ("ready", None)
@@ -210,10 +193,8 @@ def test_a_running_server_sends_its_log_from_the_start(caller, server):
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_packed_log_is_unpacked_outside_a_transaction(caller, kind, monkeypatch):
-    job = taken_job(caller)
-    caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
+def test_a_packed_log_is_unpacked_outside_a_transaction(caller, lost_job, monkeypatch):
+    job = lost_job
     assert logstore.store().pack(f"job/{job.pk}")
     unpack, held = files._unpack, []
 
@@ -230,11 +211,8 @@ def test_a_packed_log_is_unpacked_outside_a_transaction(caller, kind, monkeypatc
 
 
 @pytest.mark.parametrize("where", ["frame", "table"])
-def test_a_damaged_packed_log_is_fetched_again_from_its_host(caller, kind, where):
-    job = taken_job(caller)
-    caller.stream(job, "log", 0, HERE)
-    lifecycle.finish_job(job.pk, "lost", message=Message("job:missing", {"host": "x"}))
-    key = f"job/{job.pk}"
+def test_a_damaged_packed_log_is_fetched_again_from_its_host(caller, lost_job, where):
+    job, key = lost_job, f"job/{lost_job.pk}"
     assert logstore.store().pack(key)
     packed = logstore.store().path(key).with_suffix(".log.zst")
     if where == "table":

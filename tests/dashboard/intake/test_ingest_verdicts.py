@@ -13,7 +13,7 @@ from jobs.models import Artifact, Job, JobStep, Result
 from jobs.queries.jobs.job_page import job_page
 from jobs.schedule import dispatch, lifecycle
 from tests.dashboard.lib.host_caller import LOG, STARTED, end, ended, events, taken_job
-from tests.factories import make_deployment, make_job, make_user, make_weights
+from tests.factories import make_deployment, make_user, make_weights
 
 pytestmark = pytest.mark.django_db
 
@@ -59,14 +59,20 @@ def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch, jo
     assert looks == [1]
 
 
+def bytes_of(log):
+    return {"log_bytes": len(log), "log_sha256": hashlib.sha256(log).hexdigest()}
+
+
+# A score that no row can have.
+UNSCORED = {"subset": "a", "question": "q", "expected": "x", "answer": "y", "score": None}
+NO_WORK = Message("benchmark:no_request", {"failed": 3})
+
+
 @pytest.mark.parametrize(
     ("last", "outcome", "state", "message_id", "args"),
     [
         (ended(log_sha256="0" * 64), Outcome(), "errored", "job:log_differs", None),
-        (
-            *(ended(), Outcome(failure=Message("benchmark:no_request", {"failed": 3}))),
-            *("failed", "benchmark:no_request", {"failed": 3}),
-        ),
+        (ended(), Outcome(failure=NO_WORK), "failed", NO_WORK.id, NO_WORK.args),
         (
             ended("failed", message_id="work:exit", message_args={"step": "fetch"}),
             *(Outcome(), "failed", "work:exit", {"step": "fetch"}),
@@ -75,30 +81,32 @@ def test_the_queue_runs_only_after_a_job_has_ended(caller, kind, monkeypatch, jo
             *(ended(), Outcome(failure=Message("benchmark:no_request", {"why": "\x00"}))),
             *("failed", "benchmark:no_request", {"why": "\ufffd"}),
         ),
+        (ended(), KeyError("ttft"), "errored", "job:unreadable", {"reason": "KeyError: 'ttft'"}),
+        (
+            *(ended(), Outcome(measured=Measurement("x", "b", "t", {}, answers=[UNSCORED]))),
+            *("errored", "job:unreadable", None),
+        ),
+        (
+            # The host has lost the end of its log.
+            ended("lost", message_id="host:rebooted", **bytes_of(LOG[:4])),
+            *(Outcome(), "lost", "host:rebooted", None),
+        ),
     ],
-    ids=["log differs", "no work", "exit code", "odd characters"],
+    ids=["log differs", "no work", "exit code", "odd characters", "parser", "no row", "lost log"],
 )
 def test_a_job_ends_by_its_log_its_tool_and_its_launcher(
-    caller, kind, last, outcome, state, message_id, args, job
+    caller, kind, last, outcome, state, message_id, args, job, settings
 ):
     kind.outcome = outcome
+    caller.output(job, "x.json", b"{}")
 
     assert end(caller, job, last).status_code == 200
 
     job.refresh_from_db()
     assert (job.state, job.message_id) == (state, message_id)
     assert args is None or job.message_args == args
-
-
-def test_a_parser_error_keeps_the_files_and_errors_the_job(caller, kind, settings, job):
-    kind.outcome = KeyError("ttft")
-    caller.output(job, "x.json", b"{}")
-
-    end(caller, job, ended())
-
-    job.refresh_from_db()
-    assert (job.state, job.message_args) == ("errored", {"reason": "KeyError: 'ttft'"})
     assert (settings.DATA_DIR / "outputs" / str(job.pk) / "x.json").exists()
+    assert not Result.objects.filter(job=job).exists()
 
 
 def test_who_cancelled_is_named(caller, kind, job):
@@ -244,15 +252,6 @@ def test_a_late_event_of_a_closed_job_changes_nothing(caller, kind, job):
     assert (job.state, job.log_bytes) == ("lost", 8)
 
 
-def test_the_end_of_a_job_starts_the_next(caller, kind, job):
-    following = make_job(host=caller.host)
-
-    end(caller, job, ended())
-
-    following.refresh_from_db()
-    assert following.state == "starting"
-
-
 @pytest.mark.postgresql
 def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind, job):
     torn = "half a pair \ud83d and a zero \x00"
@@ -276,31 +275,6 @@ def test_what_no_database_takes_does_not_keep_a_job_open(caller, kind, job):
     assert result.answers.get().answer == "half a pair \ufffd and a zero \ufffd"
     job.refresh_from_db()
     assert (job.state, job.ended["message_args"]["last_lines"][-1]) == ("succeeded", "\ufffd")
-
-
-def test_a_result_that_cannot_be_kept_makes_the_job_errored(caller, kind, job):
-    answer = {"subset": "a", "question": "q", "expected": "x", "answer": "y", "score": None}
-    kind.outcome = Outcome(measured=Measurement("evaluation", "b", "t", {}, answers=[answer]))
-
-    assert end(caller, job, ended()).status_code == 200
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("errored", "job:unreadable")
-    assert not Result.objects.filter(job=job).exists()
-
-
-def test_a_host_that_lost_its_log_end_still_closes_its_job(caller, kind, job):
-    shorter = ended(
-        "lost",
-        message_id="host:rebooted",
-        log_bytes=4,
-        log_sha256=hashlib.sha256(LOG[:4]).hexdigest(),
-    )
-
-    end(caller, job, shorter)
-
-    job.refresh_from_db()
-    assert (job.state, job.message_id) == ("lost", "host:rebooted")
 
 
 AT = 1_795_000_000.0

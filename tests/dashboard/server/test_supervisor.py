@@ -78,6 +78,22 @@ def test_a_used_port_is_reported_with_its_variable(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("environ", "error"),
+    [
+        (
+            {"REDIS_URL": "redis://10.0.0.9/0", "VALKEY_LISTEN": "127.0.0.1:6380"},
+            "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. ",
+        ),
+        ({"VALKEY_LISTEN": "192.0.2.1:6380"}, "Cannot listen on VALKEY_LISTEN=192.0.2.1:6380: "),
+    ],
+)
+def test_a_valkey_that_cannot_listen_to_hosts_is_reported(tmp_path, environ, error):
+    own = {"DATA_DIR": str(tmp_path), "PORT": str(free_port())}
+
+    assert refused(**own, **environ).startswith(error)
+
+
 def test_a_read_only_data_folder_is_reported(tmp_path):
     (tmp_path / "file").touch()
 

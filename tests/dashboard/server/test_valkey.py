@@ -2,8 +2,6 @@
 
 import asyncio
 import stat
-import subprocess
-import sys
 import urllib.request
 from types import SimpleNamespace
 
@@ -22,7 +20,7 @@ from jobs.host.base.config import read_env_file
 from jobs.schedule import agent_tasks
 from tests.api import Api, until
 from tests.dashboard.lib.valkey_server import MEMORY, running_valkey
-from tests.stack import ROOT, clean_environment, free_port, running
+from tests.stack import free_port, running
 
 
 @pytest.fixture(scope="module")
@@ -185,31 +183,6 @@ def test_hosts_get_no_login_of_another_redis():
 
 
 # The whole stack.
-
-
-@pytest.mark.processes
-@pytest.mark.parametrize(
-    ("environ", "error"),
-    [
-        (
-            {"REDIS_URL": "redis://10.0.0.9/0", "VALKEY_LISTEN": "127.0.0.1:6380"},
-            "VALKEY_LISTEN needs the embedded Valkey, but REDIS_URL is set. ",
-        ),
-        ({"VALKEY_LISTEN": "192.0.2.1:6380"}, "Cannot listen on VALKEY_LISTEN=192.0.2.1:6380: "),
-    ],
-)
-def test_a_start_that_cannot_be_says_why(tmp_path, environ, error):
-    settings = {"DATA_DIR": str(tmp_path), "PORT": str(free_port()), **environ}
-    done = subprocess.run(
-        [sys.executable, "-m", "dashboard.server.supervisor"],
-        cwd=ROOT,
-        env=clean_environment() | settings,
-        capture_output=True,
-        text=True,
-    )
-
-    assert done.returncode == 2
-    assert done.stderr.strip().startswith(error)
 
 
 @pytest.fixture(scope="module")

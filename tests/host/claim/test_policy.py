@@ -38,14 +38,8 @@ def refused(config, *argv, **step):
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Step("only", ("/bin/sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
         (Step("only", ("sh", "-c", "touch {job_dir}/work/ran")), "policy:program"),
         (Step("only", ("python3", "-c", "open('ran', 'w')", "/etc/shadow")), "policy:root"),
-        (Step("only", ("python3", "-c", "open('ran', 'w')"), cwd="/etc"), "policy:root"),
-        (
-            Step("only", ("python3", "-c", "open('ran', 'w')"), cleanup=("rm", "-rf", "/")),
-            "policy:program",
-        ),
     ],
 )
 def test_a_forbidden_command_ends_the_job_before_anything_runs(
@@ -73,6 +67,11 @@ def test_what_is_permitted_runs_through_the_real_launcher(intake, strict, client
     spool = Spool(strict.dir / "spool" / "7")
     assert until(spool.exit)["verdict"] == "succeeded"
     assert spool.log.read_text() == "ran\n"
+
+
+def test_working_folder_and_cleanup_of_a_step_must_be_permitted_too(strict):
+    assert refused(strict, "git", "status", cwd="/etc")[0] == "policy:root"
+    assert refused(strict, "git", "status", cleanup=("rm", "-rf", "/"))[0] == "policy:program"
 
 
 def test_a_link_out_of_the_roots_is_followed_and_named(strict, tmp_path):

@@ -2,6 +2,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from jobs.host.base.disk import FolderChanges
 from tests.waiting import PATIENCE_S
 
@@ -26,15 +28,10 @@ def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
         assert changes.wait(PATIENCE_S)
 
 
-def test_without_a_write_there_is_no_event(tmp_path):
-    with FolderChanges(tmp_path) as changes:
-        assert not changes.wait(0)
-
-
-def test_without_a_watch_it_only_waits(tmp_path):
-    with FolderChanges(tmp_path / "there is no such folder") as changes:
-        assert not changes.works
-        assert not changes.wait(0)
+@pytest.mark.parametrize(("folder", "works"), [("", True), ("there is no such folder", False)])
+def test_without_a_write_or_a_watch_it_only_waits(tmp_path, folder, works):
+    with FolderChanges(tmp_path / folder) as changes:
+        assert (changes.works, changes.wait(0)) == (works, False)
 
 
 def open_watches() -> int:

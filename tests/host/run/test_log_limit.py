@@ -47,45 +47,46 @@ def test_without_a_limit_a_log_may_grow(host_dir, ran):
     assert (spool.exit()["verdict"], spool.exit()["log_bytes"]) == ("succeeded", 3_000_000)
 
 
-def test_a_limit_that_is_raised_meanwhile_holds_for_what_runs(tmp_path, monkeypatch):
+@pytest.fixture
+def log(tmp_path):
+    """A log of a host with a limit of one megabyte."""
+    write_limits(HostLimits(log_bytes=1_000_000), tmp_path)
+    with (tmp_path / "log").open("wb") as log:
+        yield log
+
+
+def test_a_limit_that_is_raised_meanwhile_holds_for_what_runs(log, tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "LIMITS_FRESH_S", -1.0)
-    write_limits(HostLimits(log_bytes=10), tmp_path)
-    with (tmp_path / "log").open("wb") as log:
-        log.write(b"x" * 10)
-        log.flush()
-        looks = LogLimit(log.fileno(), tmp_path, is_server=False)
-        assert looks.exceeded() == ("work:log_limit", {"limit": "10 B"})
+    log.truncate(1_000_000)
+    looks = LogLimit(log.fileno(), tmp_path, is_server=False)
+    assert looks.exceeded() == ("work:log_limit", {"limit": "1.0 MB"})
 
-        write_limits(HostLimits(log_bytes=11), tmp_path)
+    write_limits(HostLimits(log_bytes=1_000_001), tmp_path)
 
-        assert looks.exceeded() is None
+    assert looks.exceeded() is None
 
 
-def test_a_servers_log_counts_by_the_disk_that_it_takes(tmp_path):
-    write_limits(HostLimits(log_bytes=1_000_000), tmp_path)
-    with (tmp_path / "log").open("wb") as log:
-        log.truncate(5_000_000)  # all of it was given back
+def test_a_servers_log_counts_by_the_disk_that_it_takes(log, tmp_path):
+    log.truncate(5_000_000)  # all of it was given back
 
-        assert LogLimit(log.fileno(), tmp_path, is_server=True).exceeded() is None
-        assert LogLimit(log.fileno(), tmp_path, is_server=False).exceeded() is not None
+    assert LogLimit(log.fileno(), tmp_path, is_server=True).exceeded() is None
+    assert LogLimit(log.fileno(), tmp_path, is_server=False).exceeded() is not None
 
 
-def test_log_of_a_servers_earlier_runs_does_not_count(tmp_path):
-    write_limits(HostLimits(log_bytes=1_000_000), tmp_path)
-    with (tmp_path / "log").open("wb") as log:
-        os.posix_fallocate(log.fileno(), 0, 3_000_000)
-        looks = LogLimit(log.fileno(), tmp_path, is_server=True)
+def test_log_of_a_servers_earlier_runs_does_not_count(log, tmp_path):
+    os.posix_fallocate(log.fileno(), 0, 3_000_000)
+    looks = LogLimit(log.fileno(), tmp_path, is_server=True)
 
-        assert looks.exceeded() is None
-        os.posix_fallocate(log.fileno(), 3_000_000, 900_000)
-        assert looks.exceeded() is None
-        os.posix_fallocate(log.fileno(), 3_900_000, 200_000)
-        assert looks.exceeded() == ("work:log_limit", {"limit": "1.0 MB"})
+    assert looks.exceeded() is None
+    os.posix_fallocate(log.fileno(), 3_000_000, 900_000)
+    assert looks.exceeded() is None
+    os.posix_fallocate(log.fileno(), 3_900_000, 200_000)
+    assert looks.exceeded() == ("work:log_limit", {"limit": "1.0 MB"})
 
-        disk.give_back(log.fileno(), 3_500_000 // 4096 * 4096)
-        assert looks.exceeded() is None
-        os.posix_fallocate(log.fileno(), 4_100_000, 1_100_000)
-        assert looks.exceeded() is not None  # freed space does not count again
+    disk.give_back(log.fileno(), 3_500_000 // 4096 * 4096)
+    assert looks.exceeded() is None
+    os.posix_fallocate(log.fileno(), 4_100_000, 1_100_000)
+    assert looks.exceeded() is not None  # freed space does not count again
 
 
 def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
@@ -111,23 +112,20 @@ def short_disk(tmp_path, monkeypatch):
         yield look
 
 
-def test_on_a_short_disk_a_long_log_may_stand_still(short_disk):
-    assert short_disk(90_000) is None
-    assert short_disk(90_999) is None
-    assert short_disk(91_000)[0] == "host:disk_full"
+@pytest.mark.parametrize(
+    ("looks", "is_ended"),
+    [
+        ([(90_000, 15_999), (90_999, 15_999), (91_000, 15_999)], True),  # a long log stands still
+        ([(0, 15_999), (15_999, 15_999), (16_000, 15_999)], True),  # one below the reserve grows
+        # What grew before the disk was short does not count.
+        ([(50_000, 16_000), (90_000, 15_999), (95_000, 16_000), (95_500, 15_999)], False),
+    ],
+)
+def test_on_a_short_disk_a_long_log_that_grows_is_ended(short_disk, looks, is_ended):
+    found = [short_disk(size, free=free) for size, free in looks]
 
-
-def test_on_a_short_disk_a_log_below_the_reserve_may_grow(short_disk):
-    assert short_disk(0) is None
-    assert short_disk(15_999) is None
-    assert short_disk(16_000) is not None
-
-
-def test_what_grew_before_the_disk_was_short_does_not_count(short_disk):
-    assert short_disk(50_000, free=16_000) is None
-    assert short_disk(90_000) is None
-    assert short_disk(95_000, free=16_000) is None
-    assert short_disk(95_500) is None
+    assert found[:-1] == [None] * (len(looks) - 1)
+    assert (found[-1] is not None and found[-1][0] == "host:disk_full") is is_ended
 
 
 def test_on_a_short_disk_a_server_log_may_reach_its_kept_size(short_disk, tmp_path):

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from jobs.host.base import spool as spools
-from jobs.host.base.client import Unreachable
 from jobs.host.ship import CHUNK, Outcome, Shipper
 from jobs.plans import Output
 from tests.host.conftest import record_of
@@ -202,14 +201,6 @@ def test_a_spool_of_another_instance_is_never_appended(intake, client, make_spoo
     assert intake.jobs[1].log == b""
 
 
-def test_no_answer_is_an_error_that_says_whose(intake, client, taken):
-    spool = taken("true")
-    intake.close()
-
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{intake.port}"):
-        Shipper(spool, client).round()
-
-
 def test_the_next_run_of_a_server_goes_on_in_the_same_streams(server, launch, ship):
     record, spool = server("echo run")
     launch(spool)
@@ -227,23 +218,16 @@ def test_the_next_run_of_a_server_goes_on_in_the_same_streams(server, launch, sh
     assert runs == [("started", 1), ("ended", 1), ("started", 2), ("ended", 2)]
 
 
-def test_a_job_whose_log_lost_its_end_is_reported_to_the_end(intake, taken, launch, ship):
+def test_what_a_power_cut_took_of_log_and_points_holds_nothing_up(intake, taken, launch, ship):
     spool = taken("echo one; echo two")
     record = intake.jobs[1]
     record.streams["log"] += b"one\ntwo\nand more that is gone\n"
+    record.streams["points"] += b'{"t": 1, "w": "w", "v": {}}\n'
     intake._is_whole = lambda record, ended: True
     launch(spool)
 
     assert ship(spool)() is Outcome.COMPLETE
     assert record.ended["log_bytes"] == len("one\ntwo\n")
-
-
-def test_points_that_a_power_cut_took_hold_nothing_up(intake, taken, launch, ship):
-    spool = taken("echo hi")
-    intake.jobs[1].streams["points"] += b'{"t": 1, "w": "w", "v": {}}\n'
-    launch(spool)
-
-    assert ship(spool)() is Outcome.COMPLETE
 
 
 def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, server, launch, ship):

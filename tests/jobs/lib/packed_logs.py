@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore
 from jobs.logstore.files import FRAME_BYTES
 
@@ -27,6 +28,16 @@ def keep_packed(logs: LogStore, size: int = FRAME_BYTES) -> bytes:
     logs.append(KEY, 0, data)
     assert logs.pack(KEY)
     return data
+
+
+def replay(root: Path, data: bytes, seed: int) -> None:
+    """Send as a host's shipper does, which keeps only the size in the last answer."""
+    logs, chance, at = LogStore(root), random.Random(seed), 0
+    while at < len(data):
+        try:
+            at = logs.append(KEY, at, data[at : at + chance.randint(1, 9000)])
+        except OffsetMismatch as error:
+            at = error.size
 
 
 def names(logs: LogStore) -> list[str]:

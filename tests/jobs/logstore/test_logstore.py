@@ -14,6 +14,7 @@ from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, Query, files, plain, plain_stream
 from jobs.logstore.files import BLOCK_BYTES, LineIndex, open_log
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from tests.jobs.lib.packed_logs import replay
 from tests.waiting import PATIENCE_S
 
 KEY = "job/17"
@@ -186,21 +187,11 @@ def test_times_of_arrival_are_kept_a_while_apart(logs, close, monkeypatch):
     assert logs.arrivals(KEY, 0, 40, limit=2) == [(0, 10**12), (24, 10**12 + 240)]
 
 
-def _replay(root, data, seed):
-    """A sender that keeps only the size in the last answer, as a host's shipper does."""
-    logs, chance, at = LogStore(root), random.Random(seed), 0
-    while at < len(data):
-        try:
-            at = logs.append(KEY, at, data[at : at + chance.randint(1, 9000)])
-        except OffsetMismatch as error:
-            at = error.size
-
-
 def test_two_processes_that_send_the_same_bytes_do_not_mix_them(logs, tmp_path):
     data = lines_of(12_000)
     spawn = multiprocessing.get_context("spawn")
     senders = [
-        spawn.Process(target=_replay, args=(tmp_path / "logs", data, seed)) for seed in range(3)
+        spawn.Process(target=replay, args=(tmp_path / "logs", data, seed)) for seed in range(3)
     ]
     for sender in senders:
         sender.start()
@@ -238,7 +229,7 @@ def test_a_killed_writer_leaves_a_beginning_of_its_bytes(logs, tmp_path):
         kept = logs.path(KEY).read_bytes()
         assert len(kept) >= promised
         assert data.startswith(kept)
-    _replay(tmp_path / "logs", data, 1)
+    replay(tmp_path / "logs", data, 1)
 
     assert logs.path(KEY).read_bytes() == data
     assert logs.line_count(KEY) == 60_000

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore, files
 from jobs.logstore.files import FRAME_BYTES
-from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise
+from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise, replay
 from tests.waiting import PATIENCE_S, until
 
 fork = multiprocessing.get_context("fork")
@@ -87,12 +86,7 @@ def test_nothing_appended_during_packing_is_lost(logs, tmp_path):
     over = fork.Event()
 
     def appends():
-        own, at, chance = LogStore(tmp_path / "logs"), 0, random.Random(os.getpid())
-        while at < len(data):
-            try:
-                at = own.append(KEY, at, data[at : at + chance.randint(1, 9000)])
-            except OffsetMismatch as error:
-                at = error.size
+        replay(tmp_path / "logs", data, os.getpid())
 
     def packs():
         own = LogStore(tmp_path / "logs")
@@ -174,17 +168,16 @@ def test_a_second_packer_leaves_a_finished_packed_log_alone(logs, tmp_path, monk
     assert logs.read(KEY, 0, 2**30) == data
 
 
-STEPS = ["write_packed", "sync_folder", "os.fsync", "Path.replace", "Path.unlink", "fcntl.flock"]
+# By the owner of their functions.
+STEPS = {
+    **{"write_packed": files, "sync_folder": files, "fsync": os, "replace": Path},
+    **{"unlink": Path, "flock": files.fcntl},
+}
 
 
 def dies_at(step, moment):
     """Have this process killed just before or after it has done ``step``."""
-    owner, name = {
-        "os": (os, step.rpartition(".")[2]),
-        "Path": (Path, step.rpartition(".")[2]),
-        "fcntl": (files.fcntl, step.rpartition(".")[2]),
-    }.get(step.partition(".")[0], (files, step))
-    real = getattr(owner, name)
+    real = getattr(STEPS[step], step)
 
     def last(*args, **kwargs):
         if moment == "before":
@@ -192,7 +185,7 @@ def dies_at(step, moment):
         real(*args, **kwargs)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(owner, name, last)
+    setattr(STEPS[step], step, last)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
