@@ -16,7 +16,7 @@ not in it: its response machinery costs a tenth of the rate at 100 streams (docs
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import import_module
@@ -39,14 +39,11 @@ from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
+from dashboard.server.front import Receive, Scope, Send
 from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.models import Turn
 from jobs.queries.chat import engine_of
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATH = re.compile(r"/relay/turns/([0-9]{1,18})/(start|stream|stop|times)")
 POLL_S = 0.2  # for a turn that another process is making

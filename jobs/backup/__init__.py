@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from jobs.backup import database, files
 from jobs.backup.files import FILE, KEY, UNFINISHED, BackupError, FileEntry, Manifest, Mirrored
-from jobs.base.files import write_atomic
+from jobs.base.files import open_regular, opened, write_atomic
 from jobs.queries.hosts import instance_id
 
 __all__ = ["KEY", "BackupError", "Manifest", "Mirrored", "create", "restore"]
@@ -65,8 +65,7 @@ def _claimed(target: Path, data_dir: Path, key: str) -> Iterator[Mapping[str, Fi
     if target.exists() and not target.is_dir():
         raise BackupError(f"{target} is no folder. Choose a new or an empty folder.")
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(target, os.O_RDONLY | os.O_DIRECTORY) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -74,8 +73,6 @@ def _claimed(target: Path, data_dir: Path, key: str) -> Iterator[Mapping[str, Fi
                 f"Another backup writes into {target}. Wait until it has ended."
             ) from None
         yield _begin(target, key)
-    finally:
-        os.close(lock)
 
 
 def _begin(target: Path, key: str) -> Mapping[str, FileEntry]:
@@ -203,7 +200,7 @@ def _damaged(source: Path, made: Manifest) -> Iterator[str]:
     own = _database(made)
     for name, wanted in {**made.files, own.file: own}.items():
         try:
-            with files.open_regular(source / name) as fd:
+            with open_regular(source / name) as fd:
                 there = files.entry_of(fd, os.fstat(fd))
         except OSError as error:
             yield f"{name}: {error.strerror}"

@@ -17,14 +17,8 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg.conninfo import make_conninfo
 
 from jobs.apps import LAST_BEFORE
-from jobs.backup.files import (
-    BackupError,
-    DatabaseEntry,
-    Engine,
-    copy_checked,
-    entry_of,
-    open_regular,
-)
+from jobs.backup.files import BackupError, DatabaseEntry, Engine, copy_checked, entry_of
+from jobs.base.files import open_regular
 
 FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}
 # Tables whose rows stay out of every copy.

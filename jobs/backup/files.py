@@ -4,7 +4,6 @@ file is copied when its size or its time of change differs from the copy's, as w
 Unlike with ``cp -au`` the copy loses what the folder has lost: a raw log that stayed in the copy
 would hide the packed log that took its place."""
 
-import errno
 import hashlib
 import hmac
 import json
@@ -13,7 +12,6 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -22,7 +20,7 @@ from typing import BinaryIO, Literal
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from jobs.base.errors import JobsError
-from jobs.base.files import write_atomic
+from jobs.base.files import open_regular, write_atomic
 from jobs.logstore.files import BESIDE
 
 FORMAT = 2  # 1: neither a signature nor checksums of large files
@@ -277,18 +275,6 @@ def _remove_others(target: Path, folder: str, names: set[str]) -> int:
         if not any(Path(root).iterdir()):
             Path(root).rmdir()
     return removed
-
-
-@contextmanager
-def open_regular(path: Path) -> Iterator[int]:
-    """Open a regular file for reading. A link, a pipe or a folder is an ``OSError``."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def entry_of(fd: int, status: os.stat_result, copy: BinaryIO | None = None) -> FileEntry:

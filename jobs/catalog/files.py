@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from yaml.nodes import MappingNode
 
-from jobs.base.files import write_atomic
+from jobs.base.files import opened, write_atomic
 
 
 class NotYaml(ValueError):
@@ -98,13 +98,10 @@ def load_by_id(schema: type[Entry], *paths: Path) -> dict[str, Entry]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock the folder's files against other threads and other dashboards."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         with suppress(OSError):  # some network shares cannot lock a folder: continue without a lock
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def mode_of(path: Path) -> int | None:

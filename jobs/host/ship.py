@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobs.base.files import size_and_sha256
 from jobs.host.base import disk
@@ -53,15 +53,6 @@ class _Stop(Exception):
         super().__init__(outcome.value)
         self.outcome = outcome
         self.reason = reason
-
-
-class _Ends(NamedTuple):
-    """End of a round in each stream. Events come first: they refer to the other streams."""
-
-    events: int
-    ended: Mapping[str, Any] | None
-    log: int
-    points: int
 
 
 class Shipper:
@@ -141,10 +132,7 @@ class Shipper:
         try:
             if not self._have:
                 self._ask()
-            events = spools.whole_lines_size(self._spool.events)
-            ended = self._spool.exit()
-            points = spools.whole_lines_size(self._spool.points)
-            return self._ship(_Ends(events, ended, self._log_end(ended), points))
+            return self._ship()
         except _Stop as stop:
             self.broken_by = stop.reason
             return stop.outcome
@@ -173,23 +161,27 @@ class Shipper:
         tail = _read(self._spool.log, begin, size - begin)
         return max(have, size - unfinished(tail, secrets))
 
-    def _ship(self, ends: _Ends) -> Outcome:
-        sent = self._stream("log", self._spool.log, ends.log)
+    def _ship(self) -> Outcome:
+        # The events first: they refer to the other streams.
+        events_end = spools.whole_lines_size(self._spool.events)
+        ended = self._spool.exit()
+        points_end = spools.whole_lines_size(self._spool.points)
+        sent = self._stream("log", self._spool.log, self._log_end(ended))
         if self._meta.type == DEPLOYMENT:
             self._make_room(self._have["log"])
-        sent |= self._points(ends.points)
+        sent |= self._points(points_end)
         if self._meta.type != DEPLOYMENT:
-            for output in ends.ended["outputs"] if ends.ended else ():
+            for output in ended["outputs"] if ended else ():
                 sent |= self._output(output)
-        whole = ends.ended["log_bytes"] if ends.ended else 0
+        whole = ended["log_bytes"] if ended else 0
         if max(self._have["log"], _size(self._spool.log)) < whole:
             raise _Stop(Outcome.BROKEN, "the log was cut after the end")
-        sent |= self._stream("events", self._spool.events, ends.events)
-        # exit.json follows its event: the events in ``ends`` may be older.
+        sent |= self._stream("events", self._spool.events, events_end)
+        # exit.json follows its event: those up to ``events_end`` may be older.
         if (
-            ends.ended is not None
+            ended is not None
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
-            and self._spool.exit() == ends.ended
+            and self._spool.exit() == ended
         ):
             return Outcome.COMPLETE
         return Outcome.SENT if sent else Outcome.NOTHING

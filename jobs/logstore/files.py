@@ -40,7 +40,7 @@ from typing import Generic, NamedTuple, TypeVar
 import zstandard
 
 from jobs.base.errors import DamagedLog, OffsetMismatch
-from jobs.base.files import sync_folder
+from jobs.base.files import opened, sync_folder
 
 FRAME_BYTES = 256 * 1024
 # Logs are words that come again and figures that do not: higher levels look for what is not there,
@@ -191,11 +191,8 @@ def _content_size(frame: bytes | memoryview) -> int:
 def open_packed(path: Path) -> Iterator[PackedLog]:
     """Raises DamagedLog: the file does not end in the table of a packed log. Raises
     FileNotFoundError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened(path, os.O_RDONLY) as fd:
         yield PackedLog(fd, path)
-    finally:
-        os.close(fd)
 
 
 def write_packed(raw_fd: int, size: int, packed_fd: int) -> str:
@@ -257,15 +254,15 @@ def packed_path(path: Path) -> Path:
 def open_log(path: Path) -> Iterator[Log | None]:
     """None while the log has no bytes. Raises DamagedLog: it is packed, and its file is not as it
     was written."""
-    with ExitStack() as opened:
+    with ExitStack() as held:
         log: Log | None = _open_raw(path)
         if log is None:
             with suppress(FileNotFoundError):
-                log = opened.enter_context(open_packed(packed_path(path)))
+                log = held.enter_context(open_packed(packed_path(path)))
         # The last look is for one that was unpacked just before the second.
         log = log or _open_raw(path)
         if isinstance(log, RawLog):
-            opened.callback(os.close, log.fd)
+            held.callback(os.close, log.fd)
         yield log
 
 
@@ -364,8 +361,7 @@ def _pack(path: Path, raw_fd: int, size: int, draft: Path, sha256: str) -> bool:
 def _draft_of(path: Path) -> Iterator[Path | None]:
     """Yield the path to write the packed log to; None while another process does."""
     draft = path.with_name(f"{packed_path(path).name}.new")
-    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
+    with opened(draft, os.O_RDWR | os.O_CREAT, 0o640) as fd:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -379,8 +375,6 @@ def _draft_of(path: Path) -> Iterator[Path | None]:
         finally:
             if _is_at(fd, draft):
                 draft.unlink()
-    finally:
-        os.close(fd)
 
 
 def _sha256_of(packed: Path) -> str:
@@ -448,7 +442,6 @@ ARRIVAL = struct.Struct("<QQ")  # offset in the log, milliseconds since the epoc
 # own time would seem to have arrived before they were printed.
 RESOLUTION_MS = 100
 NEWEST = 32  # entries that are read at once: some seconds of a log that never rests
-_READ_WRITE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 class LineIndex:
@@ -462,8 +455,7 @@ class LineIndex:
         """Add what is missing. The caller holds the log's lock. An append costs the same however
         long the log is: the entries before its last two are not checked here but by their
         readers."""
-        fd = os.open(self._path, _READ_WRITE, 0o640)
-        try:
+        with opened(self._path, os.O_RDWR | os.O_CREAT, 0o640) as fd:
             count = min(os.fstat(fd).st_size // ENTRY_BYTES, log.size // BLOCK_BYTES)
             raw = [
                 os.pread(fd, ENTRY_BYTES, number * ENTRY_BYTES) if number >= 0 else b""
@@ -474,8 +466,6 @@ class LineIndex:
                 known = self._load(log.size)
                 count, last = len(known), known[-1] if known else 0
             _write(fd, log, count, last)
-        finally:
-            os.close(fd)
 
     def counts(self, log: Log, known: int = 0) -> list[int]:
         """All entries from number ``known`` on. Makes the missing ones, and keeps them."""
@@ -517,11 +507,8 @@ class LineIndex:
                     return known + _count(log, len(known), known[-1] if known else 0)
                 # As extend does, from the last entry that can be true.
                 known = self._load(log.size)
-                fd = os.open(self._path, _READ_WRITE, 0o640)
-                try:
+                with opened(self._path, os.O_RDWR | os.O_CREAT, 0o640) as fd:
                     _write(fd, log, len(known), known[-1] if known else 0)
-                finally:
-                    os.close(fd)
             finally:
                 fcntl.flock(log.fd, fcntl.LOCK_UN)
             known = self._load(log.size)
@@ -590,25 +577,18 @@ class Arrivals:
 
     def note(self, offset: int, *, at_ms: int) -> None:
         """Store that bytes from ``offset`` on arrived now. The caller holds the log's lock."""
-        fd = os.open(self._path, _READ_WRITE, 0o640)
-        try:
+        with opened(self._path, os.O_RDWR | os.O_CREAT, 0o640) as fd:
             whole = os.fstat(fd).st_size // ARRIVAL.size * ARRIVAL.size
             if whole:
                 _, last_ms = ARRIVAL.unpack(os.pread(fd, ARRIVAL.size, whole - ARRIVAL.size))
                 if 0 <= at_ms - last_ms < RESOLUTION_MS:
                     return
             os.pwrite(fd, ARRIVAL.pack(offset, at_ms), whole)  # over an entry that a kill tore
-        finally:
-            os.close(fd)
 
     def between(self, start: int, end: int, *, limit: int) -> list[tuple[int, int]]:
         """Entries for the bytes from ``start`` to ``end``, at most ``limit``, thinned evenly. Reads
         a few entries more than it returns: a log that grows for a week has a million."""
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return []
-        try:
+        with suppress(FileNotFoundError), opened(self._path, os.O_RDONLY) as fd:
             count = os.fstat(fd).st_size // ARRIVAL.size
             # Followers of a log request its newest bytes, thousands of times.
             tail = max(0, count - NEWEST)
@@ -627,8 +607,7 @@ class Arrivals:
             if last - first <= limit:
                 return _arrivals(fd, first, last)
             return [entry(first + i * (last - first) // limit) for i in range(limit)]
-        finally:
-            os.close(fd)
+        return []
 
 
 def _arrivals(fd: int, first: int, last: int) -> list[tuple[int, int]]:

@@ -27,9 +27,12 @@ METRICS_SERVER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if self.path == "/metrics" else 404)
+        self.send_response(200)
         self.end_headers()
         self.wfile.write(b'# HELP a b\\na{x="} 9"} 1\\na{x="2"} 2.5\\nb 7\\na_total 4\\n')
+    def log_message(self, *args):
+        pass
+print("listening", flush=True)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 

@@ -89,25 +89,17 @@ def test_git_clones_the_repositories_of_the_guide_only(host, url, code, message)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
-@pytest.fixture
-def cloned(host):
-    host.run("git", "clone", "https://github.com/vllm-project/vllm.git")
-    return host
+def test_a_clone_is_made_once_with_the_cpu_dockerfile_at_the_guides_tag_only(host):
+    argv = ("git", "clone", "https://github.com/vllm-project/vllm.git")
+    dockerfile = host.workspace / "vllm" / "Dockerfile.cpu"
+    host.run(*argv)
+    again = host.run(*argv)
+    before = dockerfile.is_file()
+    host.run("git", "checkout", "v0.7.2", cwd=dockerfile.parent)
 
-
-def test_the_cpu_dockerfile_exists_at_the_guides_tag_only(cloned):
-    folder = cloned.workspace / "vllm"
-    before = (folder / "Dockerfile.cpu").is_file()
-    cloned.run("git", "checkout", "v0.7.2", cwd=folder)
-
-    assert (before, (folder / "Dockerfile.cpu").is_file()) == (False, True)
-
-
-def test_cloning_twice_is_refused(cloned):
-    done = cloned.run("git", "clone", "https://github.com/vllm-project/vllm.git")
-
+    assert (before, dockerfile.is_file()) == (False, True)
     message = "fatal: destination path 'vllm' already exists and is not an empty directory.\n"
-    assert (done.returncode, done.stderr) == (128, message)
+    assert (again.returncode, again.stderr) == (128, message)
 
 
 def test_the_daemon_lets_the_kernel_say_what_the_faults_say(docker_host):

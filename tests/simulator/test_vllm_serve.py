@@ -119,14 +119,17 @@ def test_a_stream_is_the_whole_answer_and_ends_with_the_usage(new):
     assert chunks[-1]["usage"]["completion_tokens"] == len(chunks) - 2 + 1
 
 
-def test_a_key_is_asked_for_where_it_matters(host):
-    with serving(host, OLD, "--api-key", "token-abc123") as (url, _):
+def test_a_key_is_asked_for_where_it_matters_and_sigterm_ends_it_with_zero(host):
+    with serving(host, OLD, "--api-key", "token-abc123") as (url, server):
         answers = [
             get(f"{url}/v1/models"),
             get(f"{url}/v1/models", "wrong"),
             get(f"{url}/v1/models", "token-abc123"),
             get(f"{url}/metrics"),
         ]
+        server.popen.terminate()
+        assert server.wait() == 0
+        assert "Shutting down FastAPI HTTP server." in server.text
 
     assert answers[0] == answers[1] == (401, '{"error":"Unauthorized"}')
     assert [status for status, _ in answers[2:]] == [200, 200]
@@ -229,14 +232,6 @@ def test_too_little_die_memory_is_reported_as_by_each_version(host):
     assert "ValueError: No available memory for the cache blocks." in eight.stderr
     assert "To serve at least one request with the models's max seq len (131072), (" in long.stdout
     assert (eight.returncode, long.returncode) == (1, 1)
-
-
-def test_sigterm_ends_it_with_zero(host):
-    with serving(host, OLD) as (_, server):
-        server.popen.terminate()
-
-        assert server.wait() == 0
-        assert "Shutting down FastAPI HTTP server." in server.text
 
 
 def _message(url: str) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from jobs.base.files import open_regular
 from jobs.plans import LONGEST_PART
 
 # Bytes of one read; a file that grew by more is read on in the next ones.
@@ -17,19 +17,6 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_FILES = 500
 
 Expected = Sequence[tuple[str, int]]
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """A descriptor of a regular file, close-on-exec; an OSError for anything else. A link is not
-    followed and a pipe never waited for: a tool's folder holds what a tool put there."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(f"{path} is no regular file")
-        yield fd
-    finally:
-        os.close(fd)
 
 
 class Tail:
@@ -44,7 +31,7 @@ class Tail:
         """Lines that were added, without line ends; True when the file is another one than before.
         Nothing for a file that is missing or was cut. A carriage return ends a line as well:
         progress bars are redrawn after one."""
-        with suppress(OSError), opened(path) as fd:
+        with suppress(OSError), open_regular(path) as fd:
             state = os.fstat(fd)
             inode = (state.st_dev, state.st_ino)
             is_other = self._inode is not None and inode != self._inode

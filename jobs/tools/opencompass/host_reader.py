@@ -17,15 +17,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.tools.lib.growing import (
-    MOST_BYTES,
-    MOST_FILES,
-    Counts,
-    Expected,
-    Tail,
-    opened,
-    rows,
-)
+from jobs.base.files import open_regular
+from jobs.tools.lib.growing import MOST_BYTES, MOST_FILES, Counts, Expected, Tail, rows
 
 _RUN = re.compile(rb"OpenCompass - INFO - Current exp folder: \S*?(\d{8}_\d{6})\s*$")
 # A member ends where a line is a brace at its own indentation: a line end in a text is "\n" there.
@@ -113,7 +106,7 @@ class _Growing:
     def read(self, path: Path) -> None:
         """Count what was added. A file that is being written anew is left for the next look."""
         data, begin = b"", 0
-        with suppress(OSError), opened(path) as fd:
+        with suppress(OSError), open_regular(path) as fd:
             data = os.pread(fd, MOST_BYTES, self._offset)
         for end in _END.finditer(data):
             self._add(data[begin : end.end()])
@@ -179,7 +172,7 @@ class _Result:
     def read(self, path: Path) -> None:
         """Take the score from both ends of the file: details, which lie between, may be long."""
         text = b""
-        with suppress(OSError), opened(path) as fd:
+        with suppress(OSError), open_regular(path) as fd:
             state = os.fstat(fd)
             if (state.st_size, state.st_mtime_ns) == self._last_state:
                 return

@@ -44,17 +44,12 @@ def with_key(url, **rules):
 
 
 @pytest.mark.postgresql
-def test_an_endpoint_answers_and_gets_its_key(client):
-    turn, body, asked, keys = outcome(client, delta(content="Hi") + END, make=with_key)
+@pytest.mark.parametrize(("make", "key"), [(with_key, f"Bearer {KEY}"), (make_external_turn, None)])
+def test_an_endpoint_answers_and_gets_its_key_if_it_has_one(client, make, key):
+    turn, body, asked, keys = outcome(client, delta(content="Hi") + END, make=make)
 
     assert (turn.state, turn.answer, body) == ("done", "Hi", delta(content="Hi") + END)
-    assert (asked, keys) == ([{"model": "m"}], [f"Bearer {KEY}"])
-
-
-def test_an_endpoint_without_a_key_gets_none(client):
-    turn, _body, _asked, keys = outcome(client, delta(content="Hi") + END)
-
-    assert (turn.state, keys) == ("done", [None])
+    assert (asked, keys) == ([{"model": "m"}], [key])
 
 
 def test_an_endpoint_below_a_path_is_asked_there(client):

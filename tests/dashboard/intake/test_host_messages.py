@@ -171,7 +171,6 @@ def test_a_bad_event_is_refused_with_its_field(event, field, caller, job):
     status, name = refused(answer)
     assert status == 400
     assert name.startswith(f"events[1].{field}")
-    job.refresh_from_db()
     assert (job.state, job.events_bytes) == ("starting", 0)
     assert caller.stream(job, "log", 0, LOG).json()["size"] == len(LOG)
 
@@ -190,7 +189,6 @@ def test_long_words_of_an_error_are_shortened_not_refused(caller, job):
 
     caller.stream(job, "events", 0, events(STARTED, failed))
 
-    job.refresh_from_db()
     assert (job.state, len(job.message_args["problem"])) == ("failed", 4000)
 
 

@@ -179,7 +179,6 @@ def test_the_log_grows_only_where_it_ends(caller, job):
     assert (again.status_code, again.json()["size"]) == (409, 8)
     assert (ahead.status_code, ahead.json()["size"]) == (409, 8)
     assert logstore.store().read(f"job/{job.pk}", 0, 99) == LOG
-    job.refresh_from_db()
     assert job.log_bytes == 8
 
 
@@ -206,7 +205,6 @@ def test_log_length_is_written_once_a_second_and_shown_exactly(caller, job):
         caller.stream(job, "log", 8, LOG)
 
     assert [query["sql"] for query in asked if query["sql"].startswith("UPDATE")] == []
-    job.refresh_from_db()
     assert JobAnswer.of(job)["log_bytes"] == 16
 
 
@@ -237,7 +235,6 @@ def test_events_move_the_job_and_its_steps(caller, job):
 
     assert caller.stream(job, "events", 0, sent).json()["size"] == len(sent)
 
-    job.refresh_from_db()
     assert (job.state, job.values) == ("running", {"job": str(job.pk), "port": "20000"})
     step = JobStep.objects.get(job=job, index=0)
     assert (step.duration_s, step.exit_code, step.log_from, step.log_to) == (1.5, 0, 0, 8)
@@ -248,7 +245,6 @@ def test_a_new_step_clears_the_progress_of_the_last(caller, job):
 
     caller.stream(job, "events", 0, events(STARTED, BEGINS))
 
-    job.refresh_from_db()
     assert job.progress is None
 
 
@@ -265,7 +261,6 @@ def test_events_that_come_twice_change_nothing_twice(caller, job):
     answer = caller.stream(job, "events", 0, events({**STARTED, "values": {"port": "1"}}))
 
     assert answer.status_code == 409
-    job.refresh_from_db()
     assert job.values["port"] == "20000"
 
 
@@ -325,7 +320,6 @@ def test_a_servers_log_and_events_are_taken(caller):
     sent = events(ended("failed", message_id="work:server_ended", message_args={"exit_code": 1}))
     assert caller.stream(deployment, "events", 0, sent).json()["size"] == len(sent)
 
-    deployment.refresh_from_db()
     assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 1})
     assert logstore.store().read(f"deployment/{deployment.pk}", 0, 99) == LOG
     deployment.job.refresh_from_db()

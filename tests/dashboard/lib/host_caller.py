@@ -71,9 +71,12 @@ class Caller:
         )
 
     def stream(self, job: Any, stream: str, offset: int, raw: bytes) -> Any:
+        """Send a chunk; ``job`` is as it is afterwards."""
         kind = "jobs" if isinstance(job, Job) else "deployments"
         path = f"{kind}/{job.pk}/streams/{stream}?offset={offset}"
-        return self.send(path, raw, token=job.claim_token)
+        answer = self.send(path, raw, token=job.claim_token)
+        job.refresh_from_db()
+        return answer
 
     def output(self, job: Job, path: str, raw: bytes, *, offset: int = 0, **headers: str) -> Any:
         sent = {

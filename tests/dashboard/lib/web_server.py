@@ -130,6 +130,11 @@ class Browser:
                     self.cookies[morsel.key] = morsel.value
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text)
 
+    def know(self, server: Server) -> None:
+        """Take the cookie of the server's own person."""
+        name, _, value = server.cookie.partition("=")
+        self.cookies[name] = value
+
     def log_in(
         self,
         password: str,

@@ -31,8 +31,7 @@ def https(tmp_path_factory):
 def known_browser(server, **headers):
     """A browser with the server's own cookie."""
     browser = Browser(server.port, headers=headers)
-    name, _, value = server.cookie.partition("=")
-    browser.cookies[name] = value
+    browser.know(server)
     return browser
 
 

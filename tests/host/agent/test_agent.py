@@ -1,7 +1,5 @@
 """The agent as a real process, killed at will."""
 
-import os
-import signal
 import sys
 import threading
 
@@ -12,27 +10,15 @@ from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 from jobs.host.retain import MEASURED
 from jobs.plans import Output, PlanFile, Step
-from tests.host.conftest import record_of
+from tests.host.conftest import METRICS_SERVER, record_of
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
 
-SERVER = """
-import http.server, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-    def log_message(self, *args):
-        pass
-print("listening", flush=True)
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
-
 
 def _server_plan(*later):
     serve = Step("serve", (sys.executable, "{job_dir}/files/server.py", "{port}"), serves=True)
-    return record_of(serve, *later, files=(PlanFile("server.py", SERVER),))
+    return record_of(serve, *later, files=(PlanFile("server.py", METRICS_SERVER),))
 
 
 @pytest.fixture
@@ -132,18 +118,6 @@ def test_a_job_that_ended_while_no_agent_was_there_is_adopted(intake, start_agen
     assert intake.jobs[7].log == b"up\nend\n"
 
 
-def test_a_launcher_that_dies_makes_a_lost_job(intake, start_agent, config, queued):
-    queued("echo up; sleep 600")
-    start_agent()
-    until(lambda: intake.jobs[7].log)
-    spool = Spool(config.dir / "spool" / "7")
-
-    os.kill(spools.launcher_pid(spool), signal.SIGKILL)
-
-    until(lambda: intake.jobs[7].ended)
-    assert intake.jobs[7].ended["verdict"] == "lost"
-
-
 def test_a_new_dashboard_at_the_address_gets_only_its_own_jobs(intake, start_agent, config, queued):
     queued("echo of the first")
     start_agent()
@@ -191,21 +165,6 @@ def test_a_server_outlives_its_job_and_the_agent_and_starts_again(
     until(lambda: deployment.log == b"listening\nlistening\n")
     deployment.wanted = False
     until(lambda: deployment.ended["run"] == 2)
-
-
-def test_steps_that_wait_for_a_server_that_ended_are_aborted(start_agent, deployed):
-    job, deployment = deployed("sleep 600")
-    for record in (job, deployment):
-        record.plan["files"][0]["text"] = "print('no model', flush=True); raise SystemExit(4)"
-
-    start_agent()
-
-    until(lambda: job.ended)
-    assert job.ended["message_id"] == "work:server_ended"
-    args = job.ended["message_args"]
-    assert (args["step"], args["exit_code"], args["last_lines"]) == ("serve", 4, "no model")
-    until(lambda: deployment.ended)
-    assert deployment.ended["message_id"] == "work:server_ended"
 
 
 def test_a_cancelled_deploy_job_takes_its_server_with_it(intake, start_agent, deployed):

@@ -341,19 +341,28 @@ def test_all_steps_of_a_server_run_in_its_own_launcher_and_are_cleaned_up(servin
     assert server.log.read_bytes() == b"serving\ngone\n"
 
 
-def test_a_server_that_cannot_be_prepared_ends_its_job_with_why(host_dir, ran):
+@pytest.mark.parametrize(
+    ("prepare", "serve", "step", "code", "of_server"),
+    [
+        ("echo no image; exit 125", "sleep 600", "container", 125, "work:exit"),
+        ("true", "echo no model; exit 4", "serve", 4, "work:server_ended"),
+    ],
+)
+def test_a_server_that_ends_ends_its_job_with_why(
+    host_dir, ran, prepare, serve, step, code, of_server
+):
     job = ran(
-        _sh("container", "echo no such image; exit 125", serves=True),
-        _sh("serve", "sleep 600", serves=True),
+        _sh("container", prepare, serves=True),
+        _sh("serve", serve, serves=True),
         "sleep 600",
         deployment={"id": 5, "token": "t-5", "run": 1},
         values={"serve_dir": str(host_dir / "serve" / "5")},
     )
 
-    ended = job.exit()
-    assert (ended["message_id"], ended["exit_code"]) == ("work:server_ended", 125)
-    assert ended["message_args"]["step"] == "container"
-    assert ended["message_args"]["last_lines"] == "no such image"
+    ended, lines = job.exit(), "no image" if step == "container" else "no model"
+    assert (ended["message_id"], ended["exit_code"]) == ("work:server_ended", code)
+    assert args_of(ended) == {"step": step, "exit_code": code, "last_lines": lines}
+    assert spools.Spool(host_dir / "serve" / "5").exit()["message_id"] == of_server
 
 
 def test_a_server_is_asked_for_its_health_where_its_plan_says(serving, launch, ports):

@@ -52,7 +52,6 @@ def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, 
 
     end(caller, job, ended())
 
-    job.refresh_from_db()
     assert (job.state, job.message_id) == ("failed", message)
     assert job.message_args["failed"] in (180, 100, 122)
     assert not Result.objects.exists()
@@ -117,7 +116,6 @@ def test_a_run_without_failures_is_not_incomplete(caller, kind):
 
     end(caller, job, ended())
 
-    job.refresh_from_db()
     assert (job.message_id, job.result.incomplete) == ("benchmark:done", False)
 
 
