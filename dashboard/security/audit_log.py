@@ -12,8 +12,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 
 from dashboard.config.env import LOGGER
-from dashboard.security.counters import count_one, hashed, network
+from dashboard.security.counters import count_one, hashed
 from dashboard.security.permissions import check
+from jobs.base.engine_addresses import network
 from jobs.models import AuditEntry, Conversation
 from jobs.queries.audit import plain
 

@@ -6,7 +6,6 @@ While Redis is away, each process counts alone. A killed process holds no slot.
 import contextlib
 import fcntl
 import hashlib
-import ipaddress
 import logging
 import os
 import threading
@@ -61,17 +60,6 @@ def hashed(text: str) -> str:
     """Return the SHA-256 of a text that must not be stored. Keys and tokens are long and random; a
     typed name may be a password."""
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
-
-
-def network(address: str) -> str:
-    """Return the address; of IPv6 the network, because each customer has 2**64 addresses."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 MOST_AT_ONCE = 2  # searches of all people; each keeps a processor busy

@@ -20,7 +20,8 @@ from time import time
 from django.core import signing
 from django.core.cache.backends.base import BaseCache
 
-from dashboard.security.counters import add_one, count_one, hashed, network, on_cache
+from dashboard.security.counters import add_one, count_one, hashed, on_cache
+from jobs.base.engine_addresses import network
 
 logger = logging.getLogger(__name__)
 

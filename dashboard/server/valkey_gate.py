@@ -6,11 +6,12 @@ dashboard therefore uses Valkey's socket, and hosts come through this process.
 
 import asyncio
 import contextlib
-import ipaddress
 import resource
 import socket
 import sys
 from collections import Counter
+
+from jobs.base.engine_addresses import network
 
 # A host's worker has four connections; many hosts may share an address.
 MOST_OF_ADDRESS = 256
@@ -30,7 +31,7 @@ class Gate:
 
     async def enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass a connection on until one of its ends is closed. One too many is closed at once."""
-        address = _counted(str(writer.get_extra_info("peername")[0]))
+        address = network(str(writer.get_extra_info("peername")[0]))
         if self._open.total() >= self._most or self._open[address] >= MOST_OF_ADDRESS:
             writer.transport.abort()
             return
@@ -57,14 +58,6 @@ class Gate:
         for way in ways:
             way.cancel()
         to_valkey.close()
-
-
-def _counted(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network, which one customer has as a whole."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if ip.version == 6 and ip.ipv4_mapped is None:
-        return str(ipaddress.ip_network((ip, 64), strict=False))
-    return address
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -91,6 +91,18 @@ def mapped(ip: Ip) -> Ip:
     return ip.ipv4_mapped or ip.sixtofour or inside or ip
 
 
+def network(address: str) -> str:
+    """Return what counts as one address: of IPv6 the network, because each customer has 2**64
+    addresses; "" for no address."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if ip.version == 6 and ip.ipv4_mapped is None:
+        return str(IPv6Network((ip, 64), strict=False))
+    return address
+
+
 def special(ip: Ip) -> str:
     """Return the special range of an address: one of the constants above; "" for others."""
     ip = mapped(ip)

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 
 from jobs.base.errors import DamagedLog
 from jobs.logstore.files import LineIndex, Log, open_log
-from jobs.logstore.terminal import LONGEST_LINE_BYTES, is_plain, plain
+from jobs.logstore.terminal import is_plain, plain, whole_lines
 from jobs.plans import HEALTH_MARK
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
@@ -117,7 +117,9 @@ def search_file(path: Path, query: Query) -> Matches:
         if log is None:
             return Matches()
         collected, line_at = _Collected(query, log.size), LineIndex(path).numbers(log)
-        for offset, block in _whole_lines(log):
+        offset = end = 0
+        for block in whole_lines(_chunks(log)):
+            offset, end = end, end + len(block)
             if terms and not any(word in block for word in terms):
                 continue
             shown = block if is_plain(block) else plain(block)
@@ -340,24 +342,12 @@ class _Place:
         return self._raw_start
 
 
-def _whole_lines(log: Log) -> Iterator[tuple[int, bytes]]:
-    """``(offset, bytes)`` of the log in blocks that end with a line, where a line is not huge."""
-    offset, rest = 0, b""
-    # Without data that arrived after opening: the result is of one moment.
-    while (at := offset + len(rest)) < log.size:
-        chunk = log.pread(min(READ_BYTES, log.size - at), at)
-        if not chunk:
-            break
-        data = rest + chunk if rest else chunk
-        cut = data.rfind(b"\n") + 1
-        if not cut and len(data) >= LONGEST_LINE_BYTES:
-            cut = len(data)
-        rest = data[cut:]
-        if cut:
-            yield offset, data[:cut]
-            offset += cut
-    if rest:
-        yield offset, rest
+def _chunks(log: Log) -> Iterator[bytes]:
+    """The log without data that arrived after opening: the result is of one moment."""
+    at = 0
+    while at < log.size and (chunk := log.pread(min(READ_BYTES, log.size - at), at)):
+        yield chunk
+        at += len(chunk)
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,17 +326,22 @@ def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
 
 def plain_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Plain text of a log in pieces, cut anywhere. Holds back at most 8 MiB of an unended line."""
+    return map(plain, whole_lines(chunks))
+
+
+def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A log in pieces that end with a line, where a line is not huge."""
     rest = b""
     for chunk in chunks:
-        data = rest + chunk
+        data = rest + chunk if rest else chunk
         cut = data.rfind(b"\n") + 1
         if not cut and len(data) >= LONGEST_LINE_BYTES:
             cut = len(data)
         rest = data[cut:]
         if cut:
-            yield plain(data[:cut])
+            yield data[:cut]
     if rest:
-        yield plain(rest)
+        yield rest
 
 
 def _bare(data: bytes) -> bytes:
