@@ -6,7 +6,6 @@ import re
 import pytest
 from pytest import approx
 
-from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.defaults import defaults_for
@@ -248,8 +247,3 @@ def test_reports_of_no_question_are_no_result():
     failure = outcome_of(left, **TWO).failure
 
     assert failure == Message("evaluate:no_question", {"questions": 0})
-
-
-def test_a_run_without_output_is_an_error():
-    with pytest.raises(ParseError, match="wrote no report"):
-        outcome_of({LOG: b"reports/model/x.json"})

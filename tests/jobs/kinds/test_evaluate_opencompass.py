@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.base.errors import LaunchError, ParseError
+from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.kinds import KINDS
@@ -383,8 +383,3 @@ def test_a_failed_subset_is_a_failure():
     outcome = outcome_of(files, datasets=("cluewsc", "math_500", "ceval"))
 
     assert outcome.failure.args == {"missing": 1, "sets": 4, "first": "ceval-law"}
-
-
-def test_a_run_without_output_is_an_error():
-    with pytest.raises(ParseError, match="no folder of an OpenCompass run"):
-        outcome_of({LOG: b"20261124_140927"})

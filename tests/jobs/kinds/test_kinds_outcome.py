@@ -9,6 +9,7 @@ import pytest
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.metrics import METRICS
+from jobs.metrics.measured import LOG
 from jobs.tools.evalscope import eval_reading
 from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA, files_below
@@ -272,6 +273,8 @@ def test_answers_without_a_text_are_counted_once_by_their_flags():
         ("deploy", {"ready.json": b"{}"}),
         ("benchmark", {}),
         ("evaluate", {}),
+        ("evaluate-evalscope", {LOG: b"reports/model/x.json"}),
+        ("evaluate-opencompass", {LOG: b"20261124_140927"}),
     ],
 )
 def test_what_cannot_be_read_is_a_parse_error(kind, outputs):
