@@ -274,11 +274,8 @@ def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
     """Plan the download of two archives, unpacked in OpenCompass's checkout like in the guide.
     Not exact: interrupted downloads resume, and unzip overwrites without prompting, because the job
     is unattended."""
-    checkout, more, over = (
-        site.at("opencompass"),
-        () if exact else ("-c",),
-        () if exact else ("-o",),
-    )
+    checkout = site.at("opencompass")
+    more, over = ((), ()) if exact else (("-c",), ("-o",))
     steps = (
         Step("download-core", ("wget", *more, CORE_URL), cwd=checkout),
         Step("download-math", ("wget", *more, MATH_URL), cwd=checkout),

@@ -199,13 +199,8 @@ def _page_argv(stack: Stack, load: BenchLoad, concurrency: int) -> tuple[str, ..
     """Return the current page's command: random prompts to the completions endpoint."""
     prompts = ("--num-prompts", str(load.params.requests))
     sent: tuple[str, ...] = (
-        *(
-            "--dataset-name",
-            "random",
-            *prompts,
-            "--random-input-len",
-            str(load.params.input_tokens),
-        ),
+        *("--dataset-name", "random", *prompts),
+        *("--random-input-len", str(load.params.input_tokens)),
         *("--ignore-eos", "--random-output-len", str(load.params.output_tokens)),
     )
     if load.dataset != "random":
