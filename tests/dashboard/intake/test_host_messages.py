@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from jobs.base.errors import LaunchError
 from jobs.host.base import client as host_client
-from jobs.models import Host, Job, JobStep, PointBlock
+from jobs.models import Host, JobStep, PointBlock
 from jobs.queries.hosts import instance_id
 from jobs.schedule import preflights
 from jobs.services import hosts
@@ -175,12 +175,22 @@ def test_a_bad_event_is_refused_with_its_field(event, field, caller, job):
     assert caller.stream(job, "log", 0, LOG).json()["size"] == len(LOG)
 
 
-def test_a_line_that_is_no_event_is_skipped(caller, job):
-    torn = b'{"type": "sta\n[1]\n{"type": "later"}\n' + DEEP.encode() + b"\n"
-    raw = torn + events(STARTED)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b'{"type": "sta\n[1]\n{"type": "later"}\n' + DEEP.encode() + b"\n",
+        events({"type": "note", "text": "x" * 300_000}),
+        # Of a step that the job has not, and of a server that it does not start.
+        events({"type": "step_started", "index": 7, "name": "x", "log_offset": 0}),
+        events({"type": "serve_started", "deployment": 1, "run": 1}),
+    ],
+)
+def test_lines_that_are_no_event_of_the_job_change_nothing_but_their_size(lines, caller, job):
+    raw = lines + events(STARTED)
 
     assert caller.stream(job, "events", 0, raw).json()["size"] == len(raw)
-    assert Job.objects.get(pk=job.pk).state == "running"
+    assert job.state == "running"
+    assert not JobStep.objects.exclude(started_at=None).exists()
 
 
 def test_long_words_of_an_error_are_shortened_not_refused(caller, job):
@@ -274,20 +284,6 @@ def test_facts_are_taken_without_what_is_unknown_and_too_many_images(caller):
 
     caller.host.refresh_from_db()
     assert caller.host.facts == {**FACTS, "images": images[:2000]}
-
-
-def test_a_step_of_another_index_changes_no_step(caller, job):
-    step = {"type": "step_started", "index": 7, "name": "x", "log_offset": 0}
-
-    caller.stream(job, "events", 0, events(STARTED, step))
-
-    assert not JobStep.objects.exclude(started_at=None).exists()
-
-
-def test_a_job_that_serves_nothing_may_not_start_a_server(caller, job):
-    serve = {"type": "serve_started", "deployment": 1, "run": 1}
-
-    assert caller.stream(job, "events", 0, events(STARTED, serve)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["x" * 256, "é" * 200, "a/" + "x" * 256, "made/x", "folder"])

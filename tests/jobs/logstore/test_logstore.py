@@ -41,10 +41,14 @@ def fill(logs, data, *, piece=100_000, key=KEY):
         logs.append(key, start, data[start : start + piece])
 
 
-def test_what_is_appended_is_read_back(logs):
+def test_what_is_appended_at_the_end_is_read_back_and_nothing_else_is_taken(logs):
     assert logs.append(KEY, 0, b"one\n") == 4
     assert logs.append(KEY, 4, b"two\n") == 8
 
+    for wrong in (0, 7, 9):
+        with pytest.raises(OffsetMismatch) as caught:
+            logs.append(KEY, wrong, b"two\n")
+        assert caught.value.size == 8
     assert logs.size(KEY) == 8
     assert logs.read(KEY, 2, 100) == b"e\ntwo\n"
     assert logs.path(KEY).read_bytes() == b"one\ntwo\n"
@@ -63,16 +67,6 @@ def test_files_of_a_forgotten_record_are_set_aside_whole(logs):
     assert logs.read("job/170", 0, 100) == b"of another\n"
 
 
-def test_an_append_away_from_the_end_says_where_the_end_is(logs):
-    logs.append(KEY, 0, b"one\n")
-
-    for wrong in (0, 3, 5):
-        with pytest.raises(OffsetMismatch) as caught:
-            logs.append(KEY, wrong, b"two\n")
-        assert caught.value.size == 4
-    assert logs.read(KEY, 0, 100) == b"one\n"
-
-
 @pytest.mark.parametrize(
     "key", ["", "job", "job/", "job/x", "../etc/1", "job/1/2", "job/1\n", "Job/1"]
 )
@@ -81,9 +75,14 @@ def test_only_a_word_and_a_number_name_a_log(logs, key):
         logs.path(key)
 
 
-def test_a_log_without_bytes_is_empty(logs):
+def test_a_log_without_bytes_is_empty_and_a_refused_append_makes_no_file(logs):
+    with pytest.raises(OffsetMismatch):
+        logs.append(KEY, 5, b"late")
+
     assert (logs.size(KEY), logs.read(KEY, 0, 10), logs.line_count(KEY)) == (0, b"", 0)
-    assert logs.search(KEY, Query("x")).total == 0
+    assert (logs.search(KEY, Query("x")).total, logs.folds(KEY).is_done) == (0, True)
+    assert logs.disk_bytes(KEY) == 0
+    assert list(logs.path(KEY).parent.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_file_as_it_was(logs, monkeypatch):
@@ -359,14 +358,6 @@ def test_short_writes_to_the_disk_lose_nothing(logs, monkeypatch):
     logs.append(KEY, len(data), b"end")
 
     assert logs.read(KEY, 0, 2**30) == data + b"end"
-
-
-def test_an_append_that_is_refused_leaves_no_file(logs):
-    with pytest.raises(OffsetMismatch):
-        logs.append(KEY, 5, b"late")
-
-    assert logs.disk_bytes(KEY) == 0
-    assert list(logs.path(KEY).parent.iterdir()) == []
 
 
 def test_leftovers_of_a_removed_log_are_not_the_next_ones(logs):

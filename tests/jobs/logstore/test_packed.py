@@ -57,17 +57,6 @@ def test_nothing_is_packed_twice_and_nothing_of_nothing(logs):
     assert logs.read(KEY, 0, 2**30) == data
 
 
-def test_a_log_that_is_not_what_its_record_says_stays_raw(logs, caplog):
-    logs.append(KEY, 0, b"one\n")
-    before = names(logs)
-
-    assert not logs.pack(KEY, sha256="0" * 64)
-
-    assert names(logs) == before
-    assert logs.path(KEY).read_bytes() == b"one\n"
-    assert "is not packed: its SHA-256 is" in caplog.text
-
-
 @pytest.mark.parametrize("bit", [0, 200, 70_000, -1, -12])
 def test_a_log_is_only_gone_when_what_was_written_was_read_back(logs, monkeypatch, caplog, bit):
     logs.append(KEY, 0, noise(2 * FRAME_BYTES))
@@ -104,9 +93,16 @@ def test_a_log_that_grows_while_it_is_packed_stays_raw(logs, monkeypatch):
     assert [name for name in names(logs) if "zst" in name] == []
 
 
-def test_a_full_disk_leaves_a_log_raw(logs, monkeypatch):
-    logs.append(KEY, 0, noise(FRAME_BYTES))
+def test_a_log_stays_raw_on_a_full_disk_or_if_it_is_not_what_its_record_says(
+    logs, monkeypatch, caplog
+):
+    data = noise(FRAME_BYTES)
+    logs.append(KEY, 0, data)
     before = names(logs)
+
+    assert not logs.pack(KEY, sha256="0" * 64)
+    assert "is not packed: its SHA-256 is" in caplog.text
+    assert names(logs) == before
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -114,8 +110,8 @@ def test_a_full_disk_leaves_a_log_raw(logs, monkeypatch):
     monkeypatch.setattr(files, "_write_all", full)
     with pytest.raises(OSError, match="No space"):
         logs.pack(KEY)
-
     assert names(logs) == before
+    assert logs.path(KEY).read_bytes() == data
 
 
 def test_what_comes_after_all_goes_on_where_a_packed_log_ends(logs):

@@ -173,10 +173,6 @@ def test_folds_go_on_from_a_raw_log_to_the_same_one_packed(logs, tmp_path):
     assert (whole.to, whole.lines, whole.is_done) == (afresh.to, afresh.lines, True)
 
 
-def test_a_log_without_bytes_has_no_folds(logs):
-    assert logs.folds(KEY).is_done
-
-
 @pytest.mark.parametrize(
     "text", ["abcdef\rxy", "100%\r\x1b[K50%", "ab\bc", "一二三四\rab", " 1%\r 2%"]
 )
