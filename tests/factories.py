@@ -89,6 +89,12 @@ def make_host(name: str = "", **fields: Any) -> Host:
     )
 
 
+def make_guide_host(name: str = "va16-01", **fields: Any) -> Host:
+    """A host with cards, both stacks and the folders of the deployment guide."""
+    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
+    return make_host(name, **{"type": Host.Type.VACC, "facts": facts, "slots": 8, **fields})
+
+
 def heartbeat_body(**fields: Any) -> dict[str, Any]:
     """A host's report of nothing, as a heartbeat sends it."""
     about = {"boot_id": "b", "agent_started_at": 1.0, "now": 1.0, "load": {}}
@@ -161,6 +167,26 @@ def make_job(*, plan: Plan | None = None, **fields: Any) -> Job:
     return job
 
 
+def make_verbatim_failure(**fields: Any) -> Job:
+    """A compile job whose command fails as the guide prints it."""
+    facts = {"dies": [{"id": number} for number in range(8)]}
+    notes = [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]
+    return make_job(
+        **{
+            "kind": "compile-vacc",
+            "host": make_host("va16", type=Host.Type.VACC, facts=facts),
+            "state": Job.State.FAILED,
+            "message_id": "work:exit",
+            "message_args": {"step": "compile", "exit_code": 1},
+            "started_at": now(),
+            "log_bytes": 9,
+            "params": {"stack": "guide", "as_in_guide": True, "precision": "fp16"},
+            "guide": {"notes": notes, "plan": None},
+            **fields,
+        }
+    )
+
+
 def make_weights(*, host: Host, **fields: Any) -> Weights:
     return Weights.objects.create(
         **{
@@ -221,6 +247,14 @@ def make_deployment(*, job: Job | None = None, **fields: Any) -> Deployment:
     )
 
 
+def make_guide_deployment(host: Host) -> Deployment:
+    """DeepSeek-R1, served with vLLM as in the guide."""
+    details = {"engine": "vllm", "stack": "guide", "container": "vllm-{deployment.id}"}
+    details |= {"tokenizer": "/test/weights/DeepSeek-R1", "max_input": 57344, "max_total": 65536}
+    job = make_job(state=Job.State.SUCCEEDED, host=host, kind="deploy-vllm")
+    return make_deployment(job=job, model_id="deepseek-r1", details=details)
+
+
 def make_level(**fields: Any) -> ServiceLevel:
     limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
     return ServiceLevel.objects.create(
@@ -244,19 +278,22 @@ def make_prompts(*texts: str, **fields: Any) -> PromptSet:
     )
 
 
-def make_cell(matrix: Matrix, column: int, job: Job | None) -> MatrixCell:
+def make_cell(matrix: Matrix, column: int, job: Job | None, **fields: Any) -> MatrixCell:
     """A cell of a matrix's first row; without a job it is skipped."""
     return MatrixCell.objects.create(
-        matrix=matrix,
-        row=0,
-        column=column,
-        place=column,
-        input_tokens=1024,
-        output_tokens=256,
-        concurrency=2**column,
-        job=job,
-        skip_id="" if job else "matrix:max_concurrency",
-        skip_args={} if job else {"most": 8},
+        **{
+            "matrix": matrix,
+            "row": 0,
+            "column": column,
+            "place": column,
+            "input_tokens": 1024,
+            "output_tokens": 256,
+            "concurrency": 2**column,
+            "job": job,
+            "skip_id": "" if job else "matrix:max_concurrency",
+            "skip_args": {} if job else {"most": 8},
+            **fields,
+        }
     )
 
 

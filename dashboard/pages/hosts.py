@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.timezone import now
@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from dashboard.actions import jobs as job_actions
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.intake.ingest import PROTOCOL
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.die_grid import HOT_C, Cards, cards, name_of, path_of
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.security.audit_log import record
@@ -42,6 +43,8 @@ _WAITING = 10  # jobs of its line on the page of one host; a list has the first
 PAGE = 50  # jobs on a page of a queue
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
 LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
+# Keys of other hosts are made by the dashboard itself at each start.
+_WITH_OWN_KEY = Host.Type.VACC
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,6 @@ class HostView:
         return self.host.heartbeat_at is not None and is_away(self.host)
 
     @property
-    def has_key(self) -> bool:
-        """False after the key was revoked: reports are refused."""
-        return bool(self.host.key_sha256)
-
-    @property
     def lacks_valkey_user(self) -> bool:
         """True when its jobs would start sooner with a new key."""
         return valkey_users.lacks_user(self.host)
@@ -83,7 +81,6 @@ class HostView:
 
     @property
     def is_full(self) -> bool:
-        """True when its disk has less free than it keeps in reserve."""
         return not self.is_away and lacks_room(self.host)
 
     @property
@@ -109,7 +106,7 @@ class HostView:
         """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
         state = host_state(self.host)
         cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
-        unwell = cards_unwell or self.iommu or self.is_full or not self.has_key
+        unwell = cards_unwell or self.iommu or self.is_full or not self.host.key_sha256
         return "unwell" if state == "ready" and unwell else state
 
     @property
@@ -190,10 +187,7 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpResponse:
-    try:
-        page = host_page(name, waiting=_WAITING)
-    except Host.DoesNotExist:
-        raise Http404(name) from None
+    page = or_404(host_page, name, waiting=_WAITING)
     (view,), user = host_views([page.now], request.user), request.user
     host = view.host
     context = {
@@ -208,7 +202,7 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
         "may_set_launchers": allowed(user, "host.launchers", host),
         "is_closed": allowed(user, "job.launch") and not may_launch(host, person(request)),
         "may_mark_lost": allowed(user, "host.mark_lost", host),
-        "may_key": allowed(user, "host.key", host) and is_ours(host),
+        "may_key": allowed(user, "host.key", host) and host.type == _WITH_OWN_KEY,
     }
     return render(request, "hosts/detail.html", context, status=422 if slots_error else 200)
 
@@ -419,7 +413,7 @@ def host_add(request: HttpRequest) -> HttpResponse:
 @never_cache
 @requires("host.key", "GET", "POST")
 def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
-    host = _ours(name)
+    host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
     made = hosts.new_key(host.pk)
@@ -430,7 +424,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
 
 @requires("host.key", "GET", "POST")
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
-    host = _ours(name)
+    host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
     if request.method == "GET":
         (view,) = host_views([host_page(name, waiting=0).now], request.user)
         context = {"host": host, "view": view, "redis_command": valkey_users.command_without(host)}
@@ -487,18 +481,6 @@ def _reach() -> dict[str, Any]:
     }
     start = " \\\n  ".join([each[name] for name in missing] + ["make run"])
     return {"missing": missing, "start": start, "public_url": settings.PUBLIC_URL}
-
-
-def is_ours(host: Host) -> bool:
-    """False for hosts whose keys the dashboard keeps itself, and renews at each start."""
-    return host.type == Host.Type.VACC
-
-
-def _ours(name: str) -> Host:
-    host = get_object_or_404(Host, name=name)
-    if not is_ours(host):
-        raise Http404(name)
-    return host
 
 
 urlpatterns: list[URLPattern] = [

@@ -16,7 +16,7 @@ from jobs.services.upkeep import retention
 
 
 def span_text(seconds: float) -> str:
-    """Return a retention as text: "90 days", or "36 h 00 min" if it is no whole number of days."""
+    """Return a retention as text: "90 days", or "1 d 12 h" if it is no whole number of days."""
     days, rest = divmod(seconds, 86400)
     if days and not rest:
         return ngettext("%(n)s day", "%(n)s days", int(days)) % {"n": int(days)}

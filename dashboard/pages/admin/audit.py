@@ -1,7 +1,5 @@
 """The audit log: who changed what, when, from where; as a page, as CSV, as JSON lines."""
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator
 from datetime import date, datetime, time, timedelta
@@ -14,7 +12,7 @@ from django.utils import translation
 from django.utils.timezone import make_aware, now
 from django.utils.translation import gettext, ngettext
 
-from dashboard.pages.shared.export import as_text
+from dashboard.pages.shared.export import BOM, csv_text
 from dashboard.security.permissions import requires
 from dashboard.server.downloads import Stream
 from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, as_dict, csv_line, rows
@@ -75,31 +73,26 @@ def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
 
 async def _pieces(filters: Filters, format: str) -> AsyncIterator[bytes]:
     """Yield the export page by page: its size does not matter to the memory."""
-    language, after, is_first = translation.get_language() or "en", "", True
-    piece = sync_to_async(_piece)
-    while after or is_first:
-        data, after = await piece(filters, format, after, language, is_first=is_first)
-        is_first = False
+    language, after = translation.get_language() or "en", ""
+    while True:
+        data, after = await sync_to_async(_piece)(filters, format, after, language)
         yield data
+        if not after:
+            return
 
 
-def _piece(
-    filters: Filters, format: str, after: str, language: str, *, is_first: bool
-) -> tuple[bytes, str]:
+def _piece(filters: Filters, format: str, after: str, language: str) -> tuple[bytes, str]:
+    """Return the page after an entry, and its last entry if there are more; "": none."""
     with translation.override(language):
         entries, following = audit.page(filters, after, audit.BATCH)
-        shown = rows(entries)
         if format == "jsonl":
-            lines = [json.dumps(as_dict(row), ensure_ascii=False) for row in shown]
-            return "".join(f"{line}\n" for line in lines).encode(errors="replace"), following
-        out = io.StringIO()
-        writer = csv.writer(out)
-        if is_first:
-            out.write("\ufeff")  # otherwise Excel assumes the system encoding
-            writer.writerow(CSV_HEAD)
-        for row in shown:
-            writer.writerow([as_text(value) for value in csv_line(row)])
-        return out.getvalue().encode(errors="replace"), following
+            lines = [json.dumps(as_dict(row), ensure_ascii=False) for row in rows(entries)]
+            text = "".join(f"{line}\n" for line in lines)
+        else:
+            text = csv_text([*([] if after else [CSV_HEAD]), *map(csv_line, rows(entries))])
+        if after:
+            text = text.removeprefix(BOM)
+        return text.encode(errors="replace"), following
 
 
 def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, str]]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.actions import question_sets as actions
 from dashboard.pages.launch.parts import findings_of
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.words import published_row
 from dashboard.security import audit_log
@@ -151,7 +152,7 @@ def _findings(request: HttpRequest, asked: Preflight) -> HttpResponse:
 
 @requires("questions.change", *_WRITE)
 def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
-    team_set = _team_set(set_id)
+    team_set = or_404(QUESTION_SETS.of_team, set_id)
     if request.method != "POST":
         return render(request, "questions/remove.html", {"set": team_set})
     actions.mark(request.user, set_id, is_removed=True)
@@ -160,23 +161,16 @@ def question_remove(request: HttpRequest, set_id: str) -> HttpResponse:
 
 @requires("questions.change", "POST")
 def question_restore(request: HttpRequest, set_id: str) -> HttpResponse:
-    _team_set(set_id)
+    or_404(QUESTION_SETS.of_team, set_id)
     if actions.mark(request.user, set_id, is_removed=False):
         messages.success(request, _("%(id)s restored.") % {"id": set_id})
     return redirect("question-detail", set_id)
 
 
-def _team_set(set_id: str) -> TeamSet:
-    team_set = QUESTION_SETS.of_team(set_id)
-    if team_set is None:
-        raise Http404(set_id)
-    return team_set
-
-
 @requires("questions.change", *_WRITE)
 def question_edit(request: HttpRequest, set_id: str | None = None) -> HttpResponse:
     """Edit a set; without an id, add one."""
-    team_set = None if set_id is None else _team_set(set_id)
+    team_set = None if set_id is None else or_404(QUESTION_SETS.of_team, set_id)
     if request.method != "POST":
         return _form(request, team_set, _stored(team_set))
     typed = {name: request.POST.get(name, "")[:2000] for name in _FIELDS}

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from dashboard.actions import rows
 from dashboard.actions.rows import LevelForm, PromptForm, Row, RowForm
 from dashboard.pages.results.conclusion import limits_words
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.export import attachment
 from dashboard.security.permissions import allowed, check, requires
 from jobs.base.errors import LaunchError
@@ -50,10 +51,7 @@ class RowPages(Generic[Row]):
 
     def get(self, number: int) -> Row:
         """Return a row, also a removed one. Raises ``Http404``."""
-        row = self.find(number)
-        if row is None:
-            raise Http404(number)
-        return row
+        return or_404(self.find, number)
 
     def may_change(self, request: HttpRequest, row: Row) -> bool:
         return allowed(request.user, f"{self.form.area}.change", row)

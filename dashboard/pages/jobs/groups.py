@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -25,6 +25,7 @@ from dashboard.pages.results.conclusion import (
     rate_cell,
     sides_of,
 )
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.cells import Cell
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
@@ -62,7 +63,7 @@ _HEAD = (
 
 @requires("job.view", "GET")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
-    chain = _chain_or_404(chain_id)
+    chain = or_404(chain_of, chain_id)
     user = request.user
     results = [job.result for job in chain.jobs if hasattr(job, "result")]
     names = [(result, main_metric(result.type, result.metrics)) for result in results]
@@ -96,7 +97,7 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @requires("job.repeat", "POST")
 def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Retry failed jobs, and those cancelled because of them."""
-    _chain_or_404(chain_id)
+    or_404(chain_of, chain_id)
     launched(request, lambda: len(job_actions.retry_pipeline(request.user, chain_id)))
     return redirect("pipeline", chain_id)
 
@@ -104,7 +105,7 @@ def pipeline_retry(request: HttpRequest, chain_id: UUID) -> HttpResponse:
 @requires("job.cancel", "GET", "HEAD", "POST")
 def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     """Confirm (GET), then cancel (POST) every active job. The confirmation names what is lost."""
-    chain = _chain_or_404(chain_id)
+    chain = or_404(chain_of, chain_id)
     jobs = chain.to_cancel
     for job in jobs:
         check(request.user, "job.cancel", job)
@@ -122,13 +123,6 @@ def pipeline_cancel(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     if not job_actions.cancel_pipeline(request.user, jobs, chain_id):
         messages.info(request, _("No job to cancel: all jobs have ended or are being cancelled."))
     return redirect("pipeline", chain_id)
-
-
-def _chain_or_404(chain_id: UUID) -> ChainProgress:
-    chain = chain_of(chain_id)
-    if chain is None:
-        raise Http404(f"there is no pipeline {chain_id}")
-    return chain
 
 
 def title_of(chain: ChainProgress) -> str:
@@ -262,7 +256,7 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 @requires("job.view", "GET")
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Show the table of cells; ``metric`` selects its number, ``format=csv`` exports runs."""
-    page = _page_or_404(matrix_id, request.GET.get("metric", RATE))
+    page = or_404(matrix_page, matrix_id, request.GET.get("metric", RATE))
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
     matrix, counts = page.matrix, page.counts
@@ -302,7 +296,7 @@ def matrix_resume(request: HttpRequest, matrix_id: int) -> HttpResponse:
 
 @requires("job.cancel", "GET", "HEAD", "POST")
 def matrix_cancel(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    page = _page_or_404(matrix_id)
+    page = or_404(matrix_page, matrix_id)
     check(request.user, "job.cancel", page.matrix)
     if request.method != "POST":
         return render(request, "matrices/cancel.html", {"page": page, "matrix": page.matrix})
@@ -318,13 +312,6 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
     count = min(number_from(request.POST.get("n", "1")) or 1, _MOST_RUNS)
     launched(request, lambda: len(job_actions.repeat_cell(request.user, cell, count=count)))
     return redirect("matrix-detail", matrix_id)
-
-
-def _page_or_404(matrix_id: int, metric: str = RATE) -> MatrixPage:
-    page = matrix_page(matrix_id, metric)
-    if page is None:
-        raise Http404(f"there is no matrix {matrix_id}")
-    return page
 
 
 def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from dashboard.charts import live
 from dashboard.pages.jobs import probe_card
 from dashboard.pages.launch.parts import launched, script_file
 from dashboard.pages.shared import failures
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.plan import against, command_view
@@ -162,7 +163,7 @@ _MADE: dict[str, str | Promise] = {
 @requires("job.view", "GET")
 def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show one job: state, steps, log, charts, outputs, commands. The page updates itself."""
-    page = _page(job_id)
+    page = or_404(job_page, job_id)
     job, plan = page.job, from_json(page.job.plan)
     # Some remain until a removal is complete.
     is_kept = job.removed_at is None
@@ -191,7 +192,9 @@ def job_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=job_id)
     check(request.user, "job.cancel", job)
     if request.method != "POST":
-        return render(request, "jobs/detail_cancel.html", _context(request, _page(job_id)))
+        return render(
+            request, "jobs/detail_cancel.html", _context(request, or_404(job_page, job_id))
+        )
     if not job_actions.cancel(request.user, job):
         messages.info(request, _("The job had already ended."))
     return redirect("job-detail", job_id)
@@ -328,13 +331,6 @@ def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
     return script_file(script(from_json(job.plan), job.values), f"reproduce-{job_id}.sh")
-
-
-def _page(job_id: int) -> JobPage:
-    try:
-        return job_page(job_id)
-    except Job.DoesNotExist as error:
-        raise Http404(f"there is no job {job_id}") from error
 
 
 def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:

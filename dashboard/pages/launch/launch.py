@@ -94,7 +94,6 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
 
 @requires("job.launch", "GET")
 def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
-    """Download the plan of the form in the URL as a shell script."""
     return parts.script_file(_context(request, _kind(kind_name), request.GET)["script"], "plan.sh")
 
 

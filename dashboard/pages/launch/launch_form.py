@@ -52,15 +52,6 @@ _WIDE_FROM = 300  # texts of this max length or more get a full row
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One choice of a field."""
-
-    value: str
-    label: str
-    selected: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Missing:
     """Field without choices on this host: the kind that produces one."""
 
@@ -81,7 +72,7 @@ class Field:
     default: str
     unit: str = ""
     limit: str = ""
-    options: tuple[Option, ...] = ()
+    options: tuple[Choice, ...] = ()
     missing: Missing | None = None
     error: str = ""
     is_asset: bool = False
@@ -285,8 +276,7 @@ def _field(
             down = deployment_down(target.name, value) if rules.asset == "deployment" else None
             choices.append(Choice(value, _gone_label(kind, target, name, value, down)))
     options = tuple(
-        Option(one.value, _(one.label) if one.label else _("not set"), one.value == value)
-        for one in choices or ()
+        Choice(one.value, _(one.label) if one.label else _("not set")) for one in choices or ()
     )
     return Field(
         name=name,
@@ -334,7 +324,6 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str, down: Deploym
 
 
 def _missing(rules: Rules, target: Target) -> Missing | None:
-    """Return the kind that produces an asset, with or without cards."""
     if rules.made_by and KINDS[rules.made_by].is_available(target):
         text = _("No usable input on this host yet.")
         return Missing(text, _("Prepare it"), rules.made_by)
@@ -344,7 +333,7 @@ def _missing(rules: Rules, target: Target) -> Missing | None:
     return Missing(str(text_of_none), str(action), makers[target.has_dies])
 
 
-def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Option, ...] | None) -> str:
+def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Choice, ...] | None) -> str:
     if options is not None:
         widths = [  # in letters; a Chinese letter counts as two
             sum(2 if unicodedata.east_asian_width(letter) in "FW" else 1 for letter in option.label)

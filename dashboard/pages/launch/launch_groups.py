@@ -117,7 +117,6 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
 
 @requires("job.launch", "GET")
 def launch_matrix_script(request: HttpRequest) -> HttpResponse:
-    """Download all runs of the form in the URL as one shell script."""
     planned = _matrix_context(request, request.GET)["planned"]
     return parts.script_file(planned.script if planned else None, "matrix.sh")
 
@@ -344,7 +343,6 @@ def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
 
 @requires("job.launch", "POST")
 def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
-    """Request the preflight of the whole chain now."""
     model, pipeline = _model_and_pipeline(model_id, pipeline_id)
     context = _pipeline_context(model, pipeline, request.POST, person(request))
     host, checked = context["host"], checks_of(pipeline, context["drafts"])

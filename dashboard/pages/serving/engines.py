@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from django.utils.translation import pgettext
 from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.endpoints import EndpointForm
+from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import server_advice, why_server
 from dashboard.security.permissions import allowed, check, requires
@@ -84,10 +85,7 @@ def deployment_restart(request: HttpRequest, deployment_id: int) -> HttpResponse
 
 @requires("deployment.view", "GET")
 def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
-    try:
-        page = queries.deployment_page(deployment_id)
-    except Deployment.DoesNotExist as error:
-        raise Http404(f"there is no deployment {deployment_id}") from error
+    page = or_404(queries.deployment_page, deployment_id)
     deployment = page.deployment
     why, todo, state = why_server(deployment), server_advice(deployment), deployment.state
     known = why.get("known")
@@ -186,10 +184,7 @@ def _form(request: HttpRequest, row: Endpoint | None) -> HttpResponse:
 
 @requires("endpoint.view", "GET")
 def endpoint_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
-    try:
-        page = queries.endpoint_page(endpoint_id)
-    except Endpoint.DoesNotExist as error:
-        raise Http404(f"there is no endpoint {endpoint_id}") from error
+    page = or_404(queries.endpoint_page, endpoint_id)
     row = page.endpoint
     state, word = state_of(row)
     # What must be known before results count as repeats.

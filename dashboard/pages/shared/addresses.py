@@ -1,4 +1,4 @@
-"""Numbers of results in addresses, queries and bodies: "res-15"; addresses of earlier versions.
+"""Rows that addresses name, results by number such as "res-15", addresses of earlier versions.
 
 Importing it registers both path converters: ``result`` for pages, ``typed_result`` for the API,
 which says what is wrong.
@@ -6,10 +6,16 @@ which says what is wrong.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+)
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, register_converter, reverse
 from pydantic import BeforeValidator, WithJsonSchema
@@ -22,6 +28,19 @@ from jobs.models import Import
 from jobs.queries.results.results import NotNumbered, pk_of
 
 View = Callable[..., HttpResponseBase]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def or_404(read: Callable[P, T | None], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what ``read`` finds. Raises ``Http404``: nothing, or its row does not exist."""
+    try:
+        found = read(*args, **kwargs)
+    except ObjectDoesNotExist as error:
+        raise Http404(str(error)) from error
+    if found is None:
+        raise Http404(str(args))
+    return found
 
 
 class ResultPath:

@@ -25,6 +25,7 @@ from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows,
 
 _ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
 _LENGTHS = ("input_tokens", "output_tokens")
+BOM = "\ufeff"  # of a CSV: otherwise Excel assumes the system encoding
 
 
 def list_json(rows: Sequence[Result]) -> dict[str, Any]:
@@ -191,7 +192,7 @@ def attachment(content: str | bytes, name: str, content_type: str) -> HttpRespon
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
-    text.write("\ufeff")  # otherwise Excel assumes the system encoding
+    text.write(BOM)
     writer = csv.writer(text)
     for row in rows:
         writer.writerow([as_text(value) for value in row])

@@ -253,7 +253,6 @@ class CommandLine:
     pieces: tuple[Piece, ...]
     changed: bool = False
     was: str = ""
-    last: bool = False
     mark: Mark | None = None
     guide_text: str = ""
     ours: bool = False  # the flag itself
@@ -404,7 +403,7 @@ def _lines(
 ) -> tuple[CommandLine, ...]:
     old_groups = _numbered(old)
     lines, at = [], 0
-    for index, ((flag, number), arguments) in enumerate(_numbered(groups).items()):
+    for (flag, number), arguments in _numbered(groups).items():
         before = old_groups.get((flag, number))
         changed = shown.compare and before != arguments
         # "--flag=value" is one word of the command, "--flag value" are two.
@@ -421,7 +420,6 @@ def _lines(
                 pieces=tuple(_pieces_of(arguments, shown, changes, first)),
                 changed=changed,
                 was=" ".join(map(_plain, before)) if changed and before else "",
-                last=index == len(groups) - 1,
                 mark=mark,
                 guide_text=" ".join(printed) or (mark.guide_text if mark else ""),
                 ours=(first if own is None else own) in changes.changed,

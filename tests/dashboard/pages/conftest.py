@@ -22,9 +22,16 @@ def member(client, lin):
 
 
 @pytest.fixture
-def admin(client):
+def ada(client):
+    """An administrator, logged in."""
+    user = make_user("ada", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def admin(client, ada):
     """The client of an administrator."""
-    client.force_login(make_user("ada", is_staff=True))
     return client
 
 

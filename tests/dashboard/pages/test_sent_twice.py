@@ -9,13 +9,18 @@ from django.urls import reverse
 
 from jobs.launch import launch
 from jobs.models import AuditEntry, IdempotencyKey, Job, Matrix, MatrixCell
-from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.comparing import OTHER, grouped
-from tests.factories import make_cell, make_deployment, make_host, make_job, make_measured
+from tests.factories import (
+    make_cell,
+    make_guide_deployment,
+    make_guide_host,
+    make_host,
+    make_job,
+    make_measured,
+)
 from tests.measuring import make_measuring_host, runs, served
 
 pytestmark = pytest.mark.django_db
-SERVED = {"engine": "vllm", "stack": "guide", "container": "vllm-1", "max_total": 65536}
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 
 
@@ -41,16 +46,14 @@ def launch_form():
 
 
 def matrix_form():
-    host = make_host(type="vacc", facts=dict(GUIDE_FACTS))
-    job = make_job(state="succeeded", host=host, kind="deploy-vllm")
-    deployment = make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
+    host = make_guide_host()
+    deployment = make_guide_deployment(host)
     fields = {"workload": "quick", "host": host.name, "deployment": str(deployment.pk)}
     return f"{reverse('launch-matrix')}?workload=quick&host={host.name}", "", fields
 
 
 def pipeline_form():
-    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
-    host = make_host("sim-va16", facts=facts, slots=8, type="simulated")
+    host = make_guide_host()
     address = reverse("model-pipeline", args=("deepseek-r1", "pytorch"))
     return address, "", {"host": host.name, "stack": "guide"}
 

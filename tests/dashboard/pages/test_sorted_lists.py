@@ -88,22 +88,20 @@ def test_moments_and_whole_numbers_of_a_cursor_are_checked():
     "after",
     ["", "7~61.9", "7", "garbage~", "7~2026-01-01T00:00:00+00:00", "7~0001-01-01T00:00:00+23:59"],
 )
-def test_no_address_of_a_list_is_an_error(client, results, order, after):
-    client.force_login(make_user())
+def test_no_address_of_a_list_is_an_error(member, results, order, after):
     for name in ("result-list", "job-list"):
-        answer = client.get(reverse(name), {"order": order, "after": after})
+        answer = member.get(reverse(name), {"order": order, "after": after})
         assert answer.status_code == 200
 
 
-def test_a_sorted_list_asks_no_more_often_than_a_new_one(client, results):
-    client.force_login(make_user())
+def test_a_sorted_list_asks_no_more_often_than_a_new_one(member, results):
     address = reverse("result-list")
-    client.get(address)
+    member.get(address)
 
     with CaptureQueriesContext(connection) as usual:
-        client.get(address)
+        member.get(address)
     with CaptureQueriesContext(connection) as by_rate:
-        client.get(address, {"order": "-output_tokens_per_s"})
+        member.get(address, {"order": "-output_tokens_per_s"})
 
     assert len(by_rate) == len(usual)
 
@@ -129,17 +127,16 @@ def test_lists_by_age_are_in_the_order_of_an_index(order):
         assert "TEMP B-TREE" not in explained(sql)
 
 
-def test_a_head_sorts_and_a_second_click_turns_it_round(client, results):
-    client.force_login(make_user())
+def test_a_head_sorts_and_a_second_click_turns_it_round(member, results):
     address = reverse("result-list")
 
-    first = head_of(client.get(address, {"type": "benchmark"}), "output_tokens_per_s")
-    second = head_of(client.get(f"{address}?{first['query']}"), "output_tokens_per_s")
+    first = head_of(member.get(address, {"type": "benchmark"}), "output_tokens_per_s")
+    second = head_of(member.get(f"{address}?{first['query']}"), "output_tokens_per_s")
 
     assert first["query"] == "type=benchmark&order=-output_tokens_per_s"
     assert (first["sorted"], second["sorted"]) == ("", "descending")
     assert second["query"] == "type=benchmark&order=output_tokens_per_s"
-    html = client.get(f"{address}?{first['query']}").content.decode()
+    html = member.get(f"{address}?{first['query']}").content.decode()
     assert 'aria-sort="descending"' in html
     assert html.index("1\u202f234") < html.index("61.9")
     # A filter that is chosen next keeps the order.
@@ -147,39 +144,36 @@ def test_a_head_sorts_and_a_second_click_turns_it_round(client, results):
 
 
 @pytest.mark.parametrize(("name", "table"), [("result-list", "results"), ("job-list", "jobs")])
-def test_columns_are_each_persons_own(client, results, name, table):
-    client.force_login(make_user())
-    usual = names(client.get(reverse(name)))
+def test_columns_are_each_persons_own(member, results, name, table):
+    usual = names(member.get(reverse(name)))
 
-    answer = client.post(
+    answer = member.post(
         reverse("columns", args=[table]),
         {"column": ["made", "requests_per_s", "started", "bad"], "next": reverse(name)},
     )
 
     assert answer.headers["Location"] == reverse(name)
-    shown = names(client.get(reverse(name)))
+    shown = names(member.get(reverse(name)))
     optional = {"results": ["requests_per_s", "made"], "jobs": ["started", "made"]}[table]
     fixed = [c.name for c in (RESULTS if table == "results" else JOBS) if c.is_fixed]
     assert shown == [*fixed, *optional]
-    client.post(reverse("columns", args=[table]), {"usual": "1"})
-    assert names(client.get(reverse(name))) == usual
+    member.post(reverse("columns", args=[table]), {"usual": "1"})
+    assert names(member.get(reverse(name))) == usual
 
 
-def test_columns_go_back_to_an_address_of_our_own_only(client):
-    client.force_login(make_user())
+def test_columns_go_back_to_an_address_of_our_own_only(member):
 
-    answer = client.post(reverse("columns", args=["jobs"]), {"next": "https://evil.example/"})
+    answer = member.post(reverse("columns", args=["jobs"]), {"next": "https://evil.example/"})
 
     assert answer.headers["Location"] == reverse("overview")
-    assert client.post(reverse("columns", args=["nothing"])).status_code == 404
+    assert member.post(reverse("columns", args=["nothing"])).status_code == 404
 
 
-def test_hiding_all_columns_leaves_the_required_ones(client):
-    client.force_login(make_user())
+def test_hiding_all_columns_leaves_the_required_ones(member):
 
-    client.post(reverse("columns", args=["jobs"]))
+    member.post(reverse("columns", args=["jobs"]))
 
-    assert names(client.get(reverse("job-list"))) == ["job"]
+    assert names(member.get(reverse("job-list"))) == ["job"]
 
 
 def test_what_a_column_sorts_by_is_known_to_its_list():

@@ -22,13 +22,6 @@ LIST = reverse("audit")
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def admin(client):
-    user = make_user("ada", is_staff=True)
-    client.force_login(user)
-    return user
-
-
 def entry(user=None, action="job.cancel", subject="job 900", at=NOON, **fields):
     return AuditEntry.objects.create(user=user, action=action, subject=subject, at=at, **fields)
 
@@ -41,14 +34,14 @@ def subjects(client, **query):
 # The page
 
 
-def test_the_page_says_who_did_what_to_what_from_where(client, admin):
+def test_the_page_says_who_did_what_to_what_from_where(client, ada):
     job = make_job()
     deployment = make_deployment()
     make_host("far")
-    entry(admin, "job.cancel", f"job {job.pk}", origin="192.0.2.7")
-    entry(admin, "deployment.stop", f"deployment {deployment.pk}")
-    entry(admin, "host.mark_lost", "host far")
-    entry(admin, "user.manage", f"user {admin.pk}", detail={"did": "password"})
+    entry(ada, "job.cancel", f"job {job.pk}", origin="192.0.2.7")
+    entry(ada, "deployment.stop", f"deployment {deployment.pk}")
+    entry(ada, "host.mark_lost", "host far")
+    entry(ada, "user.manage", f"user {ada.pk}", detail={"did": "password"})
 
     page = client.get(LIST).text
 
@@ -63,9 +56,9 @@ def test_the_page_says_who_did_what_to_what_from_where(client, admin):
         assert f'href="{address}"' in page
 
 
-def test_what_is_gone_has_no_link(client, admin):
-    entry(admin, "job.cancel", "job 12345")
-    entry(admin, "host.key", "host gone", detail={"did": "revoke"})
+def test_what_is_gone_has_no_link(client, ada):
+    entry(ada, "job.cancel", "job 12345")
+    entry(ada, "host.key", "host gone", detail={"did": "revoke"})
 
     page = client.get(LIST).text
 
@@ -74,13 +67,13 @@ def test_what_is_gone_has_no_link(client, admin):
     assert "/hosts/gone/" not in page
 
 
-def test_the_page_asks_the_database_a_fixed_number_of_times(client, admin):
+def test_the_page_asks_the_database_a_fixed_number_of_times(client, ada):
     def queries():
         with CaptureQueriesContext(connection) as asked:
             client.get(LIST)
         return len(asked)
 
-    entry(admin, subject=f"job {make_job().pk}")
+    entry(ada, subject=f"job {make_job().pk}")
     few = queries()
     for _ in range(20):
         entry(make_user(), subject=f"job {make_job().pk}")
@@ -88,13 +81,7 @@ def test_the_page_asks_the_database_a_fixed_number_of_times(client, admin):
     assert queries() <= few + 1
 
 
-def test_only_administrators_find_it_in_the_rail(client, admin):
-    assert f'href="{LIST}"' in client.get(reverse("job-list")).text
-    client.force_login(make_user("eve"))
-    assert f'href="{LIST}"' not in client.get(reverse("job-list")).text
-
-
-def test_an_empty_log_says_what_it_will_hold(client, admin):
+def test_an_empty_log_says_what_it_will_hold(client, ada):
     page = client.get(LIST).text
 
     assert "No entries yet." in page
@@ -102,11 +89,11 @@ def test_an_empty_log_says_what_it_will_hold(client, admin):
 
 
 @pytest.mark.postgresql
-def test_filters_find_person_action_and_words(client, admin):
+def test_filters_find_person_action_and_words(client, ada):
     eve = make_user("eve")
-    entry(admin, "job.cancel", "job 1", origin="192.0.2.7")
+    entry(ada, "job.cancel", "job 1", origin="192.0.2.7")
     entry(eve, "job.launch", "job 2", detail={"host": "va16-01"})
-    entry(None, "host.add", "host far", origin="manage.py")
+    entry(None, "host.add", "host far", origin="manage.py", detail={"name": "夜间比较"})
 
     assert subjects(client, person="eve") == ["job 2"]
     assert subjects(client, person=":none") == ["host far"]
@@ -114,19 +101,12 @@ def test_filters_find_person_action_and_words(client, admin):
     assert subjects(client, q="192.0.2") == ["job 1"]
     assert subjects(client, q="VA16") == ["job 2"]
     assert subjects(client, q="eve job") == ["job 2"]
+    assert subjects(client, q="夜间") == ["host far"]
     assert subjects(client, q="eve far") == []
     assert "No entry matches." in client.get(LIST, {"person": "nobody"}).text
 
 
-@pytest.mark.postgresql
-def test_words_in_chinese_are_found_in_details(client, admin):
-    entry(admin, "token.create", "token 1", detail={"name": "夜间比较"})
-    entry(admin, "token.create", "token 2", detail={"name": "other"})
-
-    assert subjects(client, q="夜间") == ["token 1"]
-
-
-def test_days_are_those_of_the_viewer_and_both_included(client, admin):
+def test_days_are_those_of_the_viewer_and_both_included(client, ada):
     for day in range(4):
         entry(subject=f"job {day}", at=datetime(2026, 11, 24 + day, 23, 30, tzinfo=UTC))
 
@@ -136,7 +116,7 @@ def test_days_are_those_of_the_viewer_and_both_included(client, admin):
 
 
 @pytest.mark.parametrize("day", ["never", "2026-13-01", "0001-01-01", "9999-12-31", "2026"])
-def test_a_day_that_is_none_gets_an_error_at_its_field(client, admin, day):
+def test_a_day_that_is_none_gets_an_error_at_its_field(client, ada, day):
     entry()
 
     answer = client.get(LIST, {"from": day})
@@ -144,17 +124,13 @@ def test_a_day_that_is_none_gets_an_error_at_its_field(client, admin, day):
     assert answer.status_code == 422
     assert "Enter a day such as" in answer.text
     assert 'aria-describedby="e-from"' in answer.text
+    turned = client.get(LIST, {"from": "2026-11-27", "to": "2026-11-26"})
+    assert (turned.status_code, "before the first day" in turned.text) == (422, True)
     assert client.get(reverse("audit-export", args=["csv"]), {"to": day}).status_code == 404
 
 
-def test_a_span_that_ends_before_it_begins_is_refused(client, admin):
-    answer = client.get(LIST, {"from": "2026-11-27", "to": "2026-11-26"})
-
-    assert (answer.status_code, "before the first day" in answer.text) == (422, True)
-
-
 @pytest.mark.postgresql
-def test_pages_hold_every_entry_once(client, admin):
+def test_pages_hold_every_entry_once(client, ada):
     made = [
         entry(subject=f"job {number}", at=NOON - timedelta(minutes=number // 3)).pk
         for number in range(120)
@@ -180,9 +156,9 @@ def downloaded(client, format, **query):
     return answer, content_of(answer).decode()
 
 
-def test_the_csv_has_what_the_filters_find(client, admin):
-    entry(admin, "job.cancel", "job 1", origin="192.0.2.7")
-    entry(admin, "token.create", "token 1", detail={"name": "=HYPERLINK(1)", "scope": "read"})
+def test_the_csv_has_what_the_filters_find(client, ada):
+    entry(ada, "job.cancel", "job 1", origin="192.0.2.7")
+    entry(ada, "token.create", "token 1", detail={"name": "=HYPERLINK(1)", "scope": "read"})
     entry(make_user("@eve"), "job.launch", "job 2")
 
     answer, text = downloaded(client, "csv", action="token.create")
@@ -202,11 +178,12 @@ def test_the_csv_has_what_the_filters_find(client, admin):
     assert len(lines) == 2
     assert "'@eve" in whole  # no formula for a spreadsheet
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="audit-')
+    assert client.get("/audit/entries.exe").status_code == 404
 
 
-def test_the_json_lines_are_whole_over_many_pages(client, admin, monkeypatch):
+def test_the_json_lines_are_whole_over_many_pages(client, ada, monkeypatch):
     monkeypatch.setattr(audit, "BATCH", 7)
-    made = {entry(admin, detail={"n": number}).pk for number in range(20)}
+    made = {entry(ada, detail={"n": number}).pk for number in range(20)}
 
     _answer, text = downloaded(client, "jsonl", action="job.cancel")
 
@@ -217,18 +194,14 @@ def test_the_json_lines_are_whole_over_many_pages(client, admin, monkeypatch):
     }
 
 
-def test_an_unknown_format_is_not_found(client, admin):
-    assert client.get("/audit/entries.exe").status_code == 404
-
-
 # API
 
 
 @pytest.mark.postgresql
-def test_the_api_pages_and_filters(client, admin):
+def test_the_api_pages_and_filters(client, ada):
     for number in range(5):
-        entry(admin, subject=f"job {number}", at=NOON + timedelta(hours=number))
-    entry(admin, "host.add", "host far", at=NOON)
+        entry(ada, subject=f"job {number}", at=NOON + timedelta(hours=number))
+    entry(ada, "host.add", "host far", at=NOON)
 
     first = client.get("/api/v1/audit", {"limit": 3, "action": "job.cancel"}).json()
     second = client.get(first["next"]).json()
@@ -251,32 +224,26 @@ def test_the_api_pages_and_filters(client, admin):
         ("before", "5~never"),
     ],
 )
-def test_the_api_names_the_field_at_fault(client, admin, field, value):
+def test_the_api_names_the_field_at_fault(client, ada, field, value):
     answer = client.get("/api/v1/audit", {field: value})
 
     assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
 
 
-def test_an_action_of_another_version_is_shown_by_its_name(client, admin):
+@pytest.mark.parametrize("detail", [[], "text", 7, {"did": ["x"]}, {"x": {"y": "z" * 50}}])
+def test_no_detail_breaks_the_page(client, ada, detail):
+    entry(action="user.manage", subject="user x", detail=detail)
+    entry(action="job.pin", subject="job 99999999999999999999999", detail=detail)
     entry(action="moon.land", subject="moon", detail={"depth": [1, {"a": None}]})
 
     page = client.get(LIST).text
 
-    assert "moon.land" in page
-    assert "depth" in page
-
-
-@pytest.mark.parametrize("detail", [[], "text", 7, {"did": ["x"]}, {"x": {"y": "z" * 50}}])
-def test_no_detail_breaks_the_page(client, admin, detail):
-    entry(action="user.manage", subject="user x", detail=detail)
-    entry(action="job.pin", subject="job 99999999999999999999999", detail=detail)
-
-    assert client.get(LIST).status_code == 200
-    assert len(downloaded(client, "csv", person=":none")[1].splitlines()) == 3
+    assert "moon.land" in page and "depth" in page
+    assert len(downloaded(client, "csv", person=":none")[1].splitlines()) == 4
     assert client.get("/api/v1/audit").status_code == 200
 
 
-def test_an_entry_that_comes_during_an_export_moves_no_other(admin):
+def test_an_entry_that_comes_during_an_export_moves_no_other():
     for number in range(5):
         entry(subject=f"job {number}", at=NOON + timedelta(minutes=number))
     first, after = audit.page(Filters(), size=3)

@@ -10,8 +10,7 @@ from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import AuditEntry, Dataset, Preflight
 from jobs.queries.catalogue import results_of
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_host, make_job, make_result
+from tests.factories import make_guide_host, make_host, make_job, make_result
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
 ONE = '{"question": "2 + 3?", "answers": ["5", "five"]}'
@@ -19,7 +18,9 @@ TWO = '{"question": "9 > 8?", "choices": ["yes", "no"], "answers": ["A"]}'
 
 
 def page_of(client, set_id):
-    return client.get(reverse("question-detail", args=[set_id])).text
+    answer = client.get(reverse("question-detail", args=[set_id]))
+    assert answer.status_code == 200
+    return answer.text
 
 
 def sent(client, **data):
@@ -41,28 +42,14 @@ def test_the_list_has_the_catalogue_and_the_teams_sets(member):
 
 
 def test_every_set_has_a_page(member):
-    make_host("far", facts=GUIDE_FACTS)
+    make_guide_host("far")
 
-    answers = {one: member.get(reverse("question-detail", args=[one])) for one in DATA_SETS}
+    shown = {one: page_of(member, one) for one in DATA_SETS}
 
-    assert {one: answer.status_code for one, answer in answers.items()} == dict.fromkeys(
-        answers, 200
-    )
-
-
-def test_a_page_says_what_is_not_known(member):
-    page = page_of(member, "cluewsc")
-
-    assert "not known" in page
-    assert "prompt 5ab83b" in page
-    assert DATA_SETS["cluewsc"].archive.md5 in page
-
-
-def test_a_page_has_published_figures_by_model(member):
-    page = page_of(member, "math_500")
-
-    assert reverse("model-detail", args=["deepseek-r1"]) in page
-    assert "97.3" in page
+    for words in ("not known", "prompt 5ab83b", DATA_SETS["cluewsc"].archive.md5):
+        assert words in shown["cluewsc"]
+    for words in (reverse("model-detail", args=["deepseek-r1"]), "97.3"):  # published figures
+        assert words in shown["math_500"]
 
 
 def test_results_on_a_set_are_pooled_over_its_parts(member):
@@ -88,7 +75,7 @@ def test_results_of_a_teams_set_are_found_under_every_version(member):
 
 
 def test_files_that_a_job_counted_are_listed(member):
-    host = make_host("far", facts=GUIDE_FACTS)
+    host = make_guide_host("far")
     counts = {"FewCLUE/cluewsc/dev_few_all.json": 159, "math/test_prm800k_500.jsonl": 500}
     job = make_job(host=host, kind="prepare-datasets")
     fields = {"name": "opencompass", "path": "/x", "files": 3, "bytes": 1}
@@ -103,7 +90,7 @@ def test_files_that_a_job_counted_are_listed(member):
 def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
     asked = []
     monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: asked.append(args))
-    make_host("far", facts=GUIDE_FACTS)
+    make_guide_host("far")
 
     answer = member.post(reverse("question-check", args=["math_500", "far"]))
 
@@ -118,7 +105,7 @@ def test_a_host_is_asked_for_the_files_of_a_set(member, monkeypatch):
 
 def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, monkeypatch):
     monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: pytest.fail("was asked"))
-    make_host("far", facts=GUIDE_FACTS, is_restricted=True)
+    make_guide_host("far", is_restricted=True)
 
     answer = member.post(reverse("question-check", args=["math_500", "far"]))
 
@@ -198,20 +185,16 @@ def test_an_error_of_the_file_is_at_its_line(member):
     assert ours() is None
 
 
-@pytest.mark.parametrize("set_id", ["", "Ours", "add", "basics", "mmlu", "1x", "x" * 33, "a_b"])
-def test_a_wrong_id_is_refused_at_its_field(member, set_id):
-    answer = sent(member, id=set_id)
-
-    assert (answer.status_code, "id" in answer.context["errors"]) == (422, True)
-
-
-def test_an_id_is_taken_once(member):
+@pytest.mark.parametrize(
+    "set_id", ["", "Ours", "add", "basics", "mmlu", "1x", "x" * 33, "a_b", "ours"]
+)
+def test_a_wrong_or_taken_id_is_refused_at_its_field(member, set_id):
     sent(member)
 
-    answer = sent(member, text=TWO)
+    answer = sent(member, id=set_id)
 
-    assert (answer.status_code, "id" in answer.context["errors"]) == (422, True)
     assert len(ours().versions) == 1
+    assert (answer.status_code, "id" in answer.context["errors"]) == (422, True)
 
 
 def test_an_edit_makes_a_version_and_keeps_the_older_one(member):

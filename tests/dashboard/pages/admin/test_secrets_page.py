@@ -91,29 +91,17 @@ def test_the_form_of_a_stored_secret_changes_its_rules_and_not_its_value(admin):
     assert AuditEntry.objects.latest("pk").detail["did"] == "change"
 
 
-def test_a_new_secret_needs_a_value(admin):
-    answer = keep(admin, value="")
-
-    assert answer.status_code == 422
-    assert "Enter the secret&#x27;s value." in answer.text
-
-
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
         ({"purpose": ""}, "purpose", "Choose the purpose."),
         ({"endpoints": ""}, "endpoints", "Enter at least one address"),
-        ({"endpoints": "huggingface.co"}, "endpoints", "Enter addresses with http or https"),
-        ({"all_hosts": None}, "hosts", "Choose at least one host, or all hosts."),
         ({"all_hosts": None, "hosts": "moon"}, "hosts", "No host is named “moon”."),
         ({"hosts": "moon"}, "hosts", "Hosts are ticked: choose"),
         ({"people": "ada"}, "people", "People are ticked: choose"),
-        ({"everyone": None}, "people", "Choose at least one person, or everyone."),
         ({"everyone": None, "people": "nobody"}, "people", "No person is named “nobody”."),
         ({"name": "token"}, "name", "Use capital letters, digits and underscores"),
-        ({"name": "../X"}, "name", "Use capital letters, digits and underscores"),
         ({"value": "hf_1234"}, "value", "Enter 8 to 4096 characters."),
-        ({"value": "0123\n456789"}, "value", "Enter one line without leading or trailing spaces."),
     ],
 )
 def test_an_error_is_at_its_field_and_all_but_the_value_stays(admin, change, field, message):
@@ -154,6 +142,8 @@ def test_a_missing_key_file_is_named_to_administrators(admin, settings):
 
 
 def test_spaces_of_a_pasted_line_are_none_of_the_secret(admin):
+    assert "Enter the secret&#x27;s value." in keep(admin, value=" ").text
+
     keep(admin, value=f"  {VALUE}\n")
 
     assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
@@ -179,9 +169,3 @@ def test_deleting_asks_first_and_names_who_needs_it(admin):
 @pytest.mark.parametrize("name", ["NOBODYS", "..", "secret_key"])
 def test_what_is_not_kept_cannot_be_deleted(admin, name):
     assert admin.post(reverse("secret-delete", args=[name])).status_code == 404
-
-
-def test_only_administrators_find_it_in_the_rail(admin, client):
-    assert f'href="{LIST}"' in admin.get("/").text
-    client.force_login(make_user())
-    assert LIST not in client.get("/").text

@@ -24,17 +24,6 @@ def host():
     return make_host("va16-01", draining=True)
 
 
-@pytest.fixture
-def ada():
-    return make_user("ada", is_staff=True)
-
-
-@pytest.fixture
-def admin(client, ada):
-    client.force_login(ada)
-    return client
-
-
 def order(host):
     waiting = Job.objects.filter(host=host, state="queued").order_by(*Job.QUEUE_ORDER)
     return list(waiting.values_list("pk", flat=True))
@@ -73,14 +62,9 @@ def test_a_long_line_has_pages(admin, host, ada, monkeypatch):
     assert f'Move #{jobs[2].pk} up">' in page
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_the_page_asks_as_often_for_many_jobs(
-    admin, host, ada, count, django_assert_max_num_queries
-):
-    host.draining = False
-    host.save()
-    make_job(host=host, state="running")
-    for _ in range(count):
+def test_the_page_asks_as_often_for_many_jobs(admin, ada, django_assert_max_num_queries):
+    host = make_job(state="running").host
+    for _ in range(3):
         make_job(host=host, created_by=ada)
 
     with django_assert_max_num_queries(18):
@@ -110,8 +94,8 @@ def test_a_script_gets_the_job_s_place_or_the_reason(admin, host, ada):
     assert refused.json() == {"message": f"Job #{first.pk} is no longer queued on this host."}
 
 
-def test_a_member_moves_only_their_own_jobs_and_passes_no_others(member, host, lin, ada):
-    theirs = make_job(host=host, created_by=ada)
+def test_a_member_moves_only_their_own_jobs_and_passes_no_others(member, host, lin):
+    theirs = make_job(host=host, created_by=make_user())
     own = [make_job(host=host, created_by=lin) for _ in range(2)]
 
     assert move(member, own[1], to="earlier").status_code == 200
@@ -152,10 +136,9 @@ def test_a_job_queued_for_an_exclusive_host_can_waive_that(member, host, lin):
     assert not job.exclusive
 
 
-def test_a_job_page_shows_its_place_and_start_time(member, host, lin):
-    host.draining, host.slots = False, 1
-    host.save()
-    of = {"host": host, "title": "llama.cpp"}  # an installation is expected from its own
+def test_a_job_page_shows_its_place_and_start_time(member, lin):
+    # An installation is expected from its own.
+    of = {"host": make_host(slots=1), "title": "llama.cpp"}
     make_job(**of, state="succeeded", duration_s=3600.0)
     make_job(**of, state="running", progress={"done": 0, "total": 1, "unit": "%"})
     make_job(**of, created_by=lin)
@@ -186,10 +169,8 @@ def test_what_waits_for_a_job_is_not_ahead_of_it(admin, host, ada):
         assert admin.get(f"/api/v1/jobs/{pk}").json()["waits"]["ahead"] == number
 
 
-def test_a_job_that_starts_next_is_not_blocked_by_those_ahead(member, host, lin):
-    host.draining, host.slots = False, 4
-    host.facts |= {"dies": [{"id": number} for number in range(2)]}
-    host.save()
+def test_a_job_that_starts_next_is_not_blocked_by_those_ahead(member, lin):
+    host = make_host(slots=4, facts={"dies": [{"id": number} for number in range(2)]})
     make_deployment(job=make_job(host=host, state="succeeded", values={"dies": "0,1"}))
     plan = make_plan(steps=(Step("a", ("tool", "{dies}")),), dies=2)
     make_job(host=host, created_by=lin, plan=plan)
@@ -201,9 +182,8 @@ def test_a_job_that_starts_next_is_not_blocked_by_those_ahead(member, host, lin)
     assert "Starts next." in text
 
 
-def test_a_job_behind_an_ending_one_does_not_start_next(member, host, lin):
-    host.draining, host.slots = False, 4
-    host.save()
+def test_a_job_behind_an_ending_one_does_not_start_next(member, lin):
+    host = make_host(slots=4)
     of = {"host": host, "created_by": lin, "title": "llama.cpp", "product": {"table": "artifact"}}
     make_job(**of, state="succeeded", duration_s=30.0)
     ends = make_job(**of, state="running", started_at=now() - timedelta(seconds=28))
@@ -257,8 +237,8 @@ def test_the_api_moves_raises_and_waives(admin, host, ada):
     assert post(admin, "jobs/999/move", {"to": "last"}).status_code == 404
 
 
-def test_the_api_refuses_a_member_what_passes_others(member, host, lin, ada):
-    make_job(host=host, created_by=ada)
+def test_the_api_refuses_a_member_what_passes_others(member, host, lin):
+    make_job(host=host)
     own = make_job(host=host, created_by=lin)
 
     assert post(member, f"jobs/{own.pk}/move", {"to": "first"}).status_code == 403
@@ -268,17 +248,7 @@ def test_the_api_refuses_a_member_what_passes_others(member, host, lin, ada):
 LAUNCH = {"kind": "prepare", "host": "va16-01", "params": {"what": "weights"}}
 
 
-@pytest.fixture
-def computer(host):
-    """A host on which something can be launched."""
-    roots = ("weights", "artifacts", "environments", "spool", "cache")
-    host.facts = {"roots": {name: f"/{name}" for name in roots}, "python": {"path": "/py"}}
-    host.type = "this-computer"
-    host.save()
-    return host
-
-
-def test_a_launch_names_its_priority(admin, computer):
+def test_a_launch_names_its_priority(admin, host):
     form = {"host": "va16-01", "what": "weights", "priority": "low"}
     admin.post(reverse("launch-form", args=["prepare"]), form)
     post(admin, "jobs", {**LAUNCH, "priority": "urgent"})
@@ -286,7 +256,7 @@ def test_a_launch_names_its_priority(admin, computer):
     assert list(Job.objects.order_by("pk").values_list("priority", flat=True)) == [2, 0]
 
 
-def test_a_member_launches_nothing_urgent(member, computer):
+def test_a_member_launches_nothing_urgent(member, host):
     form = {"host": "va16-01", "what": "weights", "priority": "urgent"}
 
     answer = member.post(reverse("launch-form", args=["prepare"]), form)
@@ -298,7 +268,7 @@ def test_a_member_launches_nothing_urgent(member, computer):
     assert not Job.objects.exists()
 
 
-def test_a_command_names_a_priority(computer, ada, capsys):
+def test_a_command_names_a_priority(host, ada, capsys):
     call_command("launch", "prepare", "--set", "what=weights", host="va16-01", priority="low")
 
     assert Job.objects.get().priority == Job.Priority.LOW

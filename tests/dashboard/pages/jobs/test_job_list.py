@@ -14,13 +14,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.postgresql
-def test_the_filter_offers_everyone_who_has_made_a_job_once(client):
-    client.force_login(make_user("idle"))
+def test_the_filter_offers_everyone_who_has_made_a_job_once(member):
     maker = make_user("maker")
     for _ in range(3):
         make_job(created_by=maker)
 
-    shown = client.get(reverse("job-list")).context["people"]
+    shown = member.get(reverse("job-list")).context["people"]
 
     assert shown == ["maker"]
 
@@ -37,14 +36,13 @@ def test_lists_of_a_host_or_person_are_sorted_by_an_index():
 
 
 @pytest.mark.postgresql
-def test_the_list_descends_from_end_to_end_chains_included(client):
-    client.force_login(make_user())
+def test_the_list_descends_from_end_to_end_chains_included(member):
     first, second = uuid4(), uuid4()
     made = [make_job()]
     made += [make_job(chain=first) for _ in range(3)]
     made += [make_job(), *(make_job(chain=second) for _ in range(2))]
 
-    page = client.get(reverse("job-list"))
+    page = member.get(reverse("job-list"))
 
     assert [job for job, _forecast in page.context["rows"]] == made[::-1]
     assert page.text.count(reverse("pipeline", args=[first])) == 3
@@ -54,23 +52,21 @@ def test_the_list_descends_from_end_to_end_chains_included(client):
     ("query", "word"),
     [("state", "state"), ("kind", "job type"), ("host", "host"), ("person", "person")],
 )
-def test_a_filter_of_an_unknown_value_is_dropped_with_a_message(client, query, word):
-    client.force_login(make_user())
+def test_a_filter_of_an_unknown_value_is_dropped_with_a_message(member, query, word):
     job = make_job()
 
-    page = client.get(reverse("job-list"), {query: "bogus"})
+    page = member.get(reverse("job-list"), {query: "bogus"})
 
     assert [one for one, _forecast in page.context["rows"]] == [job]
     assert f"Filter ignored: no {word} is called “bogus”." in page.text
 
 
-def test_a_required_job_is_older_than_its_dependent(client):
-    client.force_login(make_user())
+def test_a_required_job_is_older_than_its_dependent(member):
     weights = make_weights(host=make_host())
     compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
     environment = compiling.after.get()
 
-    listed = client.get(reverse("job-list")).context["rows"]
+    listed = member.get(reverse("job-list")).context["rows"]
 
     assert [job for job, _forecast in listed] == [compiling, environment]
     assert environment.created_at < compiling.created_at

@@ -11,45 +11,46 @@ from dashboard.text.messages import message
 from jobs import logstore
 from jobs.models import Job, OutputFile, PointBlock
 from jobs.plans import Plan, Step, Watch, script
-from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.job_page import job_page
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job, make_plan, make_user, make_weights
+from tests.factories import (
+    make_deployment,
+    make_guide_host,
+    make_host,
+    make_job,
+    make_plan,
+    make_user,
+    make_weights,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def page(member):
-    return member
-
-
-def shown(page, job):
-    answer = page.get(reverse("job-detail", args=[job.pk]))
+def shown(member, job):
+    answer = member.get(reverse("job-detail", args=[job.pk]))
     assert answer.status_code == 200
     return answer.text
 
 
-@pytest.mark.parametrize("state", Job.State.values)
-def test_the_page_opens_in_every_state(page, state):
-    job = make_job(state=state, title="SmolLM2, int8")
-
-    assert "SmolLM2, int8" in shown(page, job)
+def waits_of(member, job):
+    return shown(member, job).partition("Queue reason")[2].partition("</section>")[0]
 
 
-def test_a_queued_job_says_why_it_waits(page):
+def test_a_queued_job_says_why_it_waits(member):
     host = make_host()
     busy = make_job(host=host, state="running", title="the other one")
     job = make_job(host=host)
 
-    text = shown(page, job)
+    assert f"is at its job limit; job {busy.pk} (the other one)" in waits_of(member, job)
 
-    assert "Queue reason" in text
-    assert f"is at its job limit; job {busy.pk} (the other one)" in text
+    done = make_job(host=host, state="succeeded")
+    job.after.add(done, busy)
+    waits = waits_of(member, job)
+    assert f"#{busy.pk} " in waits
+    assert f"#{done.pk} " not in waits  # what has succeeded is no reason
 
 
 @pytest.mark.parametrize("state", ["failed", "lost"])
-def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
+def test_lines_of_the_step_that_it_ended_in_are_quoted_first(member, state):
     first, second = b"ERROR: no cache, made anew\n", b"ERROR: no route\n"
     job = make_job(state=state, message_id="work:exit", started_at=now(), log_bytes=43)
     logstore.store().append(f"job/{job.pk}", 0, first + second)
@@ -57,12 +58,12 @@ def test_lines_of_the_step_that_it_ended_in_are_quoted_first(page, state):
     exit_code = 1 if state == "failed" else None
     job.steps.filter(index=1).update(started_at=now(), exit_code=exit_code, log_from=len(first))
 
-    text = shown(page, job).partition('id="why"')[2].partition("</section>")[0]
+    text = shown(member, job).partition('id="why"')[2].partition("</section>")[0]
 
     assert 0 < text.index("no route") < text.index("no cache")
 
 
-def test_a_job_of_all_dies_links_to_servers_to_stop(page):
+def test_a_job_of_all_dies_links_to_servers_to_stop(member):
     host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
     servers = [
         make_deployment(
@@ -75,7 +76,7 @@ def test_a_job_of_all_dies_links_to_servers_to_stop(page):
     plan = make_plan(steps=(Step("only", ("tool", "{dies}")),), dies=8)
     job = make_job(host=host, plan=plan, exclusive=True)
 
-    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
+    waits = waits_of(member, job)
 
     assert "Needs 8 dies;" in waits
     assert " has 4 free. Stop: qwen (port 7863), qwen (port 21000)." in waits
@@ -85,23 +86,7 @@ def test_a_job_of_all_dies_links_to_servers_to_stop(page):
         assert reverse("deployment-detail", args=[server.pk]) in waits
 
 
-def test_what_has_succeeded_is_no_reason_to_wait(page):
-    host = make_host()
-    done, runs = (make_job(host=host, state=state) for state in ("succeeded", "running"))
-    job = make_job(host=host)
-    job.after.add(done, runs)
-
-    waits = shown(page, job).partition("Queue reason")[2].partition("</section>")[0]
-
-    assert f"#{runs.pk} " in waits
-    assert f"#{done.pk} " not in waits
-
-
-def test_a_job_that_was_cancelled_before_it_began_left_nothing(page):
-    assert "Finished files are kept" not in shown(page, make_job(state="cancelled"))
-
-
-def test_a_failed_job_says_what_why_and_what_to_do(page):
+def test_a_failed_job_says_what_why_and_what_to_do(member):
     job = make_job(
         state="failed", message_id="job:step_failed", message_args={"step": "check", "exit_code": 3}
     )
@@ -109,7 +94,7 @@ def test_a_failed_job_says_what_why_and_what_to_do(page):
     lines = "".join(f"line {n}\n" for n in range(50)) + "\x1b[31mno such file <b>\x1b[0m\n"
     logstore.store().append(f"job/{job.pk}", 0, lines.encode())
 
-    text = shown(page, job)
+    text = shown(member, job)
 
     assert escape(message(job.message_id, job.message_args)) in text
     assert 'href="#L51"' in text and "no such file &lt;b&gt;" in text
@@ -142,12 +127,12 @@ def test_step_icons_match_the_job_s_state(state, exit_codes, wanted):
     assert (page.failed_step is not None) == ("failed" in wanted)
 
 
-def test_a_step_without_a_result_shows_its_exit_code(page):
+def test_a_step_without_a_result_shows_its_exit_code(member):
     job = make_job(state="failed", message_id="benchmark:no_request")
     job.steps.all().update(started_at=now(), exit_code=0, duration_s=1.0)
 
-    assert "exit code 0, no result" in shown(page, job)
-    steps = page.get(reverse("api-job-log-steps", args=[job.pk])).json()["steps"]
+    assert "exit code 0, no result" in shown(member, job)
+    steps = member.get(reverse("api-job-log-steps", args=[job.pk])).json()["steps"]
     assert steps[-1]["state"] == "failed"
     assert steps[-1]["look"] == ["failed", "failed"]
 
@@ -156,18 +141,18 @@ def test_a_step_without_a_result_shows_its_exit_code(page):
     ("done", "line"),
     [(34, '<rect width="44.7%"'), (0, '<rect width="0.0%"'), (100, '<rect width="100.0%"')],
 )
-def test_the_step_s_bar_shows_its_progress_and_is_full_without(page, done, line):
+def test_the_step_s_bar_shows_its_progress_and_is_full_without(member, done, line):
     job = make_job(state="running")
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
-    assert 'class="now"' in shown(page, job)
+    assert 'class="now"' in shown(member, job)
 
     Job.objects.update(progress={"done": done, "total": 76, "unit": "packages"})
 
-    text = shown(page, job)
+    text = shown(member, job)
     assert line in text and 'class="now part"' in text
 
 
-def test_a_known_failure_shows_cause_advice_and_line(page):
+def test_a_known_failure_shows_cause_advice_and_line(member):
     failure = {"id": "connection-refused", "args": {"address": "127.0.0.1:20001"}, "where": ""}
     job = make_job(
         state="failed",
@@ -176,7 +161,7 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     )
     logstore.store().append(f"job/{job.pk}", 0, b"start\nErrno 111 refused\nERROR: the end\n")
 
-    text = shown(page, job)
+    text = shown(member, job)
 
     assert "Known failure" in text
     # Both are beside the state and in the card.
@@ -188,13 +173,13 @@ def test_a_known_failure_shows_cause_advice_and_line(page):
     assert 'href="#L3"' not in text
 
 
-def test_a_lost_job_shows_its_last_sign_and_its_host(page):
+def test_a_lost_job_shows_its_last_sign_and_its_host(member):
     host = {"load_1m": 7.69, "memory_free_bytes": 20859695104, "disk_free_bytes": 78712573952}
     args = {"host": host, "last_lines": "x"}
     job = make_job(state="lost", message_id="host:launcher_died", message_args=args)
     logstore.store().append(f"job/{job.pk}", 0, b"INFO all is well\n")
 
-    text = re.sub(r"<[^>]+>", "", shown(page, job))
+    text = re.sub(r"<[^>]+>", "", shown(member, job))
 
     assert "last log data received" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text.replace("\u202f", "")
@@ -202,38 +187,40 @@ def test_a_lost_job_shows_its_last_sign_and_its_host(page):
 
 
 @pytest.mark.parametrize("host", ["va16-01", {"load_1m": "?"}, None])
-def test_a_lost_job_of_which_less_is_known_has_its_page_too(page, host):
+def test_a_lost_job_of_which_less_is_known_has_its_page_too(member, host):
     args = {"host": host}
     job = make_job(state="lost", message_id="job:missing", message_args=args)
 
-    assert "Host at the time" not in shown(page, job)
+    assert "Host at the time" not in shown(member, job)
 
 
-def test_of_a_cancelled_job_no_line_is_quoted(page):
+def test_of_a_cancelled_job_no_line_is_quoted(member):
+    # One that had not begun left nothing.
+    assert "Finished files are kept" not in shown(member, make_job(state="cancelled"))
     job = make_job(state="cancelled", message_id="job:cancelled", message_args={"user": "lin"})
     logstore.store().append(f"job/{job.pk}", 0, b"ERROR: Got signal SIGTERM\n")
 
-    assert "SIGTERM" not in shown(page, job)
+    assert "SIGTERM" not in shown(member, job)
 
 
-def test_a_job_of_an_away_host_shows_since_when(page):
+def test_a_job_of_an_away_host_shows_since_when(member):
     host = make_host(heartbeat_at=now() - timedelta(hours=2))
     job = make_job(host=host, state="running")
 
-    text = shown(page, job)
+    text = shown(member, job)
 
     assert f"{host.name} is offline." in text
     assert "The full log arrives when the host is back" in text
     assert f"{host.name} has been offline since" in text
-    assert "is offline." not in shown(page, make_job(host=host, state="succeeded"))
+    assert "is offline." not in shown(member, make_job(host=host, state="succeeded"))
 
 
 @pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
-def test_a_failed_step_s_line_has_the_colour_of_its_state(page, state):
+def test_a_failed_step_s_line_has_the_colour_of_its_state(member, state):
     job = make_job(state=state)
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
 
-    assert f'<li class="{state}">' in shown(page, job)
+    assert f'<li class="{state}">' in shown(member, job)
 
 
 def outputs(job, *paths):
@@ -255,37 +242,30 @@ def test_outputs_stand_by_folder_and_the_reports_first():
     assert [folder.bytes for folder in folders] == [1000, 1000, 2000]
 
 
-def test_a_long_list_of_outputs_is_folded(page):
+def test_a_long_list_of_outputs_is_folded(member):
     job = make_job(state="succeeded")
     outputs(job, "report.html", *(f"c{n}/{name}.json" for n in (1, 2, 4) for name in "ab"))
 
     assert [folder.is_open for folder in job_page(job.pk).folders] == [True, False, False, False]
-    assert "Show all 7 files" in shown(page, job)
+    assert "Show all 7 files" in shown(member, job)
 
     OutputFile.objects.filter(path="c4/b.json").delete()
     assert all(folder.is_open for folder in job_page(job.pk).folders)
-    assert "Show all" not in shown(page, job)
+    assert "Show all" not in shown(member, job)
 
 
-def test_the_drawer_shows_the_values_that_the_job_ran_with(page):
-    job = make_job(state="running", values={"job_dir": "/spool/17"})
-
-    text = shown(page, job)
-
-    assert '<span class="slot" title="job_dir">/spool/17</span>' in text
-
-
-def test_reproduce_is_the_plan_with_its_values(page):
+def test_drawer_and_script_have_the_values_that_the_job_ran_with(member):
     plan = make_plan()
     job = make_job(plan=plan, state="succeeded", values={"job_dir": "/spool/17"})
 
-    answer = page.get(reverse("job-script", args=[job.pk]))
+    answer = member.get(reverse("job-script", args=[job.pk]))
 
+    assert '<span class="slot" title="job_dir">/spool/17</span>' in shown(member, job)
     assert answer.text == script(plan, {"job_dir": "/spool/17"})
     assert answer["Content-Disposition"].startswith("attachment")
 
 
-def test_an_output_is_sent_to_keep_and_never_to_show(page, settings):
+def test_an_output_is_sent_to_keep_and_never_to_show(member, settings):
     job = make_job(state="succeeded")
     folder = settings.DATA_DIR / "outputs" / str(job.pk) / "perf"
     folder.mkdir(parents=True)
@@ -294,94 +274,81 @@ def test_an_output_is_sent_to_keep_and_never_to_show(page, settings):
         job=job, name="report", path="perf/report.html", bytes=25, sha256="0", received_bytes=25
     )
 
-    answer = page.get(reverse("job-output", args=[job.pk, output.pk]))
+    answer = member.get(reverse("job-output", args=[job.pk, output.pk]))
 
     assert answer.content == b"<script>alert(1)</script>"
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Disposition"] == 'attachment; filename="report.html"'
-
-
-def test_an_output_outside_of_its_folder_is_not_found(page, settings):
-    job = make_job(state="succeeded")
-    (settings.DATA_DIR / "outputs" / str(job.pk)).mkdir(parents=True)
+    # One outside of its folder is not found.
     (settings.DATA_DIR / "outputs" / "secret").write_text("no")
-    output = OutputFile.objects.create(job=job, name="x", path="../secret", bytes=2, sha256="0")
-
-    assert page.get(reverse("job-output", args=[job.pk, output.pk])).status_code == 404
-
-
-def test_the_cancellation_of_somebody_else_s_job_is_not_offered(page):
-    assert "data-confirm" not in shown(page, make_job(created_by=make_user("chen")))
+    OutputFile.objects.update(path="../secret")
+    assert member.get(reverse("job-output", args=[job.pk, output.pk])).status_code == 404
 
 
-def test_the_cancel_page_says_what_is_lost(page):
+def test_the_cancel_page_says_what_is_lost(member):
     user = make_user()
     first = make_job(state="running", created_by=user)
     first.product = {"type": "weights"}
     first.save()
     after = make_job(host=first.host, created_by=user)
     after.after.add(first)
-    page.force_login(user)
+    member.force_login(user)
 
-    text = page.get(reverse("job-cancel", args=[first.pk])).text
+    text = member.get(reverse("job-cancel", args=[first.pk])).text
 
     assert "1 dependent job is cancelled too" in text
     assert f"#{after.pk}" in text
 
 
-def test_points_come_behind_the_cursor(page):
+def test_points_come_behind_the_cursor(member):
     job = make_job(state="running")
     for offset, at in ((0, 100.0), (300, 101.0)):
         values = {"vllm:generation_tokens_total": 40 * at, "vllm:num_requests_running": 2}
         PointBlock.objects.create(job=job, offset=offset, watch="engine", rows=[[at, values]])
     address = reverse("job-points", args=[job.pk])
 
-    first = page.get(address).json()
-    more = page.get(address, {"after": 0}).json()
-    none = page.get(address, {"after": first["after"]}).json()
+    first = member.get(address).json()
+    more = member.get(address, {"after": 0}).json()
+    none = member.get(address, {"after": first["after"]}).json()
 
     running, output = first["series"]["running"], more["series"]["output"]
     assert (first["after"], running) == (300, {"t": [100000, 101000], "y": [2, 2]})
     assert output == {"t": [101000], "y": [40.0]}
     assert (none["series"]["output"]["t"], none["after"], none["open"]) == ([], 300, True)
-    assert page.get(address, {"after": "x"}).status_code == 404
-    assert page.get(address, {"after": "9" * 30}).status_code == 404
+    assert member.get(address, {"after": "x"}).status_code == 404
+    assert member.get(address, {"after": "9" * 30}).status_code == 404
 
 
-def test_a_job_with_a_watch_has_curves_while_it_runs(page):
+def test_a_job_with_a_watch_has_curves_while_it_runs(member):
     plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
 
-    assert "data-live-chart" in shown(page, make_job(plan=plan, state="running"))
-    assert "data-live-chart" not in shown(page, make_job(state="running"))
-    assert "data-live-chart" not in shown(page, make_job(plan=plan, state="failed"))
+    text = shown(member, make_job(plan=plan, state="running"))
+
+    assert "data-live-chart" in text
+    assert "data-live-chart" not in shown(member, make_job(state="running"))
+    assert "data-live-chart" not in shown(member, make_job(plan=plan, state="failed"))
+    # The figure is data, not code.
+    start = text.index('<script id="live-figure-data" type="application/json">')
+    data = text[text.index(">", start) + 1 : text.index("</script>", start)]
+    assert [trace["meta"] for trace in json.loads(data)["data"]][:4] == [
+        *("output", "client_output", "prompt", "running")
+    ]
 
 
-def test_an_estimate_rests_on_the_same_work_first():
-    host = make_host()
-    for title, seconds in (("a", 10.0), ("a", 30.0), ("a", 20.0), ("b", 500.0)):
-        make_job(kind="compile", host=host, title=title, state="succeeded", duration_s=seconds)
-    make_job(kind="compile", host=host, title="a", state="failed", duration_s=1.0)
-
-    same, other = (durations(Job(kind="compile", title=title), host) for title in ("a", "new"))
-
-    assert same is not None and (same.count, same.typical_s, same.same) == (3, 20.0, True)
-    assert other is not None and (other.count, other.longest_s, other.same) == (4, 500.0, False)
-
-
-def test_a_running_job_says_when_it_should_end(page):
+def test_a_running_job_says_when_it_should_end(member):
     host = make_host()
     make_job(host=host, title="a", state="succeeded", duration_s=3600.0)
     job = make_job(
         host=host, title="a", state="running", started_at=now(), message_id="job:running"
     )
 
-    assert "Estimated end" in shown(page, job)
+    assert "Estimated end" in shown(member, job)
     Job.objects.filter(pk=job.pk).update(started_at=now() - timedelta(hours=2))
-    assert "Estimated end" not in shown(page, job)
+    assert "Estimated end" not in shown(member, job)
 
 
-def test_queries_do_not_grow_with_the_chain(page, django_assert_max_num_queries):
+def test_queries_do_not_grow_with_the_chain(member, django_assert_max_num_queries):
     first = make_job(state="running")
     for _ in range(12):
         job = make_job(host=first.host)
@@ -390,36 +357,24 @@ def test_queries_do_not_grow_with_the_chain(page, django_assert_max_num_queries)
         OutputFile.objects.create(job=first, name="x", path=f"{n}.json", bytes=1, sha256="0")
 
     with django_assert_max_num_queries(30):
-        shown(page, first)
+        shown(member, first)
 
 
-def test_what_a_log_or_a_title_says_is_text_and_never_markup(page):
+def test_what_a_log_or_a_title_says_is_text_and_never_markup(member):
     job = make_job(state="failed", title="<img src=x onerror=alert(1)>")
     logstore.store().append(f"job/{job.pk}", 0, b"<script>alert(1)</script>\n")
 
-    text = shown(page, job)
+    text = shown(member, job)
 
     assert "<img src=x" not in text and "<script>alert" not in text
 
 
-def test_the_figure_of_the_page_is_data_not_code(page):
-    plan = make_plan(watches=(Watch("engine", "http://127.0.0.1:1/metrics", ("a",)),))
-
-    text = shown(page, make_job(plan=plan, state="running"))
-
-    start = text.index('<script id="live-figure-data" type="application/json">')
-    data = text[text.index(">", start) + 1 : text.index("</script>", start)]
-    assert [trace["meta"] for trace in json.loads(data)["data"]][:4] == [
-        *("output", "client_output", "prompt", "running")
-    ]
-
-
-def test_the_page_of_a_model_has_every_open_job_of_it(page):
+def test_the_page_of_a_model_has_every_open_job_of_it(member):
     kinds = ("evaluate", "benchmark-online")
     jobs = [make_job(model_id="deepseek-r1", kind=kind) for kind in kinds]
     other = make_job(model_id="deepseek-r1-0528")
 
-    text = page.get(reverse("model-detail", args=["deepseek-r1"])).text
+    text = member.get(reverse("model-detail", args=["deepseek-r1"])).text
 
     for job in jobs:
         assert reverse("job-detail", args=[job.pk]) in text
@@ -427,7 +382,7 @@ def test_the_page_of_a_model_has_every_open_job_of_it(page):
 
 
 def test_what_a_job_made_leads_to_the_forms_of_its_own_host(member):
-    host = make_host("va16-01", facts=dict(GUIDE_FACTS), type="vacc")
+    host = make_guide_host()
     weights = make_weights(host=host, model_id="deepseek-r1-distill-llama-8b")
     product = {"type": "weights", "model_id": weights.model_id, "path": weights.path}
     params = {"model": weights.model_id, "stack": "guide"}
@@ -444,8 +399,8 @@ def test_what_a_job_made_leads_to_the_forms_of_its_own_host(member):
 
 
 @pytest.mark.parametrize(("state", "is_offered"), [("ready", True), ("stopped", False)])
-def test_a_server_that_is_down_is_not_offered_for_a_chat(page, state, is_offered):
+def test_a_server_that_is_down_is_not_offered_for_a_chat(member, state, is_offered):
     job = make_job(kind="deploy", state="succeeded", product={"type": "deployment", "name": "x"})
     make_deployment(job=job, state=state)
 
-    assert ("Open chat" in shown(page, job)) is is_offered
+    assert ("Open chat" in shown(member, job)) is is_offered

@@ -5,13 +5,19 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import AuditEntry, Job
-from tests.factories import make_deployment, make_host, make_job, make_result, make_user
+from tests.comparing import text_of
+from tests.factories import (
+    make_deployment,
+    make_host,
+    make_job,
+    make_result,
+    make_user,
+    make_verbatim_failure,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -36,10 +42,6 @@ def make_chain(chain, by=None, **states):
 
 def shown(client, chain):
     return client.get(reverse("pipeline", args=[chain])).text
-
-
-def text_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
 def test_each_job_stands_with_its_state_and_why_it_waits(member, chain):
@@ -78,6 +80,8 @@ def test_it_ends_in_the_chat_and_the_results(member, chain):
     assert reverse("result-detail", args=[result.pk]) in html
     assert "90.7" in text_of(html)
     assert reverse("pipeline-retry", args=[chain]) not in html
+    job = member.get(reverse("job-detail", args=[jobs[1].pk])).text
+    assert reverse("pipeline", args=[chain]) in job
 
 
 def test_one_button_retries_from_the_first_failure(member, chain):
@@ -100,14 +104,6 @@ def test_one_button_retries_from_the_first_failure(member, chain):
     assert AuditEntry.objects.filter(action="job.repeat").count() == 2
 
 
-def test_the_page_says_why_a_retry_is_impossible(member, chain):
-    make_chain(chain)
-
-    answer = member.post(reverse("pipeline-retry", args=[chain]), follow=True)
-
-    assert "No job of the pipeline failed or was cancelled." in answer.text
-
-
 def test_unknown_pipelines_get_no_page(member, chain):
     assert member.get(reverse("pipeline", args=[chain])).status_code == 404
     assert member.post(reverse("pipeline-retry", args=[chain])).status_code == 404
@@ -119,14 +115,6 @@ def test_the_page_opens_whatever_the_state_of_a_job(member, chain, state):
     make_chain(chain, evaluate=state)
 
     assert member.get(reverse("pipeline", args=[chain])).status_code == 200
-
-
-def test_a_job_of_a_pipeline_leads_to_it(member, chain):
-    jobs = make_chain(chain)
-
-    html = member.get(reverse("job-detail", args=[jobs[1].pk])).text
-
-    assert reverse("pipeline", args=[chain]) in html
 
 
 def test_more_jobs_cost_no_more_questions(member, chain, django_assert_max_num_queries):
@@ -145,11 +133,10 @@ def states_of(jobs):
 
 
 @pytest.fixture
-def half_done(member, chain):
+def half_done(lin, chain):
     """Two succeeded, one runs, two wait; and a job of no pipeline waits for the last."""
-    person = get_user_model().objects.get(username="lin")
     states = {"deploy": "running", "benchmark": "queued", "evaluate": "queued"}
-    jobs = make_chain(chain, by=person, **states)
+    jobs = make_chain(chain, by=lin, **states)
     other = make_job(kind="evaluate", host=jobs[0].host)
     Job.objects.filter(pk=jobs[-1].pk).update(product={"type": "artifact"})
     other.after.add(jobs[-1])
@@ -163,31 +150,23 @@ def test_cancelling_the_rest_asks_first_and_says_how_many(member, chain, half_do
     html = member.get(address).text
 
     text = text_of(html)
-    *_done, running, benchmark, evaluate, other = half_done
+    *_done, running, benchmark, _evaluate, other = half_done
     assert "data-confirm-page" in html
     assert f"3 jobs will be cancelled: #{running.pk} Deploy , #{benchmark.pk} Benchmark" in text
     assert "1 running job loses unwritten work" in text
     assert f"1 dependent job outside the pipeline is cancelled too: #{other.pk}" in text
     assert "Cancel 3 jobs" in text
-    assert states_of([running, benchmark, evaluate]) == [
-        ("running", False),
-        ("queued", False),
-        ("queued", False),
-    ]
+    assert [state for state, _asked in states_of(half_done[2:5])] == ["running", *["queued"] * 2]
 
 
 def test_the_rest_is_cancelled_and_what_succeeded_stays(member, chain, half_done):
     answer = member.post(reverse("pipeline-cancel", args=[chain]))
 
     assert answer.url == reverse("pipeline", args=[chain])
-    assert states_of(half_done) == [
-        ("succeeded", False),
-        ("succeeded", False),
-        ("running", True),  # its host ends it
-        ("cancelled", True),
-        ("cancelled", True),
-        ("cancelled", False),  # for it waited for one of these
-    ]
+    # The host ends what runs; the last, of no pipeline, waited for one of these.
+    states = ("succeeded", "succeeded", "running", "cancelled", "cancelled", "cancelled")
+    is_asked = (False, False, True, True, True, False)
+    assert states_of(half_done) == [*zip(states, is_asked, strict=True)]
     entries = AuditEntry.objects.filter(action="job.cancel").order_by("subject")
     assert [entry.subject for entry in entries] == [f"job {job.pk}" for job in half_done[2:5]]
     assert {entry.detail["pipeline"] for entry in entries} == {str(chain)}
@@ -211,8 +190,10 @@ def test_a_retry_waits_for_the_end_of_cancelled_jobs(member, chain, half_done):
     assert f"Retry from #{running.pk} Deploy (3 jobs)" in text_of(shown(member, chain))
 
 
-def test_nothing_is_left_to_cancel_of_a_pipeline_that_has_ended(member, chain):
-    make_chain(chain, by=get_user_model().objects.get(username="lin"))
+def test_nothing_is_left_to_retry_or_cancel_of_a_pipeline_that_has_succeeded(member, lin, chain):
+    make_chain(chain, by=lin)
+    again = member.post(reverse("pipeline-retry", args=[chain]), follow=True)
+    assert "No job of the pipeline failed or was cancelled." in again.text
 
     html = shown(member, chain)
     answer = member.post(reverse("pipeline-cancel", args=[chain]), follow=True)
@@ -227,42 +208,17 @@ def test_only_who_may_cancel_each_job_cancels_the_rest(member, chain, half_done)
     Job.objects.filter(pk=half_done[3].pk).update(created_by=make_user("ada"))
 
     assert address not in shown(member, chain)
-    assert member.get(address).status_code == 403
-    assert member.post(address).status_code == 403
+    assert member.get(address).status_code == member.post(address).status_code == 403
     assert states_of(half_done[2:3]) == [("running", False)]
-
-    admin = Client()
-    admin.force_login(make_user("root", is_staff=True))
-    assert f'href="{address}" data-confirm' in shown(admin, chain)
-    assert admin.post(address).status_code == 302
-    assert states_of(half_done[3:4]) == [("cancelled", True)]
-
-
-def verbatim_failure(chain, **fields):
-    host = make_host("va16", type="vacc", facts={"dies": [{"id": n} for n in range(8)]})
-    common = {"host": host, "chain": chain, "model_id": "deepseek-r1-distill-qwen-1.5b"}
-    params = {"stack": "guide", "as_in_guide": True, "precision": "fp16"}
-    notes = [{"id": "guide:align_qkv_fails", "args": {"heads": 2, "tp": 4}}]
-    failed = make_job(
-        kind="compile-vacc",
-        state="failed",
-        message_id="work:exit",
-        message_args={"step": "compile", "exit_code": 1},
-        started_at=now(),
-        log_bytes=9,
-        params=params,
-        guide={"notes": notes, "plan": None},
-        **common,
-        **fields,
-    )
-    for kind in ("deploy-build-in", "benchmark"):
-        # What waited for it.
-        make_job(kind=kind, state="cancelled", params={"concurrency": [1, 4]}, **common)
-    return failed
 
 
 def test_a_repeating_failure_offers_correction_first(member, chain):
-    verbatim_failure(chain)
+    common = {"chain": chain, "model_id": "deepseek-r1-distill-qwen-1.5b"}
+    failed = make_verbatim_failure(**common)
+    for kind in ("deploy-build-in", "benchmark"):
+        # What waited for it.
+        params = {"concurrency": [1, 4]}
+        make_job(kind=kind, host=failed.host, state="cancelled", params=params, **common)
 
     head = shown(member, chain).partition('class="head"')[2].partition("</section>")[0]
 

@@ -3,12 +3,17 @@
 import pytest
 from django.urls import reverse
 
-from jobs.catalog.files import load_by_id
-from jobs.catalog.presets import EVALUATION_PRESETS, EvaluationPreset
+from jobs.catalog.presets import EVALUATION_PRESETS
 from jobs.kinds import KINDS
 from jobs.queries.jobs.durations import evaluation_estimate
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_endpoint, make_host, make_job, make_measured
+from tests.factories import (
+    make_deployment,
+    make_endpoint,
+    make_guide_host,
+    make_host,
+    make_job,
+    make_measured,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +30,19 @@ def form(browser):
     return lambda kind, **query: browser.get(reverse("launch-form", args=[kind]), query).context
 
 
+def links_of(context):
+    """The links to presets, by id."""
+    return {one["preset"].id: one for one in context["presets"]}
+
+
+def current(context):
+    return [one["preset"].id for one in context["presets"] if one["is_current"]]
+
+
+def query_of(link):
+    return dict(part.split("=") for part in link["address"].partition("?")[2].split("&"))
+
+
 def counted_result(served, tokens=50.0, **fields):
     """An evaluation of the deployment's model, whose answers had so many tokens."""
     counted = make_measured(model_id=served.model_id, scores=[1, 0], **fields)
@@ -39,28 +57,16 @@ def test_a_preset_has_fields_of_its_kinds(preset):
         assert set(values) <= KINDS[kind].Params.model_fields.keys()
 
 
-def test_a_duplicate_preset_is_refused(tmp_path):
-    row = "- {id: a, name: A, purpose: P., takes: T., kinds: {evaluate: {}}}\n"
-    (tmp_path / "x.yaml").write_text(row * 2)
-
-    with pytest.raises(ValueError, match="the id a a second time"):
-        load_by_id(EvaluationPreset, tmp_path / "x.yaml")
-
-
 def test_a_preset_fills_the_form_and_is_marked(form, served):
-    links = {
-        one["preset"].id: one
-        for one in form("evaluate", host="near", deployment=served.pk)["presets"]
-    }
-    assert [one["preset"].id for one in links.values() if one["is_current"]] == ["own"]
+    first = form("evaluate", host="near", deployment=served.pk)
+    query = query_of(links_of(first)["smoke"])
 
-    query = dict(part.split("=") for part in links["smoke"]["address"].partition("?")[2].split("&"))
     context = form("evaluate", **query)
 
-    assert query["deployment"] == str(served.pk)
+    assert (current(first), query["deployment"]) == (["own"], str(served.pk))
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["limit"], values["temperature"]) == ("20", "0.0")
-    assert [one["preset"].id for one in context["presets"] if one["is_current"]] == ["smoke"]
+    assert current(context) == ["smoke"]
 
 
 def test_the_field_thinking_needs_a_switch(form, served):
@@ -82,27 +88,24 @@ def test_the_field_thinking_needs_a_switch(form, served):
 
 
 def test_a_preset_that_the_host_cannot_run_is_no_link(form, served):
-    links = {one["preset"].id: one["address"] for one in form("evaluate", host="near")["presets"]}
-
-    assert links["guide"] == ""
+    assert links_of(form("evaluate", host="near"))["guide"]["address"] == ""
 
 
 def test_the_paper_s_preset_is_for_every_host(form, served):
-    links = {one["preset"].id: one for one in form("evaluate", host="near")["presets"]}
-    query = dict(part.split("=") for part in links["paper"]["address"].partition("?")[2].split("&"))
+    query = query_of(links_of(form("evaluate", host="near"))["paper"])
 
     context = form("evaluate-evalscope", **{**query, "datasets": "math_500, aime24, gpqa_diamond"})
 
-    assert [one["preset"].id for one in context["presets"] if one["is_current"]] == ["paper"]
+    assert current(context) == ["paper"]
     values = {field.name: field.value for field in context["form"].fields}
     assert (values["samples"], values["source"]) == ("4", "folder")
     assert "stack" not in values
 
 
 def test_a_host_with_cards_has_every_preset(form):
-    make_host("far", facts=GUIDE_FACTS)
+    make_guide_host("far")
 
-    links = {one["preset"].id: one for one in form("evaluate-opencompass", host="far")["presets"]}
+    links = links_of(form("evaluate-opencompass", host="far"))
 
     assert all(one["address"] for one in links.values())
     assert links["paper"]["kind"] == "evaluate-evalscope"

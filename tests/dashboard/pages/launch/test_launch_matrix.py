@@ -11,7 +11,6 @@ from dashboard.pages.launch.launch_groups import matrix_form
 from jobs.kinds import KINDS
 from jobs.models import AuditEntry, Job, Matrix
 from jobs.schedule.targets import target_of
-from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import (
     make_deployment,
     make_endpoint,
@@ -22,25 +21,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-SERVED = {
-    "engine": "vllm",
-    "stack": "guide",
-    "container": "vllm-{deployment.id}",
-    "tokenizer": "/test/weights/DeepSeek-R1",
-    "max_input": 57344,
-    "max_total": 65536,
-}
-
-
-@pytest.fixture
-def host():
-    return make_host(type="vacc", facts=dict(GUIDE_FACTS))
-
-
-@pytest.fixture
-def served(host):
-    job = make_job(state="succeeded", host=host, kind="deploy-vllm")
-    return make_deployment(job=job, model_id="deepseek-r1", details=SERVED)
 
 
 @pytest.fixture

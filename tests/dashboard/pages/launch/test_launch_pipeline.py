@@ -8,34 +8,27 @@ from django.urls import reverse
 
 from jobs.models import AuditEntry, Environment, Host, Job
 from jobs.queries.hosts import dies
-from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_deployment, make_host, make_job
 
 pytestmark = pytest.mark.django_db
 
-PIPELINE = ("deepseek-r1", "pytorch")
-
-
-@pytest.fixture
-def host():
-    facts = {**GUIDE_FACTS, "stacks": ["guide", "current"]}
-    return make_host("sim-va16", facts=facts, slots=8, type=Host.Type.SIMULATED)
+PIPELINE = reverse("model-pipeline", args=("deepseek-r1", "pytorch"))
+BUILD_IN = reverse("model-pipeline", args=("deepseek-r1-distill-qwen-7b", "build-in"))
 
 
 def test_a_model_links_to_its_pipelines_only(browser):
     page = browser.get(reverse("model-detail", args=["deepseek-r1"])).text
 
-    assert reverse("model-pipeline", args=PIPELINE) in page
-    assert (
-        browser.get(reverse("model-pipeline", args=("deepseek-r1", "build-in"))).status_code == 404
-    )
-    assert browser.get(reverse("model-pipeline", args=("x", "pytorch"))).status_code == 404
+    assert PIPELINE in page
+    for unknown in (("deepseek-r1", "build-in"), ("x", "pytorch")):
+        assert browser.get(reverse("model-pipeline", args=unknown)).status_code == 404
 
 
 def test_the_page_lists_existing_parts_and_launches_nothing(browser, host):
     Environment.objects.create(host=host, name="opencompass", fingerprint="x", path="/e")
+    Host.objects.update(type="simulated")
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
+    page = browser.get(PIPELINE).text
 
     assert page.count("already on the host") == 1
     assert "simulated" in page
@@ -43,9 +36,7 @@ def test_the_page_lists_existing_parts_and_launches_nothing(browser, host):
 
 
 def test_one_click_launches_the_whole_chain_and_keeps_who_did(browser, host):
-    answer = browser.post(
-        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "guide"}
-    )
+    answer = browser.post(PIPELINE, {"host": host.name, "stack": "guide"})
 
     jobs = list(Job.objects.order_by("pk"))
     assert answer.url == reverse("pipeline", args=[jobs[0].chain])
@@ -58,9 +49,7 @@ def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
     host.facts = {**host.facts, "registry": ""}
     host.save()
 
-    answer = browser.post(
-        reverse("model-pipeline", args=PIPELINE), {"host": host.name, "stack": "current"}
-    )
+    answer = browser.post(PIPELINE, {"host": host.name, "stack": "current"})
 
     assert answer.status_code == 422
     assert "has no image registry" in answer.text
@@ -68,13 +57,12 @@ def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
 
 
 def test_the_page_names_jobs_that_wait_for_dies(browser, host):
-    pipeline = reverse("model-pipeline", args=PIPELINE)
-    assert "Start time unknown" not in browser.get(pipeline).text
+    assert "Start time unknown" not in browser.get(PIPELINE).text
     held = ",".join(dies(host)[31:])
     made = {"values": {"dies": held}, "product": {"type": "deployment", "name": "qwen"}}
     make_deployment(job=make_job(host=host, state="succeeded", **made), name="qwen")
 
-    page = browser.get(pipeline).text
+    page = browser.get(PIPELINE).text
 
     waits = re.findall(r"<td class=\"tx\">([^<]*)</td>", page)
     (reason,) = (text for text in waits if "Start time unknown" in text)
@@ -88,8 +76,8 @@ def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
     del host.facts["stacks"]
     host.save()
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
-    answer = browser.post(reverse("model-pipeline", args=PIPELINE), {"host": host.name})
+    page = browser.get(PIPELINE).text
+    answer = browser.post(PIPELINE, {"host": host.name})
 
     assert page.count('<option value="guide"') == page.count('<option value="current"') == 1
     assert answer.status_code == 302
@@ -98,7 +86,7 @@ def test_a_host_of_unknown_stacks_is_offered_all_of_them(browser, host):
 def test_without_a_host_with_cards_the_page_says_what_to_do(browser):
     make_host("this-computer")
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE)).text
+    page = browser.get(PIPELINE).text
 
     assert "No host with cards yet." in page
 
@@ -125,15 +113,11 @@ def test_processor_pipelines_need_hosts_without_dies(browser, host):
     assert "2.4 GB" in page
 
 
-BUILD_IN = ("deepseek-r1-distill-qwen-7b", "build-in")
-
-
 def test_pipeline_options_are_shown_launched_and_linked(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
     chosen = {"host": host.name, "precision": "both", "calibration": "alpaca", "concurrency": "1,4"}
 
-    page = browser.get(pipeline, chosen).text
-    browser.post(pipeline, chosen)
+    page = browser.get(BUILD_IN, chosen).text
+    browser.post(BUILD_IN, chosen)
 
     assert page.count("Compile for VACC") == 2
     assert 'value="both" selected' in page
@@ -147,10 +131,8 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
 
 
 def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
-    pipeline = reverse("model-pipeline", args=PIPELINE)
-
-    page = browser.get(pipeline, {"as_in_guide": "1"}).text
-    browser.post(pipeline, {"host": host.name, "as_in_guide": "1"})
+    page = browser.get(PIPELINE, {"as_in_guide": "1"}).text
+    browser.post(PIPELINE, {"host": host.name, "as_in_guide": "1"})
 
     assert "match the guide verbatim" in html.unescape(page)
     assert "10.24.73.25" in page
@@ -159,11 +141,10 @@ def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
 
 
 def test_a_wrong_option_is_refused_at_its_field(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
     wrong = {"host": host.name, "precision": "fp16", "concurrency": "1, x"}
 
-    shown = browser.get(pipeline, wrong)
-    answer = browser.post(pipeline, wrong)
+    shown = browser.get(BUILD_IN, wrong)
+    answer = browser.post(BUILD_IN, wrong)
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.text, answer.text):
@@ -176,9 +157,7 @@ def test_a_wrong_option_is_refused_at_its_field(browser, host):
 
 
 def test_without_scripts_a_button_shows_the_commands(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
-
-    answer = browser.post(pipeline, {"host": host.name, "precision": "fp16", "show": "1"})
+    answer = browser.post(BUILD_IN, {"host": host.name, "precision": "fp16", "show": "1"})
 
     assert answer.status_code == 200
     assert "Prepare datasets" not in answer.text.split("Host and options")[0]
@@ -186,7 +165,7 @@ def test_without_scripts_a_button_shows_the_commands(browser, host):
 
 
 def test_each_job_shows_the_port_of_its_own_server(browser, host):
-    page = browser.get(reverse("model-pipeline", args=BUILD_IN), {"precision": "both"}).text
+    page = browser.get(BUILD_IN, {"precision": "both"}).text
 
     assert "port 7863" in page
     assert "port set at start" in page  # the second server: the first will have that one
@@ -205,7 +184,7 @@ def stages(page: str) -> list[str]:
 def test_evaluations_use_the_server_s_listen_address(browser, host):
     chosen = {"host": host.name, "stack": "guide", "as_in_guide": "1"}
 
-    page = browser.get(reverse("model-pipeline", args=PIPELINE), chosen).text
+    page = browser.get(PIPELINE, chosen).text
 
     (asked,) = [text for text in stages(page) if "VACC_API_BASE" in text]
     assert "http://10.24.73.25:8000" in asked
@@ -213,10 +192,8 @@ def test_evaluations_use_the_server_s_listen_address(browser, host):
 
 
 def test_jobs_that_the_guide_lacks_are_marked_as_our_own(browser, host):
-    pipeline = reverse("model-pipeline", args=BUILD_IN)
-
-    exact = browser.get(pipeline, {"stack": "guide", "as_in_guide": "1"}).text
-    right = browser.get(pipeline, {"stack": "guide"}).text
+    exact = browser.get(BUILD_IN, {"stack": "guide", "as_in_guide": "1"}).text
+    right = browser.get(BUILD_IN, {"stack": "guide"}).text
 
     marked = [text for text in stages(exact) if "not in the guide" in text]
     titles = ("Prepare", "Benchmark", "Evaluate")

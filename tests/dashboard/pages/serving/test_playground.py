@@ -1,5 +1,9 @@
+"""The playground: questions, attempts and chats; with deployments and with endpoints."""
+
 import fcntl
+import html
 import re
+import socket
 from datetime import timedelta
 
 import pytest
@@ -7,9 +11,9 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.logstore import store
-from jobs.models import Conversation, Turn
+from jobs.models import Conversation, Endpoint, Source, Turn
 from jobs.services.chat import close_turn
-from tests.factories import make_deployment, make_user
+from tests.factories import keep_secret, make_deployment, make_endpoint, make_user
 
 pytestmark = pytest.mark.django_db
 BY_SCRIPT = "application/json"
@@ -71,8 +75,8 @@ def asked_again(client, deployment):
     chat = Conversation.objects.get()
     chat.turns.update(state="done", answer="Hi!")
     old = chat.turns.get()
-    response = ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
-    return chat, old, chat.turns.get(is_shown=True), response
+    ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
+    return chat, old, chat.turns.get(is_shown=True)
 
 
 def attempts(response):
@@ -84,7 +88,7 @@ def attempts(response):
 
 @pytest.mark.postgresql
 def test_asking_again_keeps_every_attempt(client, lin):
-    chat, old, new, _ = asked_again(client, make_deployment())
+    chat, old, new = asked_again(client, make_deployment())
 
     assert (new.index, new.attempt, old.index, old.attempt) == (0, 1, 0, 0)
     assert [m["content"] for m in new.request["messages"]] == ["Hello"]
@@ -99,7 +103,7 @@ def test_asking_again_keeps_every_attempt(client, lin):
 
 def test_the_attempt_that_is_shown_is_the_one_that_is_sent_back(client, lin):
     deployment = make_deployment()
-    chat, old, new, _ = asked_again(client, deployment)
+    chat, old, new = asked_again(client, deployment)
     chat.turns.filter(pk=new.pk).update(state="done", answer="Hello!")
 
     shown = client.post(reverse("playground-show", args=[old.pk]))
@@ -115,7 +119,7 @@ def test_the_attempt_that_is_shown_is_the_one_that_is_sent_back(client, lin):
 
 def test_an_attempt_that_failed_empty_shows_the_old_answer(client, lin):
     deployment = make_deployment()
-    chat, old, new, _ = asked_again(client, deployment)
+    chat, old, new = asked_again(client, deployment)
 
     close_turn(new.pk, state=Turn.State.FAILED, error="busy", stats={})
 
@@ -206,11 +210,6 @@ def test_older_chats_are_a_link_away(client, lin):
     assert 'class="older"' not in older
 
 
-@pytest.mark.parametrize("typed", ["", "x", "-5", "9" * 40, "99999"])
-def test_any_number_of_chats_can_be_asked_for(client, lin, typed):
-    assert client.get(f"{reverse('playground')}?chats={typed}").status_code == 200
-
-
 @pytest.mark.postgresql
 def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
@@ -224,32 +223,26 @@ def test_chats_are_found_by_their_text(client, lin):
     assert titles("otter furry") == titles("one otter") == ["one"]
     assert titles("furry two") == []
     assert other.title not in titles("secret")
-    assert set(titles("")) == {"one", "two"}
-
-
-def test_a_turn_of_a_killed_process_frees_its_conversation(client, lin):
-    turn = make_turn(lin, state="streaming")
-
-    client.post(reverse("conversation-delete", args=[turn.conversation_id]))
-
-    assert not Conversation.objects.exists()
+    assert set(titles("")) == {"one", "two"}  # those of others are not listed
 
 
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
+        ({"reserve": 10**18}, "only its reserve left (DISK_RESERVE)"),
         ({"prompt": " "}, "Enter a message first."),
         ({"temperature": "9"}, "temperature: Ensure this value is less than or equal to 2."),
         ({"max_tokens": ""}, "max_tokens: This field is required."),
         ({"deployment": "0"}, "This deployment is not ready."),
     ],
 )
-def test_a_question_that_cannot_be_asked_says_why(client, lin, fields, error):
+def test_a_question_that_cannot_be_asked_says_why(client, lin, settings, fields, error):
     deployment = make_deployment()
+    settings.DISK_RESERVE_BYTES = fields.get("reserve", 0)
 
     response = ask(client, **{"deployment": deployment.pk, **fields})
 
-    assert (response.status_code, response.json()) == (422, {"error": error})
+    assert (response.status_code, error in response.json()["error"]) == (422, True)
     assert not Conversation.objects.exists()
 
 
@@ -259,19 +252,6 @@ def test_a_question_sent_without_script_opens_its_conversation(client, lin):
     chat = Conversation.objects.get()
     assert (response.status_code, response.url) == (302, reverse("conversation", args=[chat.pk]))
     assert chat.turns.get().state == "streaming"
-
-
-def test_a_question_is_refused_before_anything_is_written_to_the_disk_reserve(
-    client, lin, settings
-):
-    deployment = make_deployment()
-    settings.DISK_RESERVE_BYTES = 10**18
-
-    response = ask(client, deployment=deployment.pk)
-
-    assert response.status_code == 422
-    assert "only its reserve left (DISK_RESERVE)" in response.json()["error"]
-    assert not Conversation.objects.exists()
 
 
 def test_a_question_refused_without_script_stays_in_its_field(client, lin):
@@ -318,12 +298,6 @@ def test_the_proposed_max_tokens_leave_room_for_a_prompt(client, lin, served, sh
     text = client.get(f"{reverse('playground')}?deployment={chosen.pk}").text
 
     assert re.search(r'name="max_tokens"[^>]* value="(\d+)"', text)[1] == shown
-
-
-def test_chats_of_others_are_not_listed(client, lin):
-    Conversation.objects.create(user=make_user("chen"), title="secret plans")
-
-    assert "secret plans" not in client.get(reverse("playground")).text
 
 
 def test_a_failed_turn_shows_the_engine_s_error_and_numbers(client, lin):
@@ -434,12 +408,15 @@ def test_a_turn_with_a_reused_number_begins_empty(client, lin):
 def test_a_conversation_with_a_running_answer_is_not_deleted(client, lin):
     turn = make_turn(lin, state="streaming")
     store().append(f"turn/{turn.pk}", 0, b"data: {}\n")
+    delete = reverse("conversation-delete", args=[turn.conversation_id])
     with store().path(f"turn/{turn.pk}").with_suffix(".alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
 
-        client.post(reverse("conversation-delete", args=[turn.conversation_id]))
+        client.post(delete)
+        assert Conversation.objects.filter(pk=turn.conversation_id).exists()
 
-    assert Conversation.objects.filter(pk=turn.conversation_id).exists()
+    client.post(delete)  # its process was killed
+    assert not Conversation.objects.exists()
 
 
 def test_deployments_of_one_name_show_number_and_port(client, lin):
@@ -451,3 +428,211 @@ def test_deployments_of_one_name_show_number_and_port(client, lin):
     options = re.findall(r"<option [^>]*>([^<]*)</option>", page)
     assert {f"qwen (#{one.pk}, port {one.host_url[17:]})" for one in twins} < set(options)
     assert "llama" in options
+
+
+# Endpoints: choice, rules at the field, marks, and what stays of old chats.
+
+
+KEY, URL = "sk-very-secret-0123456789", "http://10.0.0.5:8000"
+
+
+def key_of(endpoint):
+    return f"endpoint:{endpoint.pk}"
+
+
+def ask_endpoint(client, endpoint, **fields):
+    return ask(client, **{"deployment": key_of(endpoint), **fields})
+
+
+def text_of(client, address, **query):
+    return html.unescape(client.get(address, query).text)
+
+
+def test_endpoints_stand_behind_deployments(client, lin):
+    deployment = make_deployment(name="ours")
+    endpoint, gone = make_endpoint("H800"), make_endpoint("old", archived_at=now())
+
+    text = text_of(client, reverse("playground"), deployment=key_of(endpoint))
+
+    options = re.findall(r'<option value="([^"]+)"[^>]*>([^<]*)</option>', text)
+    assert options == [(str(deployment.pk), "ours"), (key_of(endpoint), "H800 (external)")]
+    assert gone.name not in dict(options).values()
+    assert f'value="{key_of(endpoint)}" selected' in text
+    assert ">external, 8 × H800</span>" in text
+    assert "answers" in text
+
+
+def test_a_question_goes_to_the_endpoint(client, lin):
+    endpoint = make_endpoint("H800", model="team/R1")
+
+    address = ask_endpoint(client, endpoint).json()["url"]
+
+    chat, turn = Conversation.objects.get(), Turn.objects.get()
+    assert (chat.endpoint, chat.deployment, turn.deployment) == (endpoint, None, None)
+    assert (turn.endpoint, turn.device, turn.request["model"]) == (endpoint, "8 × H800", "team/R1")
+    assert f'href="{reverse("endpoint-detail", args=[endpoint.pk])}">team/R1</a>' in text_of(
+        client, address
+    )
+
+
+def test_sending_a_question_looks_up_no_name(client, lin, monkeypatch):
+    endpoint = make_endpoint("H800", url="http://engine.invalid:8000")
+    looked_up = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_more, **_: looked_up.append(host))
+
+    assert ask_endpoint(client, endpoint).status_code == 201
+    assert looked_up == []
+
+
+@pytest.mark.parametrize(("chosen", "sent"), [("off", {"enable_thinking": False}), ("", None)])
+def test_thinking_is_chosen_where_the_template_has_a_switch(client, lin, chosen, sent):
+    endpoint = make_endpoint("Qwen3", thinking_switch="enable_thinking")
+    new = text_of(client, reverse("playground"), deployment=key_of(endpoint))
+    assert 'name="thinking"' in new
+
+    address = ask_endpoint(client, endpoint, thinking=chosen).json()["url"]
+
+    assert Turn.objects.get().request.get("chat_template_kwargs") == sent
+    page = text_of(client, address)
+    assert ('<span class="num nw">thinking off</span>' in page) is bool(sent)
+    assert ('<option value="off" selected>off</option>' in page) is bool(sent)
+
+
+def test_thinking_without_a_switch_is_refused_with_the_reason(client, lin):
+    endpoint = make_endpoint("H800")
+    new = text_of(client, reverse("playground"), deployment=key_of(endpoint))
+    assert 'name="thinking"' not in new
+
+    answer = ask_endpoint(client, endpoint, thinking="on")
+
+    assert answer.status_code == 422
+    assert "Endpoint H800 states no switch for thinking" in answer.json()["error"]
+
+
+@pytest.mark.postgresql
+def test_a_chat_moves_between_deployment_and_endpoint(client, lin):
+    endpoint, deployment = make_endpoint("H800"), make_deployment(name="ours")
+    ask_endpoint(client, endpoint)
+    chat = Conversation.objects.get()
+    chat.turns.update(state="done", answer="Hi!")
+
+    ask_endpoint(client, endpoint, deployment=deployment.pk, conversation=chat.pk)
+
+    chat.refresh_from_db()
+    assert (chat.endpoint, chat.deployment) == (None, deployment)
+    assert [one.endpoint for one in chat.turns.order_by("index")] == [endpoint, None]
+    assert [m["content"] for m in chat.turns.last().request["messages"]] == [
+        *("Hello", "Hi!", "Hello")
+    ]
+
+
+def test_a_turn_keeps_the_device_as_it_was_stated(client, lin):
+    endpoint = make_endpoint("H800")
+    ask_endpoint(client, endpoint)
+    Endpoint.objects.update(device="4 × H20")
+
+    text = text_of(client, reverse("conversation", args=[Conversation.objects.get().pk]))
+
+    (by,) = re.findall(r'<p class="turn-by.*?</p>', text, re.DOTALL)
+    assert "external, 8 × H800" in by
+    assert "external, 4 × H20" in text  # what the next turn goes to
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda: Endpoint.objects.update(archived_at=now()), "This endpoint is archived."),
+        (lambda: Source.objects.all().delete(), f"{URL} may not be called."),
+        (lambda: with_key(people=[make_user()]), "You may not use secret H800_KEY."),
+        (lambda: with_key(endpoints=["http://10.0.0.9:1"]), f"may not be sent to {URL}."),
+        (lambda: Endpoint.objects.update(api_key="GONE"), "Secret GONE does not exist."),
+    ],
+)
+def test_a_question_that_no_rule_allows_says_why(client, lin, change, words):
+    endpoint = make_endpoint("H800")
+    change()
+
+    answer = ask_endpoint(client, endpoint)
+
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+    assert not Conversation.objects.exists()
+
+
+def with_key(**rules):
+    keep_secret("H800_KEY", KEY, **{"purpose": "engine", "endpoints": [URL], **rules})
+    Endpoint.objects.update(api_key="H800_KEY")
+
+
+def test_the_key_is_on_no_page(client, lin):
+    endpoint = make_endpoint("H800")
+    with_key()
+    answer = ask_endpoint(client, endpoint)
+    chat = reverse("conversation", args=[Conversation.objects.get().pk])
+
+    pages = [client.get(at).content for at in (chat, reverse("playground"))]
+
+    assert KEY.encode() not in b"".join([answer.content, *pages])
+    assert KEY not in str(Turn.objects.values())
+
+
+@pytest.mark.parametrize("wanted", ["endpoint:", "endpoint:x", "endpoint:999999", "job:1", "-1"])
+def test_an_engine_that_there_is_not_is_not_asked(client, lin, wanted):
+    endpoint = make_endpoint("H800")
+
+    answer = ask_endpoint(client, endpoint, deployment=wanted)
+
+    assert (answer.status_code, Turn.objects.count()) == (422, 0)
+    assert client.get(reverse("playground"), {"deployment": wanted}).status_code == 200
+
+
+def test_an_old_chat_of_an_archived_endpoint_is_readable(client, lin):
+    endpoint = make_endpoint("H800")
+    ask_endpoint(client, endpoint)
+    chat = Conversation.objects.get()
+    chat.turns.update(state="done", answer="It was so.", finish_reason="stop")
+    Endpoint.objects.update(archived_at=now())
+    make_deployment(name="ours")
+
+    text = text_of(client, reverse("conversation", args=[chat.pk]))
+
+    assert "It was so." in text
+    assert "H800 (external) (archived)" in text
+    assert "archived" in re.search(r'id="chat-state">(.*?)id="chat-sim"', text, re.DOTALL)[1]
+
+
+def test_a_refused_turn_names_the_key(client, lin):
+    endpoint = make_endpoint("H800")
+    chat = Conversation.objects.create(user=lin, endpoint=endpoint)
+    stats = {"error_id": "chat:key", "error_args": {"name": "H800_KEY"}}
+    asked = {"index": 0, "prompt": "x", "state": "failed", "stats": stats}
+    turn = Turn.objects.create(conversation=chat, endpoint=endpoint, **asked)
+
+    text = text_of(client, reverse("playground-turn", args=[turn.pk]))
+
+    assert "API key H800_KEY was not sent" in text
+
+
+def test_the_context_of_an_endpoint_bounds_the_chat(client, lin):
+    endpoint = make_endpoint("H800", max_context=2048, model_id="deepseek-r1")
+    ask_endpoint(client, endpoint)
+    stats = {"prompt_tokens": 1000, "completion_tokens": 60, "answer_tokens": 40}
+    Turn.objects.update(state="done", stats=stats)
+
+    text = text_of(client, reverse("conversation", args=[Conversation.objects.get().pk]))
+
+    (left,) = re.findall(r"context left</dt><dd>(.*?)</dd>", text)
+    assert re.sub(r"<[^>]+>|[\s\u202f]", "", left) == "1008of2048"
+    new = text_of(client, reverse("playground"), deployment=key_of(endpoint))
+    assert re.search(r'name="max_tokens"[^>]* value="(\d+)"', new)[1] == "1024"
+    assert "data-thinks" in text
+
+
+def test_the_page_of_an_endpoint_leads_to_a_chat(client, lin):
+    endpoint = make_endpoint("H800")
+    page = reverse("endpoint-detail", args=[endpoint.pk])
+    link = f'{reverse("playground")}?deployment=endpoint%3A{endpoint.pk}"'
+
+    assert link in text_of(client, page)
+    Endpoint.objects.update(archived_at=now())
+    assert link not in text_of(client, page)

@@ -103,12 +103,11 @@ def test_each_cell_leads_to_who_holds_it_and_says_so():
 
 
 def test_a_deployment_holds_the_dies_of_its_job():
-    host = host_with(*range(4))
-    job = make_job(host=host, state="running", values={"dies": "0,1"})
+    job = make_job(host=host_with(*range(4)), state="running", values={"dies": "0,1"})
     deployment = make_deployment(job=job, name="qwen", state="loading")
 
-    assert cards(host).held == {f"deployments/{deployment.pk}/": (1, 2)}
-    assert label_of(host, "1") == "qwen (loading)"
+    assert cards(job.host).held == {f"deployments/{deployment.pk}/": (1, 2)}
+    assert label_of(job.host, "1") == "qwen (loading)"
 
 
 def test_each_holder_has_a_colour_of_its_own():
@@ -119,20 +118,14 @@ def test_each_holder_has_a_colour_of_its_own():
     assert [row[0].css for row in rows(host)] == ["l1", "l2", "l3", "l3"]
 
 
-def test_a_die_says_its_temperature_and_power_before_its_state():
-    host = host_with(0, load=at(_0=71.46))
+def test_a_die_says_its_temperature_and_power_and_is_hot_from_ninety_degrees_on():
+    host = host_with(0, 1, 2, load=at(_0=71.46, _1=89.99, _2=90.0))
 
+    assert [row[0].text for row in rows(host)[:3]] == ["71°", "90°", "90°"]
+    assert [row[0].css for row in rows(host)[:3]] == ["", "", "hot"]
     assert label_of(host, "0") == "71.5 °C, 12.5 W, free"
-    assert rows(host)[0][0].text == "71°"
-
-
-def test_a_die_is_hot_from_ninety_degrees_on():
-    host = host_with(0, 1, load=at(_0=89.99, _1=90.0))
-
-    assert [die.name for die in cards(host).hot] == ["1"]
-    assert [row[0].css for row in rows(host)[:2]] == ["", "hot"]
-    assert label_of(host, "1") == "90.0 °C, 12.5 W, hot, free"
-    assert cards(host).hottest.name == "1"
+    assert label_of(host, "2") == "90.0 °C, 12.5 W, hot, free"
+    assert [die.name for die in cards(host).hot] == [cards(host).hottest.name] == ["2"]
 
 
 def test_a_die_that_was_there_is_missing_and_not_free():

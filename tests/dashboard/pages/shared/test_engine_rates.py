@@ -41,74 +41,64 @@ def known(reading):
     return [None if value is None else round(value, 3) for value in reading.history]
 
 
-def test_the_rate_of_now_is_over_the_last_ten_seconds():
+LLAMA = {"llamacpp:n_decode_total": 0.0, "llamacpp:n_busy_slots_per_decode": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("samples", "output"),
+    [
+        # Over the last ten seconds.
+        ([(20, vllm(0)), (10, vllm(1000)), (5, vllm(1100)), (0, vllm(1300))], 30.0),
+        ([(2, LLAMA), (0, LLAMA | {"llamacpp:n_decode_total": 20.0})], 10.0),
+        # A server that began again counts from zero; a step back of a hair is no new server.
+        ([(20, vllm(5000)), (10, vllm(5100)), (0, vllm(200))], 20.0),
+        ([(10, vllm(5000)), (0, vllm(4999.9))], 0.0),
+        ([(STALE_S + 12, vllm(0)), (STALE_S + 2, vllm(100))], None),
+    ],
+)
+def test_the_rate_of_now_is_counted_from_samples(samples, output):
     deployment = make_deployment()
-    tell(deployment, (20, vllm(0)), (10, vllm(1000)), (5, vllm(1100)), (0, vllm(1300)))
+    tell(deployment, *samples)
 
-    assert of(deployment).output == 30.0
+    assert (of(deployment).output, of(deployment).is_stale) == (output, output is None)
 
 
-def test_requests_and_cache_come_from_the_last_sample():
+@pytest.mark.parametrize(
+    ("before", "engine", "values"),
+    [
+        (0, {"kv_cache_usage_perc": 0.52}, (4.0, 1.0, 52.0)),
+        (0, {}, (4.0, 1.0, None)),
+        (STALE_S + 2, {"kv_cache_usage_perc": 0.52}, (None, None, None)),
+    ],
+)
+def test_requests_and_cache_come_from_the_last_sample(before, engine, values):
     deployment = make_deployment()
-    engine = {"vllm:num_requests_running": 4.0, "vllm:num_requests_waiting": 1.0}
-    tell(deployment, (2, vllm(0)), (0, vllm(9, **engine, **{"vllm:kv_cache_usage_perc": 0.52})))
+    engine = {"num_requests_running": 4.0, "num_requests_waiting": 1.0, **engine}
+    last = vllm(9, **{f"vllm:{name}": value for name, value in engine.items()})
+    tell(deployment, (before + 2, vllm(0)), (before, last))
 
     reading = of(deployment)
 
-    assert (reading.running, reading.waiting, reading.kv_cache) == (4.0, 1.0, 52.0)
+    assert (reading.running, reading.waiting, reading.kv_cache) == values
 
 
-def test_an_unreported_cache_has_no_number():
+@pytest.mark.parametrize(
+    ("samples", "last", "count"),
+    [
+        # No values before the samples, or without a report.
+        ([(60, vllm(0)), (30, vllm(300)), (0, vllm(300))], [None, 10.0, 0.0], 2),
+        ([(600, vllm(0)), (590, vllm(100)), (20, vllm(9000)), (0, vllm(9000))], [None, 0.0], 2),
+    ],
+)
+def test_the_history_has_gaps_where_nothing_is_known(samples, last, count):
     deployment = make_deployment()
-    values = {"llamacpp:n_decode_total": 0.0, "llamacpp:n_busy_slots_per_decode": 1.0}
-    tell(deployment, (2, values), (0, values | {"llamacpp:n_decode_total": 20.0}))
-
-    reading = of(deployment)
-
-    assert (reading.output, reading.running, reading.kv_cache) == (10.0, None, None)
-
-
-def test_the_history_has_no_values_before_the_samples():
-    deployment = make_deployment()
-    tell(deployment, (60, vllm(0)), (30, vllm(300)), (0, vllm(300)))
+    tell(deployment, *samples)
 
     history = known(of(deployment))
 
     assert len(history) == MINUTES * 2
-    assert history[-3:] == [None, 10.0, 0.0]
-
-
-def test_a_server_that_began_again_counts_from_zero():
-    deployment = make_deployment()
-    tell(deployment, (20, vllm(5000)), (10, vllm(5100)), (0, vllm(200)))
-
-    assert of(deployment).output == 20.0
-
-
-def test_a_counter_that_steps_back_a_hair_is_no_new_server():
-    deployment = make_deployment()
-    tell(deployment, (10, vllm(5000)), (0, vllm(4999.9)))
-
-    assert of(deployment).output == 0.0
-
-
-def test_without_a_report_nothing_is_known():
-    deployment = make_deployment()
-    tell(deployment, (600, vllm(0)), (590, vllm(100)), (20, vllm(9000)), (0, vllm(9000)))
-
-    history = known(of(deployment))
-
-    assert (history[-2], history[-1]) == (None, 0.0)
-    assert [value for value in history if value is not None] == [10.0, 0.0]
-
-
-def test_numbers_that_are_old_are_not_those_of_now():
-    deployment = make_deployment()
-    tell(deployment, (STALE_S + 12, vllm(0)), (STALE_S + 2, vllm(100)))
-
-    reading = of(deployment)
-
-    assert (reading.is_stale, reading.output, reading.running) == (True, None, None)
+    assert history[-len(last) :] == last
+    assert sum(value is not None for value in history) == count
 
 
 def test_samples_are_set_right_by_the_clock_of_their_host():
@@ -167,9 +157,8 @@ def test_a_deployment_that_is_not_ready_shows_no_rate(member, busy):
     assert '<span class="u">tok/s</span>' not in member.get(reverse("serving")).text
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_the_list_of_deployments_asks_as_often_for_many(member, count, django_assert_num_queries):
-    for _ in range(count):
+def test_the_list_of_deployments_asks_as_often_for_many(member, django_assert_num_queries):
+    for _ in range(3):
         tell(make_deployment(), (0, vllm(1)), at=time.time())
 
     with django_assert_num_queries(7):

@@ -16,8 +16,7 @@ from jobs.launch.again import retry_job
 from jobs.launch.launch import launch
 from jobs.models import Job
 from jobs.plans import Plan, PlanFile, Step
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_guide_weights, make_host
+from tests.factories import make_guide_host, make_guide_weights, make_host
 
 
 def view_of(kind, model="deepseek-r1", *, stack="guide", exact=False, facts=None, **given):
@@ -57,9 +56,7 @@ def test_an_argument_beyond_the_guide_is_marked_with_a_reason():
 
 
 def test_an_argument_with_another_value_says_what_the_guide_has():
-    view = view_of("deploy-vllm")
-
-    host = line(view, "serve", "--host")
+    host = line(view_of("deploy-vllm"), "serve", "--host")
 
     assert "10.24.73.25 is its own machine's" in host.mark.reason
     assert host.guide_text == "10.24.73.25"
@@ -67,19 +64,14 @@ def test_an_argument_with_another_value_says_what_the_guide_has():
     assert not host.ours  # the option itself is the guide's
 
 
-def test_omitted_guide_parts_have_a_reason():
-    gone = step(view_of("benchmark-throughput"), "measure").left_out
-
-    ((text, mark),) = gone
-    assert text == "--dataset-name random"
-    assert "vLLM 0.7.2 does not support it" in mark.reason
-
-
-def test_a_step_of_our_own_is_marked():
+def test_added_steps_and_omitted_parts_have_a_reason():
     view = view_of("benchmark-throughput")
 
     assert "import vllm_vacc" in step(view, "plug-in").mark.reason
     assert step(view, "measure").mark is None
+    ((text, mark),) = step(view, "measure").left_out
+    assert text == "--dataset-name random"
+    assert "vLLM 0.7.2 does not support it" in mark.reason
 
 
 def test_words_that_only_moved_to_another_line_are_not_ours():
@@ -225,7 +217,7 @@ def test_files_that_both_have_are_not_kept_twice():
 
 @pytest.fixture
 def host():
-    return make_host("va16-01", facts={**GUIDE_FACTS, "stacks": ["guide", "current"]}, slots=8)
+    return make_guide_host()
 
 
 @pytest.fixture

@@ -39,22 +39,23 @@ def evaluation(unscored, total=142):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "message"),
+    ("outcome", "state", "message"),
     [
-        (benchmark(180), "benchmark:mostly_failed"),
-        (benchmark(100), "benchmark:mostly_failed"),
-        (evaluation(122), "evaluate:mostly_unscored"),
+        (benchmark(180), "failed", "benchmark:mostly_failed"),
+        (benchmark(100), "failed", "benchmark:mostly_failed"),
+        (evaluation(122), "failed", "evaluate:mostly_unscored"),
+        (benchmark(0), "succeeded", "benchmark:done"),
     ],
 )
-def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, message):
+def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, state, message):
     kind.outcome = outcome
     job = taken_job(caller)
 
     end(caller, job, ended())
 
-    assert (job.state, job.message_id) == ("failed", message)
-    assert job.message_args["failed"] in (180, 100, 122)
-    assert not Result.objects.exists()
+    assert (job.state, job.message_id) == (state, message)
+    assert job.message_args.get("failed") in (180, 100, 122, None)
+    assert [one.incomplete for one in Result.objects.all()] == [False] * (state == "succeeded")
 
 
 @pytest.mark.parametrize(
@@ -110,15 +111,6 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
     assert answer["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
 
 
-def test_a_run_without_failures_is_not_incomplete(caller, kind):
-    kind.outcome = benchmark(0)
-    job = taken_job(caller)
-
-    end(caller, job, ended())
-
-    assert (job.message_id, job.result.incomplete) == ("benchmark:done", False)
-
-
 def test_api_and_export_mark_an_incomplete_run(admin_client):
     deployment = served(make_measuring_host())
     whole, lacking = measured(deployment), measured(deployment)
@@ -155,14 +147,13 @@ def server():
 
 
 def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
+    quiet = measured(server)
+    html = admin_client.get(reverse("result-detail", args=[quiet.pk])).text
+    assert (quiet.disturbed, "Other programs are unknown." in html) == (False, True)
     for _ in range(2):
-        Turn.objects.create(
-            conversation=Conversation.objects.create(user=make_user()),
-            index=0,
-            deployment=server,
-            prompt="?",
-            created_at=now(),
-        )
+        chat = Conversation.objects.create(user=make_user())
+        asked = {"index": 0, "deployment": server, "prompt": "?", "created_at": now()}
+        Turn.objects.create(conversation=chat, **asked)
 
     result = measured(server)
 
@@ -172,14 +163,6 @@ def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
     assert "chat answers: 2" in html
     assert ">disturbed</span>" in html
     assert ">no other jobs</span>" not in html
-
-
-def test_an_undisturbed_run_names_only_this_dashboard(admin_client, server):
-    result = measured(server)
-
-    assert not result.disturbed
-    html = admin_client.get(reverse("result-detail", args=[result.pk])).text
-    assert "Other programs are unknown." in html
 
 
 def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, monkeypatch):

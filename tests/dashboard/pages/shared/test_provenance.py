@@ -1,10 +1,7 @@
 """Identity, provenance and repeats of a result: on its page, in the API, in exports."""
 
-import re
-
 import pytest
 from django.urls import reverse
-from django.utils.html import strip_tags
 from django.utils.timezone import now
 
 from dashboard.pages.shared.words import part_text, part_title
@@ -12,8 +9,8 @@ from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.protocol import BadMessage
 from jobs.services.intake import heartbeats
-from tests.comparing import rows_of
-from tests.factories import make_host, make_job, make_measured
+from tests.comparing import rows_of, text_of
+from tests.factories import heartbeat_body, make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
 pytestmark = pytest.mark.django_db
@@ -29,10 +26,6 @@ def get(member):
     return member.get
 
 
-def text_of(html):
-    return re.sub(r"\s+", " ", strip_tags(html.replace("<", " <")))
-
-
 def panel(get, result, name):
     html = get(reverse("result-detail", args=[result.pk])).text
     start = html.index(f'id="{name}"')
@@ -40,18 +33,10 @@ def panel(get, result, name):
 
 
 def beat(host, **load):
-    body = {
-        "boot_id": "b",
-        "agent_started_at": 1.0,
-        "now": now().timestamp(),
-        "load": load,
-        "jobs": [],
-        "serves": [],
-    }
-    heartbeats.heartbeat(host, body)
+    heartbeats.heartbeat(host, heartbeat_body(now=now().timestamp(), load=load))
 
 
-def test_the_api_returns_identity_repeats_provenance(get, host):
+def test_api_and_page_have_identity_repeats_provenance(get, host):
     deployment = served(host)
     one, other, disturbed = (measured(deployment) for _ in range(3))
     Result.objects.filter(pk=disturbed.pk).update(disturbed=True)
@@ -65,11 +50,7 @@ def test_the_api_returns_identity_repeats_provenance(get, host):
     assert data["disturbed_repeats"] == [f"res-{disturbed.pk}"]
     assert data["provenance"]["weights_sha256"] == "b" * 64
     assert data["provenance"]["missing"] == ["host_load"]
-
-
-def test_a_result_page_shows_the_parts_of_its_identity(get, host):
-    text = panel(get, measured(served(host)), "identity")
-
+    text = panel(get, one, "identity")
     for part in ("Requests 50", "--ctx 4096", "Host va16", "Environment llama pins of llama"):
         assert part in text
 
@@ -191,13 +172,10 @@ def test_provenance_says_what_the_host_had_and_did(get, host):
     text = panel(get, measured(deployment), "provenance")
 
     for part in (
-        "Driver V3.3",
-        "Dies 2: 3, 11",
-        "Image ID sha256:77",
-        "Also running no other work",
+        *("Driver V3.3", "Dies 2: 3, 11", "Image ID sha256:77", "Also running no other work"),
+        "Firmware not recorded",
     ):
         assert part in text
-    assert "Firmware not recorded" in text
 
 
 def test_the_list_is_exported_by_point_with_context(get, host):
@@ -221,13 +199,12 @@ def test_the_list_is_exported_by_point_with_context(get, host):
 
 
 def test_the_csv_of_a_result_says_what_it_is_of(get, host):
-    result = measured(served(host, SERVE))
-    evaluation = make_measured(scores=[1, 0])
-
-    for one in (result, evaluation):
-        rows = rows_of(get(reverse("result-file", args=[one.pk, "csv"])))
-        assert rows[0]["model"] == "smollm2-135m-instruct"
-        assert rows[0]["host"] == one.host.name
+    for one in (measured(served(host, SERVE)), make_measured(scores=[1, 0])):
+        answer = get(reverse("result-file", args=[one.pk, "csv"]))
+        assert one.pk != one.job_id
+        assert answer["Content-Disposition"] == f'attachment; filename="res-{one.pk}.csv"'
+        rows = rows_of(answer)
+        assert (rows[0]["model"], rows[0]["host"]) == ("smollm2-135m-instruct", one.host.name)
         assert rows[0]["precision"] == "Q8_0 from Q4_1"
 
 
@@ -283,15 +260,3 @@ def test_repeats_at_other_concurrencies_have_no_number(get, host):
 
     assert f"1 repeat at other concurrencies: res-{other.pk}" in text
     assert "91" not in text
-
-
-@pytest.mark.parametrize("ending", ["csv", "json"])
-def test_an_export_is_named_after_the_job_as_its_page_is(get, host, ending):
-    served(host)
-    result = measured(served(host))
-
-    response = get(reverse("result-file", args=[result.pk, ending]))
-
-    assert result.pk != result.job_id
-    name = f'attachment; filename="res-{result.pk}.{ending}"'
-    assert response["Content-Disposition"] == name
