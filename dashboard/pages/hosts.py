@@ -2,9 +2,8 @@
 
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -47,8 +46,7 @@ LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 _WITH_OWN_KEY = Host.Type.VACC
 
 
-@dataclass(frozen=True, slots=True)
-class HostView:
+class HostView(NamedTuple):
     """A host for its panel or page. ``here``: jobs and servers, with a ``key`` of their colour."""
 
     now: HostNow

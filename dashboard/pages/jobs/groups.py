@@ -1,9 +1,8 @@
 """Pages of jobs that were launched together: a pipeline, a matrix as a table that fills."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -233,8 +232,7 @@ pipeline_urlpatterns: list[URLPattern] = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RowConclusion:
+class RowConclusion(NamedTuple):
     """Conclusion of one pair of lengths. ``texts``: each with True where it needs attention.
     ``is_disturbed``: some cell has only disturbed runs."""
 

@@ -1,8 +1,8 @@
 """Launch form of a job: fields of its kind, command, checks, and launch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -247,8 +247,7 @@ def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
     return settled
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryLine:
+class SummaryLine(NamedTuple):
     """One line of the list. ``state``: passed, note (a fact), warning or failed."""
 
     state: str

@@ -3,9 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -51,8 +50,7 @@ _MAKERS: dict[str, tuple[tuple[str, str], Promise, Promise]] = {
 _WIDE_FROM = 300  # texts of this max length or more get a full row
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """Field without choices on this host: the kind that produces one."""
 
     message: str
@@ -60,8 +58,7 @@ class Missing:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """Form field for display. ``control``: select, segments, number, text, lines or check."""
 
     name: str
@@ -113,16 +110,14 @@ class Field:
         return "c4"
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Fields of one heading."""
 
     title: str
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchForm:
+class LaunchForm(NamedTuple):
     """Filled form of a kind on one host."""
 
     kind: str

@@ -249,7 +249,7 @@ def _shared(form: launch_form.LaunchForm) -> launch_form.LaunchForm:
         )
         for group in form.groups
     )
-    return replace(form, groups=tuple(group for group in groups if group.fields))
+    return form._replace(groups=tuple(group for group in groups if group.fields))
 
 
 def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:

@@ -5,8 +5,7 @@ A cookie per table stores the shown columns. The URL stores the sort order:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise, lazy
@@ -22,8 +21,7 @@ _NONE = "-"  # cookie value without any optional column
 _PARAMETER = "columns"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """Column of a table. ``is_sorted``: by its name; ``also``: further sort orders as (name in the
     URL, heading). ``is_fixed``: cannot be hidden. ``is_usual``: shown by default. ``metric``: shown
     metric. ``falls``: the first click sorts from high to low."""

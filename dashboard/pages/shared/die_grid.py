@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -93,8 +93,7 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
     return host_dies
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """CSS classes of the cells, row by row, and the grid in words; ``held`` of ``all`` dies."""
 
     cells: Sequence[str]
@@ -143,8 +142,7 @@ def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T 
         yield part, [[places.get((card, row)) for card in part] for row in range(DIES_A_CARD)]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Up to eight cards: their numbers, and rows of as many dies; None where a card has no die."""
 
     cards: list[int]

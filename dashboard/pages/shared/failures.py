@@ -1,8 +1,7 @@
 """Cause of a failed job or server (for ``_why.html``), advice, and actions that may help."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -212,8 +211,7 @@ _ON_HOST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """A link, or a form to post. ``primary``: it can succeed now."""
 
     words: str
@@ -262,7 +260,7 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
 
 
 def _led(first: Action, *others: Action) -> list[Action]:
-    return [replace(first, primary=True), *others]
+    return [first._replace(primary=True), *others]
 
 
 def can_retry(job: Job) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -97,8 +97,7 @@ _OWN_STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Reason of a difference. ``number``: the note's number in the list, 0: none. ``guide_text``:
     the guide's text, if its plan for this host does not have it."""
 
@@ -116,8 +115,7 @@ class Changes:
     gone: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+class Against(NamedTuple):
     """Differences of a plan from the guide's. ``notes`` are in order, in the viewer's language."""
 
     ids: tuple[str, ...] = ()
@@ -235,8 +233,7 @@ def _places(guide_text: list[str], ours: list[str], first: int) -> dict[int, str
     return texts
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Text of a command, or of the ``slot``. ``later``: a proposal; the value is set at launch."""
 
     text: str
@@ -245,8 +242,7 @@ class Piece:
     ours: bool = False  # differs from the guide
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """A flag (or nothing) and its values. ``was``: its text before; ``mark``: why it differs."""
 
     flag: str
@@ -258,8 +254,7 @@ class CommandLine:
     ours: bool = False  # the flag itself
 
 
-@dataclass(frozen=True, slots=True)
-class StepView:
+class StepView(NamedTuple):
     """One command. ``gone``: lines of the compared plan that it lacks; ``left_out``: of the
     guide."""
 
@@ -278,8 +273,7 @@ class StepView:
         return any(line.changed or line.mark for line in self.env)
 
 
-@dataclass(frozen=True, slots=True)
-class FileView:
+class FileView(NamedTuple):
     """A file of the plan: lines of text, each with a flag for changes."""
 
     name: str
@@ -289,8 +283,7 @@ class FileView:
     ours: bool = False  # the changes are relative to the guide
 
 
-@dataclass(frozen=True, slots=True)
-class CommandView:
+class CommandView(NamedTuple):
     """A plan, ready for ``_command.html``. ``slots``: names with values; True: set at launch."""
 
     steps: tuple[StepView, ...]
@@ -327,8 +320,7 @@ def command_view(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(NamedTuple):
     """Context for the view of each part of a plan."""
 
     values: Mapping[str, str]

@@ -295,7 +295,7 @@ def test_outputs_points_and_log_that_were_removed_say_so(client, lin):
     assert about["removed"]["why"] == "age"
     assert (about["log_bytes"], about["log_sha256"]) == (len(LOG), job.log_sha256)
     assert client.get(f"/api/v1/jobs/{kept.pk}").json()["removed"] is None
-    with pytest.raises(CommandError, match="was removed on"):
+    with pytest.raises(CommandError, match="were removed on"):
         call_command("log", str(job.pk))
 
 
