@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -56,8 +55,7 @@ _NUMBERS = ("requests", "repeats", "order_seed")
 _SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixForm:
+class MatrixForm(NamedTuple):
     """Filled form of a matrix. ``spec`` None: see ``errors``. ``jobs``: fields of all jobs."""
 
     workload: Workload
@@ -65,8 +63,8 @@ class MatrixForm:
     jobs: launch_form.LaunchForm
     texts: dict[str, str]
     has_input: bool
-    spec: MatrixSpec | None = None
-    errors: dict[str, str] = field(default_factory=dict)
+    spec: MatrixSpec | None
+    errors: dict[str, str]
 
     @property
     def query(self) -> str:
@@ -79,7 +77,7 @@ class MatrixForm:
         """Return the form with more errors, also at the fields that its jobs share."""
         typed = {each.name: each.value for each in self.jobs.fields}
         jobs = _shared(launch_form.make_form(self.kind, target, typed, errors))
-        return replace(self, jobs=jobs, errors={**self.errors, **errors})
+        return self._replace(jobs=jobs, errors={**self.errors, **errors})
 
 
 @requires("job.launch", "GET", "HEAD", "POST")
