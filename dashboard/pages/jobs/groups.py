@@ -247,8 +247,7 @@ class RowConclusion(NamedTuple):
 
 @requires("job.view", "GET")
 def matrix_list(request: HttpRequest) -> HttpResponse:
-    rows = list(matrices()[:_LISTED])
-    return render(request, "matrices/list.html", {"rows": rows, "workloads": WORKLOADS})
+    return render(request, "matrices/list.html", {"rows": list(matrices()[:_LISTED])})
 
 
 @requires("job.view", "GET")

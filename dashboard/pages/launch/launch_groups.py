@@ -156,7 +156,6 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
         "view": parts.command_of(first.preview if first else None),
         "priorities": queue.priorities_for(request.user),
         "priority": str(data.get("priority", "normal")),
-        "address": f"{reverse('launch-matrix')}?{form.query}",
         "script_address": f"{reverse('launch-matrix-script')}?{form.query}",
         "commands": _commands(form.workload, host, data),
     }

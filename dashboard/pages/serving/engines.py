@@ -102,7 +102,6 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
         "advice": joined(known.advice, todo) if known else todo,
         "is_up": state in _RUNS,
         "is_ready": state == Deployment.State.READY,
-        "log_key": f"deployment/{deployment.pk}",
         "example": _example(deployment),
         "removed_words": removed_words(deployment),
     }

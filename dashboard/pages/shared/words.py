@@ -172,8 +172,6 @@ _NAMES: dict[str, str | Promise] = {
     "plan": gettext_lazy("Plan"),
     "seed": gettext_lazy("Seed"),
     "workload": gettext_lazy("Workload"),
-    "device": gettext_lazy("Device"),
-    "devices": gettext_lazy("Devices"),
     "parallelism": gettext_lazy("Parallelism"),
     "precision": gettext_lazy("Precision"),
     "max_input": gettext_lazy("Max input length"),
