@@ -111,7 +111,7 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
         "found": found,
         "rows": answer_list.page_rows(result, indexes),
         "heads": heads(COLUMNS, read.wanted.order, _plain(request.GET)),
-        "query": _without(request.GET),
+        "query": _query_of(request),
         "page": page + 1,
         "pages": found.pages,
         "first": page * PAGE + 1,
@@ -129,7 +129,6 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
         "categories": categories,
         "bases": [(result_name(base), f"{result_name(base)} {base.measured}") for base in bases],
         "places": PLACES,
-        "all_query": _without(request.GET, "show", "set", "category", "q", "in"),
         "slow_from": answer_list.marked_from(result, "slow", "latency_s"),
         "no_questions": _no_questions(result),
     }
@@ -147,7 +146,7 @@ def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
     here = reverse("result-answer", args=[one.result_id, one.index])
     return {
         "answer": one,
-        "query": _without(request.GET),
+        "query": _query_of(request),
         "sampling": answer_list.sampling_of(one.result),
         "engine": answer_list.engine_key(one.result),
         "issue": _issue_text(one, request.build_absolute_uri(here)),
@@ -257,11 +256,8 @@ def _plain(query: QueryDict) -> QueryDict:
     return kept
 
 
-def _without(query: QueryDict, *names: str) -> str:
-    kept = _plain(query)
-    for name in names:
-        kept.pop(name, None)
-    return kept.urlencode(safe="/")
+def _query_of(request: HttpRequest) -> str:
+    return _plain(request.GET).urlencode(safe="/")
 
 
 # Questions of answers, saved as a set
@@ -328,7 +324,7 @@ def export_of(own: OwnQuestions, set_id: str, name: str) -> Export:
 def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
     """Preview of the listed answers' questions and form (GET); a POST saves them as a new set."""
     result = _result(result_id)
-    query = _without(request.GET)
+    query = _query_of(request)
     here, file = (
         reverse(name, args=[result.pk]) + (f"?{query}" if query else "")
         for name in ("result-answers", "result-questions-file")

@@ -18,7 +18,7 @@ from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.base.numbers import number_from
 from jobs.models import Result
 from jobs.plans import step_script
-from jobs.queries.comparison.history import MOST_RUNS, History, Period, history
+from jobs.queries.comparison.history import History, Period, history
 from jobs.queries.results.curve import PointPage, point_page
 
 _HEAD = (
@@ -66,7 +66,6 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
         "figure": chart.figure(found),
         "marks": marks_of([found.result]),
         "csv": f"?{query}&format=csv",
-        "most": MOST_RUNS,
     }
     return render(request, "results/history.html", context)
 
