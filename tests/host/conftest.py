@@ -75,6 +75,22 @@ def intake():
 
 
 @pytest.fixture
+def put(tmp_path, monkeypatch):
+    """Put a program on the PATH, which has no others: a shell script."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+
+    def write(name, script):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return program
+
+    return write
+
+
+@pytest.fixture
 def site():
     server = Site()
     yield server

@@ -19,8 +19,8 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def machine(config, tmp_path, monkeypatch):
-    """A host with dies 0 and 1 and a PATH of its own, which a test fills."""
+def machine(config, tmp_path, put):
+    """A host with dies 0 and 1, and with the programs that a test puts there."""
     root = tmp_path / "root"
     for name in ("dev/shm", "proc", "sys/kernel/iommu_groups", "weights"):
         (root / name).mkdir(parents=True)
@@ -28,21 +28,7 @@ def machine(config, tmp_path, monkeypatch):
         (root / "dev" / name).touch()
     (root / "proc/cmdline").write_text("quiet\n")
     (root / "proc/cpuinfo").write_text("model name : Xeon\nflags : fpu avx512f\n")
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return replace(config, root=root)
-
-
-@pytest.fixture
-def put(tmp_path):
-    """A program in the PATH that runs this shell script."""
-
-    def write(name, script):
-        path = tmp_path / "bin" / name
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    return write
 
 
 def check_result(config, check, /, **args):

@@ -29,13 +29,21 @@ def test_the_facts_are_those_of_this_machine(config):
     assert facts["address"] == "127.0.0.1"
 
 
-def test_a_tool_is_listed_with_the_version_that_it_says(config, tmp_path, monkeypatch):
-    tool = tmp_path / "vamc"
-    tool.write_text("#!/bin/sh\n[ $1 = --version ] && echo 'vamc, version 3.4.1 (abc)'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+@pytest.mark.parametrize(
+    ("name", "says", "version"),
+    [
+        ("vamc", "echo 'vamc, version 3.4.1 (abc)'", "3.4.1"),
+        ("llmdeploy", "echo llmdeploy 1.6.2", "1.6.2"),
+        ("llmdeploy", "echo usage; exit 2", ""),
+        ("llmdeploy", "echo no number", ""),
+    ],
+)
+def test_a_tool_is_listed_with_the_version_that_it_says(config, put, name, says, version):
+    tool = put(name, f'[ "$*" = --version ] || exit 9\n{says}')
 
-    assert probe.probe(config)["tools"] == [{"name": "vamc", "version": "3.4.1", "path": str(tool)}]
+    tools = probe.probe(config)["tools"]
+
+    assert tools == [{"name": name, "version": version, "path": str(tool)}]
 
 
 def test_a_dashboard_that_cannot_be_resolved_is_no_error(monkeypatch):
@@ -63,19 +71,6 @@ def test_the_metrics_of_llama_cpp_are_read():
 
     assert set(values) == {"llamacpp:tokens_predicted_total", "llamacpp:requests_processing"}
     assert values["llamacpp:tokens_predicted_total"] > 0
-
-
-@pytest.mark.parametrize(
-    ("says", "version"),
-    [("echo llmdeploy 1.6.2", "1.6.2"), ("echo usage; exit 2", ""), ("echo no number", "")],
-)
-def test_llmdeploy_may_not_answer_with_its_version(monkeypatch, tmp_path, says, version):
-    program = tmp_path / "llmdeploy"
-    program.write_text(f'#!/bin/sh\n[ "$*" = --version ] || exit 9\n{says}\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    assert probe.tool("llmdeploy")["version"] == version
 
 
 @pytest.fixture
@@ -139,31 +134,19 @@ def test_an_iommu_is_on_by_the_kernels_start_or_by_its_groups(root):
         (["ubuntu:22.04"], [], ["guide", "current"]),
     ],
 )
-def test_a_stack_is_recognised_by_its_image_or_its_server(
-    images, tools, expected, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_a_stack_is_recognised_by_its_image_or_its_server(images, tools, expected, put):
     for name in tools:
-        (tmp_path / name).write_text("")
-        (tmp_path / name).chmod(0o755)
+        put(name, "")
 
     assert probe.stacks(images) == expected
 
 
-@pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        ("#!/bin/sh\necho vllm_vacc:latest; echo a:b", ["a:b", "vllm_vacc:latest"]),
-        ("#!/bin/sh\necho no daemon; exit 1", []),
-    ],
-)
-def test_images_are_those_that_docker_lists(script, expected, tmp_path, monkeypatch):
-    docker = tmp_path / "docker"
-    docker.write_text(script + "\n")
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+def test_images_are_those_that_docker_lists(put):
+    put("docker", "echo vllm_vacc:latest; echo a:b")
+    assert probe.docker_images() == ["a:b", "vllm_vacc:latest"]
 
-    assert probe.docker_images() == expected
+    put("docker", "echo no daemon; exit 1")
+    assert probe.docker_images() == []
 
 
 SIMULATOR = Path(__file__).parents[3] / "simulator" / "bin"
@@ -183,24 +166,18 @@ Power: 29.5 W.
 
 
 @pytest.fixture
-def dies(config, tmp_path, monkeypatch):
+def dies(config, tmp_path, put):
     """A host with as many dies as asked for, and a vasmi that prints what the test sets."""
 
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-
     def make(count, **says):
-        root = tmp_path / "root"
+        root, folder = tmp_path / "root", tmp_path / "bin"
         (root / "dev").mkdir(parents=True)
         for number in range(count):
             (root / "dev" / f"vacc{number}").touch()
-        folder = tmp_path / "bin"
-        folder.mkdir()
-        cases = "".join(f"{command}) cat {folder}/{command};;\n" for command in says)
+        cases = "".join(f"{command}) /bin/cat {folder}/{command};;\n" for command in says)
         for command, text in says.items():
             (folder / command).write_text(text)
-        program = folder / "vasmi"
-        program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\ncase "$1" in\n{cases}esac\n')
-        program.chmod(0o755)
+        put("vasmi", f'echo "$@" >> {folder}/asked\ncase "$1" in\n{cases}esac')
         return replace(config, root=root)
 
     return make
@@ -286,7 +263,7 @@ def test_without_dies_nothing_is_asked(dies, tmp_path):
 
 def test_a_tool_that_does_not_answer_leaves_nothing(dies, tmp_path, monkeypatch):
     config = dies(1)
-    (tmp_path / "bin/vasmi").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "bin/vasmi").write_text("#!/bin/sh\nexec /bin/sleep 600\n")
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.05)
 
     assert probe.readings(config) == {"dies": {}}
