@@ -277,8 +277,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     blocks: list[Block] = [one for one in listings if one.items]
     marks = marks_of(results)
     for result in results:
-        tags = [tag.name for tag in marks[result.pk].added.tags]
-        blocks += parts.added(result, tags, result_name(result))
+        blocks += parts.added(result, marks[result.pk], result_name(result))
     return blocks
 
 

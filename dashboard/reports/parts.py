@@ -8,7 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.pages.shared.cells import Cell, Facts
-from dashboard.pages.shared.marks import flags, marks_of
+from dashboard.pages.shared.marks import Marks, flags, marks_of
 from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
@@ -142,9 +142,7 @@ def remarks_on(
         title = result_name(result) if is_titled else ""
         items = [*remarks_of(result), *known_failure(result.job)]
         blocks += [Listing(items, title)] if items else []
-        if has_added:
-            tags = [tag.name for tag in marks[result.pk].added.tags]
-            blocks += added(result, tags, "" if items else title)
+        blocks += added(result, marks[result.pk], "" if items else title) if has_added else []
     return blocks
 
 
@@ -157,9 +155,10 @@ def remarks_of(result: Result) -> list[str]:
     return [text for text in texts if text not in stated]
 
 
-def added(result: Result, tags: Sequence[str], title: str) -> list[Block]:
+def added(result: Result, marks: Marks, title: str) -> list[Block]:
     items = [_added(row) for row in sign_offs_of(result)]
-    items += [_("Tags: %(tags)s") % {"tags": _(", ").join(tags)}] if tags else []
+    tags = _(", ").join(tag.name for tag in marks.added.tags)
+    items += [_("Tags: %(tags)s") % {"tags": tags}] if tags else []
     items += [_added(row) for row in notes_of(result)]
     return [Listing(items, title)] if items else []
 

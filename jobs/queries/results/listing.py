@@ -434,7 +434,7 @@ class BaselineHistory(NamedTuple):
 
 
 def baseline_history(result: Result) -> BaselineHistory:
-    found = Baseline.objects.filter(subject=result.subject).exclude(subject="")
+    found = Baseline.objects.filter(subject=result.subject)
     rows = list(found.select_related("result", "created_by", "ended_by")[:MOST_BASELINES])
     if not rows:
         return BaselineHistory((), None, None, undo_sets=False)
