@@ -164,6 +164,7 @@ def test_pages_of_an_imported_result_name_its_origin(client, ann):
     for text in (name, "8 × H800", "serve_random_chat.json", "imported", "Remove import"):
         assert text in page
     assert re.search(r'href="/jobs/\d', page) is None and "collected" not in result.run_context
+    assert (result.stack, result.subject) == ("", "")  # in no fleet, and no baseline
     assert "#None" not in page
     for address in ("/results/", "/results/?stamp=imported", f"/search/?q={name}"):
         listed = client.get(address).content.decode()
