@@ -1,11 +1,12 @@
-"""An evaluation is paired with the fastest benchmark of its engine, and with no other."""
+"""An evaluation beside the fastest benchmark of its engine; devices; the frontier."""
 
 import pytest
 
 from jobs.models import Environment, Result
 from jobs.plans import Plan, Step
 from jobs.queries.results.listing import Filters
-from jobs.queries.results.tradeoff import tradeoff
+from jobs.queries.results.provenance import device_count, per_device, per_user
+from jobs.queries.results.tradeoff import frontier, tradeoff
 from jobs.services.outcomes import stored_results
 from tests.comparing import OTHER
 from tests.factories import make_endpoint, make_job, make_measured
@@ -150,3 +151,33 @@ def test_only_evaluations_of_the_same_questions_are_together(host):
     assert (found.chosen, found.choices) == ("gsm8k", [("gsm8k", 2), ("mmlu", 1)])
     assert [pair.evaluation for pair in found.pairs] == [two, one]
     assert [pair.evaluation for pair in tradeoff(Filters(), "mmlu").pairs] == [other]
+
+
+@pytest.mark.parametrize(
+    ("context", "count"),
+    [
+        # Tensor parallel 4, pipeline parallel 2, two instances.
+        ({"dies": [str(die) for die in range(4 * 2 * 2)]}, 16),
+        ({"dies": ["0"], "device": {"text": "8 × H800", "count": 8}}, 8),
+        *(({}, None), ({"dies": []}, None), ({"dies": "0,1"}, None)),
+        *(({"device": {"text": "x", "count": n}}, None) for n in (None, True, "8", -1, 10**9)),
+    ],
+)
+def test_devices_are_the_leased_dies_or_those_entered(context, count):
+    assert device_count(Result(run_context=context)) == count
+    assert per_device(4000.0, count) == (4000 / count if count else None)
+
+
+def test_a_user_gets_the_inverse_of_tpot():
+    assert per_user({"tpot_p50_ms": 20.0}) == 50.0
+    assert per_user({"tpot_p50_ms": 0.0}) is None
+    assert per_user({}) is None
+
+
+def test_the_frontier_has_no_beaten_point():
+    #          slow per user, much in all … fast per user, little in all
+    points = [(10.0, 100.0), (20.0, 90.0), (15.0, 80.0), (40.0, 30.0), (30.0, 30.0), (5.0, 100.0)]
+
+    assert frontier(points) == [0, 1, 3]
+    assert frontier([(1.0, 1.0), (1.0, 1.0)]) == [1, 0]
+    assert frontier([]) == []

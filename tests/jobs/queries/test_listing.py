@@ -1,17 +1,81 @@
-"""The result list by identity."""
+"""The result list: counts of its filters; one row an identity; main metric of a result."""
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result, ResultPoint
 from jobs.queries.results import listing
-from jobs.queries.results.listing import Filters, identity_list
-from jobs.queries.results.repeats import best_concurrencies
+from jobs.queries.results.listing import Filters, count_all, identity_list
+from jobs.queries.results.repeats import SECONDARY, best_concurrencies, headline
 from jobs.queries.results.results import Mean
 from tests.comparing import OTHER
-from tests.factories import make_measured
+from tests.factories import make_host, make_job, make_measured, make_result, make_user
 from tests.measuring import measured, runs, served
 
 pytestmark = pytest.mark.django_db
+
+
+def total(**fields):
+    return listing.result_list(listing.Filters(**fields)).total
+
+
+@pytest.mark.postgresql
+def test_new_results_are_added_to_the_cached_counts():
+    make_result(label="a")
+    assert total() == 1
+    make_result(label="b")
+
+    with CaptureQueriesContext(connection) as asked:
+        counts = count_all()
+
+    assert counts.total() == 2
+    assert any("id > " in query["sql"] or '"id" > ' in query["sql"] for query in asked)
+
+
+def test_more_facets_need_no_more_queries():
+    make_result(label="a")
+    total()
+
+    with CaptureQueriesContext(connection) as asked:
+        counts = listing.facet_counts(listing.Filters(facets={"precision": ["a"]}))
+
+    assert counts["precision"] == [("a", 1)]
+    assert len(asked) == 1  # for the newest number alone
+
+
+@pytest.mark.postgresql
+def test_every_filter_counts_what_it_lets_through():
+    here, there = make_host("here"), make_host("there")
+    lin = make_user("lin")
+    for host, label, by, failed in (
+        (here, "int8", lin, 0),
+        (here, "int4", lin, 2),
+        (there, "int8", None, 0),
+    ):
+        job = make_job(host=host, state="succeeded")
+        make_result(job=job, label=label, created_by=by, incomplete=bool(failed))
+
+    assert total(facets={"host": ["here"]}) == 2
+    assert total(facets={"host": ["here", "there"], "precision": ["int8"]}) == 2
+    assert total(facets={"person": ["lin"]}, stamps=["incomplete"]) == 1
+    assert total(stamps=["incomplete", "quiet"]) == 3
+    assert total(text="int4") == 1
+    assert total(text="int4", facets={"host": ["there"]}) == 0
+    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 2)]
+
+
+def test_a_deleted_person_is_no_facet_after_a_recount():
+    make_result(created_by=make_user("lin"))
+    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 1)]
+    User.objects.filter(username="lin").delete()
+    assert Result.objects.get().created_by is None
+
+    caches["process"].clear()  # as its time does
+
+    assert listing.facet_counts(listing.Filters())["person"] == []
 
 
 @pytest.mark.postgresql
@@ -103,3 +167,30 @@ def test_a_wrong_cursor_is_the_first_page(host, after):
     measured(served(host))
 
     assert len(identity_list(Filters(), after).rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("result_type", "metrics", "expected"),
+    [
+        (
+            "benchmark",
+            {"output_tokens_per_s": 1, "total_tokens_per_s": 2, "ttft_p50_ms": 3},
+            ("output_tokens_per_s", "ttft_p50_ms"),
+        ),
+        (
+            "benchmark",
+            {"total_tokens_per_s": 2, "requests_per_s": 1},
+            ("total_tokens_per_s", "requests_per_s"),
+        ),
+        (
+            "benchmark",
+            {"batch_latency_mean_s": 2, "batch_latency_p99_s": 1},
+            ("batch_latency_mean_s", "batch_latency_p99_s"),
+        ),
+        ("benchmark", {}, ("output_tokens_per_s", "ttft_p50_ms")),
+        ("evaluation", {"accuracy": 1, "questions": 2}, ("accuracy", "questions")),
+    ],
+)
+def test_a_result_is_shown_by_what_was_measured(result_type, metrics, expected):
+    second = headline(result_type, metrics, SECONDARY)
+    assert (headline(result_type, metrics), second) == expected
