@@ -1,6 +1,8 @@
 """The fleet: what stands for a model, stale and missing values."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
 from dashboard.actions.results import set_baseline
@@ -195,6 +197,19 @@ def test_an_evaluation_that_left_questions_out_is_not_shown(host):
         evaluated(host, 1, 1, 0, planned_questions=planned)
 
     assert cell_of(fleet()).accuracy.result.metrics["planned_questions"] == 3
+
+
+def test_the_fleet_takes_the_same_queries_for_more_results(host):
+    measured(served(host, stack="guide"))
+    with CaptureQueriesContext(connection) as few:
+        fleet()
+    for stack in ("current", "vllm-cpu"):
+        measured(served(host, stack=stack))
+
+    with CaptureQueriesContext(connection) as more:
+        fleet()
+
+    assert len(more) == len(few)
 
 
 def test_an_empty_fleet_has_no_rows():
