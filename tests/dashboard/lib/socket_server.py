@@ -1,16 +1,12 @@
-"""A dashboard's web server in a process of its own, for tests that open sockets.
-
-Run as a program it fills the tables of ``DATA_DIR`` and prints ``{"cookie", "job", "deployment"}``.
-"""
+"""A dashboard's web server in a process of its own, for tests that open sockets."""
 
 import json
-import os
-import socket
+import shutil
 import sqlite3
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +15,35 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
-from tests.stack import DATABASE, ROOT, clean_environment, make_tables
+from tests.records import ROOT, Records
+from tests.stack import DATABASE, clean_environment, free_port, make_tables
 from tests.waiting import PATIENCE_S, listens, until
 
 START = "2026-01-01 00:00:00"
+# A person who is logged in, a running job and a loading deployment.
+_FIRST_RECORDS = """
+import json
+from jobs.models import Deployment
+from jobs.queries.hosts import instance_id
+from tests.factories import cookie_of, make_job, make_user
+instance_id()
+cookie, job = cookie_of(make_user()), make_job(state="running")
+deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")
+print(json.dumps({"cookie": cookie, "job": job.pk, "deployment": deployment.pk}))
+"""
+
+
+FIRST = "first.sqlite3"  # a copy of the database with the first records
 
 
 @dataclass
 class Server:
-    """A running server, its records and its user's cookie."""
+    """A running server, its first records and its user's cookie."""
 
     process: subprocess.Popen[bytes]
     port: int
     data_dir: Path
+    records: Records
     cookie: str
     job: int
     deployment: int
@@ -96,11 +108,19 @@ class Server:
             )
 
     def shell(self, code: str) -> list[str]:
-        """Run ``code`` in Django's shell on the server's records; the words that it printed."""
-        environ = clean_environment() | {"DATA_DIR": str(self.data_dir), "DEBUG": "1"}
-        command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", code]
-        done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
-        return done.stdout.decode().split()
+        """Run ``code`` on the server's records; the words that it printed."""
+        return self.records.shell(code).split()
+
+    def begin_anew(self) -> None:
+        """Take all records away but the first. Numbers of the others are not used again."""
+        with closing(sqlite3.connect(self.data_dir / DATABASE, timeout=PATIENCE_S)) as database:
+            database.execute("ATTACH ? AS first", [str(self.data_dir / FIRST)])
+            of_django = "SELECT name FROM first.sqlite_master WHERE type = 'table'"
+            tables = [
+                name for (name,) in database.execute(f"{of_django} AND name NOT LIKE 'sqlite%'")
+            ]
+            steps = [f"DELETE FROM {t}; INSERT INTO {t} SELECT * FROM first.{t};" for t in tables]
+            database.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, "COMMIT;"]))
 
     def let_in(self, is_active: bool) -> None:
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
@@ -116,11 +136,8 @@ def running_server(
     data_dir: Path, *, redis_url: str = "", errors: Path | None = None
 ) -> Iterator[Server]:
     """Start it, wait until it answers, stop it at the end. It writes its errors to ``errors``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+    port = free_port()
+    environment = clean_environment() | {
         "DATA_DIR": str(data_dir),
         "PORT": str(port),
         "REDIS_URL": redis_url,
@@ -128,54 +145,30 @@ def running_server(
         "DEBUG": "1",
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }
-    filled = fill(environment)
     command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
     command += ["--port", str(port), "--ws", "websockets-sansio", "--no-proxy-headers"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning"]
     # A page that reads nothing, on a busy machine for minutes, answers no ping either.
     command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
-    with errors.open("wb") if errors else nullcontext() as stderr:
+    with filled(environment) as facts, errors.open("wb") if errors else nullcontext() as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
+        try:
+            until(lambda: listens(port), f"something listens on port {port}")
+            yield Server(process, port, data_dir, **facts)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
+
+
+@contextmanager
+def filled(environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The first records in ``DATA_DIR``, and the process that made them."""
+    data_dir = Path(environment["DATA_DIR"])
+    make_tables(data_dir)
+    records = Records(environment)
     try:
-        wait_for(port)
-        yield Server(process, port, data_dir, **filled)
+        made = json.loads(records.shell(_FIRST_RECORDS))
+        shutil.copy(data_dir / DATABASE, data_dir / FIRST)
+        yield {"records": records, **made}
     finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
-
-
-def fill(environment: dict[str, str]) -> dict[str, Any]:
-    make_tables(Path(environment["DATA_DIR"]))
-    filled = subprocess.run(
-        [sys.executable, "-m", "tests.dashboard.lib.socket_server"],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    answer: dict[str, Any] = json.loads(filled.stdout)
-    return answer
-
-
-def wait_for(port: int) -> None:
-    until(lambda: listens(port), f"something listens on port {port}")
-
-
-def _fill() -> None:
-    """Make a person who is logged in, a running job and a loading deployment."""
-    import django  # noqa: PLC0415 -- only in the program
-
-    django.setup()
-    from jobs.models import Deployment  # noqa: PLC0415 -- needs Django set up
-    from jobs.queries.hosts import instance_id  # noqa: PLC0415
-    from tests.factories import cookie_of, make_job, make_user  # noqa: PLC0415
-
-    instance_id()
-    cookie = cookie_of(make_user())
-    job = make_job(state="running")
-    deployment = Deployment.objects.create(name="d", host=job.host, job=job, state="loading")
-    json.dump({"cookie": cookie, "job": job.pk, "deployment": deployment.pk}, sys.stdout)
-
-
-if __name__ == "__main__":
-    _fill()
+        records.close()

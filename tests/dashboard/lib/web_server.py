@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.dashboard.lib.socket_server import Server, fill
+from tests.dashboard.lib.socket_server import Server, filled
 from tests.stack import ROOT, clean_environment
 from tests.waiting import PATIENCE_S
 
@@ -38,28 +38,19 @@ def running_web(
     with _listener() as listener:
         port = listener.getsockname()[1]
         environment = _environment(data_dir, port) | {**(environ or {})}
-        facts = fill(environment)
-        process = _served(listener, environment, limits)
-    server = Server(process, port, data_dir, **facts)
-    server.shell(_PERSON)
-    try:
-        yield server
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
+        with filled(environment) as facts, _served(listener, environment, limits) as process:
+            server = Server(process, port, data_dir, **facts)
+            server.shell(_PERSON)
+            yield server
 
 
 @contextlib.contextmanager
 def web_beside(server: Server) -> Iterator[int]:
     """Start another web process of the same dashboard; return its port."""
     with _listener() as listener:
-        port = listener.getsockname()[1]
-        process = _served(listener, _environment(server.data_dir, server.port))
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
+        environment = _environment(server.data_dir, server.port)
+        with _served(listener, environment):
+            yield listener.getsockname()[1]
 
 
 def _listener() -> socket.socket:
@@ -76,11 +67,17 @@ def _environment(data_dir: Path, port: int) -> dict[str, str]:
     }
 
 
+@contextlib.contextmanager
 def _served(
     listener: socket.socket, environment: Mapping[str, str], limits: str = "{}"
-) -> subprocess.Popen[bytes]:
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", _SERVE, str(listener.fileno()), limits]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=(listener.fileno(),))
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=(listener.fileno(),))
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
 
 
 @dataclass
