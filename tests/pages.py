@@ -10,7 +10,7 @@ HOST = "this-computer"
 NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
 
 
-# Addresses by name. Braces are filled with numbers of the tour's records, see `made`.
+# Addresses by name. Braces are filled with numbers of records, see tests/sample_data.py.
 PAGES = {
     "overview": ["/"],
     "login": ["/login/"],

@@ -142,6 +142,11 @@ class Stack:
             self._records = Records(clean_environment() | {"DATA_DIR": str(self.data_dir)})
         return self._records
 
+    @property
+    def cookie(self) -> str:
+        """The header *Cookie* of a new session of its administrator."""
+        return str(self.call("orders.log_in"))
+
     def call(self, function: str, /, **order: Any) -> Any:
         """Call a function of ``tests.bench.inside`` on its records."""
         return self.records.call(f"tests.bench.inside.{function}", **order)

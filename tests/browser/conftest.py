@@ -7,13 +7,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import ARGUMENTS, PATIENCE_MS, WIDE, Complaints, Visitor, own_window
+from tests.browser.lib.visits import ARGUMENTS, PATIENCE_MS, checked, open_window
 from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
 expect.set_options(timeout=PATIENCE_MS)
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
-ORDER = ("test_empty_pages.py", "test_tour.py", "test_every_page.py")
+ORDER = ("test_empty_pages.py", "test_tour.py", "test_tours_pages.py")
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,36 +40,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def visitor(browser: Browser, stack: Stack) -> Visitor:
-    return Visitor(browser, stack)
+def person(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+    """A window of the administrator of the whole dashboard."""
+    with open_window(browser, stack) as window:
+        yield window
 
 
 @pytest.fixture(scope="package")
-def person(visitor: Visitor) -> Iterator[BrowserContext]:
-    with visitor.context(logged_in=True) as context:
-        yield context
-
-
-@pytest.fixture(scope="package")
-def reader(visitor: Visitor) -> Iterator[BrowserContext]:
-    """A window of the administrator in a browser that asks for Chinese."""
-    with visitor.context(logged_in=True, locale="zh-CN") as context:
-        yield context
-
-
-@pytest.fixture(scope="package")
-def inspector(person: BrowserContext) -> Inspector:
-    return Inspector(person)
-
-
-@pytest.fixture(scope="package")
-def chinese_inspector(reader: BrowserContext) -> Inspector:
-    return Inspector(reader)
-
-
-@pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A web server by itself, with a job whose log a test writes."""
+def started_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("viewer") / "data"
     folder.mkdir()
     with running_server(folder) as running:
@@ -77,16 +55,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A web server for the tests of one file, which fill it with records of their own."""
-    folder = tmp_path_factory.mktemp("own") / "data"
-    folder.mkdir()
-    with running_server(folder) as running:
-        yield running
+def server(started_server: Server) -> Server:
+    """A web server by itself, without the records that the tests of another file have made."""
+    started_server.begin_anew()
+    return started_server
+
+
+@pytest.fixture(scope="package")
+def window(browser: Browser, started_server: Server) -> Iterator[BrowserContext]:
+    """A window of the server's user. A new one would load everything anew, for a second."""
+    with open_window(browser, started_server) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="package")
+def inspector(browser: Browser, started_server: Server) -> Iterator[Inspector]:
+    with open_window(browser, started_server) as opened:
+        yield Inspector(opened)
+
+
+@pytest.fixture
+def open_page(window: BrowserContext, server: Server) -> Iterator[Callable[..., Page]]:
+    """A function that opens a page; nothing may be complained of until the test's end."""
+    with checked(window) as opens:
+        yield opens
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()
 
 
 @pytest.fixture
 def log(server: Server) -> Callable[[bytes], int]:
+    """A function that adds to the log of the server's job, which is empty."""
     key = f"job/{server.job}"
     for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
         file.unlink()
@@ -95,23 +97,6 @@ def log(server: Server) -> Callable[[bytes], int]:
 
 
 @pytest.fixture
-def complaints() -> Complaints:
-    """Complaints of the pages of ``open_page``. There must be none at the end."""
-    return Complaints()
-
-
-@pytest.fixture
-def open_page(
-    browser: Browser, server: Server, complaints: Complaints
-) -> Iterator[Callable[..., Page]]:
-    """A function that opens the job's page; nothing may be complained of until the end."""
-    with own_window(browser, server, viewport=WIDE) as context:
-        complaints.listen(context)
-
-        def open_it(fragment: str = "") -> Page:
-            page = context.new_page()
-            page.goto(f"/jobs/{server.job}/{fragment}")
-            return page
-
-        yield open_it
-        assert complaints == []
+def open_log(open_page: Callable[..., Page], server: Server) -> Callable[..., Page]:
+    """A function that opens the page of that job at a fragment."""
+    return lambda fragment="": open_page(f"/jobs/{server.job}/{fragment}")

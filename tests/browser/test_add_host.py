@@ -9,7 +9,7 @@ from tests.browser.lib.checks import settle
 from tests.browser.lib.visits import PHONE, WIDE, axe, too_wide
 from tests.dashboard.lib.http_host import HttpHost
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = pytest.mark.browser
 
 FACTS = {
     "dies": [{"id": number} for number in range(32)],
@@ -19,15 +19,16 @@ FACTS = {
 }
 
 
+ADMIN = "from jobs.models import Account; Account.objects.update(role='admin')"
+
+
 @pytest.fixture
-def page(person):
-    opened = person.new_page()
-    yield opened
-    opened.close()
+def page(open_page, server):
+    server.shell(ADMIN)
+    return open_page("/hosts/add_host/")
 
 
-def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
-    page.goto("/hosts/add_host/")
+def test_the_page_that_is_shown_once_sees_the_host_arrive(page, server):
     page.get_by_label("Name", exact=True).fill("va16-01")
     page.get_by_role("button", name="Add host").click()
 
@@ -41,7 +42,7 @@ def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
     title = page.locator("#arrival h2")
     expect(title).to_have_text("Waiting for va16-01")
 
-    HttpHost(stack.url, key).beat(**FACTS)
+    HttpHost(server.url, key).beat(**FACTS)
 
     expect(title).to_have_text("va16-01 is connected", timeout=30_000)
     # The commands stay as long as the page does.
@@ -51,9 +52,8 @@ def test_the_page_that_is_shown_once_sees_the_host_arrive(page, stack):
     assert key not in page.content()
 
 
-def test_a_commands_button_copies_all_of_it(person, page):
-    person.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto("/hosts/add_host/")
+def test_a_commands_button_copies_all_of_it(window, page):
+    window.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_label("Name", exact=True).fill("va16-02")
     page.get_by_role("button", name="Add host").click()
 

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.browser.lib.checks import Inspector
+from tests.browser.lib.visits import open_window
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -29,19 +30,19 @@ PATHS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def nothing_has_happened(api, person):
-    """Skip on a stack with jobs: its pages are no longer empty."""
+@pytest.fixture(scope="module")
+def looked_at(api, person):
+    """An inspector. Skip on a stack with jobs: its pages are no longer empty."""
     if api.jobs():
         pytest.skip("the stack has jobs already")
+    return Inspector(person)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_an_empty_page_is_whole(inspector, path):
-    assert inspector.faults(path) == []
+def test_an_empty_page_is_whole(looked_at, path):
+    assert looked_at.faults(path) == []
 
 
-@pytest.mark.parametrize("path", ["/login/", "/login/?next=/jobs/"])
-def test_a_stranger_gets_a_whole_page(visitor, path):
-    with visitor.context(logged_in=False) as context:
-        assert Inspector(context).faults(path) == []
+def test_a_stranger_who_wants_a_page_gets_a_whole_one(browser, stack):
+    with open_window(browser, stack, logged_in=False) as stranger:
+        assert Inspector(stranger).faults("/login/?next=/jobs/") == []

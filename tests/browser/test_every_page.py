@@ -1,76 +1,87 @@
-"""Every page with the tour's records: runs after the tour."""
+"""Every page with the records of tests/sample_data.py, and its width however much is on it."""
+
+import json
 
 import pytest
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver
+from playwright.sync_api import expect
 
-from tests.browser.lib import unwell
+from dashboard.pages.shared.columns import RESULTS
 from tests.browser.lib.checks import IN_TURNS, LOOKS, Inspector
+from tests.browser.lib.visits import checked, open_window, too_wide
 from tests.pages import ALL_PATHS, NO_PAGES, PAGES, TURNS
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = pytest.mark.browser
+
+SEED = """
+import json
+from tests import sample_data
+print(json.dumps(sample_data.make(), separators=(",", ":")))
+"""
+# At 1440 px all pages are looked at anyway.
+SIZES = ((1280, 800), (390, 844))
+WIDEST = [
+    *TURNS,
+    "/results/compare/?id=res-{quality}",
+    "/playground/?deployment={deployment}",
+    "/jobs/{silent}/",
+    "/search/?q=deep",
+    "/results/compare/?id=res-{speed}&id=res-{speed2}&id=res-{speed3}&all=1",
+    "/results/res-{single}/",
+    "/jobs/{away}/",
+    "/results/?order=-output_tokens_per_s&stamp=disturbed&stamp=simulated",
+]
+# Numbers of the list in sight, by the heads above them.
+IN_SIGHT = """() => [...document.querySelectorAll(".results thead th")].filter((head) => {
+  const { left, right } = head.getBoundingClientRect();
+  return right - left > 0 && left >= 0 && right <= document.documentElement.clientWidth;
+}).map((head) => head.textContent.trim())"""
+OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
+  (chart) => chart.closest("[hidden]") || chart.querySelector(".main-svg"))"""
 
 
 @pytest.fixture(scope="module")
-def made(toured, person, stack):
-    """Numbers of the tour's records, by their names in PAGES."""
-    stack.shell(f"from {unwell.__name__} import make; make()")
-    ids = {}
-    for job in toured.jobs():
-        ids.setdefault(job["kind"], job["id"])
-        ids["chain"] = job["chain"] or ids.get("chain")
-    for result in toured.ask("results")["results"][::-1]:
-        group = "speed" if result["type"] == "benchmark" else "quality"
-        number = result["id"].removeprefix("res-")
-        ids.setdefault(group, number)
-        ids["speed2" if group == "speed" else group] = number
-    ids["token"] = 1  # one of those that the tests call with
-    ids["person"] = 1
-    firsts = ("source", "endpoint", "level", "prompts", "matrix")
-    ids |= dict.fromkeys(firsts, 1)
-    ids["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
-    page = person.new_page()
-    page.goto(reverse("playground"))
-    chats = page.locator(".list a").evaluate_all("links => links.map((link) => link.href)")
-    page.close()
-    if chats:
-        ids["conversation"] = chats[0].rstrip("/").split("/")[-1]
-    return ids
+def made(server):
+    """Numbers of the records, by their names in PAGES."""
+    return json.loads(server.shell(SEED)[0])
+
+
+@pytest.fixture(scope="module")
+def chinese_window(browser, server):
+    with open_window(browser, server, locale="zh-CN") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def inspectors(inspector, browser, server, chinese_window):
+    """By language, and whether somebody is logged in."""
+    with (
+        open_window(browser, server, logged_in=False) as stranger,
+        open_window(browser, server, logged_in=False, locale="zh-CN") as chinese_stranger,
+    ):
+        yield {
+            ("en", True): inspector,
+            ("zh", True): Inspector(chinese_window),
+            ("en", False): Inspector(stranger),
+            ("zh", False): Inspector(chinese_stranger),
+        }
 
 
 @pytest.mark.parametrize("path", ALL_PATHS)
-def test_a_page_is_whole(inspector, visitor, made, path):
+def test_a_page_is_whole(inspectors, made, path):
     # A filter or a choice shows the same parts again, and is not seen in Chinese.
-    looks = LOOKS if "?" in path else IN_TURNS[TURNS.index(path) % len(IN_TURNS)]["en"]
-    if path == "/login/":
-        with visitor.context(logged_in=False) as context:
-            assert Inspector(context).faults(path, looks=looks) == []
-    else:
-        assert inspector.faults(filled(path, made), looks=looks) == []
+    looks = IN_TURNS[TURNS.index(path) % len(IN_TURNS)] if path in TURNS else {"en": LOOKS}
+    for language, look in looks.items():
+        found = inspectors[language, path != "/login/"].faults(path.format(**made), looks=look)
+        assert found == [], language
 
 
-@pytest.mark.parametrize("path", TURNS)
-def test_a_page_is_whole_in_chinese(chinese_inspector, visitor, made, path):
-    looks = IN_TURNS[TURNS.index(path) % len(IN_TURNS)]["zh"]
-    if path == "/login/":
-        with visitor.context(logged_in=False, locale="zh-CN") as context:
-            assert Inspector(context).faults(path, looks=looks) == []
-    else:
-        assert chinese_inspector.faults(filled(path, made), looks=looks) == []
-
-
-def test_a_browser_that_asks_for_chinese_gets_it(reader):
-    page = reader.new_page()
+def test_a_browser_that_asks_for_chinese_gets_it(chinese_window):
+    page = chinese_window.new_page()
     page.goto("/")
 
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
     page.close()
-
-
-def filled(path, made):
-    """The address, filled with numbers of the tour's records."""
-    if "{conversation}" in path and "conversation" not in made:
-        pytest.skip("no conversation yet")
-    return path.format(**made)
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
@@ -90,3 +101,61 @@ def names(resolver):
             yield from names(pattern)
         elif pattern.name:
             yield pattern.name
+
+
+@pytest.fixture(scope="module")
+def page(window, made):
+    """A page for all addresses: a new one costs a process."""
+    with checked(window) as open_page:
+        yield open_page()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_no_page_scrolls_its_body_sideways(page, made, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    wide = {}
+    # Forms are many, and hold nothing of the data: they are looked at on a phone above.
+    for path in (path for path in WIDEST if width > 390 or not path.startswith("/launch/")):
+        address = path.format(**made)
+        answer = page.goto(address)
+        assert answer.ok, f"{address} answered {answer.status}"
+        page.wait_for_function(OF_CHARTS)
+        if too_wide(page):
+            page.wait_for_timeout(500)  # something may still be drawn
+        if widest := too_wide(page):
+            wide[address] = widest
+
+    assert wide == {}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_at_1280_px_the_list_of_results_shows_every_metric(window, page, language):
+    window.add_cookies([{"name": "django_language", "value": language, "url": window.site.url}])
+    # As wide as a window of 1280 px with a scrollbar leaves it.
+    page.set_viewport_size({"width": 1264, "height": 800})
+
+    page.goto("/results/")
+    window.clear_cookies(name="django_language")
+
+    assert page.locator(".results thead th").count() == len(page.evaluate(IN_SIGHT)) == 13
+    page.set_viewport_size({"width": 1264, "height": 300})
+    page.evaluate("scrollTo(0, 200)")
+    head = page.locator(".results thead th").nth(1)
+    assert head.bounding_box()["y"] == page.locator("header.bar").bounding_box()["height"]
+
+
+def test_a_list_with_all_its_columns_scrolls_inside_itself(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/results/")
+    page.get_by_text("Columns", exact=True).click()
+    for box in page.locator(".choose input[type=checkbox]").all():
+        box.check()
+    page.get_by_role("button", name="Apply", exact=True).click()
+
+    expect(page.locator(".results thead th")).to_have_count(len(RESULTS) + 1)
+    assert not too_wide(page)
+    inner, outer = page.locator(".results .scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert inner > outer
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("button", name="Reset to defaults").click()
+    expect(page.locator(".results thead th")).to_have_count(13)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import settle
-from tests.browser.lib.visits import PHONE, WIDE, axe, checked_page, too_wide
+from tests.browser.lib.visits import PHONE, WIDE, axe, checked, open_window, too_wide
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
@@ -38,8 +38,8 @@ def queue(stack):
 
 @pytest.fixture
 def page(person, queue):
-    with checked_page(person, f"/hosts/{HOST}/queue/", but="409:") as opened:  # of a refused move
-        yield opened
+    with checked(person, but="409:") as open_page:  # of a refused move
+        yield open_page(f"/hosts/{HOST}/queue/")
 
 
 def expect_order(page, numbers):
@@ -131,10 +131,10 @@ def test_what_the_server_refuses_goes_back_with_its_reason(page, stack, queue):
     expect_order(page, queue)
 
 
-def test_without_scripts_the_buttons_are_forms(visitor, stack, queue):
+def test_without_scripts_the_buttons_are_forms(browser, stack, queue):
     urgent, first, second, third, fourth = queue
-    with visitor.context(logged_in=True, java_script_enabled=False) as context:
-        page = context.new_page()
+    with open_window(browser, stack, java_script_enabled=False) as window:
+        page = window.new_page()
         page.goto(f"/hosts/{HOST}/queue/")
         expect(page.locator("[data-grip]").first).to_be_hidden()
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from jobs.kinds import KINDS
-from tests.browser.lib.visits import PHONE, own_window
+from tests.browser.lib.visits import PHONE, checked
 
 pytestmark = pytest.mark.browser
 
@@ -32,10 +32,12 @@ IS_HIT = """(button) => {
 
 
 @pytest.fixture(scope="module")
-def page(browser, own_server):
-    own_server.shell(SEED)
-    with own_window(browser, own_server, viewport={"width": 1280, "height": 800}) as context:
-        yield context.new_page()
+def page(window, server):
+    server.shell(SEED)
+    with checked(window) as open_page:
+        opened = open_page()
+        opened.set_viewport_size({"width": 1280, "height": 800})
+        yield opened
 
 
 def test_the_launch_button_is_always_visible(page):

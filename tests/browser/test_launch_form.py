@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import AXE, RUN_AXE, checked_window
+from tests.browser.lib.visits import axe
 
 pytestmark = pytest.mark.browser
 
@@ -33,26 +33,17 @@ print(*made)
 
 
 @pytest.fixture(scope="module")
-def served(own_server):
+def served(server):
     """Numbers, as texts: the large server, the small one, the benchmark."""
-    return own_server.shell(SERVED)
+    return server.shell(SERVED)
 
 
 @pytest.fixture
-def open_form(browser, own_server):
-    with checked_window(browser, own_server) as context:
-
-        def open_it(kind, query=""):
-            page = context.new_page()
-            page.goto(f"/launch/{kind}/{query}")
-            return page
-
-        yield open_it
+def open_form(open_page):
+    return lambda kind, query="": open_page(f"/launch/{kind}/{query}")
 
 
-def test_a_wrong_value_is_marked_while_typing(
-    open_form,
-):
+def test_a_wrong_value_is_marked_while_typing(open_form):
     page = open_form("benchmark")
     field = page.get_by_label(re.compile("^Requests"))
     field.focus()
@@ -67,8 +58,7 @@ def test_a_wrong_value_is_marked_while_typing(
     wrong = field.evaluate(LOOK)
     assert wrong[0] == wrong[1]  # the edge and the ring around it have one colour, and it is red
     assert wrong[1] != right[1]
-    page.evaluate(AXE.read_text())
-    assert page.evaluate(RUN_AXE) == []
+    assert axe(page) == []
 
     field.fill("3")
 

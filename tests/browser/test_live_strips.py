@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import until
-from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -77,14 +76,8 @@ LAYOUT = """() => {
 
 
 @pytest.fixture(scope="module")
-def made(own_server):
-    return own_server.shell(SEED)
-
-
-@pytest.fixture
-def page(browser, own_server):
-    with checked_window(browser, own_server) as context:
-        yield context.new_page()
+def made(server):
+    return server.shell(SEED)
 
 
 def tell(server, job, **points):
@@ -96,13 +89,13 @@ def titles(page):
     return [text for text in texts if text in TITLES]
 
 
-def test_the_chart_moves_before_the_first_answer(page, own_server, made):
+def test_the_chart_moves_before_the_first_answer(page, server, made):
     job = made[0]
-    tell(own_server, job, client=[(0, {"sent": 0, "done": 0, "failed": 0, "level": 0})])
+    tell(server, job, client=[(0, {"sent": 0, "done": 0, "failed": 0, "level": 0})])
     page.goto(f"/jobs/{job}/")
     until(page, lambda: page.evaluate(DRAWN).get("in_flight") == [0])
 
-    tell(own_server, job, client=[(1, {"sent": 4, "done": 0, "failed": 0, "level": 4})])
+    tell(server, job, client=[(1, {"sent": 4, "done": 0, "failed": 0, "level": 4})])
 
     until(page, lambda: page.evaluate(DRAWN).get("in_flight") == [0, 4])
     assert page.evaluate(DRAWN)["done"] == [0, 0]
@@ -110,10 +103,10 @@ def test_the_chart_moves_before_the_first_answer(page, own_server, made):
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("concurrency 4")
 
 
-def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
+def test_strips_share_a_time_axis_and_have_switches(page, server, made):
     job = made[1]
-    own_server.shell(STEPS.format(job=job))
-    tell(own_server, job, engine=ENGINE, client=CLIENT, dies=DIES)
+    server.shell(STEPS.format(job=job))
+    tell(server, job, engine=ENGINE, client=CLIENT, dies=DIES)
     page.goto(f"/jobs/{job}/")
     until(page, lambda: titles(page) == TITLES)
 
@@ -136,7 +129,7 @@ def test_strips_share_a_time_axis_and_have_switches(page, own_server, made):
     assert "KV cache, %" not in titles(page)
     expect(switches.filter(has_text="KV cache")).to_have_attribute("aria-pressed", "false")
 
-    tell(own_server, job, engine=[(20, ENGINE[-1][1])])
+    tell(server, job, engine=[(20, ENGINE[-1][1])])
     until(page, lambda: len(page.evaluate(DRAWN)["running"]) == 21)
     assert "KV cache, %" not in titles(page)  # later points do not show the strip again
     switches.filter(has_text="KV cache").click()

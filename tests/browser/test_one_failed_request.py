@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.lib.checks import until
 from tests.browser.lib.log_panel import lines, row
 from tests.browser.lib.measured import SEED
-from tests.browser.lib.visits import WIDE, own_window
+from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
 
@@ -17,10 +17,10 @@ CHART_FILES = ("plotly-cartesian.min.js", "js/charts.js", "js/lib/escape.js", "j
 
 
 @pytest.fixture
-def window(browser, server):
-    """A window of a logged-in person, whose pages may complain."""
-    with own_window(browser, server, viewport=WIDE) as context:
-        yield context
+def open_page(window, server):
+    """Pages may complain."""
+    with checked(window, but="") as opens:
+        yield opens
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +45,18 @@ def fail_once(window, part, *, status=0):
 
 
 @pytest.mark.parametrize("status", [0, 503])
-def test_a_chart_is_drawn_although_its_template_failed_once(window, result, status):
+def test_a_chart_is_drawn_although_its_template_failed_once(window, open_page, result, status):
     failed = fail_once(window, "plotly-template", status=status)
-    page = window.new_page()
-    page.goto(result)
+    page = open_page(result)
 
     expect(page.locator("#throughput .main-svg").first).to_be_attached()
     assert failed
 
 
 @pytest.mark.parametrize("file", CHART_FILES)
-def test_a_page_loads_again_after_a_script_failed_once(window, result, file):
+def test_a_page_loads_again_after_a_script_failed_once(window, open_page, result, file):
     failed = fail_once(window, file)
-    page = window.new_page()
-    page.goto(result, wait_until="commit")
+    page = open_page(result, wait_until="commit")
 
     expect(page.locator("#throughput .main-svg").first).to_be_attached()
     expect(page.locator("#unloaded")).to_be_hidden()
@@ -79,21 +77,21 @@ def test_a_page_with_typed_text_does_not_load_again(window):
     expect(field).to_have_value("mine")
 
 
-def test_charts_do_not_wait_for_a_font_that_never_comes(window, result):
+def test_charts_do_not_wait_for_a_font_that_never_comes(window, open_page, result):
     window.route(re.compile("woff2"), lambda _route: None)
-    page = window.new_page()
-    page.goto(result, wait_until="commit")
+    page = open_page(result, wait_until="commit")
 
     expect(page.locator("#throughput .main-svg").first).to_be_attached()
 
 
 @pytest.mark.parametrize("status", [0, 503])
 @pytest.mark.parametrize("part", ["/log/index", "/log/steps", "/log/folds", "&framed=1"])
-def test_a_log_is_shown_although_a_request_failed_once(window, server, log, part, status):
+def test_a_log_is_shown_although_a_request_failed_once(
+    window, open_page, server, log, part, status
+):
     log(BARS + lines(7, 100_000))
     failed = fail_once(window, part, status=status)
-    page = window.new_page()
-    page.goto(f"/jobs/{server.job}/")
+    page = open_page(f"/jobs/{server.job}/")
     row(page, 100_000).wait_for()
     page.locator("#log-line").fill("2")
     page.locator("#log-line").press("Enter")
@@ -102,29 +100,28 @@ def test_a_log_is_shown_although_a_request_failed_once(window, server, log, part
     assert failed
 
 
-def test_warnings_of_an_ended_log_are_counted_although_the_search_failed_once(window, server, log):
+def test_warnings_of_an_ended_log_are_counted_although_the_search_failed_once(
+    window, open_page, server, log
+):
     log(lines(1, 5) + b"WARNING: hot\n")
     server.set_state("succeeded")
     failed = fail_once(window, "search?warnings=1", status=429)
-    page = window.new_page()
-    page.goto(f"/jobs/{server.job}/")
+    page = open_page(f"/jobs/{server.job}/")
     expect(page.locator("[data-log=warnings]")).to_have_text("1")
     server.set_state("running")
     assert failed
 
 
-def test_the_bar_names_the_wait_until_the_dashboard_answers(window, result):
+def test_the_bar_names_the_wait_until_the_dashboard_answers(window, open_page, result):
     window.route(re.compile("plotly-template"), lambda route: route.abort("connectionreset"))
-    page = window.new_page()
-    page.goto(result)
+    page = open_page(result)
 
     expect(page.locator("#live")).to_contain_text("no answer, retrying in")
 
 
-def test_a_part_that_htmx_reads_is_asked_for_again(window):
+def test_a_part_that_htmx_reads_is_asked_for_again(window, open_page):
     failed = fail_once(window, "/search/list", status=503)
-    page = window.new_page()
-    page.goto("/")
+    page = open_page("/")
     page.locator("#search").fill("nowhere")
 
     expect(page.locator("#found")).to_contain_text("No matches.")
@@ -151,8 +148,7 @@ def with_parts(window, method, count, *, failing):
         route.fulfill(status=503 if len(asked) <= failing else 200, body="here")
 
     window.route("**/added/", answer)
-    page = window.new_page()
-    page.goto("/")
+    page = open_page("/")
     page.evaluate(ADD, [f"hx-{method}", count])
     until(page, lambda: len(asked) == count)
     return page, asked
@@ -181,9 +177,8 @@ def test_a_check_on_a_host_is_not_asked_for_again(window):
     assert asked == ["POST"]
 
 
-def test_an_error_of_ours_is_not_taken_for_the_network(window):
-    page = window.new_page()
-    page.goto("/")
+def test_an_error_of_ours_is_not_taken_for_the_network(open_page):
+    page = open_page("/")
 
     said = page.evaluate("""async () => {
       const app = document.querySelector("script[src*='js/app.']").src;
@@ -195,10 +190,9 @@ def test_an_error_of_ours_is_not_taken_for_the_network(window):
     assert said == "ours"
 
 
-def test_scrolling_counts_while_the_panel_changes_its_size(window, server, log):
+def test_scrolling_counts_while_the_panel_changes_its_size(open_page, server, log):
     log(lines(1, 5000))
-    page = window.new_page()
-    page.goto(f"/jobs/{server.job}/")
+    page = open_page(f"/jobs/{server.job}/")
     row(page, 5000).wait_for()
 
     page.evaluate("""() => {

@@ -4,7 +4,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.log_panel import row
-from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -22,13 +21,10 @@ IN_ROWS = """() =>
 
 
 @pytest.fixture
-def page(browser, own_server):
-    key = f"deployment/{own_server.deployment}"
-    own_server.logs.append(key, own_server.logs.size(key), LOG[own_server.logs.size(key) :])
-    with checked_window(browser, own_server) as context:
-        opened = context.new_page()
-        opened.goto(f"/deployments/{own_server.deployment}/")
-        yield opened
+def page(open_page, server):
+    key = f"deployment/{server.deployment}"
+    server.logs.append(key, server.logs.size(key), LOG[server.logs.size(key) :])
+    return open_page(f"/deployments/{server.deployment}/")
 
 
 def test_own_requests_are_hidden_and_counted_but_errors_show(page):
@@ -64,7 +60,7 @@ def test_a_download_has_all_of_them(page, link):
     assert download.value.path().read_bytes() == LOG
 
 
-def test_own_requests_never_flash_while_following(page, own_server):
+def test_own_requests_never_flash_while_following(page, server):
     """Each frame is looked at while requests come one by one, and then a line of the server's."""
     expect(row(page, SECOND + 1)).to_be_visible()
     page.evaluate(
@@ -78,9 +74,9 @@ def test_own_requests_never_flash_while_following(page, own_server):
           look();
         }"""
     )
-    key = f"deployment/{own_server.deployment}"
+    key = f"deployment/{server.deployment}"
     for data in (*ASKED * 6, b"INFO: the last word\n"):
-        own_server.logs.append(key, own_server.logs.size(key), data)
+        server.logs.append(key, server.logs.size(key), data)
         page.wait_for_timeout(150)
 
     expect(row(page, SECOND + 2 + 12)).to_contain_text("the last word")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import PHONE, own_window
+from tests.browser.lib.visits import PHONE, checked
 
 pytestmark = pytest.mark.browser
 
@@ -17,14 +17,16 @@ Account.objects.update(role="admin")
 
 
 @pytest.fixture(scope="module")
-def page(browser, own_server):
-    own_server.shell(SEED)
-    with own_window(browser, own_server, viewport=PHONE) as context:
-        yield context.new_page()
+def page(window, server):
+    server.shell(SEED)
+    with checked(window) as open_page:
+        opened = open_page()
+        opened.set_viewport_size(PHONE)
+        yield opened
 
 
-def test_search_and_language_are_in_the_bar(page, own_server):
-    page.goto(f"/jobs/{own_server.job}/")
+def test_search_and_language_are_in_the_bar(page, server):
+    page.goto(f"/jobs/{server.job}/")
     bar = page.locator("header.bar")
     right = bar.locator(".who").bounding_box()
 
@@ -33,13 +35,13 @@ def test_search_and_language_are_in_the_bar(page, own_server):
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
     bar.get_by_role("button", name="EN: switch to English").click()
     bar.get_by_role("link", name="Search").click()
-    expect(page).to_have_url(f"http://127.0.0.1:{own_server.port}/search/")
+    expect(page).to_have_url(f"{server.url}/search/")
     expect(page.get_by_role("searchbox")).to_be_visible()
 
 
 @pytest.mark.parametrize("kind", ["job", "deployment"])
-def test_the_state_stands_before_the_actions(page, own_server, kind):
-    page.goto(f"/{kind}s/{getattr(own_server, kind)}/")
+def test_the_state_stands_before_the_actions(page, server, kind):
+    page.goto(f"/{kind}s/{getattr(server, kind)}/")
 
     title, state, actions = (
         page.locator(f"#{kind}-head {part}").bounding_box()["y"]

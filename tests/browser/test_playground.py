@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, chat_engine, delta
 from tests.browser.lib.checks import until
-from tests.browser.lib.visits import checked_window
 
 pytestmark = pytest.mark.browser
 
@@ -34,22 +33,14 @@ def engine():
 
 
 @pytest.fixture
-def deployments(own_server, engine):
-    return own_server.shell(SEED.format(url=engine.url))
+def deployments(server, engine):
+    return server.shell(SEED.format(url=engine.url))
 
 
 @pytest.fixture
-def window(browser, own_server):
-    with checked_window(browser, own_server) as context:
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        yield context
-
-
-@pytest.fixture
-def page(window, deployments):
-    opened = window.new_page()
-    opened.goto(f"/playground/?deployment={deployments[0]}")
-    return opened
+def page(window, open_page, deployments):
+    window.grant_permissions(["clipboard-read", "clipboard-write"])
+    return open_page(f"/playground/?deployment={deployments[0]}")
 
 
 def ask(page, text="Hello"):
@@ -280,10 +271,9 @@ def test_a_draft_outlasts_a_reload(page, engine):
     expect(page.get_by_label("Message")).to_have_value("")
 
 
-def test_what_one_tab_asks_appears_in_the_other(page, engine, window):
+def test_what_one_tab_asks_appears_in_the_other(page, engine, open_page):
     answered(page, engine, "One.")
-    other = window.new_page()
-    other.goto(page.url)
+    other = open_page(page.url)
 
     engine.say(delta(content="Two"))
     page.get_by_label("Message").fill("And now?")
@@ -330,10 +320,10 @@ def test_an_error_below_a_long_question_is_in_sight(page, engine):
     assert note["y"] > 0
 
 
-def test_a_chat_of_another_person_is_rendered_and_read_only(page, engine, own_server):
+def test_a_chat_of_another_person_is_rendered_and_read_only(page, engine, server):
     answered(page, engine, CODE.format(n=1))
     number = page.url.rstrip("/").rpartition("/")[2]
-    own_server.shell(
+    server.shell(
         "from jobs.models import Account, Conversation\n"
         "from django.contrib.auth.models import User\n"
         "Account.objects.update(role='admin')\n"

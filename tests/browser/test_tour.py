@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from dashboard.text.formatting import THIN
 from jobs.logstore import unframe
 from tests.api import until
-from tests.browser.lib.visits import log_in
+from tests.browser.lib.visits import log_in, open_window
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 
@@ -32,9 +32,10 @@ ACCURACY = """() => {
 
 
 @pytest.fixture(scope="module")
-def page(visitor):
-    with visitor.page(logged_in=False) as opened:
-        yield opened
+def page(browser, stack):
+    with open_window(browser, stack, logged_in=False) as window:
+        yield window.new_page()
+    assert window.complaints == []
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import WIDE, checked_window, own_window
+from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
 
@@ -32,9 +32,9 @@ PIPELINE = "/models/deepseek-r1/pipelines/pytorch/"
 
 
 @pytest.fixture(scope="module")
-def served(own_server):
+def served(server):
     """Numbers, as texts: a server with a long context, one with a short one, an endpoint."""
-    return own_server.shell(RECORDS)
+    return server.shell(RECORDS)
 
 
 class Held:
@@ -84,28 +84,24 @@ class Held:
             route.abort("connectionreset")
 
 
-@pytest.fixture
-def open_held(browser, own_server, served):
-    with checked_window(browser, own_server) as context:
+def held(opens):
+    def open_it(path, query=""):
+        page = opens(path + query)
+        return page, Held(page, re.escape(path))
 
-        def open_it(path, query=""):
-            page = context.new_page()
-            page.goto(path + query)
-            return page, Held(page, re.escape(path))
-
-        yield open_it
+    return open_it
 
 
 @pytest.fixture
-def open_failing(browser, own_server, served):
-    with own_window(browser, own_server, viewport=WIDE) as context:
+def open_held(open_page, served):
+    return held(open_page)
 
-        def open_it(path, query=""):
-            page = context.new_page()
-            page.goto(path + query)
-            return page, Held(page, re.escape(path))
 
-        yield open_it
+@pytest.fixture
+def open_failing(window, served):
+    """Pages may complain of a failed request."""
+    with checked(window, but="") as opens:
+        yield held(opens)
 
 
 def type_with_a_late_answer(page, held, field, first, rest):

@@ -15,7 +15,7 @@ from jobs.kinds import KINDS
 from jobs.queries.jobs.job_page import TOUR_KINDS
 from tests.api import until
 from tests.browser.lib.checks import Inspector
-from tests.browser.lib.visits import Visitor
+from tests.browser.lib.visits import open_window
 from tests.simulated import LARGE, NAME, SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.simulated, pytest.mark.in_order]
@@ -60,21 +60,17 @@ def host(simulated, request):
 
 
 @pytest.fixture(scope="module")
-def guest(browser, host):
-    return Visitor(browser, host.stack)
+def page(browser, host):
+    with open_window(browser, host.stack) as window:
+        yield window.new_page()
+    assert window.complaints == []
 
 
 @pytest.fixture(scope="module")
-def page(guest):
-    with guest.page() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def inspectors(guest):
-    with ExitStack() as stack:
+def inspectors(browser, host):
+    with ExitStack() as ends:
         yield {
-            locale: Inspector(stack.enter_context(guest.context(logged_in=True, locale=locale)))
+            locale: Inspector(ends.enter_context(open_window(browser, host.stack, locale=locale)))
             for locale in LOOKS
         }
 

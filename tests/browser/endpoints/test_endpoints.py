@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, chat_engine, delta
-from tests.browser.lib.visits import WIDE, Complaints, axe, own_window
+from tests.browser.lib.visits import axe
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
 pytestmark = pytest.mark.browser
@@ -48,27 +48,13 @@ Endpoint.objects.update(archived_at=now())
 """
 
 
-@pytest.fixture
-def complaints():
-    return Complaints()
-
-
-@pytest.fixture
-def page(browser, own_server, complaints):
-    """A page that complains of nothing but what a test takes."""
-    with own_window(browser, own_server, viewport=WIDE) as context:
-        complaints.listen(context)
-        yield context.new_page()
-    assert complaints == []
-
-
 def save(page):
     page.get_by_role("button", name="Check and save").click()
 
 
-def test_an_endpoint_is_saved_checked_and_measured(page, own_server, complaints):
+def test_an_endpoint_is_saved_checked_and_measured(page, server, window):
     with engine(KEY) as served:
-        own_server.shell(READY.format(key=KEY, url=served.url))
+        server.shell(READY.format(key=KEY, url=served.url))
         page.goto("/endpoints/add/")
         typed = {"name": "H800, DeepSeek-R1", "url": f"{served.url}/v1", "device": "8 × H800"}
         for field, value in {**typed, "devices": "8"}.items():
@@ -80,10 +66,10 @@ def test_an_endpoint_is_saved_checked_and_measured(page, own_server, complaints)
         expect(page.locator("#url-hint")).to_contain_text("may not be called")
         expect(page.locator("#device")).to_have_value("8 × H800")
         assert axe(page) == []
-        assert [each[:4] for each in complaints.take()] == ["422:"]
+        assert [each[:4] for each in window.complaints.take()] == ["422:"]
         assert served.asked == []
 
-        own_server.shell(PERMIT.format(url=served.url))
+        server.shell(PERMIT.format(url=served.url))
         save(page)
 
         page.wait_for_url(re.compile(r"/endpoints/\d+/"))
@@ -99,7 +85,7 @@ def test_an_endpoint_is_saved_checked_and_measured(page, own_server, complaints)
 
         number = re.search(r"/endpoints/(\d+)/", page.url)[1]
         launch_quick_look(page, number)
-        assert own_server.shell(RUNS) == [number, "1", number, "4"]
+        assert server.shell(RUNS) == [number, "1", number, "4"]
 
 
 def launch_quick_look(page, number):
@@ -129,9 +115,9 @@ def part(turn, name):
     return turn.locator(f"[data-part={name}]")
 
 
-def test_a_chat_with_an_endpoint_is_whole_and_outlasts_it(page, own_server, complaints):
+def test_a_chat_with_an_endpoint_is_whole_and_outlasts_it(page, server, window):
     with chat_engine() as served:
-        (number,) = own_server.shell(MADE.format(key=KEY, url=served.url))
+        (number,) = server.shell(MADE.format(key=KEY, url=served.url))
         page.goto(f"/playground/?deployment=endpoint:{number}")
         expect(page.get_by_label("Deployment or endpoint")).to_have_value(f"endpoint:{number}")
         expect(page.locator("#chat-sim")).to_have_text("external, 8 × H800")
@@ -160,7 +146,7 @@ def test_a_chat_with_an_endpoint_is_whole_and_outlasts_it(page, own_server, comp
         served.end()
         assert KEY not in page.content()
 
-    own_server.shell(ARCHIVE)
+    server.shell(ARCHIVE)
     page.reload()
     expect(part(page.locator("[data-turn]").last, "answer")).to_have_text("Five")
     expect(page.locator("#chat-state")).to_contain_text("archived")
@@ -168,4 +154,4 @@ def test_a_chat_with_an_endpoint_is_whole_and_outlasts_it(page, own_server, comp
     page.get_by_label("Message").fill("Still there?")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#problem")).to_contain_text("This endpoint is archived")
-    assert [each[:4] for each in complaints.take()] == ["422:"]
+    assert [each[:4] for each in window.complaints.take()] == ["422:"]

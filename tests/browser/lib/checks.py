@@ -6,7 +6,7 @@ from typing import Literal
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from tests.browser.lib.visits import PATIENCE_MS, PHONE, WIDE, Complaints, axe, too_wide
+from tests.browser.lib.visits import PATIENCE_MS, PHONE, WIDE, axe, too_wide
 from tests.waiting import PATIENCE_S
 
 SIZES = {"1440 px": WIDE, "390 px": PHONE}
@@ -38,8 +38,7 @@ class Inspector:
     """Looks at one address after another, in a page that it keeps: a new one costs a process."""
 
     def __init__(self, context: BrowserContext) -> None:
-        self._complaints = Complaints()
-        self._complaints.listen(context)
+        self._complaints = context.complaints
         self._page = context.new_page()
         self._open: set[Request] = set()
         # Its handlers are functions: it writes attributes to them.

@@ -1,6 +1,6 @@
 """Visits to pages, and the complaints of the browser."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,15 @@ WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.client
 
 
 class Complaints(list[str]):
-    """Complaints of a context's pages: console, exceptions, policy, failed requests."""
+    """Complaints of a window's pages: console, exceptions, policy, failed requests."""
 
-    def listen(self, context: BrowserContext) -> None:
-        context.add_init_script(NOTE_VIOLATIONS)
-        context.on("console", lambda message: self._printed(message.type, message.text))
-        context.on("weberror", lambda error: self.append(f"exception: {error.error}"))
-        context.on("response", self._answered)
-        context.on("requestfailed", self._failed)
+    def __init__(self, window: BrowserContext) -> None:
+        super().__init__()
+        window.add_init_script(NOTE_VIOLATIONS)
+        window.on("console", lambda message: self._printed(message.type, message.text))
+        window.on("weberror", lambda error: self.append(f"exception: {error.error}"))
+        window.on("response", self._answered)
+        window.on("requestfailed", self._failed)
 
     def take(self) -> list[str]:
         taken, self[:] = list(self), []
@@ -66,69 +67,46 @@ class Complaints(list[str]):
             self.append(f"{request.failure}: {request.url}")
 
 
-class Visitor:
-    def __init__(self, browser: Browser, stack: Stack) -> None:
-        self._browser = browser
-        self._stack = stack
-        self._session: Any = None
-
-    @contextmanager
-    def context(self, *, logged_in: bool, **options: Any) -> Iterator[BrowserContext]:
-        options.setdefault("viewport", WIDE)
-        if logged_in:
-            options["storage_state"] = self._logged_in()
-        with self._browser.new_context(base_url=self._stack.url, **options) as context:
-            context.set_default_timeout(PATIENCE_MS)
-            yield context
-
-    @contextmanager
-    def page(self, *, logged_in: bool = True, **options: Any) -> Iterator[Page]:
-        """A page of a window of its own, which must complain of nothing until it closes."""
-        complaints = Complaints()
-        with self.context(logged_in=logged_in, **options) as context:
-            complaints.listen(context)
-            yield context.new_page()
-        assert complaints == []
-
-    def _logged_in(self) -> Any:
-        if self._session is None:
-            with self.context(logged_in=False) as context:
-                log_in(context.new_page())
-                self._session = context.storage_state()
-        return self._session
+@contextmanager
+def open_window(
+    browser: Browser, site: Server | Stack | None = None, *, logged_in: bool = True, **options: Any
+) -> Iterator[BrowserContext]:
+    """A wide window of the user of ``site``, with the ``complaints`` of its pages."""
+    options = {"viewport": WIDE, "base_url": site and site.url, **options}
+    with browser.new_context(**options) as window:
+        window.set_default_timeout(PATIENCE_MS)
+        window.complaints, window.site = Complaints(window), site
+        if site and logged_in:
+            name, _, value = site.cookie.partition("=")
+            window.add_cookies([{"name": name, "value": value, "url": site.url}])
+        yield window
 
 
 @contextmanager
-def checked_page(context: BrowserContext, path: str = "", *, but: str = "-") -> Iterator[Page]:
-    """A page of a window; nothing may be complained of but what begins with ``but``."""
-    complaints = Complaints()
-    complaints.listen(context)
-    page = context.new_page()
-    if path:
-        page.goto(path)
-    yield page
-    page.close()
-    assert [complaint for complaint in complaints if not complaint.startswith(but)] == []
+def checked(window: BrowserContext, *, but: str = "-") -> Iterator[Callable[..., Page]]:
+    """Return a function that opens pages in a window, which outlives them with all that it loaded.
 
+    Nothing may be complained of but what begins with ``but``.
+    """
+    cookies = window.cookies()
+    window.complaints.clear()
 
-@contextmanager
-def own_window(browser: Browser, server: Server, **options: Any) -> Iterator[BrowserContext]:
-    """A window in which the user of ``server`` is logged in. Its addresses may be relative."""
-    name, value = server.cookie.split("=", 1)
-    with browser.new_context(base_url=server.url, **options) as context:
-        context.set_default_timeout(PATIENCE_MS)
-        context.add_cookies([{"name": name, "value": value, "url": server.url}])
-        yield context
+    def open_page(path: str = "", **options: Any) -> Page:
+        page = window.new_page()
+        if len(window.pages) == 1:
+            storage = {"origin": window.site.url, "storageTypes": "local_storage"}
+            window.new_cdp_session(page).send("Storage.clearDataForOrigin", storage)
+        if path:
+            page.goto(path, **options)
+        return page
 
-
-@contextmanager
-def checked_window(browser: Browser, server: Server) -> Iterator[BrowserContext]:
-    """A wide :func:`own_window`, whose pages must complain of nothing until it closes."""
-    complaints = Complaints()
-    with own_window(browser, server, viewport=WIDE) as context:
-        complaints.listen(context)
-        yield context
-    assert complaints == []
+    yield open_page
+    for page in window.pages:
+        page.close()
+    window.unroute_all()
+    window.clear_cookies()
+    window.add_cookies(cookies)
+    assert [each for each in window.complaints if not each.startswith(but)] == []
 
 
 def log_in(page: Page) -> None:

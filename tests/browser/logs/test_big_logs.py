@@ -54,10 +54,10 @@ def go_to(page, text):
     page.locator("#log-line").press("Enter")
 
 
-def test_a_million_line_log_opens_at_its_end(log, open_page, million):
+def test_a_million_line_log_opens_at_its_end(log, open_log, million):
     log(million)
     sizes = []
-    page = open_page("#")
+    page = open_log("#")
     page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     page.reload()
     row(page, MILLION).wait_for()
@@ -82,10 +82,10 @@ def test_a_million_line_log_opens_at_its_end(log, open_page, million):
     page.locator(".l.bad.at[data-line='777777']").wait_for()
 
 
-def test_a_log_search_counts_the_same_matches_as_grep(log, open_page, million, server):
+def test_a_log_search_counts_the_same_matches_as_grep(log, open_log, million, server):
     log(million)
     path = server.logs.path(f"job/{server.job}")
-    page = open_page()
+    page = open_log()
     row(page, MILLION).wait_for()
     field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
     for text, option in (("loss 0.12", "-cF"), ("ready", "-cF"), ("step 7+ ", "-cE")):
@@ -107,9 +107,9 @@ def test_a_log_search_counts_the_same_matches_as_grep(log, open_page, million, s
     page.locator(".l[data-line='499990'] mark.now").wait_for()
 
 
-def test_a_link_names_a_range_of_lines(log, open_page):
+def test_a_link_names_a_range_of_lines(log, open_log):
     log(lines(1, 50_000))
-    page = open_page("#L40010-L40013")
+    page = open_log("#L40010-L40013")
     page.locator(".l.at").nth(3).wait_for()
     marked = page.locator(".l.at").evaluate_all("rows => rows.map((row) => row.dataset.line)")
     assert marked == ["40010", "40011", "40012", "40013"]
@@ -156,14 +156,14 @@ def shown_by_a_terminal(text):
     return [row.rstrip() for row in screen.display if row.strip()]
 
 
-def test_three_redrawn_progress_bars_show_as_three_lines(log, open_page):
+def test_three_redrawn_progress_bars_show_as_three_lines(log, open_log):
     text = "start\n" + draw_bars(10_000) + "ready\n"
     wanted = shown_by_a_terminal(text)
     assert len(wanted) == 5
     whole = text.encode()
     cut = len(whole) // 3
     log(whole[:cut])
-    page = open_page()
+    page = open_log()
     page.locator(".logrows .l").nth(3).wait_for()
     for start in range(cut, len(whole), 100_000):
         log(whole[start : min(len(whole), start + 100_000)])
@@ -184,9 +184,9 @@ OWN_TEXTS = """rows => rows.map((row) => {
 })"""
 
 
-def test_thirty_seconds_offline_lose_and_repeat_no_line(log, open_page, complaints):
+def test_thirty_seconds_offline_lose_and_repeat_no_line(log, open_log, window):
     log(lines(1, 20))
-    page = open_page()
+    page = open_log()
     row(page, 20).wait_for()
     network = page.context.new_cdp_session(page)
     state = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
@@ -201,7 +201,7 @@ def test_thirty_seconds_offline_lose_and_repeat_no_line(log, open_page, complain
     log(lines(written + 1, written + 1))
     row(page, written + 1).wait_for()
 
-    assert all("ERR_INTERNET_DISCONNECTED" in each for each in complaints.take())
+    assert all("ERR_INTERNET_DISCONNECTED" in each for each in window.complaints.take())
 
     rows = {}
     page.hover("[data-log=scroller]")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.lib.log_panel import IN_SIGHT, in_sight, lines, row
-from tests.browser.lib.visits import AXE, PHONE, RUN_AXE, WIDE
+from tests.browser.lib.visits import PHONE, WIDE, axe
 
 pytestmark = pytest.mark.browser
 
@@ -17,9 +17,9 @@ FAILED_AT_77 = """document.addEventListener("readystatechange", () => {
 });"""
 
 
-def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
+def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_log):
     log(lines(1, 5000))
-    page = open_page()
+    page = open_log()
     row(page, 5000).wait_for()
     assert page.evaluate(IN_SIGHT)[-1] == 5000
 
@@ -29,9 +29,9 @@ def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_page):
     assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
 
 
-def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_page):
+def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_log):
     log(lines(1, 5000))
-    page = open_page()
+    page = open_log()
     row(page, 5000).wait_for()
     page.hover("[data-log=scroller]")
     page.mouse.wheel(0, -400)
@@ -48,9 +48,9 @@ def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_page):
     assert page.evaluate(IN_SIGHT)[-1] == 5012
 
 
-def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_page):
+def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_log):
     log(lines(1, 300_000))
-    page = open_page("#L123456")
+    page = open_log("#L123456")
     row(page, 123_456).wait_for()
     assert 123_456 in page.evaluate(IN_SIGHT)
 
@@ -66,9 +66,9 @@ def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_page):
     in_sight(page, is_at_end)
 
 
-def test_a_log_opens_at_the_line_that_ended_its_job(log, open_page):
+def test_a_log_opens_at_the_line_that_ended_its_job(log, open_log):
     log(lines(1, 9000))
-    page = open_page()
+    page = open_log()
     row(page, 9000).wait_for()
     page.evaluate("""() => {
       const link = document.createElement("a");
@@ -86,9 +86,9 @@ def test_a_log_opens_at_the_line_that_ended_its_job(log, open_page):
     page.locator(".l.at[data-line='77']").wait_for()
 
 
-def test_every_line_passes_once_while_scrolling_up(log, open_page):
+def test_every_line_passes_once_while_scrolling_up(log, open_log):
     log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 60)) for n in range(1, 3001)))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     page.hover("[data-log=scroller]")
     shown = page.evaluate(IN_SIGHT)
@@ -101,10 +101,10 @@ def test_every_line_passes_once_while_scrolling_up(log, open_page):
         shown = now
 
 
-def test_what_a_job_prints_never_becomes_html(log, open_page):
+def test_what_a_job_prints_never_becomes_html(log, open_log):
     log(b"<b>bold</b><img src=x onerror=alert(1)>\n\x1b[31m<script>\x1b[0m&amp;\n")
     log("a\u202eb\u2066c\x9b31m\x1b]0;title\x07\x1b[2J\x1b[H!\n".encode())
-    page = open_page()
+    page = open_log()
     dialogs = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
 
@@ -117,9 +117,9 @@ def test_what_a_job_prints_never_becomes_html(log, open_page):
     assert page.title() != "title"
 
 
-def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
+def test_progress_is_one_line_that_is_drawn_anew(log, open_log):
     log(b"start\n" + b"".join(b"\r %d%%" % n for n in range(165)))
-    page = open_page()
+    page = open_log()
     row(page, 2).get_by_text("164 earlier updates").wait_for()
     assert row(page, 2).inner_text().startswith(" 164%")
 
@@ -128,10 +128,10 @@ def test_progress_is_one_line_that_is_drawn_anew(log, open_page):
     assert row(page, 2).inner_text().startswith(" done")
 
 
-def test_several_bars_leave_no_empty_rows(log, open_page):
+def test_several_bars_leave_no_empty_rows(log, open_log):
     """Bytes of a real benchmark; its numbers are the file's, with gaps where bars were redrawn."""
     whole = BARS.read_bytes()
-    page = open_page()
+    page = open_log()
     for start in range(0, len(whole), 1500):
         log(whole[start : start + 1500])
     row(page, 53).wait_for()
@@ -150,13 +150,13 @@ def test_several_bars_leave_no_empty_rows(log, open_page):
     page.locator("#log-search").fill("67%")
     page.locator(".l[data-line='35'] mark.now").wait_for()
 
-    other = open_page("#L14")
+    other = open_log("#L14")
     other.locator(".l.at[data-line='14']").wait_for()
 
 
-def test_a_followed_log_stays_at_its_end_after_a_resize(log, open_page):
+def test_a_followed_log_stays_at_its_end_after_a_resize(log, open_log):
     log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 90)) for n in range(1, 601)))
-    page = open_page()
+    page = open_log()
     for size in (PHONE, {"width": 390, "height": 3000}, PHONE, WIDE):
         page.set_viewport_size(size)
         in_sight(page, lambda numbers: numbers[-1] == 600)
@@ -170,9 +170,9 @@ def test_a_followed_log_stays_at_its_end_after_a_resize(log, open_page):
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, paused):
+def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_log, paused):
     log(b"".join(b"line %d %s\n" % (n, b"long " * (n % 25)) for n in range(1, 401)))
-    page = open_page()
+    page = open_log()
     row(page, 400).wait_for()
     if paused:
         page.keyboard.press("f")
@@ -197,9 +197,9 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_page, pau
         assert label == ("400 new lines" if paused else "Following")
 
 
-def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
+def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_log):
     log(lines(1, 20_000))
-    page = open_page()
+    page = open_log()
     row(page, 20_000).wait_for()
     field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
     field.fill("LINE 77")
@@ -228,9 +228,9 @@ def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_page):
     page.locator("mark.now").wait_for()  # looked for in a worker, which the policy allows
 
 
-def test_a_search_jumps_to_its_first_match_and_back(log, open_page):
+def test_a_search_jumps_to_its_first_match_and_back(log, open_log):
     log(b"alpha\nalpine\n" + lines(3, 3000))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     field = page.locator("#log-search")
 
@@ -256,10 +256,10 @@ def test_a_search_jumps_to_its_first_match_and_back(log, open_page):
     assert page.evaluate(IN_SIGHT)[0] == 1  # gone on from a match: it is where one wants to be
 
 
-def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, server):
+def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_log, server):
     log(lines(1, 3000))
     server.set_steps(len(lines(1, 1000)))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     group = page.locator("[data-group='0']")
 
@@ -271,10 +271,10 @@ def test_a_step_says_how_many_matches_it_has_and_opens_for_them(log, open_page, 
     assert group.get_attribute("aria-expanded") == "true"
 
 
-def test_a_search_starts_at_the_first_visible_step(log, open_page, server):
+def test_a_search_starts_at_the_first_visible_step(log, open_log, server):
     log(lines(1, 3000))
     server.set_steps(len(lines(1, 1000)))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     page.locator("[data-log=scroller]").press("Home")
     page.locator("[data-group='0']").hover()
@@ -286,11 +286,9 @@ def test_a_search_starts_at_the_first_visible_step(log, open_page, server):
     page.locator(".l[data-line='1001'] mark.now").wait_for()
 
 
-def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
-    page = open_page()
-    page.context.add_init_script(
-        "{ const now = Date.now; Date.now = () => now.call(Date) + 3 * 3600e3; }"
-    )
+def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_log):
+    page = open_log()
+    page.add_init_script("{ const now = Date.now; Date.now = () => now.call(Date) + 3 * 3600e3; }")
     page.reload()
     page.locator("[data-log-state=live]").wait_for()
     log(b"now\n")
@@ -300,9 +298,9 @@ def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_page):
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=10)
 
 
-def test_line_links_and_the_strip_follow_every_jump(log, open_page):
+def test_line_links_and_the_strip_follow_every_jump(log, open_log):
     log(lines(1, 5000))
-    page = open_page()
+    page = open_log()
     row(page, 5000).wait_for()
     viewport = page.locator(".minimap .v")
     at_end = viewport.bounding_box()
@@ -318,9 +316,9 @@ def test_line_links_and_the_strip_follow_every_jump(log, open_page):
     assert viewport.bounding_box()["y"] < at_end["y"] - 100
 
 
-def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_page):
+def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_log):
     log(lines(1, 3000) + b"WARNING: too hot\n" + lines(3002, 5000))
-    page = open_page()
+    page = open_log()
     row(page, 5000).wait_for()
     page.locator("[data-log=warnings]", has_text="1").wait_for()
 
@@ -332,9 +330,9 @@ def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_page):
     in_sight(page, lambda numbers: len(numbers) > 5)
 
 
-def test_warnings_are_visited_from_where_the_reader_is(log, open_page):
+def test_warnings_are_visited_from_where_the_reader_is(log, open_log):
     log(lines(1, 1000))
-    page = open_page()
+    page = open_log()
     row(page, 1000).wait_for()
     page.locator("[data-do=warnings]").click()
     page.locator("[data-log=note]", has_text="No warnings or errors.").wait_for()
@@ -354,9 +352,9 @@ def test_warnings_are_visited_from_where_the_reader_is(log, open_page):
     page.locator(".l.at[data-line='1001']").wait_for()
 
 
-def test_clearing_the_search_keeps_the_chosen_line(log, open_page):
+def test_clearing_the_search_keeps_the_chosen_line(log, open_log):
     log(lines(1, 3000))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     page.locator("#log-search").fill("line 77")
     page.locator(".l[data-line='77'] mark.now").wait_for()
@@ -370,9 +368,9 @@ def test_clearing_the_search_keeps_the_chosen_line(log, open_page):
     assert 1500 in page.evaluate(IN_SIGHT)
 
 
-def test_a_match_far_down_or_aside_scrolls_into_view(log, open_page):
+def test_a_match_far_down_or_aside_scrolls_into_view(log, open_log):
     log(lines(1, 50) + b"x" * 20_000 + b"needle\n" + lines(52, 100))
-    page = open_page()
+    page = open_log()
     row(page, 100).wait_for()
     in_view = """() => {
       const mark = document.querySelector("mark.now")?.getBoundingClientRect();
@@ -393,9 +391,9 @@ def test_a_match_far_down_or_aside_scrolls_into_view(log, open_page):
         assert page.evaluate(in_view)
 
 
-def test_home_and_end_lead_there_while_the_log_grows(log, open_page):
+def test_home_and_end_lead_there_while_the_log_grows(log, open_log):
     log(lines(1, 3000))
-    page = open_page()
+    page = open_log()
     row(page, 3000).wait_for()
     page.locator("[data-log=scroller]").focus()
 
@@ -412,9 +410,9 @@ def test_home_and_end_lead_there_while_the_log_grows(log, open_page):
     page.locator(".pill", has_text="Following").wait_for()
 
 
-def test_a_copy_has_no_line_numbers(log, open_page):
+def test_a_copy_has_no_line_numbers(log, open_log):
     log(lines(1, 3))
-    page = open_page()
+    page = open_log()
     row(page, 3).wait_for()
     copied = page.evaluate(
         "() => { getSelection().selectAllChildren(document.querySelector('.logrows'));"
@@ -423,9 +421,9 @@ def test_a_copy_has_no_line_numbers(log, open_page):
     assert [line for line in copied.splitlines() if line] == ["line 1", "line 2", "line 3"]
 
 
-def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, complaints):
+def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_log, window):
     log(lines(1, 10))
-    page = open_page()
+    page = open_log()
     row(page, 10).wait_for()
     page.context.set_offline(True)  # new connections fail; the old one is closed by the script
     page.locator(".pill").click()
@@ -437,13 +435,12 @@ def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_page, compl
     page.context.set_offline(False)
     row(page, 20).wait_for()
     assert page.locator(".logrows .l").count() == 20
-    assert all("ERR_INTERNET_DISCONNECTED" in each for each in complaints.take())
+    assert all("ERR_INTERNET_DISCONNECTED" in each for each in window.complaints.take())
 
 
-def test_axe_finds_nothing_on_the_log_panel(log, open_page):
+def test_axe_finds_nothing_on_the_log_panel(log, open_log):
     log(lines(1, 100) + b"\x1b[33mWARNING\x1b[0m hot\nTraceback (most recent call last):\n")
-    page = open_page()
+    page = open_log()
     row(page, 102).wait_for()
     page.locator("[data-log=warnings]", has_text="2").wait_for()
-    page.evaluate(AXE.read_text())
-    assert page.evaluate(RUN_AXE) == []
+    assert axe(page) == []

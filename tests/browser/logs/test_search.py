@@ -1,20 +1,19 @@
-"""The field in the top bar, by keyboard: this runs after the tour."""
+"""The field in the top bar, by keyboard."""
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import axe, checked_page
+from tests.browser.lib.visits import axe
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def page(person, toured):
-    with checked_page(person, "/") as opened:
-        yield opened
+def page(open_page):
+    return open_page("/")
 
 
-def test_arrows_and_enter_open_what_was_found(page, toured):
+def test_arrows_and_enter_open_what_was_found(page):
     page.keyboard.press("/")
     page.keyboard.type("smol")
     options = page.locator("#found [role=option]")

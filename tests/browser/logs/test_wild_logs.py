@@ -20,12 +20,12 @@ def add(log, data):
         log(data[start : start + MEGABYTE])
 
 
-def test_a_line_of_50_mb_is_shown_cut_and_downloaded_whole(log, open_page):
+def test_a_line_of_50_mb_is_shown_cut_and_downloaded_whole(log, open_log):
     long = b"begin " + b"0123456789" * (LINE_BYTES // 10) + b" end"
     add(log, b"before\n" + long + b"\n")
     log(b"".join(b"line %d\n" % n for n in range(3, 103)))
     sizes = []
-    page = open_page()
+    page = open_log()
     page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     row(page, 102).wait_for()
 
@@ -47,8 +47,8 @@ def test_a_line_of_50_mb_is_shown_cut_and_downloaded_whole(log, open_page):
     assert page.evaluate(IN_SIGHT)[-1] == 103
 
 
-def test_a_line_that_has_no_end_yet_is_followed(log, open_page):
-    page = open_page()
+def test_a_line_that_has_no_end_yet_is_followed(log, open_log):
+    page = open_log()
     for _ in range(4):
         add(log, b"\x1b[31m0123456789\x1b[0m" * 100_000)
         page.wait_for_timeout(200)
@@ -59,9 +59,9 @@ def test_a_line_that_has_no_end_yet_is_followed(log, open_page):
     row(page, 2).get_by_text("next").wait_for()
 
 
-def test_binary_garbage_is_harmless_text(log, open_page):
+def test_binary_garbage_is_harmless_text(log, open_log):
     chance = random.Random(50)
-    page = open_page()
+    page = open_log()
     title = page.title()
     dialogs = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
@@ -86,10 +86,10 @@ def test_binary_garbage_is_harmless_text(log, open_page):
     assert "run" not in page.evaluate("document.title.split(' ')")
 
 
-def test_bars_beyond_the_fold_limit_have_a_row_a_line(log, open_page):
+def test_bars_beyond_the_fold_limit_have_a_row_a_line(log, open_log):
     bars = b"".join(b"bar %06d begun\n\x1b[Abar %06d has ended\n" % (n, n) for n in range(60_000))
     add(log, bars)
-    page = open_page()
+    page = open_log()
     row(page, 120_000).wait_for()
     page.locator("[data-log=size]", has_text="progress bars collapsed up to line").wait_for()
     assert row(page, 119_999).inner_text() == "bar 059999 begun"

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import axe, checked_window, too_wide
+from tests.browser.lib.visits import axe, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -34,16 +34,13 @@ SHOWN = "[data-pane] [data-answer]"
 
 
 @pytest.fixture(scope="module")
-def seeded(own_server):
-    return int(own_server.shell(SEED)[0])
+def seeded(server):
+    return int(server.shell(SEED)[0])
 
 
 @pytest.fixture
-def page(browser, own_server, seeded):
-    with checked_window(browser, own_server) as context:
-        opened = context.new_page()
-        opened.goto(f"/results/res-{seeded}/answers/8/")
-        yield opened
+def page(open_page, seeded):
+    return open_page(f"/results/res-{seeded}/answers/8/")
 
 
 def shows(page, index):

@@ -6,17 +6,16 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.measured import SEED
-from tests.browser.lib.visits import checked_window
+from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def opened(browser, own_server):
-    (number,) = own_server.shell(SEED)
-    with checked_window(browser, own_server) as context:
-        page = context.new_page()
-        page.goto(f"/results/res-{number}/")
+def opened(window, server):
+    (number,) = server.shell(SEED)
+    with checked(window) as open_page:
+        page = open_page(f"/results/res-{number}/")
         expect(page.locator("#throughput .main-svg").first).to_be_attached()
         yield page, number
 

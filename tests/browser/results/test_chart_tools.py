@@ -5,7 +5,7 @@ import csv
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import WIDE, Complaints, checked_window
+from tests.browser.lib.visits import checked, open_window
 
 pytestmark = pytest.mark.browser
 
@@ -29,11 +29,10 @@ DRAWN = "document.querySelector('#throughput .plot, body > #chart').data[0].line
 
 
 @pytest.fixture(scope="module")
-def page(browser, own_server):
-    made = own_server.shell(SEED)
-    with checked_window(browser, own_server) as context:
-        opened = context.new_page()
-        opened.goto(f"/results/compare/?id=res-{made[0]}&id=res-{made[1]}")
+def page(window, server):
+    made = server.shell(SEED)
+    with checked(window) as open_page:
+        opened = open_page(f"/results/compare/?id=res-{made[0]}&id=res-{made[1]}")
         expect(opened.locator("#throughput .main-svg").first).to_be_attached()
         yield opened
 
@@ -121,12 +120,11 @@ def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, t
     page.wait_for_function(f"() => {DRAWN} === '{expected[0]}'")  # redrawn in this colour scheme
     file = tmp_path / "chart.html"
     file.write_bytes(saved(page, "HTML, interactive"))
-    complaints, asked = Complaints(), []
+    asked = []
 
-    with browser.new_context(offline=True, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.on("request", lambda request: asked.append(request.url))
-        kept = context.new_page()
+    with open_window(browser, offline=True) as offline:
+        offline.on("request", lambda request: asked.append(request.url))
+        kept = offline.new_page()
         kept.goto(file.as_uri())
         expect(kept.get_by_role("heading")).to_have_text(
             "Output tokens/s vs concurrency, one line per result"
@@ -143,7 +141,7 @@ def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, t
         assert [kept.evaluate(DRAWN), ink] == expected
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [file.as_uri()]
     assert "var(--" not in file.read_text().rsplit("Plotly.newPlot", 1)[1]
-    assert complaints == []
+    assert offline.complaints == []
 
 
 def saved(page, name):

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import settle
-from tests.browser.lib.visits import axe
+from tests.browser.lib.visits import axe, checked
 from tests.jobs.lib.scripted_engine import engine
 from tests.stack import DATABASE
 
@@ -35,9 +35,9 @@ def served():
 
 
 @pytest.fixture(scope="module")
-def page(toured, visitor):
-    with visitor.page() as opened:
-        yield opened
+def page(toured, person):
+    with checked(person) as open_page:
+        yield open_page()
 
 
 def cells(page, state):
@@ -198,7 +198,7 @@ def test_a_result_of_others_is_imported(page, way, shown):
     expect(page.locator(".head .stamp", has_text="imported")).to_be_visible()
 
 
-def test_the_report_of_the_matrix_opens_with_its_conclusion(page, visitor, tmp_path):
+def test_the_report_of_the_matrix_opens_with_its_conclusion(page, tmp_path):
     page.goto("/matrices/")
     page.locator("#matrices tbody a").first.click()
     headline = page.locator("#conclusion .verdict").inner_text()

@@ -5,48 +5,47 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import checked_page
+from tests.browser.lib.visits import checked
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour]
+pytestmark = pytest.mark.browser
 
 KEPT_BY_ADMIN = "Log and files are kept by admin. Only admin or an administrator can stop this."
 
-HOST = "kept-host"
-SEED = f"""
+SEED = """
 from django.contrib.auth.models import User
-from jobs.models import Job
+from jobs.models import Account, Job
 from jobs.services.upkeep import retention
 from tests.factories import make_host, make_result
 from tests.kept import DAY, ended
-host, admin = make_host({HOST!r}), User.objects.get(username="admin")
+Account.objects.update(role="admin")
+User.objects.update(username="admin")
+host, admin = make_host(), User.objects.get()
 old, kept = (ended(age * DAY, files=2, host=host, created_by=admin) for age in (100, 1))
 make_result(job=kept)
 retention.remove_now(old.pk, admin)
 retention.apply_retention()
 # On the page of the largest, whatever else the dashboard has.
 Job.objects.filter(pk=kept.pk).update(stored_bytes=10**12)
-print("jobs", old.pk, kept.pk)
+print(old.pk, kept.pk)
 """
-CLEAN = f"""
-from jobs.models import Host, Job, Result
-Result.objects.filter(host__name={HOST!r}).delete()
-Job.objects.filter(host__name={HOST!r}).delete()
-Host.objects.filter(name={HOST!r}).delete()
+REMOVE = """
+from django.contrib.auth.models import User
+from jobs.services.upkeep import retention
+retention.remove_now({job}, User.objects.get())
 """
+PIN = "from django.core.management import call_command; call_command('pin', '{job}')"
 
 
 @pytest.fixture
-def jobs(stack):
+def jobs(server):
     """A job whose log was removed, and one with a result: their numbers."""
-    output = stack.shell(SEED)
-    yield re.search(r"jobs (\d+) (\d+)", output).groups()
-    stack.shell(CLEAN)
+    return server.shell(SEED)
 
 
 @pytest.fixture
-def page(person, jobs):
-    with checked_page(person, but="410:") as opened:  # in one test it requests removed files
-        yield opened
+def open_page(window):
+    with checked(window, but="410:") as opens:  # in one test it requests removed files
+        yield opens
 
 
 def test_a_pin_shows_on_every_page_until_it_is_removed(page, jobs):
@@ -80,36 +79,29 @@ def test_a_job_page_shows_that_its_log_was_removed(page, jobs):
     expect(page.get_by_role("button", name="Keep files", exact=True)).to_have_count(0)
 
 
-def test_an_open_job_page_shows_a_pin_set_elsewhere(page, person, jobs):
+def test_an_open_job_page_shows_a_pin_set_elsewhere(open_page, jobs):
     _old, kept = jobs
-    page.goto(f"/jobs/{kept}/")
-    other = person.new_page()
-    other.goto(f"/jobs/{kept}/")
+    page, other = open_page(f"/jobs/{kept}/"), open_page(f"/jobs/{kept}/")
 
     other.get_by_role("button", name="Keep files", exact=True).click()
 
     expect(page.get_by_text(KEPT_BY_ADMIN)).to_be_visible()
-    other.close()
 
 
-def test_an_open_log_page_shows_that_its_log_was_removed(page, jobs, stack):
+def test_an_open_log_page_shows_that_its_log_was_removed(page, jobs, server):
     _old, kept = jobs
     page.goto(f"/jobs/{kept}/")
     expect(page.get_by_role("log")).to_contain_text("two")
-    remove = (
-        "from django.contrib.auth.models import User; from jobs.services.upkeep import retention;"
-        f"retention.remove_now({kept}, User.objects.get(username='admin'))"
-    )
-    stack.shell(remove)
+    server.shell(REMOVE.format(job=kept))
 
     page.get_by_label("Search the log").fill("one")
 
     expect(page.get_by_role("region", name="Log removed")).to_be_visible()
 
 
-def test_pages_with_removals_and_pins_are_whole(inspector, jobs, stack):
+def test_pages_with_removals_and_pins_are_whole(inspector, jobs, server):
     old, kept = jobs
-    stack.manage("pin", kept)
+    server.shell(PIN.format(job=kept))
     for path in (
         *(f"/jobs/{old}/", f"/jobs/{kept}/", "/jobs/?pinned=1", "/results/?pinned=1"),
         *("/storage/", f"/storage/jobs/{kept}/remove/"),

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import PHONE, WIDE, Complaints, axe, own_window, too_wide
+from tests.browser.lib.visits import PHONE, axe, open_window, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -29,21 +29,19 @@ CUT = """() => [...document.querySelectorAll("main, main *")].filter((element) =
 
 
 @pytest.fixture(scope="module")
-def results(own_server):
-    return own_server.shell(SEED)
+def results(server):
+    return server.shell(SEED)
 
 
 @pytest.fixture
-def saved(browser, own_server, results, tmp_path):
-    def save(page, link):
-        with own_window(browser, own_server, viewport=WIDE) as context:
-            opened = context.new_page()
-            opened.goto(page)
-            opened.locator("[data-report] > summary").click()
-            with opened.expect_download() as download:
-                opened.get_by_role("link", name=link, exact=True).click()
-            file = tmp_path / download.value.suggested_filename
-            download.value.save_as(file)
+def saved(open_page, tmp_path):
+    def save(path, link):
+        page = open_page(path)
+        page.locator("[data-report] > summary").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name=link, exact=True).click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
         return file
 
     return save
@@ -51,16 +49,14 @@ def saved(browser, own_server, results, tmp_path):
 
 @pytest.fixture
 def offline(browser):
-    """A window without a network, and what it asked for."""
-    complaints, asked = Complaints(), []
-    with browser.new_context(offline=True, viewport=WIDE) as context:
-        complaints.listen(context)
-        context.on("request", lambda request: asked.append(request.url))
-        context.route("http**", lambda route: route.abort())
-        page = context.new_page()
-        page.asked = asked
+    """A page without a network, and what it asked for."""
+    with open_window(browser, offline=True) as window:
+        page, page_asked = window.new_page(), []
+        window.on("request", lambda request: page_asked.append(request.url))
+        window.route("http**", lambda route: route.abort())
+        page.asked = page_asked
         yield page
-    assert complaints == []
+    assert window.complaints == []
 
 
 def opened(page, file):

@@ -1,16 +1,13 @@
 """Table of data sets: a typed column name appears in table, copy and URL."""
 
-import json
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import own_window
+from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
 
 SEED = """
-import json
 from tests.factories import make_measured
 sets = [{"dataset": name, "version": "5ab83b", "metric": "accuracy", "mode": "gen",
          "value": value, "questions": 100, "group": group}
@@ -23,17 +20,15 @@ for answer in result.answers.all():
     answer.detail, answer.reasoning = {}, "because " * 900
     answer.question = "Is it so? " * 90
     answer.save()
-print(json.dumps(result.pk))
+print(result.pk)
 """
 
 
 @pytest.fixture(scope="module")
-def page(browser, own_server):
-    result = json.loads(own_server.shell(SEED)[0])
-    with own_window(browser, own_server) as context:
-        opened = context.new_page()
-        opened.goto(f"/results/res-{result}/")
-        yield opened
+def page(window, server):
+    (result,) = server.shell(SEED)
+    with checked(window) as open_page:
+        yield open_page(f"/results/res-{result}/")
 
 
 def test_a_typed_name_is_in_table_copy_and_url(page):

@@ -1,0 +1,44 @@
+"""Pages that show the tour's own records: jobs that ran, their results and chats."""
+
+import pytest
+
+from tests.browser.lib.checks import Inspector
+from tests.pages import PAGES
+
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
+
+NAMES = (
+    *("overview", "job-list", "job-detail", "pipeline", "host-detail", "model-detail"),
+    *("deployment-list", "deployment-detail", "result-list", "result-detail", "result-history"),
+    *("result-point", "result-answers", "result-answer", "result-compare", "parity"),
+    *("playground", "conversation", "storage", "audit", "search"),
+)
+CHAT = "from jobs.models import Conversation as C; print(*C.objects.values_list('pk', flat=True))"
+PATHS = [path for name in NAMES for path in PAGES[name] if "va16" not in path]
+
+
+@pytest.fixture(scope="module")
+def made(toured):
+    """Numbers of the tour's records, by their names in PAGES."""
+    jobs = toured.jobs()
+    ids = {job["kind"]: job["id"] for job in reversed(jobs)} | {"chain": jobs[0]["chain"]}
+    for result in toured.ask("results")["results"]:
+        number = result["id"].removeprefix("res-")
+        if result["type"] == "benchmark":
+            ids |= {"speed": number, "speed2": ids.get("speed", number)}
+        else:
+            ids["quality"] = number
+    ids["deployment"] = toured.ask("deployments")["deployments"][-1]["id"]
+    return ids | {"conversation": (toured.stack.shell(CHAT).split() or ("",))[0]}
+
+
+@pytest.fixture(scope="module")
+def looked_at(person):
+    return Inspector(person)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_with_the_tour_s_records_is_whole(looked_at, made, path):
+    if "{conversation}" in path and not made["conversation"]:
+        pytest.skip("the tour was taken from a terminal")
+    assert looked_at.faults(path.format(**made)) == []
