@@ -7,10 +7,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.lib.checks import Inspector
+from tests.browser.lib.log_panel import lines, row
 from tests.browser.lib.visits import ARGUMENTS, PATIENCE_MS, checked, open_window
 from tests.dashboard.lib.socket_server import Server, running_server
 from tests.stack import Stack
 
+CHUNK_BYTES = 1_000_000
 expect.set_options(timeout=PATIENCE_MS)
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_tours_pages.py")
@@ -87,16 +89,37 @@ def page(open_page: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
-def log(server: Server) -> Callable[[bytes], int]:
-    """A function that adds to the log of the server's job, which is empty."""
+def log(server: Server) -> Callable[[bytes], None]:
+    """A function that adds to the log of the server's job as a shipper does. It is empty before."""
     key = f"job/{server.job}"
     for file in server.logs.path(key).parent.glob(f"{server.job}.*"):
         file.unlink()
     server.set_steps()
-    return lambda data: server.logs.append(key, server.logs.size(key), data)
+
+    def add(data: bytes) -> None:
+        begin = server.logs.size(key)
+        for at in range(0, len(data), CHUNK_BYTES):
+            server.logs.append(key, begin + at, bytes(data[at : at + CHUNK_BYTES]))
+
+    return add
 
 
 @pytest.fixture
 def open_log(open_page: Callable[..., Page], server: Server) -> Callable[..., Page]:
     """A function that opens the page of that job at a fragment."""
     return lambda fragment="": open_page(f"/jobs/{server.job}/{fragment}")
+
+
+@pytest.fixture
+def open_lines(
+    log: Callable[[bytes], None], open_log: Callable[..., Page]
+) -> Callable[[int], Page]:
+    """A function that opens a log of so many lines at its end."""
+
+    def open_them(count: int) -> Page:
+        log(lines(1, count))
+        page = open_log()
+        row(page, count).wait_for()
+        return page
+
+    return open_them

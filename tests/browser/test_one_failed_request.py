@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.checks import until
-from tests.browser.lib.log_panel import lines, row
+from tests.browser.lib.log_panel import go_to, lines, row
 from tests.browser.lib.measured import SEED
 from tests.browser.lib.visits import checked
 
@@ -93,8 +93,7 @@ def test_a_log_is_shown_although_a_request_failed_once(
     failed = fail_once(window, part, status=status)
     page = open_page(f"/jobs/{server.job}/")
     row(page, 100_000).wait_for()
-    page.locator("#log-line").fill("2")
-    page.locator("#log-line").press("Enter")
+    go_to(page, "2")
 
     row(page, 2).get_by_text("1 collapsed update").wait_for()
     assert failed

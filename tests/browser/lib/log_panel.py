@@ -14,6 +14,11 @@ IN_SIGHT = """() => {
 }"""
 
 
+def go_to(page: Page, text: str) -> None:
+    page.locator("#log-line").fill(text)
+    page.locator("#log-line").press("Enter")
+
+
 def row(page: Page, number: int) -> Locator:
     return page.locator(f".logrows [data-line='{number}'] > span")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.lib.log_panel import IN_SIGHT, in_sight, lines, row
+from tests.browser.lib.log_panel import IN_SIGHT, go_to, in_sight, lines, row
 from tests.browser.lib.visits import PHONE, WIDE, axe
 
 pytestmark = pytest.mark.browser
@@ -17,10 +17,8 @@ FAILED_AT_77 = """document.addEventListener("readystatechange", () => {
 });"""
 
 
-def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_log):
-    log(lines(1, 5000))
-    page = open_log()
-    row(page, 5000).wait_for()
+def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_lines):
+    page = open_lines(5000)
     assert page.evaluate(IN_SIGHT)[-1] == 5000
 
     log(lines(5001, 5100))
@@ -29,10 +27,8 @@ def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_log):
     assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
 
 
-def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_log):
-    log(lines(1, 5000))
-    page = open_log()
-    row(page, 5000).wait_for()
+def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_lines):
+    page = open_lines(5000)
     page.hover("[data-log=scroller]")
     page.mouse.wheel(0, -400)
     before = in_sight(page, lambda numbers: numbers[-1] <= 4981)
@@ -66,10 +62,8 @@ def test_scrollbar_and_link_reach_any_part_of_a_long_log(log, open_log):
     in_sight(page, is_at_end)
 
 
-def test_a_log_opens_at_the_line_that_ended_its_job(log, open_log):
-    log(lines(1, 9000))
-    page = open_log()
-    row(page, 9000).wait_for()
+def test_a_log_opens_at_the_line_that_ended_its_job(open_lines):
+    page = open_lines(9000)
     page.evaluate("""() => {
       const link = document.createElement("a");
       link.href = "#L4500";
@@ -197,10 +191,8 @@ def test_a_panel_that_gets_another_room_shows_the_same_place(log, open_log, paus
         assert label == ("400 new lines" if paused else "Following")
 
 
-def test_a_search_counts_the_whole_log_and_walks_through_it(log, open_log):
-    log(lines(1, 20_000))
-    page = open_log()
-    row(page, 20_000).wait_for()
+def test_a_search_counts_the_whole_log_and_walks_through_it(open_lines):
+    page = open_lines(20_000)
     field, count = page.locator("#log-search"), page.locator("[data-log=matches]")
     field.fill("LINE 77")
     count.get_by_text("no match", exact=True).wait_for()
@@ -298,15 +290,12 @@ def test_lines_that_come_are_dated_by_the_dashboards_clock(log, open_log):
     assert abs(datetime.now(UTC) - datetime.fromisoformat(stamp)) < timedelta(minutes=10)
 
 
-def test_line_links_and_the_strip_follow_every_jump(log, open_log):
-    log(lines(1, 5000))
-    page = open_log()
-    row(page, 5000).wait_for()
+def test_line_links_and_the_strip_follow_every_jump(open_lines):
+    page = open_lines(5000)
     viewport = page.locator(".minimap .v")
     at_end = viewport.bounding_box()
 
-    page.locator("#log-line").fill("1,200")
-    page.locator("#log-line").press("Enter")
+    go_to(page, "1,200")
 
     page.locator(".l.at[data-line='1200']").wait_for()
     with page.context.expect_page() as other:
@@ -330,21 +319,17 @@ def test_warnings_alone_show_for_a_long_log_at_its_end(log, open_log):
     in_sight(page, lambda numbers: len(numbers) > 5)
 
 
-def test_warnings_are_visited_from_where_the_reader_is(log, open_log):
-    log(lines(1, 1000))
-    page = open_log()
-    row(page, 1000).wait_for()
+def test_warnings_are_visited_from_where_the_reader_is(log, open_lines):
+    page = open_lines(1000)
     page.locator("[data-do=warnings]").click()
     page.locator("[data-log=note]", has_text="No warnings or errors.").wait_for()
     page.locator("[data-do=all]").click()
     log(b"WARNING 1001\n" + lines(1002, 3000) + b"ERROR 3001\n" + lines(3002, 4000))
     page.locator("[data-log=warnings]", has_text="2").wait_for()
 
-    page.locator("#log-line").fill("1 001")
-    page.locator("#log-line").press("Enter")
+    go_to(page, "1 001")
     page.locator(".l.at[data-line='1001']").wait_for()
-    page.locator("#log-line").fill("2000")
-    page.locator("#log-line").press("Enter")
+    go_to(page, "2000")
     page.locator(".l.at[data-line='2000']").wait_for()
     page.keyboard.press("e")
     page.locator(".l.at[data-line='3001']").wait_for()
@@ -352,14 +337,11 @@ def test_warnings_are_visited_from_where_the_reader_is(log, open_log):
     page.locator(".l.at[data-line='1001']").wait_for()
 
 
-def test_clearing_the_search_keeps_the_chosen_line(log, open_log):
-    log(lines(1, 3000))
-    page = open_log()
-    row(page, 3000).wait_for()
+def test_clearing_the_search_keeps_the_chosen_line(open_lines):
+    page = open_lines(3000)
     page.locator("#log-search").fill("line 77")
     page.locator(".l[data-line='77'] mark.now").wait_for()
-    page.locator("#log-line").fill("1500")
-    page.locator("#log-line").press("Enter")
+    go_to(page, "1500")
     page.locator(".l.at[data-line='1500']").wait_for()
 
     page.locator("#log-search").press("Escape")
@@ -391,10 +373,8 @@ def test_a_match_far_down_or_aside_scrolls_into_view(log, open_log):
         assert page.evaluate(in_view)
 
 
-def test_home_and_end_lead_there_while_the_log_grows(log, open_log):
-    log(lines(1, 3000))
-    page = open_log()
-    row(page, 3000).wait_for()
+def test_home_and_end_lead_there_while_the_log_grows(log, open_lines):
+    page = open_lines(3000)
     page.locator("[data-log=scroller]").focus()
 
     def press(key, last):
@@ -410,10 +390,8 @@ def test_home_and_end_lead_there_while_the_log_grows(log, open_log):
     page.locator(".pill", has_text="Following").wait_for()
 
 
-def test_a_copy_has_no_line_numbers(log, open_log):
-    log(lines(1, 3))
-    page = open_log()
-    row(page, 3).wait_for()
+def test_a_copy_has_no_line_numbers(open_lines):
+    page = open_lines(3)
     copied = page.evaluate(
         "() => { getSelection().selectAllChildren(document.querySelector('.logrows'));"
         " return getSelection().toString(); }"
@@ -421,10 +399,8 @@ def test_a_copy_has_no_line_numbers(log, open_log):
     assert [line for line in copied.splitlines() if line] == ["line 1", "line 2", "line 3"]
 
 
-def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_log, window):
-    log(lines(1, 10))
-    page = open_log()
-    row(page, 10).wait_for()
+def test_a_page_that_was_cut_off_shows_what_came_meanwhile(log, open_lines, window):
+    page = open_lines(10)
     page.context.set_offline(True)  # new connections fail; the old one is closed by the script
     page.locator(".pill").click()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
