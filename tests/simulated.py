@@ -21,17 +21,6 @@ DIES = 32
 SPEED = 600
 DOCKER = ROOT / "simulator" / "bin" / "docker"
 LARGE, SMALL = "deepseek-r1", "deepseek-r1-distill-qwen-1.5b"
-LAUNCH_PIPELINE = """
-from dataclasses import replace
-from jobs.models import Host
-from jobs.launch.pipelines import PIPELINES, launch_pipeline
-pipeline = PIPELINES[{pipeline!r}]
-chosen = lambda *about: [job for job in pipeline.jobs(*about) if job.name not in {without!r}]
-PIPELINES[pipeline.id] = replace(pipeline, jobs=chosen)
-host = Host.objects.get(name={host!r})
-jobs = launch_pipeline(pipeline.id, {model!r}, host=host, stack="guide", user=None)
-print([job.pk for job in jobs])
-"""
 
 
 class SimulatedHost(Api):
@@ -54,8 +43,8 @@ class SimulatedHost(Api):
 
     def launch_pipeline(self, pipeline, model, without=()):
         """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
-        code = LAUNCH_PIPELINE.format(pipeline=pipeline, model=model, without=without, host=NAME)
-        return json.loads(self.stack.shell(code))
+        chosen = {"pipeline": pipeline, "model": model, "without": without}
+        return self.stack.call("orders.pipeline", host=NAME, **chosen)
 
     def break_(self, *faults):
         """From now on these go wrong, and no others."""
@@ -77,11 +66,7 @@ class SimulatedHost(Api):
 
     def asset(self, table, like):
         """Key of the one asset whose text has ``like``, as Params hold it."""
-        code = (
-            f"from jobs.models import {table}\n"
-            f"print(next(row.pk for row in {table}.objects.all() if {like!r} in repr(vars(row))))"
-        )
-        return self.stack.shell(code).strip()
+        return self.stack.call("orders.asset", table=table, like=like)
 
     def deployments(self):
         """Those that are ready, the newest first."""

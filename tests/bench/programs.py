@@ -83,27 +83,13 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
     return clean_environment() | known | more
 
 
-def inside(data_dir: Path, function: str, /, **order: Any) -> Any:
-    """Call a function of ``tests.bench.inside``, with Django set up, on these data."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.inside", function],
-        cwd=ROOT,
-        env=environment(data_dir),
-        input=json.dumps(order).encode(),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return json.loads(done.stdout)
-
-
-def until_closed(data_dir: Path, jobs: list[int]) -> dict[str, Any]:
-    """Wait until all these jobs have succeeded; what :mod:`tests.bench.inside.ended_jobs` says.
+def until_closed(stack: Stack, jobs: list[int]) -> dict[str, Any]:
+    """Wait until all these jobs have succeeded; what ``ended_jobs`` of the orders says.
 
     Raises:
         RuntimeError: one of them has not.
     """
-    with program("inside.ended_jobs", {"jobs": jobs}, env=environment(data_dir)) as waiting:
-        facts: dict[str, Any] = waiting.answer()
+    facts: dict[str, Any] = stack.call("orders.ended_jobs", jobs=jobs)
     wrong = {number: job for number, job in facts.items() if job["state"] != "succeeded"}
     if wrong:
         raise RuntimeError(f"not all jobs have succeeded: {wrong}")

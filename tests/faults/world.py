@@ -11,7 +11,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from jobs.host.base import process
 from jobs.host.base.spool import Spool
 from jobs.host.run.commands import marked
 from tests.api import Api, until
-from tests.bench.programs import Program, environment, inside, program
 from tests.faults.database import Database
 from tests.faults.proxy import Loop, Proxy
 from tests.stack import (
@@ -63,8 +61,6 @@ class World(Api):
         self.boot_id = folder / "boot-id"
         self.boot_id.write_text(f"{os.urandom(8).hex()}\n")
         self._host: subprocess.Popen[bytes] | None = None
-        self._teller: Program | None = None
-        self._tellers = ExitStack()
         data = folder / "data"
         data.mkdir(mode=0o700)
         port = free_port()
@@ -92,7 +88,7 @@ class World(Api):
         super().__init__(self.stack)
         self.start_host()
         until(self._has_dies, "the simulated host has told of its dies", READY_S)
-        self.cookie: str = inside(self.stack.data_dir, "orders.log_in")
+        self.cookie = self.stack.cookie
 
     # -- the dashboard ---------------------------------------------------------------------------
 
@@ -100,25 +96,16 @@ class World(Api):
         """Ask the records; again while the database is being replaced."""
         deadline = time.monotonic() + READY_S
         while True:
-            if self._teller is None or not process.is_running(self._teller.pid):
-                env = environment(self.stack.data_dir)
-                self._teller = self._tellers.enter_context(program("inside.teller", env=env))
-            self._teller.tell([name, arguments])
-            reply = self._teller.answer()
-            if "answer" in reply:
-                return reply["answer"]
-            if "OperationalError" not in reply["error"] or time.monotonic() > deadline:
-                raise AssertionError(f"{name} {arguments}: {reply['error']}")
+            try:
+                return self.stack.call(f"orders.{name}", **arguments)
+            except AssertionError as error:
+                if "OperationalError" not in str(error) or time.monotonic() > deadline:
+                    raise
             time.sleep(0.5)
-
-    def _end_teller(self) -> None:
-        self._tellers.close()
-        self._teller = None
 
     def restart_stack(self) -> None:
         """Start the dashboard again after its supervisor was killed."""
         self.stack.process.wait(READY_S)
-        self._end_teller()  # Valkey will be elsewhere
         self.stack.start()
         self.stack.wait_ready()
 
@@ -248,11 +235,9 @@ class World(Api):
             self._host.send_signal(signal.SIGINT)
             _wait(self._host)
             self.kill_host_whole()
-        self._end_teller()
         if self.stack.process is not None:
             self.stack.process.send_signal(signal.SIGCONT)
-            self.stack.process.send_signal(signal.SIGINT)
-            _wait(self.stack.process)
+            self.stack.stop()
         for proxy in (self.network, self.browsers, self.notifications):
             proxy.close()
         self.loop.close()

@@ -19,7 +19,6 @@ import zstandard
 from websockets.asyncio.client import connect
 
 from jobs.logstore import unframe
-from tests.bench.programs import inside
 from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Loop
 from tests.hostile_server import hostile
@@ -185,7 +184,7 @@ def error_page(they: Attackers) -> None:
     head %= len(page)
     with hostile(lambda send, _stopped: send(head + page)) as engine:
         order = {"engine": engine.url, "requests": [{"tokens": 1}]}
-        (turn,) = inside(they.scene.stack.data_dir, "orders.turns", **order)["turns"]
+        (turn,) = they.scene.stack.call("orders.turns", **order)["turns"]
         headers = {**FORM, "Cookie": f"{they.scene.cookie}; {FORM['Cookie']}"}
         they.refused(
             _posted(they, f"/relay/turns/{turn}/start", b"", headers), "it", allowed=(200,)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.programs import inside, program
+from tests.bench.programs import program
 from tests.pressure.attacks import (
     FAILED,
     FORM,
@@ -128,7 +128,7 @@ def deaf_chats(scene: Scene) -> None:
     fields = {**FORM, "Cookie": f"{scene.cookie}; {FORM['Cookie']}", "Content-Length": "0"}
     with program("engine") as engine, ExitStack() as opened:
         order = {"engine": f"http://127.0.0.1:{engine.hear()}", "requests": requests}
-        for turn in inside(scene.stack.data_dir, "orders.turns", **order)["turns"]:
+        for turn in scene.stack.call("orders.turns", **order)["turns"]:
             line = f"POST /relay/turns/{turn}/start"
             opened.enter_context(scene.deaf(line, count=1, status=b"200", fields=fields))
         scene.rest_goes_on()
@@ -184,7 +184,7 @@ case("attacks, while pages, a viewer and heartbeats go on")(attacks)
 def queue(scene: Scene) -> None:
     """They wait for one host. The last case, because its jobs stay queued."""
     order = {"launched": scene.size(500, 20), "copied": scene.size(9500, 9980)}
-    facts = inside(scene.stack.data_dir, "long_queue.fill", **order)
+    facts = scene.stack.call("long_queue.fill", **order)
     scene.row.figures |= facts["seconds"]
     scene.row.figures["MB of the process that launches"] = facts["peak_mb"]
     if facts["waiting"] != LINE or not facts["refused"]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api import CLOSED, Api, until
-from tests.bench.programs import inside
 from tests.faults.proxy import Loop
 from tests.faults.viewers import Viewer
 from tests.pressure.memory import ROLES, Watch
@@ -49,7 +48,7 @@ class Scene:
     def __init__(self, stack: Stack, row: PressureRow, *, log_gb: float, short: bool) -> None:
         self.stack, self.row, self.log_gb, self.short = stack, row, log_gb, short
         self.api = Api(stack)
-        self.cookie: str = inside(stack.data_dir, "orders.log_in")
+        self.cookie: str = stack.cookie
 
     def size(self, full: int, short: int) -> int:
         return short if self.short else full
@@ -58,7 +57,7 @@ class Scene:
 
     def launch(self, what: str, amount: int) -> int:
         argv = [sys.executable, str(TOOL), what, str(amount)]
-        return int(inside(self.stack.data_dir, "orders.queue_jobs", argv=argv, slots=SLOTS)[0])
+        return int(self.stack.call("orders.queue_jobs", argv=argv, slots=SLOTS)[0])
 
     def until_printed(self, job: int, size: int) -> None:
 

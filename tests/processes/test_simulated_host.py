@@ -13,7 +13,6 @@ import pytest
 
 from jobs.catalog.presets import WORKLOADS
 from tests.api import until
-from tests.bench.programs import environment, program
 from tests.simulated import DIES, LARGE, NAME, SMALL
 from tests.waiting import PATIENCE_S
 
@@ -31,13 +30,7 @@ def host(simulated):
 @pytest.fixture(scope="module")
 def tell(host):
     """Facts of a job by its number: dispatched, failure, free dies of the host."""
-    with program("inside.teller", env=environment(host.stack.data_dir)) as teller:
-
-        def ask(job_id):
-            teller.tell(["job_facts", {"job": job_id, "host": NAME}])
-            return teller.answer()["answer"]
-
-        yield ask
+    return lambda job_id: host.stack.call("orders.job_facts", job=job_id, host=NAME)
 
 
 @pytest.fixture(scope="module")

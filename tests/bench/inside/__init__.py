@@ -1,5 +1,5 @@
-"""What runs with Django set up, in a process of its own: functions that :func:`programs.inside`
-calls, and programs that :func:`programs.program` starts."""
+"""What runs with Django set up, in a process of its own: functions that
+:meth:`tests.stack.Stack.call` calls, and programs that :func:`programs.program` starts."""
 
 import json
 import sys

@@ -1,19 +1,25 @@
-"""Records that a row needs on a dashboard."""
+"""Records on a dashboard and actions that its API has not, for :meth:`tests.stack.Stack.call`."""
 
 import os
 import random
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils.timezone import now
 
+from jobs import models
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta
+from jobs.kinds import KINDS
+from jobs.launch import launch as launching
+from jobs.launch.pipelines import PIPELINES, launch_pipeline
 from jobs.models import Answer, Conversation, Deployment, Host, Job, Result, Turn
 from jobs.plans import Output, Plan, Step, Watch, literal
-from jobs.queries.hosts import instance_id
+from jobs.queries.hosts import free_dies, instance_id, is_away
 from jobs.schedule import dispatch
 from jobs.services.outcomes import answer_rows
 from tests.factories import (
@@ -26,6 +32,7 @@ from tests.factories import (
 )
 
 ANSWERS_AT_ONCE = 200
+LOOK_S = 0.25
 SENTENCE = "so the value of this term is not equal to what we had and we must check each case"
 
 
@@ -80,6 +87,26 @@ def queue_jobs(*, argv: Sequence[str], count: int = 1, slots: int = 1) -> list[i
     return jobs
 
 
+def ended_jobs(*, jobs: list[int]) -> dict[int, dict[str, Any]]:
+    """Outcomes of these jobs, by their numbers, when all have ended. Times are since the epoch.
+
+    It looks seldom, because it runs beside a measurement.
+    """
+    rows = Job.objects.filter(pk__in=jobs)
+    while rows.filter(state__in=Job.OPEN_STATES).exists():
+        time.sleep(LOOK_S)
+    return {
+        job.pk: {
+            "state": job.state,
+            "message": [job.message_id, job.message_args],
+            "steps_s": sum(step.duration_s or 0.0 for step in job.steps.all()),
+            "started_at": job.started_at.timestamp() if job.started_at else None,
+            "finished_at": job.finished_at.timestamp() if job.finished_at else None,
+        }
+        for job in rows.prefetch_related("steps")
+    }
+
+
 def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Queued turns of the administrator's chat with a deployment whose host is not there."""
     deployment = Deployment.objects.filter(dashboard_url=engine).first() or make_deployment(
@@ -130,3 +157,66 @@ def _result(host: Host, answers: int, thought: str) -> int:
         )
     answer_rows.keep(result)
     return result.pk
+
+
+def launch(host: str, kind: str, params: dict[str, Any], command: list[str]) -> int:
+    """Launch a job of a real kind with one more step, which runs in its middle."""
+    module = KINDS[kind]
+    plan = module.plan
+
+    def with_flood(*arguments: Any) -> Any:
+        made = plan(*arguments)
+        at = _middle(made.steps)
+        step = Step("flood", tuple(map(literal, command)))
+        return replace(made, steps=(*made.steps[:at], step, *made.steps[at:]))
+
+    module.plan = with_flood  # type: ignore[method-assign]
+    try:
+        job = launching.launch(kind, params, host=Host.objects.get(name=host), user=None)
+    finally:
+        module.plan = plan  # type: ignore[method-assign]
+    dispatch.run()
+    return int(job.pk)
+
+
+def _middle(steps: Any) -> int:
+    """After the last step that serves, else after the one that makes the container, else first."""
+    for marked in (lambda step: step.serves, lambda step: step.cleanup):
+        indexes = [index for index, step in enumerate(steps) if marked(step)]
+        if indexes:
+            return indexes[-1] + 1
+    return 0
+
+
+def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
+    """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
+    whole = PIPELINES[pipeline]
+    chosen = lambda *about: [job for job in whole.jobs(*about) if job.name not in without]  # noqa: E731
+    PIPELINES[pipeline] = replace(whole, jobs=chosen)
+    try:
+        jobs = launch_pipeline(
+            pipeline, model, host=Host.objects.get(name=host), stack="guide", user=None
+        )
+    finally:
+        PIPELINES[pipeline] = whole
+    return [job.pk for job in jobs]
+
+
+def host_state(host: str) -> dict[str, Any]:
+    """Free dies of a host, and true if it is offline."""
+    row = Host.objects.get(name=host)
+    return {"free": sorted(free_dies(row)), "away": is_away(row)}
+
+
+def asset(table: str, like: str) -> str:
+    """Key of an asset whose text has ``like``, as Params hold it."""
+    rows = getattr(models, table).objects.order_by("pk")
+    return str(next(row.pk for row in rows if like in repr(vars(row))))
+
+
+def job_facts(job: int, host: str) -> dict[str, Any]:
+    """Facts of a job that the API lacks, and the count of the host's free dies."""
+    row = Job.objects.get(pk=job)
+    failure = (row.message_args.get("failure") or {}).get("id", "")
+    free = len(free_dies(Host.objects.get(name=host)))
+    return {"dispatched": row.dispatched_at is not None, "failure": failure, "free": free}

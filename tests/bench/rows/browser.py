@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from tests.bench.harness import Bench, Goal, Readings, medians, percentile, row, until
-from tests.bench.programs import dashboard, environment, inside, program
+from tests.bench.programs import dashboard, environment, program
 from tests.bench.rows.logs import LINE_BYTES, append, write_lines
 from tests.browser.lib.visits import ARGUMENTS
 from tests.conftest import find_chromium
@@ -45,7 +45,7 @@ def browsing(folder: Path, script: str = "", **environ: str) -> Iterator[tuple[S
         raise RuntimeError("no Chromium on the PATH: apt install chromium")
     with dashboard(folder, **environ) as stack, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        name, _, value = inside(stack.data_dir, "orders.log_in").partition("=")
+        name, _, value = stack.cookie.partition("=")
         with browser.new_context(base_url=stack.url, viewport=WIDE) as context:
             context.add_cookies([{"name": name, "value": value, "url": stack.url}])
             context.set_default_timeout(60_000)
@@ -220,7 +220,7 @@ def viewer(bench: Bench) -> Readings:
     write_lines(log, lines)
     write_lines(more, lines + seconds * LINES_PER_S)
     with browsing(bench.folder) as (stack, page):
-        job = inside(stack.data_dir, "orders.open_job")
+        job = stack.call("orders.open_job")
         append(stack, job, log)
         page.goto(f"/jobs/{job}/")
         wait_for(page, LAST, lambda number: number == lines)
@@ -262,7 +262,7 @@ def chart(bench: Bench) -> Readings:
     """The time of the page's main thread, all that it does, for each update."""
     seconds = bench.size(30, 8)
     with browsing(bench.folder) as (stack, page):
-        job = inside(stack.data_dir, "orders.open_job", watched=True)
+        job = stack.call("orders.open_job", watched=True)
         order = {"job": job, "points": bench.size(100_000, 20_000), "hz": CHART_HZ}
         with program("inside.points", order, env=environment(stack.data_dir)) as scraper:
             scraper.hear()
@@ -320,7 +320,7 @@ def playground(bench: Bench) -> Readings:
     with browsing(bench.folder) as (stack, page), program("engine") as engine:
         order = {"engine": f"http://127.0.0.1:{engine.hear()}"}
         order["requests"] = [{"text": text, "rate": TOKENS_PER_S}]
-        page.goto(f"/playground/{inside(stack.data_dir, 'orders.turns', **order)['chat']}/")
+        page.goto(f"/playground/{stack.call('orders.turns', **order)['chat']}/")
         wait_for(page, CODES)
         browser = page.context.browser
         browser.start_tracing(page=page, categories=["toplevel"])
@@ -377,7 +377,7 @@ def reader(bench: Bench) -> Readings:
     samples: dict[str, list[dict[str, float]]] = {"many": [], "few": []}
     with browsing(bench.folder) as (stack, page):
         order = {"answers": answers, "characters": CHARACTERS}
-        made = inside(stack.data_dir, "orders.evaluations", **order)
+        made = stack.call("orders.evaluations", **order)
         for _ in range(rounds):
             for name, result in made.items():
                 place = f"/results/res-{result}/answers/"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, row
-from tests.bench.programs import Program, dashboard, inside, program
+from tests.bench.programs import Program, dashboard, program
 from tests.stack import Stack
 
 RATE = 100
@@ -19,7 +19,7 @@ class Chats:
         self._stack = stack
         self._people = people
         self._engine = engine
-        cookie = inside(stack.data_dir, "orders.log_in")
+        cookie = stack.cookie
         self._headers = {"Cookie": f"{cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
         self.cut = 0
 
@@ -27,7 +27,7 @@ class Chats:
         """Turns for each round, all made before the first."""
         requests = [dict(body)] * (rounds * streams)
         order = {"engine": self._engine, "requests": requests}
-        numbers = inside(self._stack.data_dir, "orders.turns", **order)["turns"]
+        numbers = self._stack.call("orders.turns", **order)["turns"]
         return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
 
     def relay(self, turns: Sequence[int]) -> Mapping[str, float]:

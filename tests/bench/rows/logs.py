@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, percentile, row, until
-from tests.bench.programs import Program, dashboard, environment, inside, program, until_closed
+from tests.bench.programs import Program, dashboard, environment, program, until_closed
 from tests.stack import ROOT, Stack
 
 COMMAND = [sys.executable, str(ROOT / "tests" / "bench" / "command.py")]
@@ -42,7 +42,7 @@ def append(stack: Stack, job: int, path: Path) -> None:
 
 
 def page_headers(stack: Stack) -> dict[str, str]:
-    return {"Cookie": inside(stack.data_dir, "orders.log_in"), "Origin": stack.url}
+    return {"Cookie": stack.cookie, "Origin": stack.url}
 
 
 @row(
@@ -78,7 +78,7 @@ def _through_dashboard(
     stack: Stack, path: Path, headers: Mapping[str, str]
 ) -> tuple[dict[str, float], int]:
     """One round: another process appends to the real log; how many sockets lack something."""
-    job = inside(stack.data_dir, "orders.open_job")
+    job = stack.call("orders.open_job")
     seed = path.with_suffix(".seed")
     seed.write_bytes(path.read_bytes()[:SEED])
     append(stack, job, seed)
@@ -146,7 +146,7 @@ def live_log_paced(bench: Bench) -> Readings:
     argv = [*COMMAND, "tick", str(lines), str(TICKS_PER_S)]
     with dashboard(bench.folder) as stack:
         headers = page_headers(stack)
-        job = inside(stack.data_dir, "orders.queue_jobs", argv=argv)[0]
+        job = stack.call("orders.queue_jobs", argv=argv)[0]
         order = {
             "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
             "headers": headers,
@@ -160,7 +160,7 @@ def live_log_paced(bench: Bench) -> Readings:
             pages.hear()  # its first line, on all sockets
             (spool / "work" / "go").touch()
             answer = pages.answer()
-        until_closed(stack.data_dir, [job])
+        until_closed(stack, [job])
         ages = line_ages(stack.data_dir / "logs" / "job" / f"{job}.log", answer["frames"])
     return {
         "p50": percentile(ages, 0.50) * 1000,
@@ -203,8 +203,8 @@ def launcher(bench: Bench) -> Readings:
     with dashboard(bench.folder) as stack:
 
         def ours() -> Mapping[str, float]:
-            jobs = inside(stack.data_dir, "orders.queue_jobs", argv=argv)
-            facts = until_closed(stack.data_dir, jobs)
+            jobs = stack.call("orders.queue_jobs", argv=argv)
+            facts = until_closed(stack, jobs)
             return {"wall": facts[str(jobs[0])]["steps_s"]}
 
         sides = interleaved(
@@ -249,7 +249,7 @@ def intake(bench: Bench) -> Readings:
 
         def ours() -> Mapping[str, float]:
             files = {"spool": str(bench.folder), "log": str(path)}
-            spool = inside(stack.data_dir, "orders.claimed_job", **files)
+            spool = stack.call("orders.claimed_job", **files)
             order = {"spool": spool, "env": str(stack.data_dir / "host" / "host.env")}
             with program("ship", order, env=environment(stack.data_dir)) as shipper:
                 shipper.hear()
@@ -298,14 +298,14 @@ def log_reads(bench: Bench) -> Readings:
     """Reads in a process with Django; searches over HTTP, as the page asks for them."""
     lines = bench.size(10_000_000, 1_000_000)
     with dashboard(bench.folder) as stack:
-        job, packed = (inside(stack.data_dir, "orders.open_job") for _ in range(2))
+        job, packed = (stack.call("orders.open_job") for _ in range(2))
         path = stack.data_dir / "logs" / "job" / f"{job}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_log(path, lines)
         path.with_name(f"{packed}.log").hardlink_to(path)
         order = {"job": job, "packed": packed, "lines": lines, "rounds": bench.size(200, 50)}
         order["line"] = bench.size(4_000_000, 400_000)
-        read = inside(stack.data_dir, "log_reads.measure", **order)
+        read = stack.call("log_reads.measure", **order)
         if not read.pop("is_right"):
             raise RuntimeError("other lines than those that were asked for")
         figures: dict[str, Any] = {
@@ -313,7 +313,7 @@ def log_reads(bench: Bench) -> Readings:
             for name in ("tail", "line")
             for form in ("", "-packed")
         }
-        cookie, miscounted = inside(stack.data_dir, "orders.log_in"), 0
+        cookie, miscounted = stack.cookie, 0
 
         def search(number: int, text: str, is_regex: bool = False) -> Any:
             return lambda: _search(stack, number, cookie, text, is_regex=is_regex)
@@ -382,8 +382,8 @@ def queue(bench: Bench) -> Readings:
     count = bench.size(1000, 40)
     with dashboard(bench.folder) as stack:
         order = {"argv": [sys.executable, "-S", "-c", WORK], "count": count, "slots": SLOTS}
-        jobs = inside(stack.data_dir, "orders.queue_jobs", **order)
-        facts = until_closed(stack.data_dir, jobs).values()
+        jobs = stack.call("orders.queue_jobs", **order)
+        facts = until_closed(stack, jobs).values()
     took = max(job["finished_at"] for job in facts) - min(job["started_at"] for job in facts)
     own = sum(job["steps_s"] for job in facts) / SLOTS
     return {"drain": (count / took, count / own)}
