@@ -33,8 +33,7 @@ class Api:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        made = stack.manage("create_token", "admin", "--scope", "admin")
-        self._token = made.stdout.decode().strip()
+        self._token = stack.run_command("create_token", "admin", "--scope", "admin").strip()
 
     def raw(self, path: str, body: Any = None) -> bytes:
         """The bytes behind ``/api/v1/<path>``; a POST with ``body`` as JSON where there is one.

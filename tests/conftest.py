@@ -73,9 +73,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # A browser takes the tour of a dashboard without a job; others use what it made.
         kept.sort(key=lambda item: not _has(item, "browser"))
     if part == "processes":
-        # Those in a browser wait for what the tour of a run beside this one installs, and for a
-        # simulated host on which nothing was prepared yet.
-        kept.sort(key=lambda item: (_has(item, "simulated"), not _has(item, "browser")))
+        # Those in a browser and those with EvalScope need what the tour of a run beside this one
+        # installs; the simulated host must have nothing prepared yet.
+        def place(item: pytest.Item) -> tuple[bool, ...]:
+            needs_evalscope = item.path.name == "test_evalscope.py"
+            return _has(item, "simulated"), not _has(item, "browser"), needs_evalscope
+
+        kept.sort(key=place)
     chosen = set(kept)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept

@@ -155,6 +155,11 @@ class Stack:
         """Run ``code`` on its records; what it printed."""
         return self.records.shell(code)
 
+    def run_command(self, *arguments: str) -> str:
+        """What a command of ``manage.py`` printed, which is run in that process."""
+        code = "from django.core.management import call_command; call_command(*{})"
+        return self.shell(code.format(arguments))
+
     def _close_records(self) -> None:
         if self._records is not None:
             self._records.close()

@@ -1,4 +1,4 @@
-"""Two web processes, five hosts, PostgreSQL and a Valkey of its own: what one takes, all show."""
+"""Two web processes, three hosts, PostgreSQL and a Valkey of its own: what one takes, all show."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
-HOSTS, WATCHERS = 5, 3  # of each job, with each web process
+HOSTS, WATCHERS = 3, 3  # of each job, with each web process
 ENOUGH = "enough"  # a file in a job's working folder, at which the job ends
 # A job past the launch form on each host: no kind prints lines until it is told to end.
 PRINTERS = f"""

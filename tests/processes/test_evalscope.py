@@ -15,11 +15,10 @@ import pytest
 
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import BY_EVALSCOPE
-from tests.api import Api, until
+from tests.api import until
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.faults.proxy import Loop, Proxy
 from tests.jobs.lib import scripted_engine
-from tests.stack import running
 
 pytestmark = pytest.mark.processes
 
@@ -28,18 +27,12 @@ PERMIT = "from jobs.access import sources; sources.add('endpoint', '{url}', user
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory, pytestconfig):
-    """A dashboard whose host has EvalScope: that of the tour, if there is one, else its own."""
+def api(shared, pytestconfig):
+    """A dashboard whose host has EvalScope of a tour, if there is one; else a job installs it."""
     toured = pytestconfig.getoption("--toured")
-    is_there = toured is not None and toured.exists()
-    allowed = ("default", *([str(toured.resolve().parent)] if is_there else ()))
-    environ = {"AGENT_ALLOWED_PATHS": ":".join(allowed)}
-    with running(tmp_path_factory.mktemp("evalscope") / "data", environ=environ) as stack:
-        client = Api(stack)
-        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
-        if is_there:
-            client.borrow_evalscope(toured.resolve())
-        yield client
+    if toured is not None and toured.exists():
+        shared.borrow_evalscope(toured.resolve())
+    return shared
 
 
 class Engine(ThreadingHTTPServer):

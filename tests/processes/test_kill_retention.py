@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import ROOT, clean_environment
+from tests.records import ROOT, Records
+from tests.stack import clean_environment, make_tables
 
 pytestmark = pytest.mark.processes
 
@@ -34,7 +35,7 @@ from jobs import logstore
 from jobs.models import Job
 from jobs.services.outputs import outputs_folder
 store = logstore.store()
-print("states", json.dumps([
+print(json.dumps([
     {
         "removed": job.removed_at is not None,
         "finished": job.stored_bytes == 0,
@@ -48,57 +49,47 @@ print("states", json.dumps([
 """
 
 
-def test_a_killed_round_is_finished_by_the_next(tmp_path):
-    data = tmp_path / "dashboard"
-    data.mkdir()
-    manage(data, "migrate", "--verbosity", "0")
-    shell(data, SEED)
+@pytest.fixture
+def records(tmp_path):
+    make_tables(tmp_path / "data")
+    made = Records(environment(tmp_path / "data"))
+    yield made
+    made.close()
+
+
+def environment(data: Path) -> dict[str, str]:
+    return clean_environment() | {"DATA_DIR": str(data), "RETENTION_AGE": "90d"}
+
+
+def states_of(records: Records) -> list[dict[str, bool]]:
+    states: list[dict[str, bool]] = json.loads(records.shell(TELL))
+    return states
+
+
+def test_a_killed_round_is_finished_by_the_next(records, tmp_path):
+    records.shell(SEED)
     cut_short, random_s = 0, random.Random(7)
 
-    for _ in range(8):
+    for _ in range(5):
         removing = subprocess.Popen(
             [sys.executable, "manage.py", "shell", "--no-imports", "-c", ROUND],
             cwd=ROOT,
-            env=environment(data),
+            env=environment(tmp_path / "data"),
             stdout=subprocess.PIPE,
         )
         assert removing.stdout.readline() == b"begun\n"
         time.sleep(random_s.uniform(0.05, 0.4))
         os.kill(removing.pid, signal.SIGKILL)
         cut_short += removing.wait() == -signal.SIGKILL
-        for job in states_of(data):
+        for job in states_of(records):
             # What has lost anything says so.
             assert job["removed"] or (job["log"] and job["files"] and job["points"])
             assert job["counted"] == job["removed"]
 
     assert cut_short > 0
-    shell(data, ROUND)
-    old, young = states_of(data)[:OLD], states_of(data)[OLD:]
+    records.shell(ROUND)
+    old, young = states_of(records)[:OLD], states_of(records)[OLD:]
     gone = {"removed": True, "finished": True, "log": False, "files": False, "points": False}
     there = {"removed": False, "finished": False, "log": True, "files": True, "points": True}
     assert old == [{**gone, "counted": True}] * OLD
     assert young == [{**there, "counted": False}] * (JOBS - OLD)
-
-
-def states_of(data: Path) -> list[dict[str, bool]]:
-    output = shell(data, TELL).decode()
-    states: list[dict[str, bool]] = json.loads(output.split("states ", 1)[1])
-    return states
-
-
-def shell(data: Path, code: str) -> bytes:
-    return manage(data, "shell", "--no-imports", "-c", code)
-
-
-def manage(data: Path, *arguments: str) -> bytes:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment(data),
-        stdout=subprocess.PIPE,
-        check=True,
-    ).stdout
-
-
-def environment(data: Path) -> dict[str, str]:
-    return clean_environment() | {"DATA_DIR": str(data), "RETENTION_AGE": "90d"}

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api import Api, until
-from tests.stack import running
+from tests.api import until
 
 pytestmark = pytest.mark.processes
 
@@ -34,51 +33,48 @@ def memory_kb(pid: int) -> int:
 
 
 @pytest.fixture
-def api(tmp_path):
-    """A dashboard with a job that prints."""
-    with running(tmp_path / "data") as stack:
-        client = Api(stack)
-        until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
-        stack.run_python(PRINTER)
-        until(lambda: client.job(1)["log_bytes"] > 100_000, "it prints")
-        yield client
+def job(shared):
+    """A job that prints."""
+    number = shared.stack.run_python(PRINTER)
+    until(lambda: shared.job(number)["log_bytes"] > 100_000, "it prints")
+    return number
 
 
-def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(api):
-    agent = api.stack.children()["agent"]
+def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(shared, job):
+    agent = shared.stack.children()["agent"]
     os.kill(agent, signal.SIGSTOP)
-    shown = len(api.raw("jobs/1/log?from=0"))
+    before = len(shared.raw(f"jobs/{job}/log?from=0"))
 
-    api.stack.shell(A_DAY_LATER)
+    shared.stack.shell(A_DAY_LATER)
 
-    job = api.job(1)
-    assert (job["state"], job["message"]) == (
+    lost = shared.job(job)
+    assert (lost["state"], lost["message"]) == (
         "lost",
         "This computer has been offline for 24 hours.",
     )
-    log = api.spool(1) / "log"
-    until(lambda: log.stat().st_size > shown + 1_000_000, "it goes on by itself")
+    log = shared.spool(job) / "log"
+    until(lambda: log.stat().st_size > before + 1_000_000, "it goes on by itself")
     os.kill(agent, signal.SIGCONT)
-    until((api.spool(1) / "acked").exists, "it is asked to stop, and all has arrived")
-    assert "cancelled" in (api.spool(1) / "exit.json").read_text()
-    sha256s = api.log_sha256s(1)
-    assert sha256s[0] == sha256s[1]
-    assert api.job(1)["message"] == job["message"]
+    until((shared.spool(job) / "acked").exists, "it is asked to stop, and all has arrived")
+    assert "cancelled" in (shared.spool(job) / "exit.json").read_text()
+    shown, kept = shared.log_sha256s(job)
+    assert shown == kept
+    assert shared.job(job)["message"] == lost["message"]
 
 
-def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(api):
-    agent, web = api.stack.children()["agent"], api.stack.children()["web"]
+def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(shared, job):
+    agent, web = shared.stack.children()["agent"], shared.stack.children()["web"]
     before_kb = memory_kb(agent)
     os.kill(web, signal.SIGSTOP)
-    log = api.spool(1) / "log"
+    log = shared.spool(job) / "log"
     size = log.stat().st_size
     until(lambda: log.stat().st_size > size + 40_000_000, "it prints on")
-    (api.spool(1) / "work" / "enough").touch()
-    until((api.spool(1) / "exit.json").exists, "it ends by itself")
+    (shared.spool(job) / "work" / "enough").touch()
+    until((shared.spool(job) / "exit.json").exists, "it ends by itself")
     os.kill(web, signal.SIGCONT)
 
-    assert api.ended(1)["message"] == "Step print failed with exit code 3."
+    assert shared.ended(job)["message"] == "Step print failed with exit code 3."
 
-    sha256s = api.log_sha256s(1)
-    assert sha256s[0] == sha256s[1]
+    shown, kept = shared.log_sha256s(job)
+    assert shown == kept
     assert memory_kb(agent) < before_kb + 20_000

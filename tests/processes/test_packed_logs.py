@@ -4,8 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.api import Api, until
-from tests.stack import running
+from tests.api import until
 
 pytestmark = pytest.mark.processes
 
@@ -19,14 +18,8 @@ json.dump(dict(seconds=1), open('ready.json', 'w'))
 ASK = "from dashboard.tasks import pack_logs; pack_logs.delay()"
 
 
-@pytest.fixture
-def stack(tmp_path):
-    with running(tmp_path / "data", environ={"COMPRESS_LOGS_AFTER": "1s"}) as made:
-        yield made
-
-
-def test_the_dashboard_s_worker_packs_a_log_without_loss(stack):
-    api = Api(stack)
+def test_the_dashboard_s_worker_packs_a_log_without_loss(shared):
+    api, stack = shared, shared.stack
     job = stack.run_python(PRINTER, is_ready=True)
     assert api.ended(job)["state"] == "succeeded"
     shown, kept = api.log_sha256s(job)
