@@ -14,6 +14,7 @@ from tests.bench.inside import log_reads
 from tests.bench.rows import ROWS
 from tests.bench.rows.logs import write_log
 from tests.factories import make_job
+from tests.stack import pids_with
 
 RECORD = Path(__file__).parent.parent / "docs" / "performance.md"
 KEYS = ["name", "measured", "limit", "ratio", "goal", "met", "unit"]
@@ -148,11 +149,11 @@ def test_the_record_has_a_line_for_every_figure():
 def test_what_a_row_has_left_behind_is_found(tmp_path):
     marked = {**os.environ, command.FOLDER: str(tmp_path)}
     with subprocess.Popen(["sleep", "60"], env=marked) as left:
-        left_behind = command._left_behind(tmp_path)
+        left_behind = pids_with(f"{command.FOLDER}={tmp_path}")
         left.kill()
 
     assert left_behind == [left.pid]
-    assert command._left_behind(tmp_path) == []
+    assert pids_with(f"{command.FOLDER}={tmp_path}") == []
 
 
 @pytest.mark.django_db

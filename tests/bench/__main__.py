@@ -22,6 +22,7 @@ from typing import Any
 
 from tests.bench.harness import Bench
 from tests.bench.rows import ROWS
+from tests.stack import pids_with
 
 FOLDER = "BENCH_FOLDER"  # in the environment of all that a row starts
 GRACE_S = 60.0
@@ -89,7 +90,7 @@ def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
         _say(f"{name} was stopped")
         raise
     finally:
-        left = _left_behind(folder)
+        left = pids_with(f"{FOLDER}={folder}")
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,18 +107,6 @@ def _stop(process: subprocess.Popen[bytes]) -> bytes:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()[0]
-
-
-def _left_behind(folder: Path) -> list[int]:
-    """Processes that a row has started and that still run."""
-    mark, pids = f"{FOLDER}={folder}".encode(), []
-    for place in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in place.read_bytes().split(b"\0"):
-                pids.append(int(place.parent.name))
-        except OSError:
-            continue
-    return pids
 
 
 def _print(figures: Sequence[dict[str, Any]], *, markdown: bool) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -135,13 +134,3 @@ def cpu_s(pid: int) -> float:
     """Seconds of CPU that a process has used so far, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_S
-
-
-def until(holds: Callable[[], Any], what: str, within_s: float) -> Any:
-    """Return the first true value of ``holds()``."""
-    deadline = time.monotonic() + within_s
-    while not (value := holds()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {within_s:g} s: {what}")
-        time.sleep(0.02)
-    return value

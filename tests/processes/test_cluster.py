@@ -20,27 +20,14 @@ pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
 HOSTS, WATCHERS = 3, 3  # of each job, with each web process
 ENOUGH = "enough"  # a file in a job's working folder, at which the job ends
-# A job past the launch form on each host: no kind prints lines until it is told to end.
-PRINTERS = f"""
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Output, Plan, Step
-from tests.factories import make_job
-code = (
-    "import itertools, json, os, sys, time\\n"
-    "for number in itertools.count():\\n"
-    "    print(sys.argv[1], number, 'x' * 80, flush=True)\\n"
-    "    time.sleep(0.005)\\n"
-    "    if os.path.exists({ENOUGH!r}):\\n"
-    "        break\\n"
-    "json.dump(dict(seconds=1), open('ready.json', 'w'))\\n"
-)
-kept = (Output("ready", "ready.json"),)
-for host in Host.objects.filter(name__startswith="host-").order_by("name"):
-    step = Step("print", ("python3", "-c", code, host.name))
-    plan = Plan(kind="deploy", steps=(step,), outputs=kept)
-    make_job(plan=plan, params={{"artifact": "1"}}, host=host)
-dispatch.run()
+PRINTER = f"""
+import itertools, json, os, time
+for number in itertools.count():
+    print(number, "x" * 80, flush=True)
+    time.sleep(0.005)
+    if os.path.exists({ENOUGH!r}):
+        break
+json.dump(dict(seconds=1), open("ready.json", "w"))
 """
 
 
@@ -126,10 +113,11 @@ def kill(pid, watchers):
 def test_killed_web_processes_lose_no_byte_on_any_page(made, api):
     cookie = LoggedIn(made.stack).cookie
     first, second = made.webs()
-    made.stack.shell(PRINTERS)
-    jobs = [job["id"] for job in api.jobs()]
-    assert len(jobs) == HOSTS
-    spools = {job: made.hosts[api.job(job)["host"]] / "spool" / str(job) for job in jobs}
+    spools = {}
+    for host, folder in made.hosts.items():
+        job = made.stack.run_python(PRINTER, host=host, is_ready=True)
+        spools[job] = folder / "spool" / str(job)
+    jobs = list(spools)
 
     until(lambda: all(api.raw(f"jobs/{job}/log?from=0") for job in jobs), "each log grows")
     of_first = watching(made, cookie, jobs, without=second)

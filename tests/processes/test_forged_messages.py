@@ -9,22 +9,10 @@ import urllib.error
 import pytest
 
 from tests.dashboard.lib.logged_in import LoggedIn
-from tests.processes.lib.hostile import bounded_memory, claimed, hostile_host, lines
+from tests.processes.lib.hostile import bounded_memory, claimed, hostile_host, lines, sent_jobs
 
 pytestmark = pytest.mark.processes
 
-# Jobs past the launch form: no kind runs on a host that was never there.
-JOBS = """
-from jobs.schedule import dispatch
-from jobs.models import Host
-from jobs.plans import Output, Plan, Step
-from tests.factories import make_job
-steps = (Step("print", ("python3", "-c", "print(1)")),)
-plan = Plan(kind="prepare", steps=steps, outputs=(Output("made", "*.json"),))
-Host.objects.filter(name__in=("honest", "hostile")).update(slots=1)
-print(*(make_job(plan=plan, host=Host.objects.get(name=n)).pk for n in ("honest", "hostile")))
-dispatch.run()
-"""
 PAGES = (
     *("", "jobs/", "hosts/", "hosts/hostile/", "launch/deploy/", "launch/benchmark/"),
     *("deployments/", "playground/", "results/", "search/?q=job"),
@@ -97,8 +85,8 @@ def report(statuses, before, after):
 def test_a_hostile_host_harms_no_page_and_no_other_host(shared):
     stack, person = shared.stack, LoggedIn(shared.stack)
     hosts = {name: hostile_host(stack, name) for name in ("honest", "hostile")}
-    jobs = dict(zip(hosts, map(int, stack.shell(JOBS).split()), strict=True))
-    claims = {name: claimed(host, jobs[name]) for name, host in hosts.items()}
+    claims = {n: claimed(host, sent_jobs(stack, n)[0]) for n, host in hosts.items()}
+    honest = claims["honest"][0]
     before, offset, statuses = seconds(person), 0, {}
 
     def send_honest():
@@ -108,7 +96,7 @@ def test_a_hostile_host_harms_no_page_and_no_other_host(shared):
         return hosts["honest"].append(*claims["honest"], "log", offset - len(part), part)[0]
 
     with bounded_memory(stack):
-        for name, status in forged(hosts["hostile"], *claims["hostile"], jobs["honest"]):
+        for name, status in forged(hosts["hostile"], *claims["hostile"], honest):
             statuses[name] = status
             assert send_honest() == 200, name
         while offset < len(LOG):
@@ -119,7 +107,7 @@ def test_a_hostile_host_harms_no_page_and_no_other_host(shared):
     # A line that is no JSON object is skipped: a launcher that was killed leaves half a line.
     skipped = {"point 1,000 deep": 200}
     assert {n: s for n, s in statuses.items() if not 400 <= s < 500} == skipped
-    assert shared.raw(f"jobs/{jobs['honest']}/log?from=0") == LOG
+    assert shared.raw(f"jobs/{honest}/log?from=0") == LOG
     assert hosts["hostile"].beat()[0] == 200
     with pytest.raises(urllib.error.HTTPError, match="404"):
         person.page("hosts/none/")

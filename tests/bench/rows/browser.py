@@ -10,12 +10,13 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from tests.bench.harness import Bench, Goal, Readings, medians, percentile, row, until
+from tests.bench.harness import Bench, Goal, Readings, medians, percentile, row
 from tests.bench.programs import dashboard, environment, program
 from tests.bench.rows.logs import LINE_BYTES, append, write_lines
 from tests.browser.lib.visits import ARGUMENTS
 from tests.conftest import find_chromium
 from tests.stack import Stack
+from tests.waiting import until
 
 WIDE = {"width": 1440, "height": 900}
 # From now on the page notes how long each of its frames took.

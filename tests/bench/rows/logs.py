@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, percentile, row, until
+from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, percentile, row
 from tests.bench.programs import Program, dashboard, environment, program, until_closed
 from tests.stack import ROOT, Stack
+from tests.waiting import until
 
 COMMAND = [sys.executable, str(ROOT / "tests" / "bench" / "command.py")]
 SOCKETS = 100

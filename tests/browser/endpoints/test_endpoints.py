@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.chat_engine import END, chat_engine, delta
+from tests.browser.lib.chat_engine import END, ask, chat_engine, delta, part
 from tests.browser.lib.visits import axe
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
@@ -102,17 +102,6 @@ def launch_quick_look(page, number):
 
     page.wait_for_url(re.compile(r"/matrices/\d+/"))
     expect(page.locator("td.cell")).to_have_count(2)
-
-
-def ask(page, text):
-    page.get_by_label("Message").fill(text)
-    page.get_by_role("button", name="Send").click()
-    page.wait_for_url(re.compile(r"/playground/\d+/"))
-    return page.locator("[data-turn]").last
-
-
-def part(turn, name):
-    return turn.locator(f"[data-part={name}]")
 
 
 def test_a_chat_with_an_endpoint_is_whole_and_outlasts_it(page, server, window):

@@ -1,18 +1,33 @@
-"""An engine that streams what a test gives it, for chats in a real browser."""
+"""A chat in a real browser, with an engine that streams what a test gives it."""
 
 import json
 import queue
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from playwright.sync_api import Locator, Page
+
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 
 def delta(**fields: str) -> bytes:
     return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
+
+
+def ask(page: Page, text: str = "Hello") -> Locator:
+    """Ask in the chat of a page; the turn."""
+    page.get_by_label("Message").fill(text)
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(re.compile(r"/playground/\d+/"))
+    return page.locator("[data-turn]").last
+
+
+def part(turn: Locator, name: str) -> Locator:
+    return turn.locator(f"[data-part={name}]")
 
 
 class ChatEngine:

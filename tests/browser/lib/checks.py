@@ -13,9 +13,7 @@ SIZES = {"1440 px": WIDE, "390 px": PHONE}
 Looks = Mapping[str, Literal["light", "dark"]]
 # A page is loaded twice, so that it is seen in both widths and both themes.
 LOOKS: Looks = {"1440 px": "light", "390 px": "dark"}
-# The same for pages that are seen in two languages, once in each: which language gets which look is
-# another from page to page.
-IN_TURNS: Sequence[Mapping[str, Looks]] = (
+_IN_TURNS: Sequence[Mapping[str, Looks]] = (
     {"en": {"1440 px": "light"}, "zh": {"390 px": "dark"}},
     {"en": {"390 px": "light"}, "zh": {"1440 px": "dark"}},
     {"en": {"390 px": "dark"}, "zh": {"1440 px": "light"}},
@@ -75,6 +73,11 @@ class Inspector:
             self._page.wait_for_timeout(BETWEEN_MS)
             quiet = 0 if self._open else quiet + 1
         _wait_for_charts(self._page)
+
+
+def in_turns(number: int) -> Mapping[str, Looks]:
+    """The same for many pages, each seen once in a language: looks change from page to page."""
+    return _IN_TURNS[number % len(_IN_TURNS)]
 
 
 def settle(page: Page) -> None:
