@@ -14,6 +14,17 @@ from tests.stack import Stack
 
 CHUNK_BYTES = 1_000_000
 expect.set_options(timeout=PATIENCE_MS)
+SERVED = """
+from jobs.models import Host
+from jobs.tools.vacc.site import GUIDE_FACTS
+from tests.factories import make_deployment, make_endpoint, make_host
+host = Host.objects.first()
+for most in (4096, 100):
+    details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
+    print(make_deployment(host=host, details=details).pk)
+make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
+print(make_endpoint("H800").pk)
+"""
 # The pages of a dashboard without a job first, then the tour, then what needs its results.
 ORDER = ("test_empty_pages.py", "test_tour.py", "test_tours_pages.py")
 
@@ -86,6 +97,13 @@ def open_page(window: BrowserContext, server: Server) -> Iterator[Callable[..., 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
     return open_page()
+
+
+@pytest.fixture(scope="module")
+def served(server: Server) -> list[str]:
+    """Numbers: a server of vLLM with a long context, one with a short one, an endpoint. There is a
+    host with cards, too."""
+    return server.shell(SERVED)
 
 
 @pytest.fixture

@@ -16,26 +16,13 @@ LOOK = """async (field) => {
   return [style.borderTopColor, style.outlineColor];
 }"""
 
-# Two servers of vLLM on the first host, of which one takes little, and a benchmark of the other.
-SERVED = """
+MEASURED = """
 from jobs.models import Host
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_host, make_job
-made, host = [], Host.objects.first()
-for most in (4096, 100):
-    details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
-    made.append(make_deployment(host=host, details=details).pk)
-params = {"deployment": str(made[0]), "stack": "vllm-cpu", "input_tokens": 128, "requests": 50}
-made.append(make_job(host=host, state="succeeded", kind="benchmark-online", params=params).pk)
-make_host("va16-01", facts=dict(GUIDE_FACTS))
-print(*made)
+from tests.factories import make_job
+params = {{"deployment": "{large}", "stack": "vllm-cpu", "input_tokens": 128, "requests": 50}}
+fields = {{"state": "succeeded", "kind": "benchmark-online", "params": params}}
+print(make_job(host=Host.objects.first(), **fields).pk)
 """
-
-
-@pytest.fixture(scope="module")
-def served(server):
-    """Numbers, as texts: the large server, the small one, the benchmark."""
-    return server.shell(SERVED)
 
 
 @pytest.fixture
@@ -86,7 +73,7 @@ def choose(page, deployment):
 
 
 def test_a_new_choice_updates_defaults_and_keeps_typed_values(open_form, served):
-    large, small, _job = served
+    large, small, _endpoint = served
     page = open_form("benchmark-online")
     given = page.get_by_label(re.compile("^Requests")).last
     lengths = [page.locator("#f-input_tokens"), page.locator("#f-output_tokens")]
@@ -106,8 +93,9 @@ def test_a_new_choice_updates_defaults_and_keeps_typed_values(open_form, served)
     expect(page.get_by_label("Priority")).to_have_value("low")
 
 
-def test_a_rerun_form_follows_a_new_choice(open_form, served):
-    _large, small, job = served
+def test_a_rerun_form_follows_a_new_choice(open_form, server, served):
+    large, small, _endpoint = served
+    (job,) = server.shell(MEASURED.format(large=large))
     page = open_form("benchmark-online", f"?from={job}")
     given = page.get_by_label(re.compile("^Requests")).last
     expect(given).to_have_value("50")

@@ -276,25 +276,29 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, open_page):
         expect(tab.locator("[data-turn]").last).to_have_attribute("data-state", "done")
 
 
-@pytest.mark.parametrize(
-    ("text", "selector", "shown"),
-    [
-        (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
-        (r"So \boxed{42} it is.", ".katex", None),
-        (r"It is \ce{H2O}.", ".katex", None),
-        ("$10 today; price is 5$", "p", "$10 today; price is 5$"),
-        ("- [x] done\n- [ ] open", "li >> nth=0", "☑ done"),
-        ("![](http://example.org/a.png)", "a", "image: http://example.org/a.png"),
-        ("100. a\n101. b", "ol.d3", None),
-    ],
+SHOWN = (
+    (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
+    (r"So \boxed{42} it is.", ".katex", None),
+    (r"It is \ce{H2O}.", ".katex", None),
+    ("$10 today; price is 5$", "p", "$10 today; price is 5$"),
+    ("- [x] done\n- [ ] open", "li >> nth=0", "☑ done"),
+    ("![](http://example.org/a.png)", "a", "image: http://example.org/a.png"),
+    ("100. a\n101. b", "ol.d3", None),
 )
-def test_answers_are_shown_as_they_are_meant(page, engine, text, selector, shown):
-    turn = answered(page, engine, text)
 
-    place = part(turn, "answer").locator(selector)
-    expect(place.first).to_be_visible()
-    if shown:
-        expect(place.first).to_have_text(shown)
+
+def test_answers_are_shown_as_they_are_meant(page, engine):
+    for number, (text, selector, shown) in enumerate(SHOWN, start=1):
+        engine.end(delta(content=text), END)
+        ask(page)
+        expect(page.locator("[data-turn]")).to_have_count(number)
+        turn = page.locator("[data-turn]").last
+        expect(turn).to_have_attribute("data-state", "done")
+
+        place = part(turn, "answer").locator(selector).first
+        expect(place).to_be_visible()
+        if shown:
+            expect(place).to_have_text(shown)
 
 
 def test_an_error_below_a_long_question_is_in_sight(page, engine):

@@ -12,29 +12,10 @@ from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
 
-# A server to measure, and hosts with and without cards.
-RECORDS = """
-from jobs.models import Host
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_deployment, make_endpoint, make_host
-made, host = [], Host.objects.first()
-for most in (4096, 100):
-    details = {"engine": "vllm", "stack": "vllm-cpu", "max_total": most, "max_input": most}
-    made.append(make_deployment(host=host, details=details).pk)
-make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
-made.append(make_endpoint("H800").pk)
-print(*made)
-"""
 # Resolved once the launch form has held a preview back.
 HELD_BACK = """() => { window.heldBack = new Promise((done) =>
   document.body.addEventListener("htmx:beforeRequest", () => done(), { once: true })) }"""
 PIPELINE = "/models/deepseek-r1/pipelines/pytorch/"
-
-
-@pytest.fixture(scope="module")
-def served(server):
-    """Numbers, as texts: a server with a long context, one with a short one, an endpoint."""
-    return server.shell(RECORDS)
 
 
 class Held:
