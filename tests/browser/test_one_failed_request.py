@@ -140,7 +140,7 @@ ADD = """([tag, count]) => {
 }"""
 
 
-def with_parts(window, method, count, *, failing):
+def with_parts(window, open_page, method, count, *, failing):
     """A page with parts that htmx asks for; the first ``failing`` requests get 503."""
     asked = []
 
@@ -155,15 +155,15 @@ def with_parts(window, method, count, *, failing):
     return page, asked
 
 
-def test_two_parts_with_one_path_are_both_asked_for_again(window):
-    page, _asked = with_parts(window, "get", 2, failing=2)
+def test_two_parts_with_one_path_are_both_asked_for_again(window, open_page):
+    page, _asked = with_parts(window, open_page, "get", 2, failing=2)
 
     expect(page.locator(".added")).to_have_text(["here", "here"])
     expect(page.locator("#live")).not_to_contain_text("no answer")
 
 
-def test_a_part_that_is_gone_is_no_longer_waited_for(window):
-    page, asked = with_parts(window, "get", 1, failing=1000)
+def test_a_part_that_is_gone_is_no_longer_waited_for(window, open_page):
+    page, asked = with_parts(window, open_page, "get", 1, failing=1000)
     expect(page.locator("#live")).to_contain_text("no answer, retrying in")
     page.evaluate("document.querySelector('.added').remove()")
 
@@ -171,8 +171,8 @@ def test_a_part_that_is_gone_is_no_longer_waited_for(window):
     assert len(asked) <= 2
 
 
-def test_a_check_on_a_host_is_not_asked_for_again(window):
-    page, asked = with_parts(window, "post", 1, failing=1000)
+def test_a_check_on_a_host_is_not_asked_for_again(window, open_page):
+    page, asked = with_parts(window, open_page, "post", 1, failing=1000)
     page.wait_for_timeout(3000)
 
     assert asked == ["POST"]

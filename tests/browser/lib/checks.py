@@ -20,12 +20,6 @@ _IN_TURNS: Sequence[Mapping[str, Looks]] = (
     {"en": {"1440 px": "dark"}, "zh": {"390 px": "light"}},
 )
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
-# Colours fade when something appears or changes, and axe would judge colours on the way.
-NO_FADING = """() => {
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync("*, *::before, *::after { transition: none !important }");
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}"""
 # Modules have run, as far as they had come.
 AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 1000 }))"
 QUIET_LOOKS, BETWEEN_MS = 3, 40
@@ -55,7 +49,6 @@ class Inspector:
             if answer.status != status:
                 faults.append(f"{size}: answered {answer.status}")
             self._settle()
-            page.evaluate(NO_FADING)
             faults += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
                 faults.append(f"{size}: {wide}")

@@ -71,8 +71,13 @@ class Complaints(list[str]):
 def open_window(
     browser: Browser, site: Server | Stack | None = None, *, logged_in: bool = True, **options: Any
 ) -> Iterator[BrowserContext]:
-    """A wide window of the user of ``site``, with the ``complaints`` of its pages."""
-    options = {"viewport": WIDE, "base_url": site and site.url, **options}
+    """A wide window of the user of ``site``, with the ``complaints`` of its pages.
+
+    Nothing moves or fades in it: what turns is drawn all the time, and axe would judge colours on
+    their way.
+    """
+    still = {"reduced_motion": "reduce", "viewport": WIDE}
+    options = {**still, "base_url": site and site.url, **options}
     with browser.new_context(**options) as window:
         window.set_default_timeout(PATIENCE_MS)
         window.complaints, window.site = Complaints(window), site
