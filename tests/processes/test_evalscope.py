@@ -4,11 +4,9 @@ import html
 import json
 import re
 import subprocess
-import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,6 @@ from tests.jobs.lib import scripted_engine
 
 pytestmark = pytest.mark.processes
 
-MODEL = "team/Model-1"
 PERMIT = "from jobs.access import sources; sources.add('endpoint', '{url}', user=None)"
 
 
@@ -35,81 +32,15 @@ def api(shared, pytestconfig):
     return shared
 
 
-class Engine(ThreadingHTTPServer):
-    """``answer`` returns the text for a question after ``delay_s``, None to fail; ``log`` has all
-    questions."""
-
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Say nothing of clients that were killed."""
-
-    def __init__(self, answer, delay_s=0.0):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer, self.delay_s, self.log = answer, delay_s, []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-    def join(self, api):
-        """Add this engine as an endpoint of a dashboard; its key in forms."""
-        api.stack.shell(PERMIT.format(url=self.url))
-        name = f"engine-{self.server_address[1]}"
-        made = api.ask("endpoints", {"name": name, "url": self.url, "device": name})
-        return f"endpoint:{made['id']}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        """Say nothing."""
-
-    def do_GET(self):
-        entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 32768}
-        listed = {"object": "list", "data": [entry]}
-        self.say(json.dumps(listed if "models" in self.path else {}))
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        content = body["messages"][-1]["content"]
-        text = content if isinstance(content, str) else content[0]["text"]
-        self.server.log.append(text)
-        time.sleep(self.server.delay_s)
-        answer = self.server.answer(text)
-        if answer is None:
-            self.say(json.dumps({"error": {"message": "made to fail"}}), status=500)
-            return
-        said = {"role": "assistant", "content": answer}
-        head = {"id": "x", "created": 1, "model": MODEL, "object": "chat.completion"}
-        usage = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
-        if not body.get("stream"):
-            choice = {"index": 0, "message": said, "finish_reason": "stop"}
-            self.say(json.dumps({**head, "choices": [choice], "usage": usage}))
-            return
-        head["object"] += ".chunk"
-        choice = {"index": 0, "delta": said, "finish_reason": "stop"}
-        chunks = [{**head, "choices": [choice]}, {**head, "choices": [], "usage": usage}]
-        lines = [*map(json.dumps, chunks), "[DONE]"]
-        self.say("".join(f"data: {line}\n\n" for line in lines), "text/event-stream")
-
-    def say(self, text, content_type="application/json", status=200):
-        content = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
 @contextmanager
-def engine(answer, delay_s=0.0):
-    """A running engine."""
-    server = Engine(answer, delay_s)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
+def engine(api, reply, delay_s=0.0):
+    """A running engine, and its key in forms as an endpoint of the dashboard."""
+    with scripted_engine.engine() as running:
+        running.reply, running.delay_s = reply, delay_s
+        api.stack.shell(PERMIT.format(url=running.url))
+        name = f"engine-{running.port}"
+        made = api.ask("endpoints", {"name": name, "url": running.url, "device": name})
+        yield running, f"endpoint:{made['id']}"
 
 
 KEY = "sk-not-a-real-one-0123456789"
@@ -218,17 +149,19 @@ def right(text):
 
 
 def test_a_worse_engine_is_told_before_all_questions_are_asked(api):
-    with engine(right) as good, engine(lambda text: "I do not know.", delay_s=1) as bad:
-        base, other = good.join(api), bad.join(api)
+    with (
+        engine(api, right) as (good, base),
+        engine(api, lambda text: "I do not know.", delay_s=1) as (bad, other),
+    ):
         whole = api.launch("evaluate", deployment=base, max_tokens=32)
         assert api.ended(whole)["state"] == "succeeded"
-        assert len(good.log) == len(BASICS)
+        assert len(good.questions) == len(BASICS)
         asked = {"deployment": other, "max_tokens": 32, "batch": 2}
         rule = {"stop_early": True, "baseline": api.result(whole)["id"], "margin": 5.0}
         stopped = api.launch("evaluate", **asked, **rule)
         looks = api.spool(stopped) / "work/eval/looks.jsonl"
         until(lambda: looks.is_file() and looks.read_text().count("\n") == 1, "a look")
-        until(lambda: len(bad.log) > 18, "the second look asks")
+        until(lambda: len(bad.questions) > 18, "the second look asks")
         api.ask(f"jobs/{stopped}/cancel", {})
         assert api.ended(stopped)["state"] == "cancelled"
 
@@ -238,7 +171,7 @@ def test_a_worse_engine_is_told_before_all_questions_are_asked(api):
         assert done["state"] == "succeeded", log
         look = json.loads((api.spool(job) / "work/eval/looks.jsonl").read_text().splitlines()[-1])
         assert (look["decision"], look["questions"]) == ("worse", len(BASICS))
-        times = Counter(bad.log)
+        times = Counter(bad.questions)
         assert len(times) == look["asked"] < len(BASICS)
         # Only those that were under way when the job was cancelled.
         assert sum(count - 1 for count in times.values()) <= asked["batch"]
@@ -276,13 +209,15 @@ def said(text):
 
 
 def test_failed_requests_stay_in_rows_flags_and_bounds(api):
-    with engine(said) as served:
-        asked = {"deployment": served.join(api), "limit": len(FORTY)}
+    with engine(api, said) as (served, key):
+        asked = {"deployment": key, "limit": len(FORTY)}
         job = api.launch("evaluate", **asked, retries=RETRIES)
         ended = api.ended(job)
         assert ended["state"] == "succeeded", api.raw(f"jobs/{job}/log?from=0").decode()
 
-    times = Counter(next(one.id for one in FORTY if one.question in text) for text in served.log)
+    times = Counter(
+        next(one.id for one in FORTY if one.question in text) for text in served.questions
+    )
     assert times == {one.id: 1 + RETRIES * (one in FAILING) for one in FORTY}
     result = api.result(job)
     metrics = result["metrics"]
@@ -360,11 +295,11 @@ def write_sets(folder):
 
 
 def test_public_sets_are_scored_from_a_folder_without_cards(api):
-    with engine(total) as served:
-        asked = {"deployment": served.join(api), "datasets": [*SETS], "max_tokens": 64}
+    with engine(api, total) as (served, key):
+        asked = {"deployment": key, "datasets": [*SETS], "max_tokens": 64}
         missing = api.launch(KIND, **asked)
         assert api.ended(missing)["state"] == "failed"
-        assert not served.log
+        assert not served.questions
         folder = api.stack.data_dir / "host/datasets"
         assert f"{folder}/gsm8k" in json.dumps(api.ask(f"jobs/{missing}"))
 
@@ -373,7 +308,7 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         examples.rename(folder / "examples")
         lacking = api.launch(KIND, **asked)
         assert api.ended(lacking)["state"] == "failed"
-        assert not served.log
+        assert not served.questions
         said = json.dumps(api.ask(f"jobs/{lacking}"))
         assert "check:data_set_files_missing" in said
         assert "main/train*" in said
@@ -386,7 +321,7 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         # gsm8k: 5 to 9, the last one wrong; math_500: 4 to 8, all right.
         assert (metrics["questions"], metrics["correct"]) == (10, 9)
         assert metrics["accuracy"] == pytest.approx(0.9)
-        assert len(served.log) == 10
+        assert len(served.questions) == 10
 
         (there,) = (api.stack.data_dir / "host/environments").glob("evalscope-*")
         asked = (there / "bin/python", "-c", OWN, *BY_EVALSCOPE)
@@ -400,15 +335,15 @@ ASKED, STOPPED_AT = 20, 8
 
 
 def test_a_resumed_evaluation_asks_no_answered_question(api):
-    with engine(lambda text: "5", delay_s=0.25) as served:
-        asked = {"deployment": served.join(api), "limit": ASKED, "batch": 1}
+    with engine(api, lambda text: "5", delay_s=0.25) as (served, key):
+        asked = {"deployment": key, "limit": ASKED, "batch": 1}
         stopped = api.launch("evaluate", **asked)
-        until(lambda: len(served.log) >= STOPPED_AT, "questions are asked")
+        until(lambda: len(served.questions) >= STOPPED_AT, "questions are asked")
         api.ask(f"jobs/{stopped}/cancel", {})
         assert api.ended(stopped)["state"] == "cancelled"
         files = (api.spool(stopped) / "work/eval/predictions/model").glob("*.jsonl")
         answered = sum(len(path.read_text().splitlines()) for path in files)
-        before = Counter(served.log)
+        before = Counter(served.questions)
         assert 0 < answered <= len(before) < ASKED
 
         resumed = api.ask(f"jobs/{stopped}/resume", {})
@@ -419,7 +354,7 @@ def test_a_resumed_evaluation_asks_no_answered_question(api):
             True,
             stopped,
         ), api.raw(f"jobs/{resumed['id']}/log?from=0").decode()
-        times = Counter(served.log)
+        times = Counter(served.questions)
         assert len(times) == ASKED
         # Only the question that was under way when the job was stopped.
         assert sum(count - 1 for count in times.values()) == len(before) - answered

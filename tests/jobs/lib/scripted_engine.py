@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODEL = "team/Model-1"
+MOST_TOKENS = 32768
 METRICS = (
     "# HELP x y\nvllm:num_requests_running 0.0\n"
     "vllm:generation_tokens_total {tokens:.1f}\n"
@@ -20,11 +21,13 @@ class Engine:
     """``answers``: path -> (status, body) of a GET, which a test may change. ``asked``: (path,
     Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams.
     ``pause_s``: pause after each token of a stream. ``complete``: request -> (status, body) of a
-    complete answer; None for the usual one. A test may change both."""
+    complete answer; None for the usual one. ``reply``: question -> text after ``delay_s``, None to
+    fail, complete or as a stream. ``questions``: those that it was asked. A test may change all."""
 
     def __init__(self, key=""):
-        entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": 4096}
+        entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": MOST_TOKENS}
         self.key, self.asked, self.pause_s, self.complete = key, [], 0.0, None
+        self.reply, self.delay_s, self.questions = None, 0.0, []
         self.answers = {
             "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
             "/version": (200, json.dumps({"version": "0.9.1"})),
@@ -86,7 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.is_refused():
             return
         count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
-        if asked.get("stream"):
+        if self.server.engine.reply:
+            self.reply_to(asked)
+        elif asked.get("stream"):
             self.stream(count)
         elif self.server.engine.complete:
             self.say(*self.server.engine.complete(asked))
@@ -94,6 +99,23 @@ class _Handler(BaseHTTPRequestHandler):
             message = {"role": "assistant", "content": "Paris " * count}
             choice = {"index": 0, "message": message, "finish_reason": "length"}
             self.say(200, json.dumps({**HEAD, "choices": [choice], "usage": usage(count)}))
+
+    def reply_to(self, asked):
+        engine, content = self.server.engine, asked["messages"][-1]["content"]
+        question = content if isinstance(content, str) else content[0]["text"]
+        engine.questions.append(question)
+        time.sleep(engine.delay_s)
+        text = engine.reply(question)
+        said = {"role": "assistant", "content": text}
+        if text is None:
+            self.say(500, json.dumps({"error": {"message": "made to fail"}}))
+        elif asked.get("stream"):
+            self.begin_stream()
+            self.event([{"index": 0, "delta": said, "finish_reason": "stop"}])
+            self.end_stream(5)
+        else:
+            choice = {"index": 0, "message": said, "finish_reason": "stop"}
+            self.say(200, json.dumps({**HEAD, "choices": [choice], "usage": usage(5)}))
 
     def say(self, status, body):
         data = body.encode()
@@ -104,25 +126,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def stream(self, count):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
-        self.end_headers()
+        self.begin_stream()
         for number in range(count):
             delta = {"content": "word "} if number else {"role": "assistant", "content": "a"}
-            choice = {"index": 0, "delta": delta, "finish_reason": None}
-            self.event({**HEAD, "object": CHUNK, "choices": [choice]})
+            self.event([{"index": 0, "delta": delta, "finish_reason": None}])
             if not number:
                 self.server.engine.count(streams=1, ttft_s=time.monotonic() - self.began)
             self.server.engine.count(tokens=1)
             time.sleep(self.server.engine.pause_s)
-        last = {"index": 0, "delta": {}, "finish_reason": "length"}
-        self.event({**HEAD, "object": CHUNK, "choices": [last]})
-        self.event({**HEAD, "object": CHUNK, "choices": [], "usage": usage(count)})
+        self.event([{"index": 0, "delta": {}, "finish_reason": "length"}])
+        self.end_stream(count)
+
+    def begin_stream(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def end_stream(self, count):
+        self.event([], usage=usage(count))
         self.wfile.write(b"data: [DONE]\n\n")
         self.close_connection = True
 
-    def event(self, data):
+    def event(self, choices, **more):
+        data = {**HEAD, "object": CHUNK, "choices": choices, **more}
         self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
 
 

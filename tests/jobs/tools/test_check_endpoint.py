@@ -33,7 +33,7 @@ def test_it_keeps_what_the_engine_tells(tmp_path):
 
     assert done.returncode == 0, done.stderr
     about = read_file((tmp_path / "endpoint.json").read_bytes(), MODEL)
-    assert (about.engine, about.version, about.max_context) == ("vllm", "0.9.1", 4096)
+    assert (about.engine, about.version, about.max_context) == ("vllm", "0.9.1", 32768)
     assert KEY not in done.stdout + done.stderr + (tmp_path / "endpoint.json").read_text()
 
 
