@@ -5,7 +5,8 @@ import os
 import random
 import resource
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ DATABASE_FIXTURES = {"db", "transactional_db"}
 STACK_MARKS = ("processes", "browser")
 DASHBOARD = Path(__file__).parent / "dashboard"
 PARTS_WITH_PROCESSES = ("tour", "browser", "processes")
+MUCH_MIB = 20
+_MORE: Counter[str] = Counter()  # MiB by which a test has raised the peak
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,9 +95,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def _peak_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    before = _peak_mib()
+    result = yield
+    _MORE[item.nodeid] = _peak_mib() - before
+    return result
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    terminalreporter.write_line(f"Peak of memory: {peak_kib / 1024:.0f} MiB.")
+    most = [f"{more} at {name}" for name, more in _MORE.most_common(3) if more > MUCH_MIB]
+    terminalreporter.write_line("; ".join([f"Peak of memory: {_peak_mib()} MiB", *most]))
 
 
 def _check_markers(item: pytest.Item) -> None:
