@@ -114,6 +114,7 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     assert modes <= {0o600}
     assert KEY.encode() not in lines
     assert files_with(api.stack.data_dir, KEY) == []
+    assert files_with(api.stack.data_dir, "H800_KEY") != []
     shown = api.raw(f"jobs/{number}") + api.raw(f"jobs/{number}/log?from=0")
     assert KEY.encode() not in shown + api.raw(f"results/{job['result']}") + api.raw("endpoints")
     assert KEY not in api.stack.output
