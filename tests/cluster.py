@@ -142,7 +142,6 @@ def separate_host(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run it until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="make cluster ARGS=…", description=__doc__)
     parser.add_argument("--webs", type=int, default=2, help="web processes")
     parser.add_argument("--hosts", type=int, default=5)

@@ -178,7 +178,6 @@ class Stack:
         return int(self.shell(made))
 
     def terminal(self, *arguments: str, stderr: Any) -> subprocess.Popen[bytes]:
-        """Start a command of ``manage.py`` without waiting for its end."""
         return subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,

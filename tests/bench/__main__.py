@@ -29,7 +29,6 @@ GRACE_S = 60.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the named ones, or all."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ROWS))
     parser.add_argument("--json", action="store_true", help="figures as JSON")

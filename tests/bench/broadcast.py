@@ -20,8 +20,6 @@ from jobs.logstore.hub import MAX_FRAME_BYTES, frame
 
 
 class Reader(WSListener):
-    """A connected reader."""
-
     def __init__(self, first: bytes, readers: list[Reader]) -> None:
         self._first = first
         self._readers = readers
@@ -29,22 +27,18 @@ class Reader(WSListener):
         self.writable.set()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Greet with the seed."""
         self.transport = transport
         transport.send(WSMsgType.BINARY, self._first)
         self._readers.append(self)
 
     def pause_writing(self) -> None:
-        """The kernel has enough for now."""
         self.writable.clear()
 
     def resume_writing(self) -> None:
-        """The kernel takes more again."""
         self.writable.set()
 
 
 async def main() -> None:
-    """Serve until standard input is closed."""
     order: dict[str, Any] = json.loads(sys.stdin.readline())
     readers: list[Reader] = []
     path, seed = Path(order["path"]), order["seed"]

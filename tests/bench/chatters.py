@@ -20,7 +20,6 @@ from tests.bench.engine import TOKEN_BYTES
 async def ask(
     http: aiohttp.ClientSession, headers: dict[str, str], request: dict[str, Any]
 ) -> tuple[float, float, int]:
-    """One chat."""
     began = time.monotonic()
     first, last, size = 0.0, 0.0, 0
     async with http.post(request["url"], json=request["json"], headers=headers) as answer:
@@ -35,7 +34,6 @@ async def ask(
 
 
 async def main() -> None:
-    """Chat until standard input is closed."""
     # Shorter than the server's 5 s, which may close a connection while a request is on its way.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)
     async with aiohttp.ClientSession(connector=connector) as http:

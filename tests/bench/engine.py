@@ -36,7 +36,6 @@ def _events(asked: Mapping[str, Any]) -> Iterable[bytes]:
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
-    """Stream as the request says."""
     asked = await request.json()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
@@ -51,7 +50,6 @@ async def chat(request: web.Request) -> web.StreamResponse:
 
 
 async def main() -> None:
-    """Serve until it is ended."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", chat)
     runner = web.AppRunner(app)

@@ -13,8 +13,6 @@ from tests.stack import ROOT, Stack, clean_environment, running
 
 
 class Program:
-    """A running program that reads and prints lines."""
-
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process, self.pid = process, process.pid
 

@@ -26,8 +26,6 @@ CLOSED_EARLY_S = 120.0
 
 
 class Page(WSListener):
-    """One reader."""
-
     def __init__(self, number: int, all_pages: Pages) -> None:
         self.number = number
         self.at = 0
@@ -55,8 +53,6 @@ class Page(WSListener):
 
 
 class Pages:
-    """All readers of this process."""
-
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
         self.wanted = int(order["bytes"])
@@ -67,14 +63,12 @@ class Pages:
         self.all_done = asyncio.Event()
 
     def ended(self, page: Page) -> None:
-        """A page has all that it wants."""
         self.done.append(page)
         if len(self.done) == self.order["sockets"]:
             self.ended_at = time.monotonic()
             self.all_done.set()
 
     async def run(self) -> dict[str, Any]:
-        """Open all, wait for all."""
         transports = [await self._open(number) for number in range(self.order["sockets"])]
         while self.begun < self.order["sockets"]:
             await asyncio.sleep(0.01)
@@ -99,7 +93,6 @@ class Pages:
 
 
 async def main() -> None:
-    """Do as the order says."""
     print(json.dumps(await Pages(json.loads(sys.stdin.readline())).run()), flush=True)
 
 

@@ -189,7 +189,6 @@ def _middle(steps: Any) -> int:
 
 
 def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[int]:
-    """Launch a pipeline without the jobs named in ``without``; return the jobs' numbers."""
     whole = PIPELINES[pipeline]
     chosen = lambda *about: [job for job in whole.jobs(*about) if job.name not in without]  # noqa: E731
     PIPELINES[pipeline] = replace(whole, jobs=chosen)
@@ -203,7 +202,6 @@ def pipeline(host: str, pipeline: str, model: str, without: list[str]) -> list[i
 
 
 def host_state(host: str) -> dict[str, Any]:
-    """Free dies of a host, and true if it is offline."""
     row = Host.objects.get(name=host)
     return {"free": sorted(free_dies(row)), "away": is_away(row)}
 

@@ -13,8 +13,6 @@ CSRF = "t" * 32
 
 
 class Chats:
-    """Streams through the relay and past it."""
-
     def __init__(self, stack: Stack, people: Program, engine: str) -> None:
         self._stack = stack
         self._people = people
@@ -36,7 +34,6 @@ class Chats:
         return self._ask([{"url": url, "json": {}} for url in urls])
 
     def direct(self, streams: int, body: Mapping[str, Any]) -> Mapping[str, float]:
-        """Ask the engine itself, without the relay."""
         url = f"{self._engine}/v1/chat/completions"
         return self._ask([{"url": url, "json": dict(body)}] * streams)
 
