@@ -17,6 +17,7 @@ from tests.waiting import PATIENCE_S, until
 
 # An answer may be cut off by the very kill that a test is about.
 AGAIN_S = 120.0
+HASHED_AT_ONCE = 1024 * 1024
 CLOSED = ("succeeded", "failed", "errored", "cancelled", "lost")
 
 
@@ -40,13 +41,10 @@ class Api:
 
         A GET is asked again while the web server is being replaced.
         """
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.stack.url}/api/v1/{path}", data, headers)
         deadline = time.monotonic() + AGAIN_S
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                with self.open(path, body) as answer:
                     content: bytes = answer.read()
                     return content
             except urllib.error.HTTPError as error:
@@ -55,6 +53,12 @@ class Api:
                 if body is not None or time.monotonic() > deadline:
                     raise
             time.sleep(0.2)
+
+    def open(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.stack.url}/api/v1/{path}", data, headers)
+        return urllib.request.urlopen(request, timeout=PATIENCE_S)
 
     def upload(self, path: str, content: bytes) -> tuple[int, dict[str, Any]]:
         """Send a file; return status and body, also of a refusal."""
@@ -107,13 +111,25 @@ class Api:
 
     def log_sha256s(self, job_id: int) -> tuple[str, str]:
         """Return two SHA-256 of the job's log: from the API, and from the host's spool."""
-        shown = self.raw(f"jobs/{job_id}/log?from=0")
-        kept = (self.spool(job_id) / "log").read_bytes()
-        return hashlib.sha256(shown).hexdigest(), hashlib.sha256(kept).hexdigest()
+        shown, kept = (
+            self.open(f"jobs/{job_id}/log?from=0"),
+            (self.spool(job_id) / "log").open("rb"),
+        )
+        with shown, kept:
+            return digest(shown)[0], digest(kept)[0]
 
     def events(self, job_id: int) -> list[str]:
         lines = (self.spool(job_id) / "events.jsonl").read_text().splitlines()
         return [json.loads(line)["type"] for line in lines]
+
+
+def digest(source: Any) -> tuple[str, int]:
+    """SHA-256 and size of what can be read, in pieces."""
+    found, size = hashlib.sha256(), 0
+    while piece := source.read(HASHED_AT_ONCE):
+        found.update(piece)
+        size += len(piece)
+    return found.hexdigest(), size
 
 
 @pytest.fixture(scope="session")

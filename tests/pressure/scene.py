@@ -1,7 +1,6 @@
 """A dashboard with its host under pressure: the jobs of a case, and the checks meanwhile."""
 
 import base64
-import hashlib
 import os
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.api import CLOSED, Api, until
+from tests.api import CLOSED, HASHED_AT_ONCE, Api, digest, until
 from tests.faults.proxy import Loop
 from tests.faults.viewers import Viewer
 from tests.pressure.memory import ROLES, Watch
@@ -23,7 +22,6 @@ from tests.stack import ROOT, Stack
 TOOL = ROOT / "tests" / "pressure" / "tool.py"
 SLOTS = 4
 PAGE_S = 120.0  # for a page; a search for warnings reads all that there is
-HASHED_AT_ONCE = 1024 * 1024
 STARTED_S, OTHER_S, ENDED_S = 120.0, 300.0, 3600.0
 
 
@@ -78,9 +76,9 @@ class Scene:
             self.row.wrong.append(f"job {job} is {facts['state']}: {facts['message']}")
         kept = self.api.spool(job) / "log"
         with kept.open("rb") as file:
-            host, size = _digest(file)
+            host, size = digest(file)
         with self.open(f"/api/v1/jobs/{job}/log?from=0") as answer:
-            dashboard, _ = _digest(answer)
+            dashboard, _ = digest(answer)
         self.row.log_bytes += size
         self.row.sha256 = host
         if host != dashboard:
@@ -202,12 +200,3 @@ def run(stack: Stack, name: str, work: Work, *, log_gb: float, short: bool) -> P
         if peak > (bound := row.bounds.get(role, ROLES[role].bound_mb))
     ]
     return row
-
-
-def _digest(source: Any) -> tuple[str, int]:
-    """SHA-256 and size of what can be read, in pieces."""
-    digest, size = hashlib.sha256(), 0
-    while piece := source.read(HASHED_AT_ONCE):
-        digest.update(piece)
-        size += len(piece)
-    return digest.hexdigest(), size

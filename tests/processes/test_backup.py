@@ -1,6 +1,5 @@
 """A backup of a running dashboard, with a job on another host; then the dashboard is lost."""
 
-import hashlib
 import shutil
 import sqlite3
 from contextlib import closing
@@ -8,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from jobs.backup import KEY
-from tests.api import Api, until
+from tests.api import Api, digest, until
 from tests.cluster import separate_host
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.stack import free_port, running
@@ -60,8 +59,8 @@ def restore(stack, copy):
 
 def assert_whole(api, spool):
     assert api.ended(1)["message"] == "Step print failed with exit code 3."
-    shown = api.raw("jobs/1/log?from=0")
-    assert hashlib.sha256(shown).digest() == hashlib.sha256((spool / "log").read_bytes()).digest()
+    with api.open("jobs/1/log?from=0") as shown, (spool / "log").open("rb") as kept:
+        assert digest(shown) == digest(kept)
 
 
 def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost):

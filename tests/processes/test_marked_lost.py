@@ -14,7 +14,7 @@ PRINTER = """
 import itertools, pathlib, time
 for number in itertools.count():
     print("line", number, "x" * 20_000, flush=True)
-    time.sleep(0.002)
+    time.sleep({pause})
     if pathlib.Path("enough").exists():
         raise SystemExit(3)
 """
@@ -32,16 +32,15 @@ def memory_kb(pid: int) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-@pytest.fixture
-def job(shared):
-    """A job that prints."""
-    number = shared.stack.run_python(PRINTER)
-    until(lambda: shared.job(number)["log_bytes"] > 100_000, "it prints")
-    return number
+def printing(shared, pause):
+    """A job that prints 20 kB after each pause, in seconds; its number."""
+    job = shared.stack.run_python(PRINTER.format(pause=pause))
+    until(lambda: shared.job(job)["log_bytes"] > 100_000, "it prints")
+    return job
 
 
-def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(shared, job):
-    agent = shared.stack.children()["agent"]
+def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(shared):
+    job, agent = printing(shared, 0.02), shared.stack.children()["agent"]
     os.kill(agent, signal.SIGSTOP)
     before = len(shared.raw(f"jobs/{job}/log?from=0"))
 
@@ -62,7 +61,8 @@ def test_a_lost_job_s_whole_log_arrives_when_its_host_is_back(shared, job):
     assert shared.job(job)["message"] == lost["message"]
 
 
-def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(shared, job):
+def test_an_offline_dashboard_gets_all_logs_and_its_host_has_not_grown(shared):
+    job = printing(shared, 0.002)
     agent, web = shared.stack.children()["agent"], shared.stack.children()["web"]
     before_kb = memory_kb(agent)
     os.kill(web, signal.SIGSTOP)
