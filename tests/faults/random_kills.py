@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jobs.host.base import process
+from tests.faults import hits
 from tests.faults.cases import KILL, LAUNCHER_DIED, SIGNAL, Case
 from tests.faults.hits import Scene, pid_of_job
 from tests.faults.trial import FaultRow, Trial
@@ -31,6 +32,19 @@ TARGETS = {
     "dashboard's supervisor": 1,
     "launcher": 1,
     "command": 1,
+}
+CHILDREN = {
+    "web server": "web",
+    "Valkey": "valkey",
+    "dashboard's Celery worker": "dashboard worker",
+    "scheduler": "scheduler",
+}
+CONNECTIONS = "PostgreSQL's connections"
+# These are started again at the end of the fault.
+RESTARTED = {
+    "dashboard's supervisor": hits.kill_stack,
+    "host's supervisor": hits.kill_host_supervisor,
+    "PostgreSQL": hits.kill_database,
 }
 ENDS = {"launcher": LAUNCHER_DIED, "command": SIGNAL}
 KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
@@ -107,51 +121,28 @@ class Killer:
 
     def _hit(self, name: str, scene: Scene) -> bool:
         """Kill one thing of this name; false if there is none now."""
-        world = self._world
-        if name == "dashboard's supervisor":
-            children = world.stack.children().values()
-            world.stack.process.kill()
-            world.stack.process.wait()
-            while any(map(process.is_running, children)):
-                time.sleep(0.02)
-            world.restart_stack()
-            return True
-        if name == "host's supervisor":
-            world.kill_host_supervisor()
-            world.start_host()
-            return True
-        if name.startswith("PostgreSQL"):
-            return self._hit_database(name)
-        pid = self._pid(name, scene)
-        if pid:
-            process.send(pid, signal.SIGKILL)
-        return bool(pid)
-
-    def _hit_database(self, name: str) -> bool:
-        database = self._world.database
-        if database is None:
+        if name.startswith("PostgreSQL") and self._world.database is None:
             return False
-        if name == "PostgreSQL":
-            database.kill()
-            database.start()
-            return True
-        ended = database.connections()
-        for pid in ended:
-            process.send(pid, signal.SIGTERM)
-        return bool(ended)
+        if name in RESTARTED:
+            with RESTARTED[name](scene):
+                return True
+        number = signal.SIGTERM if name == CONNECTIONS else signal.SIGKILL
+        pids = self._pids(name, scene)
+        for pid in pids:
+            process.send(pid, number)
+        return bool(pids)
 
-    def _pid(self, name: str, scene: Scene) -> int:
-        children = {
-            "web server": "web",
-            "Valkey": "valkey",
-            "dashboard's Celery worker": "dashboard worker",
-            "scheduler": "scheduler",
-        }
-        if name in children:
-            return self._world.stack.children().get(children[name], 0)
+    def _pids(self, name: str, scene: Scene) -> list[int]:
+        if name == CONNECTIONS:
+            return self._world.database.connections()
         if name in ("launcher", "command"):
-            return pid_of_job(scene, name)
-        return self._world.host_process({"agent": "agent"}.get(name, "worker"))
+            return [pid_of_job(scene, name)]
+        pid = (
+            self._world.stack.children().get(CHILDREN[name], 0)
+            if name in CHILDREN
+            else self._world.host_process({"agent": "agent"}.get(name, "worker"))
+        )
+        return [pid] if pid else []
 
 
 def new_seed() -> int:
