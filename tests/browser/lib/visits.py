@@ -109,6 +109,7 @@ def checked(window: BrowserContext, *, but: str = "-") -> Iterator[Callable[...,
     for page in window.pages:
         page.close()
     window.unroute_all()
+    window.set_offline(False)
     window.clear_cookies()
     window.add_cookies(cookies)
     assert [each for each in window.complaints if not each.startswith(but)] == []
