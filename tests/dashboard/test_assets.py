@@ -1,4 +1,4 @@
-"""Vendored files, style sheets, translations: what no page shows until it is wrong."""
+"""Vendored files, style sheets, templates: what no page shows until it is wrong."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.template import loader
 from django.utils import translation
 
-from dashboard.management.commands import translations, vendor_assets
+from dashboard.management.commands import vendor_assets
 from dashboard.text.labels import STATES
 
 BASE = Path(settings.BASE_DIR)
@@ -111,35 +111,6 @@ def test_every_state_has_a_sprite_shape_and_a_css_class():
     shapes = set(re.findall(r'id="s-([\w-]+)"', sprite))
 
     assert {look.shape for look in STATES.values()} <= shapes
-
-
-@pytest.mark.parametrize("domain", sorted(translations.DOMAINS))
-def test_translations_are_compiled_from_what_translators_wrote(domain):
-    assert translations.is_compiled(domain)
-
-
-@pytest.mark.parametrize("domain", sorted(translations.DOMAINS))
-def test_translators_have_every_text_of_the_program(domain):
-    listed, wanted = (
-        {(str(item.context or ""), item.id) for item in catalog if item.id}
-        for catalog in (translations.stored(domain), translations.collected(domain))
-    )
-
-    assert sorted(map(str, wanted - listed)) == []
-
-
-def test_a_translation_keeps_every_placeholder():
-    broken = []
-    for domain in translations.DOMAINS:
-        for item in translations.stored(domain):
-            ids = item.id if isinstance(item.id, tuple) else (item.id,)
-            names = set().union(*(re.findall(r"%\((\w+)\)", text) for text in ids if text))
-            strings = item.string if isinstance(item.string, tuple) else (item.string,)
-            for string in strings:
-                if string and not set(re.findall(r"%\((\w+)\)", string)) <= names:
-                    broken.append(string)
-
-    assert broken == []
 
 
 def test_both_languages_are_offered():

@@ -18,4 +18,4 @@ def lin():
 
 @pytest.fixture
 def admin():
-    return Caller(make_user("ada", is_staff=True))
+    return Caller(make_user("root", is_staff=True))

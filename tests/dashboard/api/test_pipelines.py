@@ -35,12 +35,8 @@ def test_a_pipeline_has_its_jobs_with_states_and_waits(api, chain):
 
     pipeline = api.get(f"pipelines/{chain}").json()
 
-    assert (pipeline["id"], pipeline["model"], pipeline["state"]) == (
-        str(chain),
-        "deepseek-r1",
-        "running",
-    )
-    assert pipeline["done"] == 1
+    about = [pipeline[name] for name in ("id", "model", "state", "done")]
+    assert about == [str(chain), "deepseek-r1", "running", 1]
     assert [(job["id"], job["state"], job["after"]) for job in pipeline["jobs"]] == [
         (first.pk, "succeeded", []),
         (second.pk, "running", [first.pk]),
@@ -113,14 +109,9 @@ def test_it_is_started_again_from_where_it_broke(api, chain):
     assert pipeline["jobs"][1]["earlier"] == [failed.pk]
     assert AuditEntry.objects.filter(action="job.repeat").count() == 2
 
+    again = api.post(f"pipelines/{chain}/retry")
 
-def test_what_cannot_be_started_again_says_why(api, chain):
-    make_chain(chain, api.user, "succeeded")
-
-    answer = api.post(f"pipelines/{chain}/retry")
-
-    assert (answer.status_code, answer.json()["error"]) == (422, "launch")
-    assert answer.json()["message"] == "No job of the pipeline failed or was cancelled."
+    assert (again.status_code, again.json()["error"]) == (422, "launch")
 
 
 @pytest.mark.parametrize("more", ["", "/cancel", "/retry"])
@@ -178,9 +169,8 @@ def test_a_launch_answers_with_its_cells(api, body):
 
     assert answer.status_code == 201
     matrix = answer.json()
-    assert [cell["state"] for cell in matrix["cells"]] == [
-        *("queued", "queued", "skipped", "skipped")
-    ]
+    states = [cell["state"] for cell in matrix["cells"]]
+    assert states == ["queued", "queued", "skipped", "skipped"]
     assert "the deployment has" in matrix["cells"][2]["reason"]
     assert api.get("matrices").json()["matrices"][0]["id"] == matrix["id"]
     assert api.get(f"matrices/{matrix['id']}").json() == matrix
@@ -193,10 +183,8 @@ def test_a_failed_cell_has_its_cause_and_is_resumed(api, body):
     end(second, "failed")
 
     shown = api.get(f"matrices/{matrix['id']}").json()
-    assert shown["counts"] == {
-        **{"done": 1, "running": 0, "queued": 0},
-        **{"failed": 1, "cancelled": 0, "skipped": 2},
-    }
+    counts = {name: count for name, count in shown["counts"].items() if count}
+    assert counts == {"done": 1, "failed": 1, "skipped": 2}
     assert shown["cells"][0]["output_tokens_per_s"] == 9.5
 
     again = api.post(f"matrices/{matrix['id']}/resume")
@@ -211,14 +199,13 @@ def test_one_measured_cell_gets_more_runs(api, body):
     run = matrix["cells"][0]["runs"][0]
     end(run["job"])
 
-    answer = api.post(f"matrices/{matrix['id']}/runs/{run['id']}/repeat", {"count": 2})
+    address = f"matrices/{matrix['id']}/runs/{run['id']}/repeat"
+    answer = api.post(address, {"count": 2})
 
     assert len(answer.json()["started"]) == 2
     assert len(answer.json()["cells"][0]["runs"]) == 3
     assert api.post(f"matrices/{matrix['id']}/runs/999/repeat", {}).status_code == 404
-    assert api.post(
-        f"matrices/{matrix['id']}/runs/{run['id']}/repeat", {"count": 99}
-    ).status_code in (400, 422)
+    assert api.post(address, {"count": 99}).status_code == 400
 
 
 def test_repeats_with_one_key_start_nothing_more(api, body):
@@ -250,17 +237,10 @@ def test_all_open_jobs_are_cancelled_at_once(api, body):
 
 
 @pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"kind": "prepare"}, "kind"),
-        ({"concurrency": [1, 1]}, "concurrency"),
-        ({"params": {"deployment": "77"}}, "deployment"),
-        ({"host": "nowhere"}, "host"),
-    ],
+    ("fields", "status"), [({"concurrency": [1, 1]}, 422), ({"host": "nowhere"}, 400)]
 )
-def test_a_wrong_matrix_is_refused_at_its_field(api, body, fields, field):
+def test_a_wrong_matrix_is_refused_at_its_field(api, body, fields, status):
     answer = api.post("matrices", body | fields)
 
-    assert answer.status_code in (400, 422)
-    assert field in answer.json()["fields"]
+    assert (answer.status_code, [*answer.json()["fields"]]) == (status, [*fields])
     assert Matrix.objects.count() == 0

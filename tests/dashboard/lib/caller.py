@@ -10,10 +10,9 @@ from jobs.models import ApiToken
 
 class Caller:
     def __init__(self, user):
-        self.user = user
-        self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed("secret"))
-        self.client = Client()
-        self.headers = {"Authorization": "Bearer secret"}
+        self.user, self.client, secret = user, Client(), f"secret of {user}"
+        self.token = ApiToken.objects.create(user=user, name="t", token_sha256=hashed(secret))
+        self.headers = {"Authorization": f"Bearer {secret}"}
 
     def get(self, path, **query):
         return self.client.get(f"/api/v1/{path}", query, headers=self.headers)

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ import psycopg
 import pytest
 from django.conf import settings as live_settings
 from django.contrib.sessions.models import Session
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -26,6 +25,7 @@ from jobs.backup.files import KEY, SIGNATURE, Manifest, read, write
 from jobs.logstore import store
 from jobs.models import Instance
 from jobs.queries.hosts import instance_id
+from tests.dashboard.lib.commands import run
 from tests.factories import make_host, make_job, make_user
 from tests.stack import ROOT, clean_environment
 
@@ -85,9 +85,7 @@ def empty_database():
 
 def back_up(target, *options):
     """What the command prints."""
-    out = StringIO()
-    call_command("backup", str(target), *options, stdout=out)
-    return out.getvalue()
+    return run("backup", target, *options)
 
 
 def restored(source, folder, address="", proof=()):
@@ -109,7 +107,7 @@ def refused(settings, monkeypatch):
     def restore(source, proof=None):
         settings.DATA_DIR = folder
         with pytest.raises(CommandError) as error:
-            call_command("restore", str(source), *(proof or ("--key", str(key))))
+            run("restore", source, *(proof or ("--key", key)))
         assert not folder.exists()
         return str(error.value)
 

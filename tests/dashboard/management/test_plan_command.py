@@ -3,24 +3,22 @@
 import json
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from jobs.kinds import KINDS
+from tests.dashboard.lib.commands import run
 
 
-def plan(capsys, *arguments):
-    call_command("plan", *arguments, "--format", "json")
-    return json.loads(capsys.readouterr().out)
+def plan(*arguments):
+    return json.loads(run("plan", *arguments, "--format", "json"))
 
 
 def step(printed, name):
     return next(item for item in printed["steps"] if item["name"] == name)
 
 
-def test_a_plan_of_the_guide_needs_neither_host_nor_database(capsys):
-    printed = plan(
-        capsys, "deploy-vllm", "--stack", "guide", "--as-in-guide", "--model", "DeepSeek-R1"
-    )
+def test_a_plan_of_the_guide_needs_neither_host_nor_database():
+    printed = plan("deploy-vllm", "--stack", "guide", "--as-in-guide", "--model", "DeepSeek-R1")
 
     assert set(printed) == {"steps", "notes"}
     assert set(printed["steps"][0]) == {"name", "argv", "env", "cwd", "files"}
@@ -30,11 +28,11 @@ def test_a_plan_of_the_guide_needs_neither_host_nor_database(capsys):
     assert all(isinstance(note, str) and note.endswith(".") for note in printed["notes"])
 
 
-def test_the_corrected_form_differs_from_the_guides_and_says_so(capsys):
+def test_the_corrected_form_differs_from_the_guides_and_says_so():
     arguments = ("benchmark-online", "--stack", "guide", "--model", "deepseek-ai/DeepSeek-R1")
 
-    printed = step(plan(capsys, *arguments, "--as-in-guide"), "measure")["argv"]
-    corrected = plan(capsys, *arguments)
+    printed = step(plan(*arguments, "--as-in-guide"), "measure")["argv"]
+    corrected = plan(*arguments)
 
     argv = step(corrected, "measure")["argv"]
     assert "--backend" not in printed
@@ -42,9 +40,8 @@ def test_the_corrected_form_differs_from_the_guides_and_says_so(capsys):
     assert any("openai-chat" in note for note in corrected["notes"])
 
 
-def test_a_file_is_listed_with_the_step_that_reads_it(capsys):
+def test_a_file_is_listed_with_the_step_that_reads_it():
     printed = plan(
-        capsys,
         *("compile-vacc", "--stack", "guide", "--as-in-guide"),
         *("--model", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "--set", "precision=int8"),
     )
@@ -55,28 +52,27 @@ def test_a_file_is_listed_with_the_step_that_reads_it(capsys):
     assert "w8a16_gptq" in files[name]
 
 
-def test_a_field_of_the_form_can_be_set(capsys):
+def test_a_field_of_the_form_can_be_set():
     arguments = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1-0528")
 
-    printed = plan(capsys, *arguments, "--set", "pp=2", "--set", "max_length=131072")
+    printed = plan(*arguments, "--set", "pp=2", "--set", "max_length=131072")
 
     argv = step(printed, "serve")["argv"]
     assert argv[argv.index("--pipeline-parallel-size") + 1] == "2"
     assert "/weights/DeepSeek-R1-0528" in argv
 
 
-def test_a_secret_is_named_and_not_shown(capsys):
+def test_a_secret_is_named_and_not_shown():
     arguments = ("deploy-vllm", "--stack", "current", "--model", "deepseek-r1")
 
-    printed = plan(capsys, *arguments, "--set", "api_key=API_KEY")
+    printed = plan(*arguments, "--set", "api_key=API_KEY")
 
     assert step(printed, "serve")["env"]["VLLM_API_KEY"] == "<secret:API_KEY>"
 
 
-def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
-    call_command("plan", "build-images", "--stack", "guide", "--as-in-guide")
+def test_the_script_of_a_plan_without_a_host_runs_by_hand():
+    text = run("plan", "build-images", "--stack", "guide", "--as-in-guide")
 
-    text = capsys.readouterr().out
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "docker build -f Dockerfile.cpu" in text.replace(" \\\n ", "")
 
@@ -94,13 +90,12 @@ def test_the_script_of_a_plan_without_a_host_runs_by_hand(capsys):
 )
 def test_what_cannot_be_planned_is_refused_with_the_reason(arguments, message):
     with pytest.raises(CommandError, match=message):
-        call_command("plan", *arguments, "--format", "json")
+        plan(*arguments)
 
 
-def test_the_kinds_are_listed_with_the_schema_of_their_params(capsys):
-    call_command("job_types", "--json")
+def test_the_kinds_are_listed_with_the_schema_of_their_params():
+    kinds = json.loads(run("job_types", "--json"))
 
-    kinds = json.loads(capsys.readouterr().out)
     assert [item["name"] for item in kinds] == list(KINDS)
     serving = next(item for item in kinds if item["name"] == "deploy-vllm")
     assert serving["params"]["properties"]["tp"]["default"] == 32

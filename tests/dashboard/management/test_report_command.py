@@ -1,19 +1,16 @@
 """``manage.py report``: a result, a comparison, groups, and what is refused."""
 
-from io import StringIO
-
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
+from tests.dashboard.lib import commands
 from tests.factories import make_evaluation, make_measured
 
 pytestmark = pytest.mark.django_db
 
 
 def run(*arguments):
-    out = StringIO()
-    call_command("report", *map(str, arguments), stdout=out)
-    return out.getvalue()
+    return commands.run("report", *arguments)
 
 
 @pytest.fixture
@@ -37,16 +34,14 @@ def test_two_results_are_a_comparison_in_a_file(results, tmp_path):
     assert "Comparison report" in file.read_text("utf-8")
 
 
-def evaluation(*scores):
-    return f"res-{make_evaluation(scores).pk}"
-
-
 def test_a_parity_statement_is_a_report():
-    base, result = evaluation(*[1] * 9, 0), evaluation(*[1] * 8, 0, 0)
+    base, result = (f"res-{make_evaluation([1] * n + [0] * (10 - n)).pk}" for n in (9, 8))
 
-    text = run("--parity", base, result, "--margin", "2", "--format", "md")
+    stated = run("--parity", base, result, "--margin", "2", "--format", "md")
+    compared = run(base, result, "--margin", "3", "--format", "md")
 
-    assert text.startswith("# Cannot tell within 2 points")
+    assert stated.startswith("# Cannot tell within 2 points")
+    assert "Cannot tell within 3 points" in compared.partition("\n")[0]
 
 
 def test_bare_counts_are_a_parity_report():
@@ -56,14 +51,6 @@ def test_bare_counts_are_a_parity_report():
 
     assert "154 / 159" in text
     assert "## 结论" in text
-
-
-def test_a_comparison_states_parity_within_the_margin():
-    base, result = evaluation(*[1] * 9, 0), evaluation(*[1] * 8, 0, 0)
-
-    text = run(base, result, "--margin", "3", "--format", "md")
-
-    assert "Cannot tell within 3 points" in text.partition("\n")[0]
 
 
 @pytest.mark.parametrize(
