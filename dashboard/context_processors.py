@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard import __version__
-from dashboard.pages.shared.die_grid import Grid, grid
+from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
 from dashboard.security.permissions import allowed
 from jobs.models import Deployment, Host, Job
@@ -34,44 +34,26 @@ class Area:
         return "" if self.name == "overview" else f"{self.name}/"
 
 
-@dataclass(frozen=True, slots=True)
-class FleetRow:
-    """A host with cards, in the rail."""
-
-    host: Host
-    grid: Grid
-    away: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Frame of a page for a logged-in person."""
-
-    area: str
-    help: str  # below docs/
-    areas: list[Area]
-    fleet: list[FleetRow]
-
-
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: ``frame``, and the ``version`` of the dashboard. The frame asks the
     database only when a template reads it: fragments and the login do not."""
     return {"frame": SimpleLazyObject(lambda: _frame(request)), "version": __version__}
 
 
-def _frame(request: HttpRequest) -> Frame:
+def _frame(request: HttpRequest) -> dict[str, Any]:
+    """Return the name of the page's area, its help below docs/, all areas, and hosts with cards."""
     hosts = list(Host.objects.all())
     held = held_on(hosts)
-    return Frame(
-        area=_area(request),
-        help=help_for(request.resolver_match.view_name if request.resolver_match else ""),
-        areas=_areas(request, hosts),
-        fleet=[
-            FleetRow(host, grid(host, held=held[host.pk]), is_away(host))
+    return {
+        "area": _area(request),
+        "help": help_for(request.resolver_match.view_name if request.resolver_match else ""),
+        "areas": _areas(request, hosts),
+        "fleet": [
+            {"host": host, "grid": grid(host, held=held[host.pk]), "away": is_away(host)}
             for host in hosts
             if host.pk in held
         ],
-    )
+    }
 
 
 def _areas(request: HttpRequest, hosts: list[Host]) -> list[Area]:

@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from dashboard.config.env import run_facts
 from dashboard.pages.launch.launch_form import offers
 from dashboard.text.messages import message
-from jobs.base.errors import LaunchError
+from jobs.base.errors import JobsError, LaunchError
 from jobs.kinds import KINDS
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
@@ -93,6 +93,8 @@ class PlainCommand(BaseCommand):
             return super().execute(*args, **options)
         except LaunchError as error:
             raise refusal(error.fields, self.undone) from error
+        except JobsError as error:
+            raise CommandError(str(error)) from error
 
 
 class DashboardCommand(PlainCommand):
@@ -242,6 +244,13 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
             watch.update()
         time.sleep(POLL_S)
         close_old_connections()
+
+
+def write(pieces: Iterable[bytes], out: TextIO) -> None:
+    """Write each piece of a log as it comes."""
+    for piece in pieces:
+        out.buffer.write(piece)
+        out.buffer.flush()
 
 
 def about(job: Job) -> str:

@@ -6,15 +6,13 @@ import re
 import pytest
 from django.conf import settings as project
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
-from django.urls import get_resolver, reverse
+from django.urls import reverse
 
 from jobs.models import Conversation, Job
-from tests.dashboard.lib.routes import every_pattern
+from tests.dashboard.lib.routes import PATTERNS
 from tests.factories import make_host, make_user
 
 pytestmark = pytest.mark.django_db
-
-ROUTES = sorted({route for route, _pattern in every_pattern(get_resolver().url_patterns)})
 
 
 @pytest.fixture
@@ -32,25 +30,13 @@ def is_refused_with_words(answer):
     return answer.status_code == 400 and "U+0000" in answer.content.decode()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "/jobs/?q=%00",
-        "/jobs/?person=a%00b",
-        "/results/?q=%00",
-        "/results/?model=%00",
-        "/api/v1/jobs?text=%00",
-        "/api/v1/results?model=%00",
-        "/models/a%00b/",
-        "/jobs/?%00=1",
-    ],
-)
+@pytest.mark.parametrize("address", ["/jobs/?person=a%00b", "/models/a%00b/", "/jobs/?%00=1"])
 def test_a_zero_byte_in_an_address_is_no_error_of_ours(client, address):
     assert is_refused_with_words(client.get(address))
 
 
 def test_no_view_sees_a_zero_byte(client):
-    for route in ROUTES:
+    for route in PATTERNS:
         address = "/" + re.sub(r"<[^>]+>", "1", route) + "?text=%00"
         assert is_refused_with_words(client.get(address)), address
         assert is_refused_with_words(client.post(address)), address
@@ -105,12 +91,6 @@ def test_the_page_is_translated(client):
 
     assert '<html lang="zh-Hans">' in page
     assert "请求无效" in page
-
-
-def test_the_api_says_it_as_json(client):
-    answer = client.get("/api/v1/jobs?text=%00").json()
-
-    assert (answer["error"], "U+0000" in answer["message"]) == ("invalid", True)
 
 
 @pytest.mark.postgresql

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from dashboard.config.env import kept_secret
 from dashboard.management.base import DashboardCommand, arg, flag, require_migrated
 from dashboard.security import audit_log
-from dashboard.text import formatting
+from dashboard.text.formatting import size_text
 from jobs import backup
 from jobs.backup.files import Mirrored
 
@@ -33,8 +33,6 @@ class Command(DashboardCommand):
             made = backup.create(
                 target, key, with_host=options["with_host"], progress=self._progress
             )
-        except backup.BackupError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
                 f"No backup: {error.filename or target}: {error.strerror}. Fix this, then run "
@@ -42,7 +40,7 @@ class Command(DashboardCommand):
             ) from error
         self.stdout.write(
             f"{target}: {sum(made.rows.values())} rows, {len(made.files)} files, "
-            f"{_size(made.bytes)}. Keep it private: it has the secrets.\n"
+            f"{size_text(made.bytes)}. Keep it private: it has the secrets.\n"
             f"A restore needs {settings.DATA_DIR / backup.KEY}, which is not in it: "
             "store a copy in another place."
         )
@@ -50,9 +48,5 @@ class Command(DashboardCommand):
     def _progress(self, folder: str, copied: Mirrored) -> None:
         self.stdout.write(
             f"{folder}: {len(copied.files)} files, {copied.copied} copied "
-            f"({_size(copied.copied_bytes)}), {copied.removed} removed"
+            f"({size_text(copied.copied_bytes)}), {copied.removed} removed"
         )
-
-
-def _size(count: int) -> str:
-    return " ".join(formatting.size(count))

@@ -56,9 +56,7 @@ class Command(base.DashboardCommand):
                 self.stderr.write("The dashboard is not running: the job starts after make run.")
             return
         watch = base.Watch(sys.stderr, options["if_down"])
-        for data in base.follow(job.pk, sys.stderr, watch):
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+        base.write(base.follow(job.pk, sys.stderr, watch), sys.stdout)
         job.refresh_from_db()
         if job.state != Job.State.SUCCEEDED:
             words = message(job.message_id, job.message_args)

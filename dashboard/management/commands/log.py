@@ -7,7 +7,6 @@ from django.core.management.base import CommandError
 
 from dashboard.management import base
 from dashboard.text.retention import removed_words
-from jobs.base.errors import DamagedLog, LogRemoved
 from jobs.logstore import plain_stream, store
 from jobs.models import Job
 
@@ -24,18 +23,12 @@ class Command(base.DashboardCommand):
         job: Job = options["job"]
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
-        try:
-            if options["follow"]:
-                watch = base.Watch(sys.stderr, options["if_down"])
-                chunks = base.follow(job.pk, None, watch)
-            else:
-                key = f"job/{job.pk}"
-                chunks = store().chunks(key, 0, store().size(key))
-            for data in chunks if options["raw"] else plain_stream(chunks):
-                sys.stdout.buffer.write(data)
-                sys.stdout.buffer.flush()
-        except (DamagedLog, LogRemoved) as error:
-            raise CommandError(str(error)) from None
+        if options["follow"]:
+            chunks = base.follow(job.pk, None, base.Watch(sys.stderr, options["if_down"]))
+        else:
+            key = f"job/{job.pk}"
+            chunks = store().chunks(key, 0, store().size(key))
+        base.write(chunks if options["raw"] else plain_stream(chunks), sys.stdout)
         if options["follow"]:
             job.refresh_from_db()
             if job.state != Job.State.SUCCEEDED:

@@ -28,12 +28,9 @@ class Command(PlainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         source: Path = options["source"].absolute()
         try:
-            key = (
-                None if options["unsigned"] else options["key"].read_text(errors="replace").strip()
-            )
+            file: Path | None = options["key"]
+            key = file.read_text(errors="replace").strip() if file else None
             made = backup.restore(source, key, progress=self.stdout.write)
-        except backup.BackupError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
                 f"Not restored: {error.filename or source}: {error.strerror}. Fix this, then "

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from dashboard.actions import access
 from dashboard.management import base
-from jobs.access.accounts import LastAdministrator
 from jobs.models import Account
 
 
@@ -22,8 +19,5 @@ class Command(base.DashboardCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         user, role = options["user"], Account.Role(options["role"])
-        try:
-            changed = access.set_role(None, user, role)
-        except LastAdministrator as refused:
-            raise CommandError(str(refused)) from refused
+        changed = access.set_role(None, user, role)
         self.stdout.write(f"{user}: {role}" if changed else f"{user} is {role} already.")

@@ -36,9 +36,7 @@ class Command(base.DashboardCommand):
             watch = base.Watch(sys.stderr, options["if_down"])
             out = sys.stderr if options["json"] else sys.stdout
             for job in Job.objects.filter(chain=chain).order_by("pk"):
-                for data in base.follow(job.pk, out, watch):
-                    out.buffer.write(data)
-                    out.buffer.flush()
+                base.write(base.follow(job.pk, out, watch), out)
         if options["json"]:
             self.stdout.write(json.dumps(report_of(chain), indent=2, ensure_ascii=False))
         if options["wait"] and not succeeded(chain):

@@ -2,7 +2,6 @@
 --check: only report outdated files."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
@@ -162,29 +161,23 @@ class Command(base.PlainCommand):
 
 def collected(domain: str) -> Catalog:
     """Every text of ``domain``, once, with its files and the translation that is there already."""
-    places: dict[tuple[str, str], set[str]] = defaultdict(set)
-    plurals: dict[tuple[str, str], str] = {}
-    for found in DOMAINS[domain]():
-        places[found.text, found.context].add(found.place)
-        if found.plural:
-            plurals[found.text, found.context] = found.plural
     old, catalog = stored(domain), _new_catalog()
-    for text, context in sorted(places, key=lambda key: (key[0].lower(), *key)):
-        plural = plurals.get((text, context))
-        known = old.get(text, context=context or None)
-        translated = known.string if known is not None else None
-        if plural and isinstance(translated, str):
-            translated = (translated,) if translated else None
-        elif not plural and not isinstance(translated, str | None):
-            translated = translated[0]  # it has lost its plural
-        catalog.add(
-            (text, plural) if plural else text,
-            translated,
-            locations=[(place, 0) for place in sorted(places[text, context])],
-            context=context or None,
-            user_comments=list(known.user_comments) if known is not None else [],
-        )
+    for found in sorted(DOMAINS[domain](), key=_order):
+        text = (found.text, found.plural) if found.plural else found.text
+        catalog.add(text, locations=[(found.place, 0)], context=found.context or None)
+    for message in catalog:
+        known = old.get(message.id, message.context) if message.id else None
+        if known is None:
+            continue
+        message.user_comments = known.user_comments
+        forms = (known.string,) if isinstance(known.string, str) else known.string or ()
+        if any(forms):
+            message.string = forms if message.pluralizable else forms[0]
     return catalog
+
+
+def _order(found: Text) -> tuple[str, ...]:
+    return found.text.lower(), found.text, found.context, found.place
 
 
 def stored(domain: str) -> Catalog:

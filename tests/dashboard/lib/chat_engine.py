@@ -9,8 +9,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 
 from dashboard.chat.relay import relay_application
-from jobs.models import Conversation, Deployment, Host, Job, Turn
-from tests.factories import make_endpoint
+from jobs.models import Conversation, Turn
+from tests.factories import make_deployment, make_endpoint
 
 
 def delta(**fields):
@@ -157,21 +157,11 @@ def run(scenario, make=None):
 
 
 def make_turn(url, user=None):
-    host = Host.objects.create(name="here", type="this-computer", key_sha256="x")
-    job = Job.objects.create(kind="deploy", title="m", host=host, plan_sha256="x")
-    deployment = Deployment.objects.create(
-        name="m", host=host, job=job, model_id="m", state="ready", dashboard_url=url
-    )
-    conversation = Conversation.objects.create(
-        user=user or User.objects.get(username="lin"), deployment=deployment
-    )
-    return Turn.objects.create(
-        conversation=conversation,
-        deployment=deployment,
-        index=0,
-        prompt="Hi",
-        request={"model": "m"},
-    )
+    deployment = make_deployment(name="m", model_id="m", dashboard_url=url)
+    user = user or User.objects.get(username="lin")
+    chat = Conversation.objects.create(user=user, deployment=deployment)
+    asked = {"index": 0, "prompt": "Hi", "request": {"model": "m"}}
+    return Turn.objects.create(conversation=chat, deployment=deployment, **asked)
 
 
 def make_external_turn(url, **fields):

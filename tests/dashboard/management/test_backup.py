@@ -302,8 +302,7 @@ def flip(path):
     path.write_bytes(raw)
 
 
-def damage_a_small_file(copy):
-    flip(copy / "secrets" / "this_computer_key")
+SMALL, RESULT = "secrets/this_computer_key", "outputs/1/result.json"
 
 
 def cut_a_log(copy):
@@ -311,71 +310,57 @@ def cut_a_log(copy):
     os.truncate(log, log.stat().st_size - 1)
 
 
-def lose_a_file(copy):
-    (copy / "outputs" / "1" / "result.json").unlink()
-
-
 def damage_the_database(copy):
     flip(next(path for path in copy.iterdir() if path.name in database.FILES.values()))
 
 
-def damage_the_manifest(copy):
-    flip(copy / "manifest.json")
+def cut_the_manifest(copy):
     (copy / "manifest.json").write_text((copy / "manifest.json").read_text()[:-10])
 
 
 def forge_a_file(copy):
     """Change a file and its checksum, as anyone can who may write there."""
-    (copy / "outputs" / "1" / "result.json").write_text("{}")
-    sha256 = hashlib.sha256(b"{}").hexdigest()
-    forged = {"outputs/1/result.json": {"bytes": 2, "sha256": sha256}}
+    (copy / RESULT).write_text("{}")
+    forged = {RESULT: {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}}
     change_manifest(copy, lambda made: made["files"].update(forged))
 
 
 def put_a_pipe_in_its_place(copy):
-    lose_a_file(copy)
-    os.mkfifo(copy / "outputs" / "1" / "result.json")
+    (copy / RESULT).unlink()
+    os.mkfifo(copy / RESULT)
 
 
 def put_a_link_in_its_place(copy):
-    path = copy / "outputs" / "1" / "result.json"
-    path.rename(copy / "elsewhere.json")
-    path.symlink_to(copy / "elsewhere.json")
+    (copy / RESULT).rename(copy / "elsewhere.json")
+    (copy / RESULT).symlink_to(copy / "elsewhere.json")
+
+
+def manifest_with(**parts):
+    return lambda copy: change_manifest(copy, lambda made: made.update(parts))
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (damage_a_small_file, "secrets/this_computer_key: its SHA-256 is"),
+        (lambda copy: flip(copy / SMALL), f"{SMALL}: its SHA-256 is"),
         (cut_a_log, "bytes instead of"),
-        (lose_a_file, "outputs/1/result.json: No such file"),
+        (lambda copy: (copy / RESULT).unlink(), f"{RESULT}: No such file"),
         (damage_the_database, "its SHA-256 is"),
-        (damage_the_manifest, "manifest.json is damaged"),
+        (cut_the_manifest, "manifest.json is damaged"),
         (lambda copy: (copy / "manifest.json").unlink(), "is no backup: manifest.json is missing"),
-        (
-            lambda copy: change_manifest(copy, lambda made: made.update(format=3)),
-            "Install the version that made the backup",
-        ),
+        (manifest_with(format=3), "Install the version that made the backup"),
+        (manifest_with(format=1), "Restore with that version, then upgrade"),
+        (manifest_with(files={"../outside": {"bytes": 1}}), "it names '../outside'"),
         (
             lambda copy: sign_again(
                 copy, lambda made: made["migrations"].append("jobs.9999_tomorrow")
             ),
             "A newer version of the dashboard made the backup: it has jobs.9999_tomorrow",
         ),
-        (
-            lambda copy: change_manifest(
-                copy, lambda made: made["files"].update({"../outside": {"bytes": 1}})
-            ),
-            "it names '../outside'",
-        ),
-        (
-            lambda copy: change_manifest(copy, lambda made: made.update(format=1)),
-            "Restore with that version, then upgrade",
-        ),
         (forge_a_file, "manifest.json is not what a backup with this key wrote"),
         (lambda copy: (copy / SIGNATURE).unlink(), "is not what a backup with this key wrote"),
-        (put_a_pipe_in_its_place, "outputs/1/result.json: Not a regular file"),
-        (put_a_link_in_its_place, "outputs/1/result.json: Too many levels of symbolic links"),
+        (put_a_pipe_in_its_place, f"{RESULT}: Not a regular file"),
+        (put_a_link_in_its_place, f"{RESULT}: Too many levels of symbolic links"),
     ],
 )
 def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, tmp_path, refused):
@@ -388,12 +373,12 @@ def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, tmp_pa
 @pytest.mark.postgresql
 def test_a_database_stays_empty_where_a_backup_is_not_whole(data, empty_database, tmp_path):
     back_up(tmp_path / "copy")
-    damage_a_small_file(tmp_path / "copy")
+    flip(tmp_path / "copy" / SMALL)
 
     code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
 
     assert (code, "Traceback" in errors) == (1, False)
-    assert "secrets/this_computer_key: its SHA-256 is" in errors
+    assert f"{SMALL}: its SHA-256 is" in errors
     assert not (tmp_path / "new").exists()
     if empty_database:
         assert rows_there(tmp_path / "new", empty_database) == {}
@@ -429,11 +414,11 @@ def test_an_unsigned_manifest_writes_and_removes_nothing_through_a_link(
 
 
 def test_changed_bytes_of_a_large_file_are_not_restored(data, tmp_path, refused):
-    os.truncate(data / "outputs" / "1" / "result.json", 17 * 1024 * 1024)
+    os.truncate(data / RESULT, 17 * 1024 * 1024)
     back_up(tmp_path / "copy")
-    flip(tmp_path / "copy" / "outputs" / "1" / "result.json")
+    flip(tmp_path / "copy" / RESULT)
 
-    assert "outputs/1/result.json: its SHA-256 is" in refused(tmp_path / "copy")
+    assert f"{RESULT}: its SHA-256 is" in refused(tmp_path / "copy")
 
 
 def test_a_restore_asks_for_the_key_or_for_a_word(data, empty_database, tmp_path):
@@ -452,19 +437,18 @@ def test_a_restore_asks_for_the_key_or_for_a_word(data, empty_database, tmp_path
 
 def test_a_backup_signs_no_checksum_that_others_wrote(data, tmp_path):
     back_up(tmp_path / "copy")
-    path = tmp_path / "copy" / "outputs" / "1" / "result.json"
+    path = tmp_path / "copy" / RESULT
     before = path.stat()
     flip(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    name = "outputs/1/result.json"
-    change_manifest(tmp_path / "copy", lambda made: made["files"][name].update(sha256=sha256))
+    change_manifest(tmp_path / "copy", lambda made: made["files"][RESULT].update(sha256=sha256))
 
     back_up(tmp_path / "copy")
 
     made, is_signed = read(tmp_path / "copy" / "manifest.json", (data / KEY).read_text())
     assert is_signed
-    assert made.files[name].sha256 == hashlib.sha256((data / name).read_bytes()).hexdigest()
+    assert made.files[RESULT].sha256 == hashlib.sha256((data / RESULT).read_bytes()).hexdigest()
 
 
 def test_a_restore_never_writes_over_a_dashboard(data, empty_database, tmp_path):

@@ -58,23 +58,17 @@ def test_every_message_has_a_text():
     assert {name: text for name, text in texts.items() if not text or HOLE.search(text)} == {}
 
 
-def test_arguments_fill_the_message():
-    with override("en"):
-        assert message("work:exit", {"step": "fetch", "exit_code": 2}) == (
-            "Step fetch failed with exit code 2."
-        )
-
-
-def test_a_missing_argument_is_no_error():
-    assert "?" in message("work:exit", {"step": "fetch"})
-
-
-def test_without_an_id_there_is_nothing_to_say():
-    assert message("") == ""
-
-
-def test_an_id_of_a_newer_host_is_shown_as_it_is():
-    assert message("work:of_tomorrow", {"a": 1}) == "work:of_tomorrow"
+@pytest.mark.parametrize(
+    ("id_", "args", "text"),
+    [
+        ("work:exit", {"step": "x", "exit_code": 2}, "Step x failed with exit code 2."),
+        ("work:exit", {"step": "x"}, "Step x failed with exit code ?."),
+        ("", {}, ""),
+        ("work:of_tomorrow", {"a": 1}, "work:of_tomorrow"),  # of a newer host
+    ],
+)
+def test_arguments_fill_a_message_and_what_is_missing_is_no_error(id_, args, text):
+    assert message(id_, args) == text
 
 
 @pytest.mark.parametrize(
