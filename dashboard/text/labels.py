@@ -39,29 +39,17 @@ _ONE: dict[str, str | Promise] = {
     "questions": _("question"),
     "answers": pgettext_lazy("after a number", "answer"),
 }
-# Further units of progress.
-_PROGRESS: dict[str, str | Promise] = {
-    "tensors": _("tensors"),
-    "packages": _("packages"),
-    "shards": _("shards"),
-    "files": _("files"),
-    "layers": _("layers"),
-    "steps": _("steps"),
-}
-# Titles of plan steps; kinds add their own.
+# Names that are labels: manage.py translations collects these tuples. Further units of progress.
+PROGRESS = ("tensors", "packages", "shards", "files", "layers", "steps")
+# Titles of plan steps, some the name itself; kinds add their own.
+STEPS = (
+    *("create", "install", "verify", "fetch", "unpack", "check", "serve", "measure", "download"),
+    "clone",
+)
 _STEPS: dict[str, str | Promise] = {
-    "create": pgettext_lazy("step", "create"),
-    "install": pgettext_lazy("step", "install"),
-    "verify": pgettext_lazy("step", "verify"),
-    "fetch": pgettext_lazy("step", "fetch"),
-    "unpack": pgettext_lazy("step", "unpack"),
-    "check": pgettext_lazy("step", "check"),
-    "serve": pgettext_lazy("step", "serve"),
+    **{name: pgettext_lazy("step", name) for name in STEPS},
     "wait": pgettext_lazy("step", "wait until ready"),
-    "measure": pgettext_lazy("step", "measure"),
     "ask": pgettext_lazy("step", "generate and score"),
-    "download": pgettext_lazy("step", "download"),
-    "clone": pgettext_lazy("step", "clone"),
     "checkout": pgettext_lazy("step", "check out"),
     **variants.ENDPOINT_STEPS,
     **{name: words for kind in KINDS.values() for name, words in kind.steps.items()},
@@ -126,13 +114,7 @@ _SETTINGS: dict[str, str | Promise] = {
     "cores": _("Cores"),
     "host cores": _("Cores"),
 }
-_ASSETS: dict[str, str | Promise] = {
-    "weights": _("weights"),
-    "artifact": _("artifact"),
-    "deployment": _("deployment"),
-    "environment": _("environment"),
-    "dataset": _("dataset"),
-}
+ASSETS = ("weights", "artifact", "deployment", "environment", "dataset")
 # Labels of checks by the names of ``jobs.host.checks``; others are proper names.
 _CHECKS: dict[str, str | Promise] = {
     "conda": _("conda environment"),
@@ -223,11 +205,9 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
 
 def unit_word(unit: str, count: float | None = None) -> str:
     """Return the translated noun of a count; units of measure are not translated."""
-    if unit in _PROGRESS:
-        return str(_PROGRESS[unit])
     if count == 1 and unit in _ONE:
         return str(_ONE[unit])
-    return gettext(unit) if unit and unit in _COUNTED else unit
+    return gettext(unit) if unit and unit in (*_COUNTED, *PROGRESS) else unit
 
 
 def step_title(name: str) -> str:
@@ -243,7 +223,7 @@ def check_word(name: str) -> str:
 
 
 def asset_word(type_: str) -> str:
-    return str(_ASSETS.get(type_, type_))
+    return gettext(type_) if type_ in ASSETS else type_
 
 
 def style_of(state: str) -> StateStyle:

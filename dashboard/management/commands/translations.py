@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from django.utils.translation.template import templatize
 
 from dashboard.management import base
+from dashboard.text.audit import DETAILS
 from dashboard.text.job_messages import (
     GUIDE_MESSAGES,
     JOB_ADVICE,
@@ -24,6 +25,7 @@ from dashboard.text.job_messages import (
     REMOVED_ADVICE,
     SERVER_ADVICE,
 )
+from dashboard.text.labels import ASSETS, PROGRESS, STEPS
 from dashboard.text.queue_messages import QUEUE_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog import SHIPPED, STACKS
@@ -118,6 +120,8 @@ def _data_texts() -> Iterator[Text]:
     messages = (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES)
     for table in (*messages, JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE):
         yield from (Text(text, "dashboard/text") for text in table.values())
+    yield from (Text(text, "dashboard/text") for text in (*DETAILS, *PROGRESS, *ASSETS))
+    yield from (Text(text, "dashboard/text", context="step") for text in STEPS)
     for place, rows, names in _DATA:
         for row in rows.values():
             notes = row.notes if "{" in place else ()
