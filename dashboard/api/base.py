@@ -375,10 +375,10 @@ class Created(Answer):
     created_at: Time
 
 
-def listing(name: str, text: str, field: str, row: type[Answer], **more: Any) -> type[Answer]:
+def listing(name: str, text: str, field: str, row: type[Answer]) -> type[Answer]:
     """Return the answer of a list: its rows as ``field``, and the address of older ones."""
     older = about("address of older rows; null at the end")
-    fields: Any = {field: (list[row], ...), **more, "next": (str | None, older)}  # type: ignore[valid-type]
+    fields: Any = {field: (list[row], ...), "next": (str | None, older)}  # type: ignore[valid-type]
     return create_model(name, __base__=Answer, __doc__=text, **fields)
 
 

@@ -84,11 +84,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str | Promise], ...] = (
     (re.compile(r" \+ (?P<n>\d+) more$"), _(" + %(n)s more")),
 )
 # Roles of people, least first.
-ROLES: dict[str, str | Promise] = {
-    Account.Role.VIEWER: _("viewer"),
-    Account.Role.MEMBER: _("member"),
-    Account.Role.ADMIN: _("admin"),
-}
+ROLES: dict[str, str | Promise] = {role: _(role) for role in Account.Role.values}
 # Settings of an external result.
 EXTERNAL: dict[str, str | Promise] = {
     "endpoint_url": _("Endpoint"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.timezone import now
-from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext, pgettext
 
 from dashboard.security.permissions import allowed
 from dashboard.text.formatting import about, clock
@@ -24,11 +24,6 @@ PRIORITIES: dict[str, int] = {
     "low": Job.Priority.LOW,
 }
 _NAMES = {number: name for name, number in PRIORITIES.items()}
-_WORDS = {
-    "urgent": pgettext_lazy("priority", "urgent"),
-    "normal": pgettext_lazy("priority", "normal"),
-    "low": pgettext_lazy("priority", "low"),
-}
 OF_THE_HOST = ("forecast:away", "forecast:protocol", "forecast:draining", "forecast:disk")
 _SOON_S = 60.0  # precise enough below this
 
@@ -100,7 +95,7 @@ def priority_name(number: int) -> str:
 
 
 def priority_word(name: str) -> str:
-    return str(_WORDS[name])
+    return pgettext("priority", name)
 
 
 def read_priority(name: str) -> int:

@@ -25,8 +25,9 @@ from dashboard.text.job_messages import (
     REMOVED_ADVICE,
     SERVER_ADVICE,
 )
-from dashboard.text.labels import ASSETS, PROGRESS, STEPS
+from dashboard.text.labels import ASSETS, PROGRESS, ROLES, STEPS
 from dashboard.text.queue_messages import QUEUE_MESSAGES
+from dashboard.text.queue_words import PRIORITIES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog import SHIPPED, STACKS
 from jobs.catalog.data_sets import DATA_SETS
@@ -120,8 +121,9 @@ def _data_texts() -> Iterator[Text]:
     messages = (JOB_MESSAGES, RESULT_MESSAGES, QUEUE_MESSAGES, GUIDE_MESSAGES)
     for table in (*messages, JOB_ADVICE, REMOVED_ADVICE, SERVER_ADVICE):
         yield from (Text(text, "dashboard/text") for text in table.values())
-    yield from (Text(text, "dashboard/text") for text in (*DETAILS, *PROGRESS, *ASSETS))
-    yield from (Text(text, "dashboard/text", context="step") for text in STEPS)
+    contexts = {"": (*DETAILS, *PROGRESS, *ASSETS, *ROLES), "step": STEPS, "priority": PRIORITIES}
+    for context, names in contexts.items():
+        yield from (Text(name, "dashboard/text", context=context) for name in names)
     for place, rows, names in _DATA:
         for row in rows.values():
             notes = row.notes if "{" in place else ()
