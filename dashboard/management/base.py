@@ -41,31 +41,24 @@ class DashboardParser(CommandParser):
         super().exit(min(status, 1), message)
 
 
-@dataclass(frozen=True, slots=True)
+Find = Callable[[Any], object]
+
+
 class Arg:
-    """An argument of a command. ``find`` replaces its text by the record that it names."""
+    """An argument of a command; options are texts, "" by default, unless ``more`` says otherwise.
+    ``find`` replaces its text by the record that it names."""
 
-    name: str
-    about: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    find: Callable[[Any], object] | None = None
-
-    @property
-    def key(self) -> str:
-        return self.name.lstrip("-").replace("-", "_")
-
-
-def arg(
-    name: str, about: str | None = None, *, find: Callable[[Any], object] | None = None, **more: Any
-) -> Arg:
-    """Return an argument; options are texts, "" by default, unless ``more`` says otherwise."""
-    if name.startswith("-") and not more.keys() & {"action", "type", "required"}:
-        more = {"default": "", **more}
-    return Arg(name, about, more, find)
+    def __init__(
+        self, name: str, about: str | None = None, *, find: Find | None = None, **more: Any
+    ) -> None:
+        if name.startswith("-") and not more.keys() & {"action", "type", "required"}:
+            more = {"default": "", **more}
+        self.name, self.find, self.options = name, find, {"help": about, **more}
+        self.key = name.lstrip("-").replace("-", "_")
 
 
 def flag(name: str, about: str) -> Arg:
-    return arg(name, about, action="store_true")
+    return Arg(name, about, action="store_true")
 
 
 class PlainCommand(BaseCommand):
@@ -81,7 +74,7 @@ class PlainCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         for one in self.arguments:
-            parser.add_argument(one.name, help=one.about, **one.options)
+            parser.add_argument(one.name, **one.options)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -169,7 +162,7 @@ def job_numbered(number: int) -> Job:
 
 
 def of_user(does: str) -> Arg:
-    return arg("--user", f"account that {does} (default: first admin)", find=user_named)
+    return Arg("--user", f"account that {does} (default: first admin)", find=user_named)
 
 
 def raw_params(kind: str, given: Iterable[str]) -> dict[str, Any]:
@@ -274,7 +267,7 @@ def is_down() -> bool:
     return b"dashboard.server.supervisor" not in command.split(b"\0")  # another has its number
 
 
-IF_DOWN = arg(
+IF_DOWN = Arg(
     "--if-down",
     "while no dashboard runs: wait for it, or exit with an error",
     choices=(WAIT, END),
@@ -340,7 +333,7 @@ _STATED = {
     "planned": ("QUESTIONS", "all questions of an evaluation that stops early when decided"),
 }
 STATEMENT = [
-    arg(f"--{name.replace('_', '-')}", about, metavar=metavar)
+    Arg(f"--{name.replace('_', '-')}", about, metavar=metavar)
     for name, (metavar, about) in _STATED.items()
 ]
 

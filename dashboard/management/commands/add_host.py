@@ -11,7 +11,7 @@ from jobs.services import hosts
 
 
 class Command(base.DashboardCommand):
-    arguments = (base.arg("name", "small letters, digits and hyphens"),)
+    arguments = (base.Arg("name", "small letters, digits and hyphens"),)
     undone = "Not added."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -12,9 +12,9 @@ _EXAMPLES = ", ".join(f"{name}: {EXAMPLES[name]}" for name in addable_types())
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("type", "what the address is", choices=addable_types()),
-        base.arg("address", f"such as {_EXAMPLES}", metavar="ADDRESS"),
-        base.arg("--note", "purpose, or who maintains it"),
+        base.Arg("type", "what the address is", choices=addable_types()),
+        base.Arg("address", f"such as {_EXAMPLES}", metavar="ADDRESS"),
+        base.Arg("--note", "purpose, or who maintains it"),
     )
     undone = "Not added."
 

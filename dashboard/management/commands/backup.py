@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from dashboard.config.env import kept_secret
-from dashboard.management.base import DashboardCommand, arg, flag, require_migrated
+from dashboard.management.base import Arg, DashboardCommand, flag, require_migrated
 from dashboard.security import audit_log
 from dashboard.text.formatting import size_text
 from jobs import backup
@@ -17,7 +17,7 @@ from jobs.backup.files import Mirrored
 
 class Command(DashboardCommand):
     arguments = (
-        arg("target", "new, empty, or with an earlier backup", type=Path),
+        Arg("target", "new, empty, or with an earlier backup", type=Path),
         flag(
             "--with-host",
             "also copy DATA_DIR/host: environments, weights and artifacts of This computer",

@@ -37,15 +37,15 @@ def expiry(text: str) -> datetime | None:
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("user", "user that the token acts as", metavar="NAME", find=base.user_named),
-        base.arg("--name", "name in lists", default="made in a terminal"),
-        base.arg(
+        base.Arg("user", "user that the token acts as", metavar="NAME", find=base.user_named),
+        base.Arg("--name", "name in lists", default="made in a terminal"),
+        base.Arg(
             "--scope",
             "read (default); launch: also the actions of a member; admin: all of its user",
             choices=ApiToken.Scope.values,
             default=ApiToken.Scope.READ,
         ),
-        base.arg(
+        base.Arg(
             "--expires",
             "90d (default), a day such as 2027-01-31, or never",
             type=expiry,

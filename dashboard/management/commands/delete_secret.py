@@ -10,7 +10,7 @@ from jobs.access.secrets import names
 
 
 class Command(base.DashboardCommand):
-    arguments = (base.arg("name", metavar="NAME"),)
+    arguments = (base.Arg("name", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not access.delete_secret(None, options["name"]):

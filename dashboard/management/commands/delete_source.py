@@ -9,7 +9,7 @@ from dashboard.management import base
 
 
 class Command(base.DashboardCommand):
-    arguments = (base.arg("source", "see manage.py list_sources", type=int, metavar="NUMBER"),)
+    arguments = (base.Arg("source", "see manage.py list_sources", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         row = access.remove_source(None, options["source"])

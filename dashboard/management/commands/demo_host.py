@@ -31,9 +31,9 @@ PORTS = "21000-21999"
 
 class Command(base.PlainCommand):
     arguments = (
-        base.arg("--dies", type=int, default=32),
-        base.arg("--speed", "simulated seconds per real second", type=float, default=60.0),
-        base.arg("--faults", "fault names, separated by commas: see the README of stand-ins"),
+        base.Arg("--dies", type=int, default=32),
+        base.Arg("--speed", "simulated seconds per real second", type=float, default=60.0),
+        base.Arg("--faults", "fault names, separated by commas: see the README of stand-ins"),
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -22,12 +22,12 @@ from jobs.services.imports import ABOUT_FIELDS, about_of, collected
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
-        base.arg("--job", "files that this job (collect-results) copied from a host", type=int),
-        *(base.arg(f"--{name}", text) for name, text in ABOUT_FIELDS.items()),
+        base.Arg("file", "file, archive or folder", nargs="*", metavar="FILE"),
+        base.Arg("--job", "files that this job (collect-results) copied from a host", type=int),
+        *(base.Arg(f"--{name}", text) for name, text in ABOUT_FIELDS.items()),
         base.flag("--dry-run", "show what would be imported; change nothing"),
         base.flag("--json", "all figures and questions as JSON"),
-        base.arg("--user", "account that imports (default: first admin)"),
+        base.Arg("--user", "account that imports (default: first admin)"),
     )
     undone = "Not imported."
 

@@ -15,9 +15,9 @@ from jobs.models import Job, Preflight
 
 ANSWER_WITHIN_S = 5.0  # a host answers within a second
 LAUNCH = (
-    base.arg("kind", "job type: see manage.py job_types"),
-    base.arg("--set", "a field of the form", action="append", default=[], metavar="KEY=VALUE"),
-    base.arg("--host", default="this-computer"),
+    base.Arg("kind", "job type: see manage.py job_types"),
+    base.Arg("--set", "a field of the form", action="append", default=[], metavar="KEY=VALUE"),
+    base.Arg("--host", default="this-computer"),
 )
 
 
@@ -25,8 +25,8 @@ class Command(base.DashboardCommand):
     arguments = (
         *LAUNCH,
         base.of_user("launches"),
-        base.arg("--priority", choices=list(PRIORITIES), default="normal"),
-        base.arg(
+        base.Arg("--priority", choices=list(PRIORITIES), default="normal"),
+        base.Arg(
             "--confirm",
             "accept the warning of this check (or all); otherwise the job asks for confirmation",
             action="append",

@@ -8,7 +8,7 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    arguments = (base.arg("user", "only tokens of this user", nargs="?", metavar="NAME"),)
+    arguments = (base.Arg("user", "only tokens of this user", nargs="?", metavar="NAME"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         rows = ApiToken.objects.select_related("user")

@@ -13,7 +13,7 @@ from jobs.models import Job
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("job", type=int, find=base.job_numbered),
+        base.Arg("job", type=int, find=base.job_numbered),
         base.flag("--follow", "follow until the job has ended; exit code 1 unless it succeeded"),
         base.flag("--raw", "every byte; otherwise without colours and collapsed updates"),
         base.IF_DOWN,

@@ -17,7 +17,7 @@ from jobs.queries.parity.sides import ParityError
 
 class Command(base.PlainCommand):
     arguments = (
-        base.arg("results", nargs="*", metavar="BASE RESULT"),
+        base.Arg("results", nargs="*", metavar="BASE RESULT"),
         *base.STATEMENT,
         base.flag("--gate", "exit code by verdict, for CI"),
         base.flag("--json", "all numbers as JSON"),

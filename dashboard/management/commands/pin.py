@@ -11,7 +11,7 @@ from dashboard.text.retention import removed_words
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("job", type=int, find=base.job_numbered),
+        base.Arg("job", type=int, find=base.job_numbered),
         base.flag("--off", "stop keeping the files"),
         base.of_user("keeps the files"),
     )

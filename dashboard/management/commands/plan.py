@@ -27,10 +27,10 @@ class Command(base.PlainCommand):
     arguments = (
         *LAUNCH,
         base.of_user("launches"),
-        base.arg("--stack", "use these tools", choices=("guide", "current"), default=None),
+        base.Arg("--stack", "use these tools", choices=("guide", "current"), default=None),
         base.flag("--as-in-guide", "the guide's commands verbatim"),
-        base.arg("--model", "model of the catalogue, or its hub ID"),
-        base.arg("--format", choices=("script", "json"), default="script"),
+        base.Arg("--model", "model of the catalogue, or its hub ID"),
+        base.Arg("--format", choices=("script", "json"), default="script"),
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -19,16 +19,16 @@ STDOUT = "-"
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("results", "the first is the baseline", nargs="*", metavar="RESULT"),
-        base.arg("--matrix", "report of this matrix", default=None, metavar="ID"),
+        base.Arg("results", "the first is the baseline", nargs="*", metavar="RESULT"),
+        base.Arg("--matrix", "report of this matrix", default=None, metavar="ID"),
         base.flag("--parity", "report of the parity statement of two results, or of bare counts"),
         *base.STATEMENT,
-        base.arg("--language", choices=tuple(LANGUAGES), default="en"),
-        base.arg("--format", choices=tuple(TYPES), default="html"),
-        base.arg("--output", "default: standard output", default=STDOUT, metavar="FILE"),
-        base.arg("--level", "service level of one result"),
-        base.arg("--concurrency", "compared concurrency", default=None),
-        base.arg("--metric", "number of each cell of a matrix"),
+        base.Arg("--language", choices=tuple(LANGUAGES), default="en"),
+        base.Arg("--format", choices=tuple(TYPES), default="html"),
+        base.Arg("--output", "default: standard output", default=STDOUT, metavar="FILE"),
+        base.Arg("--level", "service level of one result"),
+        base.Arg("--concurrency", "compared concurrency", default=None),
+        base.Arg("--metric", "number of each cell of a matrix"),
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

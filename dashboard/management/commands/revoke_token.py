@@ -10,7 +10,7 @@ from jobs.models import ApiToken
 
 
 class Command(base.DashboardCommand):
-    arguments = (base.arg("token", type=int, metavar="NUMBER"),)
+    arguments = (base.Arg("token", type=int, metavar="NUMBER"),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         row = ApiToken.objects.select_related("user").filter(pk=options["token"]).first()

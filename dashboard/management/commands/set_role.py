@@ -9,8 +9,8 @@ from jobs.models import Account
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("user", metavar="NAME", find=base.user_named),
-        base.arg(
+        base.Arg("user", metavar="NAME", find=base.user_named),
+        base.Arg(
             "role",
             "viewer reads and chats; member also launches jobs; admin may do everything",
             choices=Account.Role.values,

@@ -11,13 +11,13 @@ from jobs.models import Secret
 
 
 def _several(name: str, about: str, metavar: str = "NAME") -> base.Arg:
-    return base.arg(name, about, action="append", metavar=metavar)
+    return base.Arg(name, about, action="append", metavar=metavar)
 
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("name", "such as HF_TOKEN", metavar="NAME"),
-        base.arg(
+        base.Arg("name", "such as HF_TOKEN", metavar="NAME"),
+        base.Arg(
             "--purpose",
             "hub: hub token; registry: registry password; engine: engine key",
             choices=Secret.Purpose.values,

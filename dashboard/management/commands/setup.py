@@ -24,7 +24,7 @@ HOST_NAME = "this-computer"
 
 
 class Command(base.PlainCommand):
-    arguments = (base.arg("--dashboard-url", "as This computer sees it", required=True),)
+    arguments = (base.Arg("--dashboard-url", "as This computer sees it", required=True),)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if (settings.DATA_DIR / MARK).exists():

@@ -22,7 +22,7 @@ HOST_WAIT_S = 60.0
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg("--host", default="this-computer"),
+        base.Arg("--host", default="this-computer"),
         base.of_user("launches"),
         base.flag("--wait", "follow the logs; exit code 1 unless all succeed"),
         base.flag("--json", "print the results as JSON, logs to stderr"),

@@ -11,7 +11,7 @@ from jobs.queries import audit
 
 class Command(base.DashboardCommand):
     arguments = (
-        base.arg(
+        base.Arg(
             "file",
             "JSON Lines of AUDIT_EXPORT or of the page: the database must have each entry",
             nargs="?",
