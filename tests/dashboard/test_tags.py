@@ -176,3 +176,26 @@ def test_messages_are_joined_by_a_space_but_after_chinese():
 def test_a_rate_that_was_not_measured_is_no_zero():
     assert "not measured" in render("{% gigabytes_per_s 0 %}")
     assert "0.000023" in render("{% gigabytes_per_s 23400.0 %}")
+
+
+@pytest.mark.parametrize(
+    ("name", "tail"),
+    [
+        ("DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048", "int8-tp4-1024-2048"),
+        ("DeepSeek-R1-Distill-Qwen-32B-fp16-tp4-1024-2048", "fp16-tp4-1024-2048"),
+        ("smollm2-135m-instruct Q8_0 from Q4_1", "Q8_0 from Q4_1"),
+        ("deepseek-r1-distill-qwen-32b", "ill-qwen-32b"),
+        ("int8-of-something-with-a-very-long-name", "ry-long-name"),
+        ("short", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_is_cut_before_the_part_that_differs(name, tail):
+    head, end = formatting.halves(name)
+
+    assert end == tail
+    assert head + end == name
+
+
+def test_a_name_is_text_on_the_page():
+    assert "<b>" not in render("{% middle x %}", x="<b>a name that is long enough</b>")
