@@ -180,10 +180,8 @@ def test_a_score_and_its_interval_have_one_unit(lin):
 
 
 @pytest.fixture
-def pair(tmp_path):
-    QUESTION_SETS.configure(tmp_path / "questions")
-    yield answering.make_evaluations(questions=answering.save_set())
-    QUESTION_SETS.configure(None)
+def pair(question_folder):
+    return answering.make_evaluations(questions=answering.save_set())
 
 
 def test_changed_questions_are_a_file(lin, pair):
