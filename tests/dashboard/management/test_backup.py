@@ -88,6 +88,13 @@ def back_up(target, *options):
     return run("backup", target, *options)
 
 
+@pytest.fixture
+def copy(data, tmp_path):
+    """A backup of it."""
+    back_up(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
 def restored(source, folder, address="", proof=()):
     """``manage.py restore`` in a process of its own: exit code, output, errors."""
     proof = proof or ("--key", str(live_settings.DATA_DIR / KEY))
@@ -231,10 +238,8 @@ def test_the_host_of_this_computer_is_copied_on_request(data, tmp_path):
     assert copied.read_text() == "home = /usr/bin\n"
 
 
-def test_a_backup_is_private_and_in_a_folder(data, tmp_path):
-    back_up(tmp_path / "copy")
-
-    made = [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
+def test_a_backup_is_private_and_in_a_folder(copy, tmp_path):
+    made = [copy, *copy.rglob("*")]
     assert [path for path in made if path.stat().st_mode & 0o077] == []
     (tmp_path / "file").write_text("x")
     with pytest.raises(CommandError, match="is no folder"):
@@ -255,20 +260,17 @@ def test_a_backup_never_enters_a_folder_with_other_content(data, tmp_path):
     assert files_of(other).keys() == {"logs/diary.txt"}
 
 
-def test_a_backup_of_another_dashboard_is_not_overwritten(data, tmp_path):
-    back_up(tmp_path / "copy")
-    before = files_of(tmp_path / "copy")
+def test_a_backup_of_another_dashboard_is_not_overwritten(copy):
+    before = files_of(copy)
     Instance.objects.update(instance_id="11111111-1111-4111-8111-111111111111")
 
     with pytest.raises(CommandError, match="backup of another dashboard"):
-        back_up(tmp_path / "copy")
+        back_up(copy)
 
-    assert files_of(tmp_path / "copy") == before
+    assert files_of(copy) == before
 
 
-def test_a_backup_that_did_not_end_is_completed_by_the_next(data, tmp_path, refused, settings):
-    copy = tmp_path / "copy"
-    back_up(copy)
+def test_a_backup_that_did_not_end_is_completed_by_the_next(copy, data, refused, settings):
     (copy / "manifest.json").rename(copy / "unfinished.json")  # as it is until the end
     (copy / "db.sqlite3.part").write_text("half of it")
 
@@ -363,19 +365,17 @@ def manifest_with(**parts):
         (put_a_link_in_its_place, f"{RESULT}: Too many levels of symbolic links"),
     ],
 )
-def test_a_backup_that_is_not_whole_restores_nothing(damage, words, data, tmp_path, refused):
-    back_up(tmp_path / "copy")
-    damage(tmp_path / "copy")
+def test_a_backup_that_is_not_whole_restores_nothing(copy, damage, words, refused):
+    damage(copy)
 
-    assert words in refused(tmp_path / "copy")
+    assert words in refused(copy)
 
 
 @pytest.mark.postgresql
-def test_a_database_stays_empty_where_a_backup_is_not_whole(data, empty_database, tmp_path):
-    back_up(tmp_path / "copy")
-    flip(tmp_path / "copy" / SMALL)
+def test_a_database_stays_empty_where_a_backup_is_not_whole(copy, empty_database, tmp_path):
+    flip(copy / SMALL)
 
-    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", empty_database)
+    code, _out, errors = restored(copy, tmp_path / "new", empty_database)
 
     assert (code, "Traceback" in errors) == (1, False)
     assert f"{SMALL}: its SHA-256 is" in errors
@@ -398,16 +398,15 @@ def test_a_database_stays_empty_where_a_backup_is_not_whole(data, empty_database
     ],
 )
 def test_an_unsigned_manifest_writes_and_removes_nothing_through_a_link(
-    links, data, tmp_path, refused
+    copy, links, tmp_path, refused
 ):
-    back_up(tmp_path / "copy")
     outside = tmp_path / "outside"
     (outside / "dir").mkdir(parents=True)
     (outside / "dir" / "diary.txt").write_text("dear diary")
     named = {name: str(outside) if to == "OUTSIDE" else to for name, to in links.items()}
-    change_manifest(tmp_path / "copy", lambda made: made["links"].update(named))
+    change_manifest(copy, lambda made: made["links"].update(named))
 
-    said = refused(tmp_path / "copy", ["--unsigned"])
+    said = refused(copy, ["--unsigned"])
 
     assert "manifest.json is damaged: it names" in said
     assert files_of(outside).keys() == {"dir/diary.txt"}
@@ -435,29 +434,27 @@ def test_a_restore_asks_for_the_key_or_for_a_word(data, empty_database, tmp_path
     assert (tmp_path / "new" / KEY).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_backup_signs_no_checksum_that_others_wrote(data, tmp_path):
-    back_up(tmp_path / "copy")
-    path = tmp_path / "copy" / RESULT
+def test_a_backup_signs_no_checksum_that_others_wrote(copy, data):
+    path = copy / RESULT
     before = path.stat()
     flip(path)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    change_manifest(tmp_path / "copy", lambda made: made["files"][RESULT].update(sha256=sha256))
+    change_manifest(copy, lambda made: made["files"][RESULT].update(sha256=sha256))
 
-    back_up(tmp_path / "copy")
+    back_up(copy)
 
-    made, is_signed = read(tmp_path / "copy" / "manifest.json", (data / KEY).read_text())
+    made, is_signed = read(copy / "manifest.json", (data / KEY).read_text())
     assert is_signed
     assert made.files[RESULT].sha256 == hashlib.sha256((data / RESULT).read_bytes()).hexdigest()
 
 
-def test_a_restore_never_writes_over_a_dashboard(data, empty_database, tmp_path):
-    back_up(tmp_path / "copy")
+def test_a_restore_never_writes_over_a_dashboard(copy, empty_database, tmp_path):
     place = tmp_path / "place"
     (place / "logs" / "job").mkdir(parents=True)
     (place / "logs" / "job" / "1.log").write_text("newer")
 
-    code, _out, errors = restored(tmp_path / "copy", place, empty_database)
+    code, _out, errors = restored(copy, place, empty_database)
 
     assert code == 1
     assert f"DATA_DIR={place} is not empty" in errors
@@ -465,22 +462,20 @@ def test_a_restore_never_writes_over_a_dashboard(data, empty_database, tmp_path)
     assert files_of(place).keys() == {"logs/job/1.log"}
 
 
-def test_a_folder_without_files_is_empty(data, empty_database, tmp_path):
-    back_up(tmp_path / "copy")
+def test_a_folder_without_files_is_empty(copy, empty_database, tmp_path):
     (tmp_path / "place" / "lost+found").mkdir(parents=True)
 
-    code, _out, errors = restored(tmp_path / "copy", tmp_path / "place", empty_database)
+    code, _out, errors = restored(copy, tmp_path / "place", empty_database)
 
     assert code == 0, errors
 
 
-def test_a_restore_that_was_killed_starts_no_empty_dashboard(data, tmp_path):
-    back_up(tmp_path / "copy")
+def test_a_restore_that_was_killed_starts_no_empty_dashboard(copy, tmp_path):
     place = tmp_path / "place"
     place.mkdir()
     (place / MARK).touch()
 
-    code, _out, errors = restored(tmp_path / "copy", place)
+    code, _out, errors = restored(copy, place)
     assert (code, "An earlier restore" in errors) == (1, True) or connection.vendor != "sqlite"
     environ = clean_environment() | {"DATA_DIR": str(place)}
     command = [sys.executable, "manage.py", "setup", "--dashboard-url", "http://127.0.0.1:8000"]
@@ -491,12 +486,11 @@ def test_a_restore_that_was_killed_starts_no_empty_dashboard(data, tmp_path):
 
 
 @pytest.mark.postgresql
-def test_a_backup_of_the_other_database_says_what_to_set(data, tmp_path):
-    back_up(tmp_path / "copy")
+def test_a_backup_of_the_other_database_says_what_to_set(copy, tmp_path):
     is_sqlite = connection.vendor == "sqlite"
     address = "postgres://nobody@127.0.0.1:9/none" if is_sqlite else ""
 
-    code, _out, errors = restored(tmp_path / "copy", tmp_path / "new", address)
+    code, _out, errors = restored(copy, tmp_path / "new", address)
 
     assert code == 1
     wanted = "Unset DATABASE_URL" if is_sqlite else "Set DATABASE_URL to an empty database"
