@@ -53,9 +53,9 @@ KEYWORDS: dict[str, Any] = {
 }
 
 
-# File of data, its rows, and which of their fields are texts; "{0.id}": with notes.
+# File of data, its rows, and which of their fields are texts, or tuples of them.
 _DATA: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
-    ("jobs/catalog/models/{0.id}.yaml", SHIPPED, ("summary", "licence_note")),
+    ("jobs/catalog/models/{0.id}.yaml", SHIPPED, ("summary", "licence_note", "notes")),
     ("jobs/catalog/stacks/{0.id}.yaml", STACKS, ("name", "summary")),
     ("jobs/catalog/workloads.yaml", WORKLOADS, ("name", "purpose", "takes")),
     ("jobs/catalog/evaluations.yaml", EVALUATION_PRESETS, ("name", "purpose", "takes")),
@@ -126,9 +126,9 @@ def _data_texts() -> Iterator[Text]:
         yield from (Text(name, "dashboard/text", context=context) for name in names)
     for place, rows, names in _DATA:
         for row in rows.values():
-            notes = row.notes if "{" in place else ()
-            texts = [*(getattr(row, name) for name in names), *notes]
-            yield from (Text(text, place.format(row)) for text in texts if text)
+            for value in (getattr(row, name) for name in names):
+                texts = value if isinstance(value, tuple) else (value,)
+                yield from (Text(text, place.format(row)) for text in texts if text)
 
 
 LOCALE = "zh_Hans"
