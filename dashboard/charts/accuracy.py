@@ -7,8 +7,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.charts import figures as fig
-from dashboard.charts.figures import COLOURS, DASHES, Figure, axis, scaled
+from dashboard.charts import figure_parts as fig
+from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis, scaled
 from dashboard.text.formatting import number, percent
 from dashboard.text.labels import result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category

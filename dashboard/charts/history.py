@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from dashboard.charts import figures as fig
-from dashboard.charts.figures import COLOURS, Figure, scaled
-from dashboard.charts.series import point_address
+from dashboard.charts import figure_parts as fig
+from dashboard.charts.curves import point_address
+from dashboard.charts.figure_parts import COLOURS, Figure, scaled
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
 from jobs.queries.comparison.history import History

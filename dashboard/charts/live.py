@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import BAND, COLOURS, Figure, axis, scatter
+from dashboard.charts.figure_parts import BAND, COLOURS, Figure, axis, scatter
 from jobs.plans import CLIENT, DIES
 from jobs.queries.jobs.progress import Sample
 from jobs.services.intake.streams import counts_of

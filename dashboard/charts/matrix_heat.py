@@ -3,7 +3,7 @@
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from dashboard.charts.figures import Figure, axis, margins, note
+from dashboard.charts.figure_parts import Figure, axis, margins, note
 from dashboard.text.labels import cell_marks, metric_label, metric_text
 from jobs.queries.matrices import CellView, MatrixPage
 

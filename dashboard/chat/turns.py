@@ -32,7 +32,7 @@ from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn
 from jobs.services.chat import close_turn
-from jobs.services.intake.limits import DiskReserved, check_disk
+from jobs.services.intake.quotas import DiskReserved, check_disk
 
 logger = logging.getLogger(__name__)
 

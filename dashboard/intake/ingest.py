@@ -26,13 +26,13 @@ from jobs.base.errors import Incomplete, JobsError, OffsetMismatch
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from
 from jobs.confined import Busy
+from jobs.host_messages import BadMessage, ClaimJob, ClaimRun, load, read
 from jobs.models import Deployment, Host, Job, Preflight
-from jobs.protocol import BadMessage, ClaimJob, ClaimRun, load, read
 from jobs.queries.hosts import instance_id
 from jobs.schedule import deployments, dispatch, lifecycle, preflights
 from jobs.services import hosts, outputs
-from jobs.services.intake import heartbeats, limits
-from jobs.services.intake.limits import DiskReserved, LimitReached
+from jobs.services.intake import heartbeats, quotas
+from jobs.services.intake.quotas import DiskReserved, LimitReached
 from jobs.services.intake.streams import Owner, append_events, append_log, append_points, sizes
 
 logger = logging.getLogger(__name__)
@@ -235,8 +235,8 @@ def append_output(request: HttpRequest, host: Host, owner_id: int) -> HttpRespon
             total=_number(request.headers.get("X-Total"), "X-Total"),
             sha256=request.headers.get("X-Sha256", ""),
         )
-        limits.check_disk()
-        limits.check_host(host.pk)
+        quotas.check_disk()
+        quotas.check_host(host.pk)
         return outputs.append_output(record, declared, offset=offset, data=data)
 
     return _appended(request, _owner(host, "jobs", owner_id), write)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.actions import question_sets as actions
 from dashboard.charts import accuracy
-from dashboard.charts.figures import Figure
+from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.columns import Column, heads
 from dashboard.pages.shared.comparison import short_name

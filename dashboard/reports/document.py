@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from django.http import Http404
 from pydantic import BaseModel, Field
 
-from dashboard.charts import figures
+from dashboard.charts import figure_parts
 from dashboard.pages.shared.cells import Facts, Table, Tone
 from jobs.base.numbers import DIGITS
 
@@ -39,7 +39,7 @@ class Figure(NamedTuple):
     """A chart. Its numbers are those of a table of its section."""
 
     title: str
-    figure: figures.Figure
+    figure: figure_parts.Figure
     height: int
     caption: str = ""
 

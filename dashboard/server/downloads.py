@@ -33,7 +33,7 @@ from django.utils.translation import gettext as _
 from dashboard.middleware import around
 from dashboard.security.counters import lock_one
 from dashboard.server.json_errors import error
-from jobs.services.intake.limits import DiskReserved, check_disk
+from jobs.services.intake.quotas import DiskReserved, check_disk
 
 logger = logging.getLogger(__name__)
 

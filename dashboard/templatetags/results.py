@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext, pgettext
 
 from dashboard.charts import accuracy
-from dashboard.charts.series import Series, throughput
-from dashboard.charts.series import measured as was_measured
+from dashboard.charts.curves import Series, throughput
+from dashboard.charts.curves import measured as was_measured
 from dashboard.pages.shared import words
 from dashboard.pages.shared.comparison import change_texts, paired_words
 from dashboard.pages.shared.marks import NO_MARKS, Marks

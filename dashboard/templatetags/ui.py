@@ -21,7 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from dashboard.actions.action import FIELD
-from dashboard.charts.figures import Figure
+from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared import die_grid as grids
 from dashboard.pages.shared.marks import all_flags, flags
 from dashboard.pages.shared.plan import command_view

@@ -14,9 +14,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text import labels
+from dashboard.text.check_and_queue_messages import QUEUE_MESSAGES, server_names, to_stop
 from dashboard.text.formatting import Arguments, counted, joined, measured, number, percent, points
 from dashboard.text.job_messages import GUIDE_MESSAGES, JOB_MESSAGES
-from dashboard.text.queue_messages import QUEUE_MESSAGES, server_names, to_stop
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.kinds import KINDS

@@ -3,8 +3,8 @@ Here: tables, their constraints, names of states; no logic of a change.
 Not here: what changes them (`services`), what reads several at once (`queries`).
 """
 
-from jobs.models.access import Account, ApiToken, AppendOnlyError, AuditEntry, IdempotencyKey
-from jobs.models.access import Instance, Secret, Source
+from jobs.models.access import Account, ApiToken, IdempotencyKey, Instance, Secret, Source
+from jobs.models.audit import AppendOnlyError, AuditEntry
 from jobs.models.deployments import Conversation, Deployment, DeploymentEvent, Endpoint
 from jobs.models.deployments import ServedBlock, Turn
 from jobs.models.hosts import Host

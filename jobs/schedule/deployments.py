@@ -16,10 +16,10 @@ from jobs.access import secrets
 from jobs.base import engine_addresses
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
+from jobs.host_messages import ServerRun
 from jobs.kinds.lib import ports
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import ENGINES, from_json
-from jobs.protocol import ServerRun
 from jobs.queries.hosts import leased_dies
 from jobs.schedule import agent_tasks, launch_rights
 from jobs.schedule.capacity import capacity_of, common_place, read_by

@@ -16,9 +16,9 @@ from django.utils.timezone import now
 
 from jobs import notifications
 from jobs.base.sanitize import sanitize
+from jobs.host_messages import Findings, read
 from jobs.models import Host, Job, Preflight
 from jobs.plans import Check, Plan, checks_from_json, from_json
-from jobs.protocol import Findings, read
 from jobs.schedule import agent_tasks
 
 # Findings older than this are stale: the host is asked again before a job starts.

@@ -25,7 +25,7 @@ from jobs.services.imports import (
     model_of,
     not_stored,
 )
-from jobs.services.intake.limits import DiskReserved, check_disk
+from jobs.services.intake.quotas import DiskReserved, check_disk
 from jobs.services.outcomes import shortfall
 from jobs.services.outcomes.stored_results import keep_parts, stored_numbers
 from jobs.tools.imports import Reading

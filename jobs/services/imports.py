@@ -24,7 +24,7 @@ from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.models import Baseline, Import, ImportedFile, Job, OutputFile, Result, SignOff
 from jobs.queries.results import listing
-from jobs.services.intake.limits import DiskReserved, check_disk
+from jobs.services.intake.quotas import DiskReserved, check_disk
 from jobs.services.outcomes import identity
 
 LONGEST = 100

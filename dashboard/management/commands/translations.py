@@ -18,6 +18,7 @@ from django.utils.translation.template import templatize
 
 from dashboard.management import base
 from dashboard.text.audit import DETAILS
+from dashboard.text.check_and_queue_messages import QUEUE_MESSAGES
 from dashboard.text.job_messages import (
     GUIDE_MESSAGES,
     JOB_ADVICE,
@@ -26,7 +27,6 @@ from dashboard.text.job_messages import (
     SERVER_ADVICE,
 )
 from dashboard.text.labels import ASSETS, PROGRESS, ROLES, STEPS
-from dashboard.text.queue_messages import QUEUE_MESSAGES
 from dashboard.text.queue_words import PRIORITIES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog import SHIPPED, STACKS

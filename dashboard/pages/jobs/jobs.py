@@ -57,7 +57,7 @@ from jobs.queries.sorting import NEWEST, read_order
 from jobs.queries.storage import limits
 from jobs.schedule.forecast import forecasts
 from jobs.services.imports import has_files
-from jobs.services.intake.limits import keeps_points
+from jobs.services.intake.quotas import keeps_points
 from jobs.services.outputs import outputs_folder
 from jobs.tools.greedy_probe.commands import KIND as PROBE
 

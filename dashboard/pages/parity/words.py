@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy
-from dashboard.charts.figures import Figure
+from dashboard.charts.figure_parts import Figure
 from dashboard.pages.parity.asked import Stated
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
 from dashboard.pages.shared.comparison import barrier_words

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy as chart
-from dashboard.charts.figures import Figure
+from dashboard.charts.figure_parts import Figure
 from dashboard.pages.results.results import DAYS, asked, chips
 from dashboard.pages.shared.failures import form_address
 from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags

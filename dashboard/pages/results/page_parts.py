@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import series as lines
-from dashboard.charts.figures import COLOURS, Figure
-from dashboard.charts.series import Run, Series, has_devices, per_device
+from dashboard.charts import curves as lines
+from dashboard.charts.curves import Run, Series, has_devices, per_device
+from dashboard.charts.figure_parts import COLOURS, Figure
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
 from jobs.metrics import METRICS

@@ -34,7 +34,7 @@ from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
 from jobs.schedule.targets import deployment_ref, endpoint_ref
 from jobs.services import chat as services
-from jobs.services.intake.limits import DiskReserved, check_disk
+from jobs.services.intake.quotas import DiskReserved, check_disk
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000

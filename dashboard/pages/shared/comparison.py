@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from dashboard.charts import series as lines
-from dashboard.charts.figures import Figure
-from dashboard.charts.series import Run, Series
+from dashboard.charts import curves as lines
+from dashboard.charts.curves import Run, Series
+from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.words import gap_bounds, part_text, part_title
 from dashboard.text.formatting import change_text, full_moment, number, p_text
 from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name

@@ -27,10 +27,7 @@ from jobs.base import bounds
 from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Limits, NotDone, Pool, Task
-from jobs.metrics.measured import Glance
-from jobs.models import Deployment, Job, JobStep, PointBlock, ServedBlock
-from jobs.plans import ACCURACY
-from jobs.protocol import (
+from jobs.host_messages import (
     BadMessage,
     Ended,
     Event,
@@ -43,9 +40,12 @@ from jobs.protocol import (
     parse_events,
     parse_points,
 )
+from jobs.metrics.measured import Glance
+from jobs.models import Deployment, Job, JobStep, PointBlock, ServedBlock
+from jobs.plans import ACCURACY
 from jobs.schedule import deployments, lifecycle
 from jobs.services import outputs
-from jobs.services.intake import limits, verdicts
+from jobs.services.intake import quotas, verdicts
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +86,9 @@ def sizes(owner: Owner) -> dict[str, Any]:
 
 def append_log(owner: Owner, *, offset: int, data: bytes) -> int:
     """Append to the log; return the new size. Raises ``OffsetMismatch``: the log does not end at
-    ``offset``; ``LimitReached, DiskReserved``: no more is stored, or not now (:mod:`limits`)."""
-    limits.check_disk()
-    limits.check_log(owner.host_id, offset + len(data))
+    ``offset``; ``LimitReached, DiskReserved``: no more is stored, or not now (:mod:`quotas`)."""
+    quotas.check_disk()
+    quotas.check_log(owner.host_id, offset + len(data))
     if not owner.is_open:
         return _append_late(owner, offset, data)
     key = owner.log_key
@@ -316,8 +316,8 @@ def note_progress(owner: Owner, size: int) -> None:
 def append_points(owner: Owner, *, offset: int, data: bytes) -> int:
     """Append the complete lines of ``data``; return the new size. Raises ``BadMessage``: none is
     taken, and the host sends no more; ``LimitReached, DiskReserved, OffsetMismatch``."""
-    limits.check_disk()
-    limits.check_host(owner.host_id)
+    quotas.check_disk()
+    quotas.check_host(owner.host_id)
     if isinstance(owner, Deployment):
         return _append_to_deployment(owner, offset, data)
     try:
@@ -335,7 +335,7 @@ def _append_to_job(job: Job, offset: int, data: bytes) -> int:
         row = Job.objects.select_for_update().get(pk=job.pk)
         if row.points_bytes != offset:
             raise OffsetMismatch(row.points_bytes)
-        if row.removed_at is None and limits.keeps_points(row):
+        if row.removed_at is None and quotas.keeps_points(row):
             PointBlock.objects.bulk_create(
                 PointBlock(job=job, offset=offset, watch=watch, rows=block)
                 for watch, block in rows.items()

@@ -15,11 +15,11 @@ from jobs.base.errors import JobsError, PlanError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.catalog.known_failures import KNOWN_FAILURES
+from jobs.host_messages import Ended
 from jobs.kinds import KINDS
 from jobs.metrics.measured import LOG, LOG_BYTES, Measurement
 from jobs.models import Deployment, Job, JobStep
 from jobs.plans import from_json
-from jobs.protocol import Ended
 from jobs.queries.jobs.log_excerpts import Quote, headline, headline_in
 from jobs.readings import read_outcome
 from jobs.schedule import targets
@@ -27,7 +27,7 @@ from jobs.schedule.deployments import stop_of_server
 from jobs.services import outputs
 from jobs.services.intake import streams, verdicts
 from jobs.services.outcomes import shortfall, stored_results
-from jobs.tools.outputs.failures import FailureScan, Sighting
+from jobs.tools.outputs.failure_scan import FailureScan, Sighting
 from jobs.tools.outputs.files import UNEXPECTED
 
 State = Job.State

@@ -36,7 +36,7 @@ from jobs.schedule import lifecycle
 from jobs.services import outputs
 from jobs.services.intake.heartbeats import load_remarks, load_summary
 from jobs.services.outcomes import answer_rows, identity, shortfall
-from jobs.services.outcomes.engine_windows import with_energy, with_engine
+from jobs.services.outcomes.engine_and_energy import with_energy, with_engine
 from jobs.tools.lib import variants
 from jobs.tools.outputs.engine_about import read_file
 from jobs.tools.vacc.site import inside_of

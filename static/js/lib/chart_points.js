@@ -6,7 +6,7 @@
  */
 
 const TITLE = "point-title";
-const POINT = "point"; // as dashboard/charts/series.py
+const POINT = "point"; // as dashboard/charts/curves.py
 const STEPS = new Map([["ArrowRight", 1], ["ArrowDown", 1], ["ArrowLeft", -1], ["ArrowUp", -1]]);
 
 /**

@@ -1,8 +1,8 @@
 import pytest
 from django.urls import reverse
 
-from dashboard.charts import accuracy, series
-from dashboard.charts.series import (
+from dashboard.charts import accuracy, curves
+from dashboard.charts.curves import (
     PLACES,
     PLOT_PX,
     Run,
@@ -194,8 +194,8 @@ def point(concurrency, *times):
 
 
 def drawn(*times):
-    (found,) = series.times_of("ttft", [point(4, *times)])
-    return series.distribution("ttft", [found]).checked().data[0]
+    (found,) = curves.times_of("ttft", [point(4, *times)])
+    return curves.distribution("ttft", [found]).checked().data[0]
 
 
 def test_quantiles_are_requests_and_the_last_is_the_slowest():
@@ -220,20 +220,20 @@ def test_few_requests_have_no_shares_between_them():
 
 
 def test_a_point_with_an_unreported_time_is_left_out():
-    assert series.times_of("ttft", [point(4, 1.0, None), point(8)]) == []
+    assert curves.times_of("ttft", [point(4, 1.0, None), point(8)]) == []
 
 
 def test_a_wide_range_has_a_logarithmic_axis():
-    wide, narrow = ([series.Times(1, values)] for values in ([1.0, 90.0], [1.0, 9.0]))
+    wide, narrow = ([curves.Times(1, values)] for values in ([1.0, 90.0], [1.0, 9.0]))
 
-    assert series.distribution("ttft", wide).checked().layout.xaxis.type == "log"
-    assert series.distribution("ttft", narrow).checked().layout.xaxis.type is None
+    assert curves.distribution("ttft", wide).checked().layout.xaxis.type == "log"
+    assert curves.distribution("ttft", narrow).checked().layout.xaxis.type is None
 
 
 def test_many_concurrencies_are_thinned_with_both_ends():
     points = [point(2**n, 1.0) for n in range(12)]
 
-    found = [one.concurrency for one in series.times_of("ttft", points)]
+    found = [one.concurrency for one in curves.times_of("ttft", points)]
 
     assert (len(found), found[0], found[-1]) == (8, 1, 2048)
 

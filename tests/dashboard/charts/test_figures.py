@@ -10,9 +10,9 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import accuracy, history, live, matrix_heat, series
-from dashboard.charts.figures import Figure
-from dashboard.charts.series import Series, throughput
+from dashboard.charts import accuracy, curves, history, live, matrix_heat
+from dashboard.charts.curves import Series, throughput
+from dashboard.charts.figure_parts import Figure
 from dashboard.templatetags.ui import chart
 from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
@@ -34,7 +34,7 @@ RUNS = [Result(pk=pk, job_id=pk, created_at=datetime(2026, 11, pk, tzinfo=UTC)) 
 PERIODS = [Period(1, RUNS[:2], [9.0, 9.1]), Period(2, RUNS[2:], [8.0], parts=CHANGED)]
 VALUES = {1: 9.0, 2: 9.1, 3: 8.0}
 HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0, VALUES))
-TIMES = [series.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
+TIMES = [curves.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
@@ -43,11 +43,11 @@ PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 FIGURES = {
     "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "per_device"),
     "accuracy.budgets": lambda: accuracy.budgets([("#1", USE), ("#2", USE)]),
-    "series.throughput": lambda: throughput(EIGHT),
-    "series.percentiles": lambda: series.percentiles("ttft", EIGHT),
-    "series.distribution": lambda: series.distribution("ttft", TIMES),
-    "series.per_device": lambda: series.per_device(EIGHT),
-    "series.interactivity": lambda: series.interactivity(EIGHT),
+    "curves.throughput": lambda: throughput(EIGHT),
+    "curves.percentiles": lambda: curves.percentiles("ttft", EIGHT),
+    "curves.distribution": lambda: curves.distribution("ttft", TIMES),
+    "curves.per_device": lambda: curves.per_device(EIGHT),
+    "curves.interactivity": lambda: curves.interactivity(EIGHT),
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
     "live.accuracy_figure": live.accuracy_figure,

@@ -9,7 +9,7 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from dashboard.charts.series import Series, throughput
+from dashboard.charts.curves import Series, throughput
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.reports import writers
 from dashboard.reports.document import Code, Figure, Listing, Paragraph, Report, Section

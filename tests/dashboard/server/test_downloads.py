@@ -25,7 +25,7 @@ from dashboard.server.downloads import (
 )
 from dashboard.tasks import apply_retention
 from jobs.models import OutputFile
-from jobs.services.intake import limits
+from jobs.services.intake import quotas
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_job, make_user
 
@@ -351,7 +351,7 @@ def test_without_room_on_the_disk_an_export_is_sent_from_memory(
     if lacks == "a folder":
         folder.touch()  # none can be made
     else:
-        monkeypatch.setattr(limits, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
+        monkeypatch.setattr(quotas, "_fresh", lambda *_args: settings.DISK_RESERVE_BYTES + 9)
 
     answer = exported(Range="bytes=2-")
 

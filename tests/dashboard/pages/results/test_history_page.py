@@ -6,10 +6,10 @@ import io
 import pytest
 from django.urls import reverse
 
+from dashboard.charts import curves
 from dashboard.charts import history as chart
-from dashboard.charts import series
-from dashboard.charts.figures import POINT
-from dashboard.charts.series import Series, throughput
+from dashboard.charts.curves import Series, throughput
+from dashboard.charts.figure_parts import POINT
 from jobs import logstore
 from jobs.models import Job, JobStep, PointRequests, Result
 from jobs.queries.comparison.history import history
@@ -174,9 +174,9 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
     "draw",
     [
         throughput,
-        lambda all_series: series.percentiles("ttft", all_series),
-        series.per_device,
-        series.interactivity,
+        lambda all_series: curves.percentiles("ttft", all_series),
+        curves.per_device,
+        curves.interactivity,
     ],
 )
 def test_points_of_each_chart_open_their_panel(draw):

@@ -14,7 +14,7 @@ from django.test import Client
 
 from dashboard.text.import_words import declared_rows
 from jobs.models import ApiToken, AuditEntry, Import, Result, ResultPoint, SignOff
-from jobs.services.intake import limits
+from jobs.services.intake import quotas
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
@@ -125,7 +125,7 @@ def test_the_size_of_an_upload_counts_before_the_disk_reserve(client, ann, setti
     size = (DATA / SERVE).stat().st_size
     settings.DISK_RESERVE_BYTES = 1000
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=999 + size))
+    monkeypatch.setattr(quotas.shutil, "disk_usage", lambda _: usage._replace(free=999 + size))
 
     refused = upload(client, SERVE)
 
@@ -133,7 +133,7 @@ def test_the_size_of_an_upload_counts_before_the_disk_reserve(client, ann, setti
     assert "only its reserve left (DISK_RESERVE)" in refused.context["errors"]["files"]
     assert not (settings.DATA_DIR / "import-drafts").exists()
     caches["process"].clear()
-    monkeypatch.setattr(limits.shutil, "disk_usage", lambda _: usage._replace(free=1000 + size))
+    monkeypatch.setattr(quotas.shutil, "disk_usage", lambda _: usage._replace(free=1000 + size))
     assert upload(client, SERVE).status_code == 302
 
 

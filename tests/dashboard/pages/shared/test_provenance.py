@@ -5,9 +5,9 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.pages.shared.words import part_text, part_title
+from jobs.host_messages import BadMessage
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
-from jobs.protocol import BadMessage
 from jobs.services.intake import heartbeats
 from tests.comparing import rows_of, text_of
 from tests.factories import heartbeat_body, make_host, make_job, make_measured

@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, load_failures
-from jobs.tools.outputs import failures
-from jobs.tools.outputs.failures import LONGEST_TEXT, FailureScan
+from jobs.tools.outputs import failure_scan
+from jobs.tools.outputs.failure_scan import LONGEST_TEXT, FailureScan
 from tests.jobs.lib.target import DATA
 
 OLD, NEW = DATA / "vllm-0.7.2", DATA / "vllm-0.32"
@@ -279,6 +279,6 @@ def test_a_new_entry_is_one_in_a_file(tmp_path, monkeypatch):
         "  examples: [there is no more coffee]\n"
     )
 
-    monkeypatch.setattr(failures, "KNOWN_FAILURES", load_failures(tmp_path))
+    monkeypatch.setattr(failure_scan, "KNOWN_FAILURES", load_failures(tmp_path))
 
     assert [each.failure.id for each in known_failures(b"no more coffee\n")] == ["coffee"]

@@ -20,7 +20,7 @@ from jobs.models import (
 from jobs.plans import Plan, Step
 from jobs.services.intake.heartbeats import load_remarks
 from jobs.services.outcomes import outcomes, stored_results
-from jobs.services.outcomes.engine_windows import windows_of, with_energy, with_engine
+from jobs.services.outcomes.engine_and_energy import windows_of, with_energy, with_engine
 from jobs.tools.lib.engine_counters import WarmUp
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 

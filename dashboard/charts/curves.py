@@ -12,8 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from dashboard.charts import figures as fig
-from dashboard.charts.figures import COLOURS, DASHES, Figure, axis
+from dashboard.charts import figure_parts as fig
+from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis
 from jobs.queries.results import provenance
 from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.tradeoff import frontier
