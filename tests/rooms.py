@@ -25,7 +25,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"base"},
         {"plans"},
         {"catalog", "statistics", "reasoning"},
-        {"metrics", "protocol"},
+        {"metrics", "host_messages"},
         {"tools"},
         {"kinds"},
         {READINGS},
