@@ -443,56 +443,32 @@ def test_low_space_is_shown_before_logs_stop(monkeypatch):
 # Disk usage of jobs' shared outputs on hosts, on the page about storage.
 
 
-@pytest.fixture
-def shown(admin):
-    def read():
-        text = admin.get(reverse("storage")).text
-        table = text.partition('id="disk-usage-title"')[2].partition("</tbody>")[0]
-        rows = table.split("<tr")[2:]
-        return {row.partition("<b>")[2].partition("</b>")[0]: row for row in rows}
-
-    return read
-
-
 def measured(*, minutes_ago=5, **sizes):
     at = (now() - timedelta(minutes=minutes_ago)).timestamp()
     return {name: {"bytes": count, "at": at} for name, count in sizes.items()}
 
 
-def test_each_host_shows_its_usage_and_measuring_time(shown):
-    made = measured(environments=1_300_000_000, weights=98_000_000, artifacts=0)
-    make_host("va16-01", type="vacc", load={"disk_usage": made})
+def test_each_host_shows_its_usage_and_measuring_time(admin):
+    usages = {
+        "whole": measured(environments=1_300_000_000, weights=98_000_000, artifacts=0),
+        "part": measured(weights=98_000_000),
+        "odd": {"weights": {"bytes": "much", "at": None}, "x": 3},
+        "far": {"weights": {"bytes": 1, "at": 1e300}},
+        "older": {},
+    }
+    for name, usage in usages.items():
+        make_host(name, type="vacc", load={"disk_usage": usage} if usage else {})
+    ahead = {"disk_usage": measured(minutes_ago=-30, weights=1)}
+    make_host("ahead", type="vacc", clock_skew_s=3600.0, load=ahead)
 
-    row = shown()["va16-01"]
+    table = admin.get(reverse("storage")).text.partition('id="disk-usage-title"')[2]
+    rows = table.partition("</tbody>")[0].split("<tr")[2:]
+    shown = {row.partition("<b>")[2].partition("</b>")[0]: row for row in rows}
 
-    text = " ".join(re.sub("<[^>]+>", " ", row).split())
-    assert "1.30 GB" in text
-    assert "98.0 MB" in text
-    assert "0 B" in text
-    assert "5 min ago" in row
-
-
-def test_an_unreported_usage_is_not_measured_and_never_zero(shown):
-    make_host("older", type="vacc")
-    make_host("part", type="vacc", load={"disk_usage": measured(weights=98_000_000)})
-    make_host(
-        "odd", type="vacc", load={"disk_usage": {"weights": {"bytes": "much", "at": None}, "x": 3}}
-    )
-    make_host("far", type="vacc", load={"disk_usage": {"weights": {"bytes": 1, "at": 1e300}}})
-
-    shown_rows = shown()
-
-    assert shown_rows["older"].count("not measured") == 4
-    assert shown_rows["part"].count("not measured") == 3
-    assert [shown_rows[name].count("not measured") for name in ("odd", "far")] == [4, 4]
-
-
-def test_the_measuring_time_is_of_the_dashboard_s_clock(shown):
-    make_host(
-        "ahead",
-        type="vacc",
-        clock_skew_s=3600.0,
-        load={"disk_usage": measured(minutes_ago=-30, weights=1)},
-    )
-
-    assert "30 min ago" in shown()["ahead"]
+    whole = " ".join(re.sub("<[^>]+>", " ", shown["whole"]).split())
+    for words in ("1.30 GB", "98.0 MB", "0 B", "5 min ago"):
+        assert words in whole
+    # What is not reported is never zero.
+    unmeasured = {name: row.count("not measured") for name, row in shown.items()}
+    assert unmeasured == {"whole": 1, "part": 3, "odd": 4, "far": 4, "older": 4, "ahead": 3}
+    assert "30 min ago" in shown["ahead"]  # by the dashboard's clock
