@@ -288,7 +288,6 @@ def test_a_job_repeats_only_what_ran(client, lin, started, says):
 
 
 RAN = {"started_at": now(), "log_bytes": 900}
-LAST_LINES = "Read the last lines"
 
 
 @pytest.fixture(autouse=True)
