@@ -2,13 +2,8 @@
 
 from jobs.kinds import KINDS
 from jobs.queries.jobs.job_page import TOUR_KINDS
-from tests.browser.lib import unwell
 
-HOST = "this-computer"
-
-
-NEW_HOST, SECRET = unwell.HOST, unwell.SECRET
-
+HOST, NEW_HOST, AWAY, SECRET = "this-computer", "va16-09", "va16-08", "HF_TOKEN"
 
 # Addresses by name. Braces are filled with numbers of records, see tests/sample_data.py.
 PAGES = {
@@ -39,8 +34,8 @@ PAGES = {
         "/launch/benchmark/?from={benchmark}&requests=0",
     ],
     "host-list": ["/hosts/"],
-    "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/", f"/hosts/{unwell.AWAY}/"],
-    "host-mark-lost": [f"/hosts/{HOST}/mark-lost/", f"/hosts/{unwell.AWAY}/mark-lost/"],
+    "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/", f"/hosts/{AWAY}/"],
+    "host-mark-lost": [f"/hosts/{HOST}/mark-lost/", f"/hosts/{AWAY}/mark-lost/"],
     "host-add": ["/hosts/add_host/"],
     "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
     "host-revoke-key": [f"/hosts/{NEW_HOST}/revoke/"],

@@ -1,5 +1,7 @@
-"""Rows for every page: three benchmarks with flags, an evaluation of 60 categories, long names."""
+"""Rows for every page: hosts that are not well, benchmarks with flags, long names of all sorts."""
 
+import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,18 +21,33 @@ from jobs.models import (
     Endpoint,
     Host,
     Job,
+    Matrix,
+    MatrixCell,
+    OutputFile,
+    Source,
     Turn,
 )
 from jobs.queries.jobs.job_page import TOUR_KINDS
-from tests.browser.lib import unwell
-from tests.factories import make_deployment, make_host, make_job, make_measured
+from jobs.services.outputs import output_path
+from tests.factories import (
+    keep_secret,
+    make_deployment,
+    make_host,
+    make_job,
+    make_level,
+    make_measured,
+    make_prompts,
+)
 from tests.jobs.lib.importing import imported
-from tests.pages import HOST
+from tests.pages import AWAY, HOST, NEW_HOST, SECRET
+
+DIES = 32
 
 
 def make() -> dict[str, Any]:
     """Make the rows for the first person; return their numbers, by the names in tests/pages.py."""
-    unwell.make()
+    keep_secret(SECRET, "hf_0123456789")
+    made = _unwell_hosts()
     Deployment.objects.update(model_id="deepseek-r1")  # that of the server itself has none
     person = get_user_model().objects.first()
     person.username = "lin-weihua-of-the-second-team"
@@ -50,25 +67,115 @@ def make() -> dict[str, Any]:
         make_deployment(host=far, name=name.format(precision), created_by=person)
         for precision in ("int8", "fp16")
     ]
-    made = _jobs(person) | _results(person, far, served)
+    made |= _jobs(person) | _results(person, far, served)
     made["person"] = person.pk
     made["deployment"] = served[0].pk
-    made["away"] = Job.objects.get(host__name=unwell.AWAY).pk
     made["token"] = ApiToken.objects.create(
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
-    states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "")
-    made["matrix"] = unwell.matrix(far, states)
-    made["greedy-probe"] = unwell.probe(far)
+    states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "cancelled", "")
+    made["matrix"] = matrix(far, states)
+    made["greedy-probe"] = probe(far)
     _changes(person)
-    made["source"] = unwell.source()
-    made["level"] = unwell.level()
-    made["prompts"] = unwell.prompts()
-    made["endpoint"] = unwell.endpoint()
+    made["source"] = source()
+    made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
+    made["prompts"] = prompts()
+    made["endpoint"] = endpoint()
     chat = Conversation.objects.create(user=person, deployment=served[0], title="long " * 40)
     _external_turn(chat, made["endpoint"])
     made["conversation"] = chat.pk
     return made
+
+
+def source() -> int:
+    """The number of a permitted source with a long address; made if it is not there."""
+    note = {"note": "Patches of the team until the vendor's next release"}
+    address = "https://git.example.com/accelerators/vastai/vllm-with-our-patches-for-deepseek"
+    return Source.objects.get_or_create(type="git", address=address, defaults=note)[0].pk
+
+
+def endpoint() -> int:
+    """The number of an endpoint with long values that does not answer; made if it is not there."""
+    url = "http://127.0.0.1:9/a-gateway-with-a-long-path/of-several-segments"
+    Source.objects.get_or_create(type="endpoint", address=url)
+    values = {
+        "url": url,
+        "model": "deepseek-ai/DeepSeek-R1-0528-with-a-long-suffix-of-the-quantization",
+        "device": "8 × H800 in the rack of the other team",
+        "check_id": "endpoint:silent",
+        "check_args": {"url": url, "problem": "Connection refused"},
+    }
+    name = "H800-of-the-other-team-with-the-newest-vLLM"
+    return Endpoint.objects.get_or_create(name=name, defaults=values)[0].pk
+
+
+def prompts() -> int:
+    """The number of a prompt set with long values."""
+    name = "Questions-of-the-chat-assistant-in-the-call-centre"
+    return int(make_prompts("Why? " * 200, name=name).pk)
+
+
+def matrix(host: Host, states: Sequence[str]) -> int:
+    """The number of a matrix on ``host`` with a cell in each of ``states``; "": left out."""
+    spec = {"requests": 5, "requests_each": True, "repeats": 1, "shuffled": True, "order_seed": 7}
+    row = Matrix.objects.create(
+        title="DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048-with-chat-template",
+        kind="benchmark-online",
+        host=host,
+        spec=spec | {"workload": "vendor", "stops_early": True},
+    )
+    for place, state in enumerate(states):
+        at_row, at_column = divmod(place, 3)
+        job = make_job(kind="benchmark-online", host=host, state=state) if state else None
+        if job is not None and state == "succeeded":
+            metrics = {"output_tokens_per_s": 12345.6 / (place + 1), "ttft_p50_ms": 98765.4}
+            make_measured(job=job, points=[(4, metrics)], simulated=True)
+        MatrixCell.objects.create(
+            **{"matrix": row, "row": at_row, "column": at_column, "place": place, "job": job},
+            **{"input_tokens": 65536, "output_tokens": 8192, "concurrency": 2**at_column},
+            skip_id="" if state else "matrix:total_tokens",
+            skip_args={} if state else {"concurrency": 1, "asked": 73728, "most": 65536},
+        )
+    return int(row.pk)
+
+
+def probe(host: Host) -> int:
+    """The number of a greedy probe on ``host``: an equal, a different and a failed answer."""
+    inputs = {"deployment": {"endpoint": endpoint()}, "reference": {"endpoint": endpoint()}}
+    job = make_job(kind="greedy-probe", host=host, state="succeeded", inputs=inputs)
+    path, lines = output_path(job.pk, "probe.jsonl"), []
+    for index, other in enumerate((["The", " cat"], ["The", " <b>dog", " barks" * 200], None)):
+        sides = [_told(["The", " cat"]), {"error": "HTTP 503"} if other is None else _told(other)]
+        both = dict(zip(("deployment", "reference"), sides, strict=True))
+        lines.append(json.dumps({"index": index, "prompt": "Why? " * 200} | both))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = path.write_text("\n".join(lines) + "\n")
+    sizes = {"bytes": size, "received_bytes": size, "sha256": "0" * 64}
+    OutputFile.objects.create(job=job, name="probe", path=path.name, **sizes)
+    return int(job.pk)
+
+
+def _told(words: Sequence[str]) -> dict[str, object]:
+    tokens = [[word, -0.5] for word in words]
+    return {"text": "".join(words), "finish": "stop", "tokens": tokens}
+
+
+def _unwell_hosts() -> dict[str, Any]:
+    there = [{"id": number} for number in range(DIES) if number != 22]
+    host = make_host(
+        NEW_HOST,
+        type="vacc",
+        # No agent sends heartbeats for it: it must stay online until the tests are over.
+        heartbeat_at=now() + timedelta(hours=2),
+        facts_at=now(),
+        facts={"dies": there, "iommu": True, "stacks": ["guide"], "images": ["a:b"]},
+        dies_seen=[str(number) for number in range(DIES)],
+        load={"dies": {"13": {"temp_c": 91.2}}, "unread": {"getpwr": "garbage"}},
+    )
+    make_job(host=host, state="running", started_at=now(), values={"dies": "0,1,2,3"})
+    make_job(host=host)
+    away = make_host(AWAY, type="vacc", heartbeat_at=now() - timedelta(hours=1))
+    return {"away": make_job(host=away, state="running", started_at=now()).pk}
 
 
 def _external_turn(chat: Conversation, number: int) -> None:

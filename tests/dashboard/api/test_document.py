@@ -15,7 +15,7 @@ from dashboard.api.app import document
 from dashboard.security.counters import hashed
 from jobs import logstore
 from jobs.models import ApiToken, Matrix, MatrixCell, Note, SavedView, SignOff, Tag
-from tests.browser.lib import unwell
+from tests import sample_data
 from tests.factories import (
     keep_secret,
     make_deployment,
@@ -93,10 +93,10 @@ def known(connection_stays):
         "matrix_id": matrix.pk,
         "run_id": cell.pk,
         "job_id": job.pk,
-        "probe_id": unwell.probe(host),
+        "probe_id": sample_data.probe(host),
         "deployment_id": deployment.pk,
-        "endpoint_id": unwell.endpoint(),
-        "prompt_set_id": unwell.prompts(),
+        "endpoint_id": sample_data.endpoint(),
+        "prompt_set_id": sample_data.prompts(),
         "result_id": f"res-{result.pk}",
         "chain_id": str(chain),
         "name": host.name,
@@ -125,7 +125,7 @@ def test_every_operation_answers_as_the_document_says(case, known):
     if case.path.endswith("/probe"):
         parameters["job_id"] = known["probe_id"]
     if "source_id" in parameters:
-        parameters["source_id"] = unwell.source()
+        parameters["source_id"] = sample_data.source()
     for name in ADDED.keys() & parameters.keys():
         parameters[name] = ADDED[name](int(known["result_id"].removeprefix("res-")))
     if parameters:
