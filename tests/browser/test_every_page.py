@@ -84,11 +84,6 @@ def test_a_browser_that_asks_for_chinese_gets_it(chinese_window):
     page.close()
 
 
-@pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
-def test_an_address_without_a_page_has_one_that_says_so(inspector, path):
-    assert inspector.faults(path, status=404) == []
-
-
 def test_no_page_is_left_out():
     named = {name for name in names(get_resolver()) if not name.startswith(("api-", "intake-"))}
 

@@ -43,3 +43,8 @@ def test_a_page_with_the_tour_s_records_is_whole(looked_at, made, path):
         pytest.skip("the tour was taken from a terminal")
     looks = in_turns(PATHS.index(path))["en"]
     assert looked_at.faults(path.format(**made), looks=looks) == []
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/jobs/999999/"])
+def test_an_address_without_a_page_has_one_that_says_so(looked_at, path):
+    assert looked_at.faults(path, status=404) == []
