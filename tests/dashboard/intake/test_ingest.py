@@ -18,7 +18,7 @@ from jobs.plans import Check, Plan, Step, from_json
 from jobs.queries.hosts import instance_id
 from jobs.schedule import lifecycle, preflights
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events
-from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user
+from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -39,8 +39,7 @@ def test_a_heartbeat_keeps_what_the_host_says_of_itself(caller):
     facts = {"cpu": CPU, "roots": ROOTS}
     answer = caller.beat(facts=facts)
 
-    caller.host.refresh_from_db()
-    assert (caller.host.facts, caller.host.load) == (facts, {"load_1m": 0.5})
+    assert stored(caller.host, "facts", "load") == (facts, {"load_1m": 0.5})
     assert answer["facts_wanted"] is False
     assert abs(caller.host.clock_skew_s) < 5
 
@@ -82,8 +81,7 @@ def test_a_job_is_missing_while_its_host_answers_without_its_token(caller, job):
     named = {"id": job.pk, "token": str(job.claim_token), "state": "running"}
     for jobs, is_missing in (([], True), ([named], False), ([{**named, "token": "x"}], True)):
         caller.beat(jobs=jobs)
-        job.refresh_from_db()
-        assert (job.missing_since is not None) is is_missing
+        assert (stored(job, "missing_since") is not None) is is_missing
 
 
 def test_a_clock_set_back_restarts_the_missing_time(caller, job):
@@ -92,8 +90,7 @@ def test_a_clock_set_back_restarts_the_missing_time(caller, job):
 
     caller.beat()
 
-    job.refresh_from_db()
-    assert job.missing_since < later
+    assert stored(job, "missing_since") < later
 
 
 def test_a_claim_is_answered_with_plan_values_and_token(caller):
@@ -140,8 +137,7 @@ def test_a_claim_with_a_deleted_secret_fails_the_job(caller, secret_job):
     answer = caller.post(f"jobs/{secret_job.pk}/claim", {"claim_id": "n"})
 
     assert (answer.status_code, answer.json()["state"]) == (409, "failed")
-    secret_job.refresh_from_db()
-    assert (secret_job.state, secret_job.message_id) == ("failed", "job:secret_gone")
+    assert stored(secret_job, "state", "message_id") == ("failed", "job:secret_gone")
     assert secret_job.message_args == {"name": "HF_TOKEN"}
 
 
@@ -153,8 +149,7 @@ def test_a_restart_with_a_deleted_secret_fails(caller):
     answer = caller.post(f"deployments/{server.pk}/claim", {"run": 2})
 
     assert answer.status_code == 409
-    server.refresh_from_db()
-    assert (server.state, server.message_id) == ("failed", "job:secret_gone")
+    assert stored(server, "state", "message_id") == ("failed", "job:secret_gone")
 
 
 def test_a_second_claim_is_answered_with_the_state(caller, job):
@@ -320,8 +315,7 @@ def test_a_servers_log_and_events_are_taken(caller):
 
     assert (deployment.state, deployment.message_args) == ("failed", {"exit_code": 1})
     assert logstore.store().read(f"deployment/{deployment.pk}", 0, 99) == LOG
-    deployment.job.refresh_from_db()
-    assert deployment.job.state == "succeeded"
+    assert stored(deployment.job, "state") == "succeeded"
 
 
 def test_a_job_that_cannot_be_delivered_is_lost_with_its_cause(caller, kind, job):
@@ -329,8 +323,7 @@ def test_a_job_that_cannot_be_delivered_is_lost_with_its_cause(caller, kind, job
     stranger = {**report, "token": "another"}
 
     caller.beat(jobs=[{**stranger, "broken": "an output is gone"}])
-    job.refresh_from_db()
-    assert job.is_open
+    assert stored(job, "is_open")
 
     caller.beat(jobs=[{**report, "broken": "an output is gone"}])
     job.refresh_from_db()
@@ -352,6 +345,5 @@ def test_a_host_gets_what_it_is_to_check_and_its_answer_is_kept(caller):
         {"name": "iommu", "level": "ok", "message_id": "check:iommu_off", "message_args": {}}
     ]
     assert caller.post(f"checks/{asked.pk}", {"findings": findings}).status_code == 200
-    asked.refresh_from_db()
-    assert asked.findings == findings
+    assert stored(asked, "findings") == findings
     assert caller.beat()["checks"] == []

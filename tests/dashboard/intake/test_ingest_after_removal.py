@@ -20,7 +20,7 @@ from jobs.schedule import lifecycle
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
-from tests.factories import make_deployment
+from tests.factories import make_deployment, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -45,8 +45,7 @@ def job(lost_job, settings):
     job, settings.RETENTION_AGE_S = lost_job, 86400.0
     Job.objects.filter(pk=job.pk).update(finished_at=now() - timedelta(days=2))
     retention.apply_retention()
-    job.refresh_from_db()
-    assert job.removed_at is not None
+    assert stored(job, "removed_at") is not None
     return job
 
 
@@ -129,8 +128,7 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
     assert Shipper(spool, client).round() is Outcome.COMPLETE
 
     assert client.requests < 12
-    job.refresh_from_db()
-    assert (job.state, job.log_bytes) == ("lost", len(whole))
+    assert stored(job, "state", "log_bytes") == ("lost", len(whole))
     assert logstore.store().disk_bytes(f"job/{job.pk}") == 0
 
 
@@ -161,8 +159,7 @@ def server(caller, settings):
     Deployment.objects.filter(pk=server.pk).update(state="lost", stopped_at=long_ago)
     Job.objects.filter(pk=server.job_id).update(finished_at=long_ago)
     retention.apply_retention()
-    server.refresh_from_db()
-    assert server.removed_at is not None
+    assert stored(server, "removed_at") is not None
     return server
 
 
@@ -181,8 +178,7 @@ def test_a_running_server_sends_its_log_from_the_start(caller, server):
     named = {"id": server.pk, "token": str(server.claim_token), "run": server.run}
     caller.beat(serves=[{**named, "state": "running", "health": "ready", "port": 20000}])
 
-    server.refresh_from_db()
-    assert (server.state, server.removed_at) == ("ready", None)
+    assert stored(server, "state", "removed_at") == ("ready", None)
     refused = caller.stream(server, "log", len(HERE), REST)
     assert (refused.status_code, refused.json()["size"]) == (409, 0)
     assert caller.stream(server, "log", 0, HERE + REST).status_code == 200
