@@ -170,6 +170,15 @@ def test_a_server_that_is_started_again_has_its_log_again():
     assert stored(server, "removed_at", "removed_why", "removed_bytes") == (None, "", 0)
 
 
+def asked(user, server, **fields):
+    """A turn of 100 days ago, with its stream."""
+    conversation = chat.start_conversation(user, "?")
+    turn = chat.add_turn(conversation, ChatEngine(server), prompt="?", request={}, params={})
+    Turn.objects.filter(pk=turn.pk).update(**{"created_at": now() - 100 * DAY, **fields})
+    logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
+    return turn
+
+
 def test_streams_of_chats_go_once_their_rows_say_everything():
     user, server = make_user(), make_deployment()
     made = {}
@@ -179,11 +188,7 @@ def test_streams_of_chats_go_once_their_rows_say_everything():
         "untold": {"state": "failed"},
         "running": {"state": "streaming", "answer": "y"},
     }.items():
-        asked = chat.start_conversation(user, "?")
-        turn = chat.add_turn(asked, ChatEngine(server), prompt="?", request={}, params={})
-        Turn.objects.filter(pk=turn.pk).update(created_at=now() - 100 * DAY, **fields)
-        logstore.store().append(f"turn/{turn.pk}", 0, b"data: {}\n\n")
-        made[name] = turn
+        made[name] = asked(user, server, **fields)
 
     assert retention.apply_retention() == 2
 
@@ -230,16 +235,21 @@ def test_what_a_killed_round_left_is_finished_by_the_next(monkeypatch):
     assert not job.point_blocks.exists()
 
 
-def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
-    stuck, other = ended(200 * DAY), ended()
+def read_only(monkeypatch, begin):
+    """Logs whose key begins so cannot be removed."""
     remove = logstore.LogStore.remove
 
     def refuse(store, key):
-        if key == f"job/{stuck.pk}":
+        if key.startswith(begin):
             raise OSError("read-only")
         remove(store, key)
 
     monkeypatch.setattr(logstore.LogStore, "remove", refuse)
+
+
+def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
+    stuck, other = ended(200 * DAY), ended()
+    read_only(monkeypatch, f"job/{stuck.pk}")
     retention.apply_retention()
     assert (left(stuck) > 0, left(other), storage.unfinished()) == (True, 0, 1)
     monkeypatch.undo()
@@ -251,19 +261,11 @@ def test_a_disk_that_does_not_let_one_go_holds_up_no_other(monkeypatch):
 
 def test_streams_that_cannot_be_removed_hold_up_no_later_job(monkeypatch):
     monkeypatch.setattr(retention, "_BATCH", 1)
-    conversation, server = chat.start_conversation(make_user(), "?"), make_deployment()
+    user, server = make_user(), make_deployment()
     for _ in range(2):
-        turn = chat.add_turn(conversation, ChatEngine(server), prompt="?", request={}, params={})
-        logstore.store().append(f"turn/{turn.pk}", 0, b"data")
-    Turn.objects.update(created_at=now() - 200 * DAY, state="done", answer="yes")
-    job, remove = ended(), logstore.LogStore.remove
-
-    def refuse(store, key):
-        if key.startswith("turn/"):
-            raise OSError("read-only")
-        remove(store, key)
-
-    monkeypatch.setattr(logstore.LogStore, "remove", refuse)
+        asked(user, server, created_at=now() - 200 * DAY, state="done", answer="yes")
+    job = ended()
+    read_only(monkeypatch, "turn/")
 
     assert retention.apply_retention() == 1
     assert left(job) == 0
