@@ -16,6 +16,7 @@ from ninja import Header
 from dashboard.security import audit_log
 from dashboard.security.permissions import ACTIONS, check
 from dashboard.security.request import member
+from jobs.base.files import text_sha256
 from jobs.models import IdempotencyKey
 from jobs.schedule import dispatch
 
@@ -95,11 +96,11 @@ def run_once(user: AbstractBaseUser, key: str, request: str, run: Callable[[], T
     """Return the answer of ``run``; for a repeat, which waits for the end of the first in any
     process, that of the first request with this key. The key is free again when ``run`` raises or
     its process is killed. Raises ``OtherRequest``: the first request was another one."""
-    digest = _sha256(request)
+    digest = text_sha256(request)
     with transaction.atomic():
         # The unique constraint makes a repeat wait for the transaction of the first.
         row, is_first = IdempotencyKey.objects.get_or_create(
-            user_id=user.pk, key=_sha256(key), defaults={"request": digest}
+            user_id=user.pk, key=text_sha256(key), defaults={"request": digest}
         )
         if row.request != digest:
             raise OtherRequest
@@ -107,10 +108,6 @@ def run_once(user: AbstractBaseUser, key: str, request: str, run: Callable[[], T
             row.answer = run()
             row.save(update_fields=["answer"])
         return cast(T, row.answer)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def once(request: HttpRequest, run: Callable[[], T]) -> T:

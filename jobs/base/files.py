@@ -77,6 +77,11 @@ def is_locked(path: Path) -> bool | None:
     return False
 
 
+def text_sha256(text: str) -> str:
+    """Hex digest; of "?" in the place of half a character."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
 def size_and_sha256(path: Path) -> tuple[int, str]:
     """Bytes and hex digest; of nothing when there is no file."""
     digest, size = hashlib.sha256(), 0

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from jobs.access import valkey_users
 from jobs.base.errors import JobsError, LaunchError
+from jobs.base.files import text_sha256
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.notifications import notify
@@ -40,7 +41,10 @@ class Credentials(NamedTuple):
     @property
     def hashes(self) -> dict[str, str]:
         password = self.valkey_password
-        return {"key_sha256": _sha256(self.key), "valkey_sha256": password and _sha256(password)}
+        return {
+            "key_sha256": text_sha256(self.key),
+            "valkey_sha256": password and text_sha256(password),
+        }
 
 
 def add(
@@ -157,7 +161,3 @@ def lose_all(host: Host, job_message: Message, deployment_message: Message) -> i
     for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
         lost += deployments.lose(row, deployment_message)
     return lost
-
-
-def _sha256(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()

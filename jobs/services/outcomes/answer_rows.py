@@ -2,7 +2,6 @@
 read once, one answer at a time. Lists, comparisons and statements read rows or metrics. The summary
 of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.results` reads it."""
 
-import hashlib
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
@@ -16,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from jobs.base.files import text_sha256
 from jobs.kinds.lib.evaluations import THINKING
 from jobs.metrics.measured import token_shares
 from jobs.models import Answer, AnswerRow, Result
@@ -155,7 +155,7 @@ def _read(result: Result) -> tuple[list[AnswerRow], list[Facts], list[_Answered]
         )
         answers.append(
             _Answered(
-                question=(row.subset, row.question_id or _digest(one["question"])),
+                question=(row.subset, row.question_id or text_sha256(one["question"])),
                 score=None if one["status"] else row.score,
                 finish=one["finish"],
                 tokens=row.tokens,
@@ -185,19 +185,15 @@ def _row(result: Result, one: dict[str, Any], detail: dict[str, Any]) -> AnswerR
         question_id=one["question_id"],
         sample=one["sample"],
         question=" ".join(own_question(one["question"])[:640].split())[:160],
-        key=_digest(json.dumps(named, ensure_ascii=False))[:32],
+        key=text_sha256(json.dumps(named, ensure_ascii=False))[:32],
         content=content,
-        said=_digest(said)[:16] if said else "",
+        said=text_sha256(said)[:16] if said else "",
         verdict=AnswerRow.Verdict.UNSCORED if one["status"] else verdict,
         score=min(1.0, max(0.0, one["score"])),
         tokens=_whole(detail.get("output_tokens")),
         latency_s=_seconds(detail.get("latency_s")),
         characters=len(one["reasoning"]) + len(one["answer"]),
     )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _above(values: Sequence[float | None]) -> list[bool]:

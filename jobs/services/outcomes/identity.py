@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.base.errors import PlanError
+from jobs.base.files import text_sha256
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import has_chosen_length
 from jobs.models import Answer, Baseline, Import, Job, Result, Weights
@@ -105,11 +106,7 @@ def fingerprint(identity: Mapping[str, Any]) -> str:
 
 
 def _json_sha256(value: Any) -> str:
-    return _sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return text_sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
 
 def identity_of(result: Result) -> dict[str, Any]:
@@ -150,7 +147,7 @@ def _of_job(result: Result, job: Job) -> dict[str, dict[str, Any]]:
     if own is not None and result.type == Result.Type.EVALUATION:
         scripts = [item.text for item in own.files if item.name.startswith(_SCORERS)]
         if scripts:
-            measurement["scorer_sha256"] = _sha256("".join(scripts))
+            measurement["scorer_sha256"] = text_sha256("".join(scripts))
     parts = {"measurement": measurement, "workload": _workload(result, job, own)}
     facts = result.run_context.get("host") or {}
     cpu = facts.get("cpu")
@@ -213,9 +210,9 @@ def _workload(result: Result, job: Job, own: Plan | None) -> dict[str, Any]:
         data = _data_files(own)
         if data:
             lines = sorted({line for text in data.values() for line in text.splitlines()})
-            values["files_sha256"] = _sha256("\n".join(lines))
+            values["files_sha256"] = text_sha256("\n".join(lines))
         if TEAM_FILE in data:  # as the page of the set shows it
-            values[PROMPTS] = _sha256(data[TEAM_FILE])
+            values[PROMPTS] = text_sha256(data[TEAM_FILE])
         if params.get("dataset") == "sharegpt" or params.get("path"):
             # A file on the host: the checksum comes from the job that prepared the file.
             prepared = result.run_context.get("dataset") or {}
@@ -267,7 +264,7 @@ def _deployment(result: Result, job: Job, served: Plan | None) -> dict[str, Any]
     values = {name: _value(details[name]) for name in declared if name in details}
     values |= {name: without_folder(text) for name, text in engine_settings(served).items()}
     configs = [json.dumps(_without_places(t), sort_keys=True) for t in _data_files(served).values()]
-    return values | ({"config_sha256": _sha256("\n".join(sorted(configs)))} if configs else {})
+    return values | ({"config_sha256": text_sha256("\n".join(sorted(configs)))} if configs else {})
 
 
 def _model(result: Result, job: Job) -> dict[str, Any]:

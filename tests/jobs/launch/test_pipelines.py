@@ -268,26 +268,18 @@ def test_a_failing_benchmark_cancels_nothing_and_the_next_job_starts(host, exact
     assert by_kind["deploy-vllm"].pk in [one.id for one in startable_jobs(host)]
 
 
-def test_cancelling_fp16_s_benchmark_leaves_int8_alone(host):
+@pytest.mark.parametrize(
+    ("kind", "needing"), [("benchmark", []), ("deploy-build-in", ["benchmark", "evaluate"])]
+)
+def test_cancelling_a_job_of_fp16_cancels_what_needs_it_and_no_job_of_int8(host, kind, needing):
     jobs = launched(host, "build-in", LLAMA, precision="both")
-    benchmark = next(job for job in jobs if job.kind == "benchmark")
+    first = next(job for job in jobs if job.kind == kind)
 
-    named = dependents([benchmark.pk])
-    cancel(benchmark.pk, None)
+    named = dependents([first.pk])
+    cancel(first.pk, None)
 
-    assert named == []
-    assert list(Job.objects.filter(state="cancelled")) == [benchmark]
-
-
-def test_cancelling_a_server_names_and_cancels_its_measurements(host):
-    jobs = launched(host, "build-in", LLAMA, precision="both")
-    server = next(job for job in jobs if job.kind == "deploy-build-in")
-
-    named = dependents([server.pk])
-    cancel(server.pk, None)
-
-    assert [job.kind for job in named] == ["benchmark", "evaluate"]
-    assert {*Job.objects.filter(state="cancelled")} == {server, *named}
+    assert kinds(named) == needing
+    assert {*Job.objects.filter(state="cancelled")} == {first, *named}
 
 
 def test_the_build_in_pipeline_measures_the_chosen_workload_and_evaluation(host):
