@@ -7,7 +7,6 @@ stay for their history: of those in use, each name exists once.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.actions.action import Done, User, action
 from dashboard.security.request import logged_in
 from jobs.base.errors import LaunchError
+from jobs.base.files import text_sha256
 from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.load import about_tokens
 from jobs.models import PromptSet, ServiceLevel
@@ -298,7 +298,7 @@ class PromptForm(RowForm[PromptSet]):
         row.text = json_lines(prompts)
         row.prompts, row.bytes = len(prompts), len(row.text.encode())
         row.longest = about_tokens(prompts)
-        row.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
+        row.sha256 = text_sha256(row.text)
         return file
 
     def detail(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The audit log: entries that are only added, chained by their digests."""
 
-import hashlib
 import json
 from datetime import UTC
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from django.db.models import Index
 from django.utils.timezone import now
 
 from jobs.base.errors import JobsError
+from jobs.base.files import text_sha256
 from jobs.models.access import Instance
 from jobs.models.hosts import USER
 
@@ -78,4 +78,4 @@ class AuditEntry(models.Model):
         said = (self.user_id, self.action, self.subject, self.detail, self.origin)
         moment = self.at.astimezone(UTC).isoformat()
         text = json.dumps([previous, moment, *said], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_sha256(text)

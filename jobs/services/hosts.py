@@ -1,6 +1,5 @@
 """Changes of a host by people."""
 
-import hashlib
 import re
 import secrets
 from typing import Any, NamedTuple
@@ -40,11 +39,8 @@ class Credentials(NamedTuple):
 
     @property
     def hashes(self) -> dict[str, str]:
-        password = self.valkey_password
-        return {
-            "key_sha256": text_sha256(self.key),
-            "valkey_sha256": password and text_sha256(password),
-        }
+        valkey_sha256 = self.valkey_password and text_sha256(self.valkey_password)
+        return {"key_sha256": text_sha256(self.key), "valkey_sha256": valkey_sha256}
 
 
 def add(
@@ -139,7 +135,7 @@ def mark_lost(host_id: int, user: AbstractBaseUser) -> int:
 def note_refusal(host: Host, about: str, problem: str) -> None:
     """Keep for the host's page that a message was refused; the same one once in ten seconds."""
     key = f"refused:{host.pk}:{about}:{problem}"[:200]
-    if not caches["process"].add(hashlib.sha256(key.encode()).hexdigest(), True, 10.0):
+    if not caches["process"].add(text_sha256(key), True, 10.0):
         return
     entry = {"at": now().isoformat(), "about": about, "problem": problem[:REFUSAL_CHARS]}
     with transaction.atomic():
