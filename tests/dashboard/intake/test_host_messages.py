@@ -38,7 +38,7 @@ def test_a_host_logs_in_with_the_key_shown_once_until_it_is_replaced_or_revoked(
 
 def test_a_name_that_cannot_be_a_host_is_refused():
     for name in ("", "VA16", "a_b", "-a", "a-", "a" * 64, "a b", "a/../b"):
-        with refused_at("name", name):
+        with refused_at("name"):
             hosts.add(name)
 
 
