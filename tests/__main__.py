@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         toured = [f"--toured={folder / 'toured'}"] if is_whole else []
         beside = [
             at_end.enter_context(
-                _beside(title, [*arguments, f"--part={part}", *toured], folder / part, {})
+                _beside(title, [*arguments, *_of(part), *toured], folder / part, {})
             )
             for part, title in BESIDE.items()
         ]
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
             codes = []
             for part, title in IN_TURN.items():
                 print(f"\n{title}:", flush=True)
-                codes.append(subprocess.call(_command([*arguments, f"--part={part}"])))
+                codes.append(subprocess.call(_command([*arguments, *_of(part)])))
             codes += [wait() for wait in beside]
         except KeyboardInterrupt:
             return 130
@@ -101,6 +101,11 @@ def _beside(
             yield wait
         finally:
             run.wait()  # where we were interrupted, it was as well, and stops what it has started
+
+
+def _of(part: str) -> list[str]:
+    # The pages have the API's document. The plugin takes a second of a start, and memory.
+    return [f"--part={part}", *(["-p", "no:schemathesis"] if part != "pages" else [])]
 
 
 def _command(arguments: list[str]) -> list[str]:
