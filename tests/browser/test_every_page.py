@@ -7,7 +7,7 @@ from django.urls import get_resolver
 from playwright.sync_api import expect
 
 from dashboard.pages.shared.columns import RESULTS
-from tests.browser.lib.checks import Inspector, in_turns
+from tests.browser.lib.checks import Inspector, in_turns, until
 from tests.browser.lib.visits import checked, open_window, too_wide
 from tests.pages import ALL_PATHS, NO_PAGES, PAGES, TURNS
 
@@ -135,8 +135,8 @@ def test_at_1280_px_the_list_of_results_shows_every_metric(window, page, languag
     assert page.locator(".results thead th").count() == len(page.evaluate(IN_SIGHT)) == 13
     page.set_viewport_size({"width": 1264, "height": 300})
     page.evaluate("scrollTo(0, 200)")
-    head = page.locator(".results thead th").nth(1)
-    assert head.bounding_box()["y"] == page.locator("header.bar").bounding_box()["height"]
+    head, bar = page.locator(".results thead th").nth(1), page.locator("header.bar")
+    until(page, lambda: head.bounding_box()["y"] == bar.bounding_box()["height"])
 
 
 def test_a_list_with_all_its_columns_scrolls_inside_itself(page):
