@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs.models import OutputFile
 from jobs.services.outputs import output_path
-from tests.factories import make_deployment, make_job, make_user
+from tests.factories import make_deployment, make_job
 
 pytestmark = pytest.mark.django_db
 PATH = "probe.jsonl"
@@ -23,39 +22,29 @@ def line(index, other, *, again=None):
     return made | ({"again": again} if again else {})
 
 
-@pytest.fixture
-def probe():
+def probe(*lines):
     """A job with these lines."""
-
-    def make(*lines):
-        job = make_job(
-            kind="greedy-probe",
-            state="succeeded",
-            inputs={"deployment": {"id": make_deployment(name="small-int8").pk}, "reference": {}},
-        )
-        path = output_path(job.pk, PATH)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        size = path.write_text("".join(json.dumps(one) + "\n" for one in lines))
-        sizes = {"bytes": size, "received_bytes": size, "sha256": "0" * 64}
-        OutputFile.objects.create(job=job, name="probe", path=PATH, **sizes)
-        return job
-
-    return make
+    inputs = {"deployment": {"id": make_deployment(name="small-int8").pk}, "reference": {}}
+    job = make_job(kind="greedy-probe", state="succeeded", inputs=inputs)
+    path = output_path(job.pk, PATH)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    sizes = {"bytes": size, "received_bytes": size, "sha256": "0" * 64}
+    OutputFile.objects.create(job=job, name="probe", path=PATH, **sizes)
+    return job
 
 
 @pytest.fixture
-def ask(client):
-    client.force_login(make_user())
-
+def ask(lin):
     def get(job, status=200, **query):
-        answer = client.get(reverse("api-job-probe", args=[job.pk]), query)
+        answer = lin.get(f"jobs/{job.pk}/probe", **query)
         assert answer.status_code == status
         return answer.json()
 
     return get
 
 
-def test_shares_have_intervals_and_both_engines(probe, ask):
+def test_shares_have_intervals_and_both_engines(ask):
     again = {"deployment": True, "reference": False}
     found = ask(probe(line(0, "a", again=again), line(1, "b"), line(2, "a"), line(3, None)))
 
@@ -74,7 +63,7 @@ def test_shares_have_intervals_and_both_engines(probe, ask):
     assert found["text"].startswith("2 of 3 answers are equal")
 
 
-def test_prompts_that_differ_come_with_both_answers(probe, ask):
+def test_prompts_that_differ_come_with_both_answers(ask):
     job = probe(line(0, "a"), line(1, "b"), line(2, None))
 
     (pair,) = ask(job)["pairs"]
@@ -87,7 +76,7 @@ def test_prompts_that_differ_come_with_both_answers(probe, ask):
     assert [one["number"] for one in ask(job, show="all")["pairs"]] == [1, 2, 3]
 
 
-def test_a_page_of_prompts_names_the_next(probe, ask):
+def test_a_page_of_prompts_names_the_next(ask):
     job = probe(*(line(index, "b") for index in range(51)))
 
     first = ask(job)
@@ -98,20 +87,20 @@ def test_a_page_of_prompts_names_the_next(probe, ask):
     assert ask(job, after=10**9)["pairs"] == []
 
 
-def test_a_probe_without_answers_has_no_share(probe, ask):
+def test_a_probe_without_answers_has_no_share(ask):
     found = ask(probe(line(0, None)))
 
     assert (found["equal"], found["logprob_gap"], found["pairs"]) == (None, None, [])
     assert [one["repeated"] for one in found["engines"]] == [None, None]
 
 
-def test_a_job_without_a_probe_is_not_found(probe, ask):
+def test_a_job_without_a_probe_is_not_found(ask):
     ask(make_job(kind="evaluate"), 404)
     ask(make_job(kind="greedy-probe"), 404)
     ask(probe(line(0, "a")), 400, show="x")
 
 
-def test_a_removed_probe_says_so(probe, ask):
+def test_a_removed_probe_says_so(ask):
     job = probe(line(0, "a"))
     job.removed_at = now()
     job.save()
