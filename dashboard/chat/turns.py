@@ -9,7 +9,6 @@ killed.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import time
@@ -25,7 +24,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from dashboard.chat.engines import Call, Engine
-from jobs.base.files import is_locked
+from jobs.base.files import is_locked, take_lock
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions import Reply, parse_reply
 from jobs.logstore import store
@@ -157,11 +156,8 @@ def start(
     """Send the turn to its engine, once. None: it was already started, maybe elsewhere, or stopped
     while its engine's name was looked up. ``expected``: the model thinks before it answers."""
     log = _log_of(turn_id)
-    fd = os.open(log.with_suffix(".alive"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
+    fd = take_lock(log.with_suffix(".alive"))
+    if fd is None:
         return None
     if os.fstat(fd).st_size or log.with_suffix(".stop").exists():
         os.close(fd)

@@ -4,7 +4,6 @@ While Redis is away, each process counts alone. A killed process holds no slot.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -21,6 +20,8 @@ from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
+
+from jobs.base.files import take_lock
 
 logger = logging.getLogger(__name__)
 
@@ -77,14 +78,9 @@ def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
     place = Path(settings.DATA_DIR, folder)
     place.mkdir(exist_ok=True, mode=0o700)
     for name in names:
-        opened = os.open(place / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        file = os.fdopen(opened, "rb+", buffering=0)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-        else:
-            return file
+        fd = take_lock(place / name)
+        if fd is not None:
+            return os.fdopen(fd, "rb+", buffering=0)
     return None
 
 

@@ -7,7 +7,6 @@ long as the rest runs. Django's part of a start is ``manage.py setup``.
 import argparse
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -36,7 +35,7 @@ from dashboard.config.env import (
     BadVariable,
     Env,
 )
-from jobs.base.files import write_atomic
+from jobs.base.files import take_lock, write_atomic
 from jobs.base.valkey import dashboard_line, on_socket
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor
@@ -177,19 +176,16 @@ def _own(data_dir: Path) -> Iterator[None]:
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_open(data_dir)
-        lock = (data_dir / "run.lock").open("w")
+        lock = take_lock(data_dir / "run.lock")
     except OSError as error:
         raise CannotStart(
             f"DATA_DIR={data_dir} cannot be written: {error.strerror}. "
             "Set another folder: DATA_DIR=/some/folder make run"
         ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            address = env_module.run_facts(data_dir).get("address", "still starting")
-            text = f"A dashboard already runs on DATA_DIR={data_dir}: {address}"
-            raise CannotStart(text) from None
+    if lock is None:
+        address = env_module.run_facts(data_dir).get("address", "still starting")
+        raise CannotStart(f"A dashboard already runs on DATA_DIR={data_dir}: {address}")
+    with os.fdopen(lock, "rb+"):
         yield
 
 

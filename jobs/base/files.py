@@ -65,6 +65,22 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[bool]:
             yield True
 
 
+def take_lock(path: Path, wait_s: float = 0.0) -> int | None:
+    """Return a descriptor that holds the lock of a file, which is made. None: another process or
+    thread has it, after ``wait_s`` seconds still."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                return None
+            time.sleep(0.02)
+
+
 def is_locked(path: Path) -> bool | None:
     """Return True while a process or thread holds the lock of a file; None: there is no file."""
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import JobsError
+from jobs.base.files import take_lock
 from jobs.host import checks, probe
 from jobs.host.base import engine_http, process
 from jobs.host.base import spool as spools
@@ -465,7 +466,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         log.error("%s", error)
         return 2
-    lock = spools.take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
+    lock = take_lock(config.dir / "agent.lock", LOCK_WAIT_S)
     if lock is None:
         log.error("another agent already uses %s (HOST_DIR)", config.dir)
         return 1

@@ -4,7 +4,6 @@ Standard library only: the launcher imports this module.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.base.errors import DISK_FULL
-from jobs.base.files import is_locked, locked, size_and_sha256, sync_folder, write_atomic
+from jobs.base.files import is_locked, locked, size_and_sha256, sync_folder, take_lock, write_atomic
 from jobs.host.base import process
 
 JOB = "job"
@@ -297,21 +296,6 @@ def guard(host_dir: Path, name: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / f"{name}.lock"):
         yield
-
-
-def take_lock(path: Path, wait_s: float) -> int | None:
-    """Return a descriptor that holds the lock, or None when another process has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return fd
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                os.close(fd)
-                return None
-            time.sleep(0.02)
 
 
 def when_room(write: Callable[[], _T], wait_s: float) -> _T:

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from jobs.base.files import take_lock
 from jobs.host.agent import agent
-from jobs.host.base import spool as spools
 from jobs.host.base.spool import Spool
 from jobs.host.retain import MEASURED
 from jobs.plans import Output, PlanFile, Step
@@ -197,7 +197,7 @@ def test_two_agents_never_work_in_one_folder(intake, start_agent, config):
     start_agent()
     until(lambda: intake.heartbeats)
 
-    lock = spools.take_lock(config.dir / "agent.lock", 0.0)
+    lock = take_lock(config.dir / "agent.lock", 0.0)
 
     assert lock is None
 
