@@ -197,14 +197,6 @@ def test_a_resumed_matrix_runs_only_what_has_no_result(matrix):
         resume_matrix(matrix, make_user())
 
 
-def test_a_lost_cell_of_a_cancelled_matrix_stays_lost(matrix):
-    cancel_matrix(matrix, make_user())
-    job = jobs_of(matrix)[0]
-    Job.objects.filter(pk=job.pk).update(state="lost")
-
-    assert recover_lost() == 0
-
-
 def test_a_resume_needs_the_deployment(matrix, host):
     end(jobs_of(matrix)[0], "failed")
     host.deployments.update(state="stopped")
@@ -324,25 +316,20 @@ def test_the_script_runs_each_run_in_a_folder_of_its_own(host, spec):
     assert "(cd run-012 && JOB=12 bash -s)" in planned.script
 
 
-def test_a_cancelled_matrix_starts_nothing_more(matrix):
+def test_a_cancelled_matrix_starts_nothing_more_and_is_not_a_failed_one(matrix):
+    first = jobs_of(matrix)[0]
 
     assert len(cancel_matrix(matrix, make_user())) == 6
 
     dispatch.run()
-    assert {job.state for job in jobs_of(matrix)} == {"cancelled"}
-    assert cancel_matrix(matrix, make_user()) == []
-
-
-def test_a_cancelled_matrix_is_not_a_failed_one(matrix):
-    first = jobs_of(matrix)[0]
-    cancel_matrix(matrix, make_user())
-
     page = matrix_page(matrix.pk)
     assert (page.state, page.failures, page.to_resume) == ("cancelled", 0, 6)
     assert states(matrix) == {"cancelled": 6}
+    assert cancel_matrix(matrix, make_user()) == []
     Job.objects.filter(pk=first.pk).update(state="lost")
     page = matrix_page(matrix.pk)
     assert (page.state, page.failures, page.to_resume) == ("failed", 1, 6)
+    assert recover_lost() == 0
 
 
 def test_the_list_begins_with_the_newest_matrix(host, spec):
@@ -393,12 +380,9 @@ def test_the_vendor_s_cells_are_those_of_its_script():
     assert open_lengths(cells, 2, 1024)[-1] == open_lengths(cells, 2, 8192)[-1] == 16384
     # 8192 + 8192 is just what one of four requests may take.
     assert open_lengths(cells, 4, 1024)[-1] == open_lengths(cells, 4, 8192)[-1] == 8192
-
-
-def test_a_shorter_deployment_skips_more_of_the_vendor_s_cells():
-    cells = vendor_cells(max_total=32768)
-
-    assert sum(cell.skip is None for cell in cells) == 8 + 8 + 8 + 8 + 7 + 7
+    # A shorter deployment skips more.
+    shorter = vendor_cells(max_total=32768)
+    assert sum(cell.skip is None for cell in shorter) == 8 + 8 + 8 + 8 + 7 + 7
 
 
 def test_each_skipped_cell_names_the_limit_that_stops_it():
@@ -490,11 +474,25 @@ def point(concurrency, rate, seconds, **more):
     return concurrency, {"output_tokens_per_s": rate, "latency_mean_s": seconds, **more}
 
 
-def test_a_flat_rate_with_longer_latency_only_queues():
-    reason = only_queues([point(8, 101, 4.0), point(4, 100, 2.0), point(1, 40, 1.0)])
-
-    assert reason.id == "matrix:only_queues"
-    assert reason.args == {"at": 8, "below": 4, "percent": 1}
+@pytest.mark.parametrize(
+    ("points", "args"),
+    [
+        (
+            [point(8, 101, 4.0), point(4, 100, 2.0), point(1, 40, 1.0)],
+            {"at": 8, "below": 4, "percent": 1},
+        ),
+        # TTFT counts where no latency is known.
+        (
+            [
+                (4, {"output_tokens_per_s": 9, "ttft_mean_ms": 10}),
+                (8, {"output_tokens_per_s": 8, "ttft_mean_ms": 90}),
+            ],
+            {"at": 8, "below": 4, "percent": -11},
+        ),
+    ],
+)
+def test_a_flat_rate_with_longer_latency_only_queues(points, args):
+    assert only_queues(points) == Message("matrix:only_queues", args)
 
 
 @pytest.mark.parametrize(
@@ -510,10 +508,3 @@ def test_a_flat_rate_with_longer_latency_only_queues():
 )
 def test_more_load_may_help(points):
     assert only_queues(points) is None
-
-
-def test_ttft_counts_where_no_latency_is_known():
-    slow = [(4, {"output_tokens_per_s": 9, "ttft_mean_ms": 10})]
-    slow += [(8, {"output_tokens_per_s": 8, "ttft_mean_ms": 90})]
-
-    assert only_queues(slow).args == {"at": 8, "below": 4, "percent": -11}

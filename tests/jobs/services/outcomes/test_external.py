@@ -104,22 +104,16 @@ def test_another_endpoint_or_device_is_no_repeat(host, change):
     assert one.fingerprint != other.fingerprint
 
 
-def test_another_version_of_the_engine_is_no_repeat(host):
-    endpoint = make_endpoint()
-    newer = {**TOLD, "/version": [200, '{"version": "0.9.2"}']}
-
-    assert external(endpoint, host).fingerprint != external(endpoint, host, newer).fingerprint
-
-
-def test_another_client_host_or_workload_is_no_repeat(host):
-    endpoint = make_endpoint()
+def test_another_version_client_host_or_workload_is_no_repeat(host):
+    endpoint, newer = make_endpoint(), {**TOLD, "/version": [200, '{"version": "0.9.2"}']}
     prints = {
         external(endpoint, host).fingerprint,
+        external(endpoint, host, newer).fingerprint,
         external(endpoint, make_measuring_host("va17")).fingerprint,
         external(endpoint, host, output_tokens=9).fingerprint,
     }
 
-    assert len(prints) == 3
+    assert len(prints) == 4
 
 
 @pytest.mark.parametrize(

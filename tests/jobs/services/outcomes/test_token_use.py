@@ -18,8 +18,9 @@ def shares_at(result):
     return {point.budget: point.share for point in read(result).curve}
 
 
-def test_means_shares_and_tokens_per_correct_answer():
+def test_means_medians_shares_and_counts_of_the_answers():
     result = make_used()
+    use = read(result)
 
     assert {name: result.metrics[name] for name in answer_rows.USE_METRICS} == {
         "reasoning_tokens_mean": 150 / 5,
@@ -27,11 +28,6 @@ def test_means_shares_and_tokens_per_correct_answer():
         "reasoning_share": 150 / 220,
         "tokens_per_correct": 220 / 2,
     }
-
-
-def test_medians_and_counts_of_the_answers():
-    use = read(make_used())
-
     assert (use.answers, use.counted, use.estimated, use.scored) == (6, 5, 1, 4)
     assert (use.reasoning_p50, use.answer_p50, use.output, use.correct) == (20, 10, 220, 2)
     assert (use.cut, use.cut_share, use.limit, use.longest) == (1, 0.2, 100, 100)
@@ -89,18 +85,14 @@ def test_samples_without_ids_are_one_question_by_text():
     assert read(make_used(rows)).questions == 1
 
 
-def test_a_cut_answer_without_tags_is_reasoning():
-    thinking = (40, 100, 100, 1.0, {})
-    cut = (100, 0, 500, 0.0, {"finish": "length"})
-    result = make_used([thinking, thinking, cut])
+@pytest.mark.parametrize(
+    ("others", "mean"),
+    [([(40, 100, 100, 1.0, {})] * 2, (20 + 20 + 100) / 3), ([(9, 0, 9, 1, {})], 0)],
+)
+def test_a_cut_answer_without_tags_is_reasoning_where_the_model_reasons(others, mean):
+    result = make_used([*others, (100, 0, 500, 0.0, {"finish": "length"})])
 
-    assert result.metrics["reasoning_tokens_mean"] == (20 + 20 + 100) / 3
-
-
-def test_a_cut_answer_of_a_model_without_reasoning_is_answer():
-    result = make_used([(9, 0, 9, 1.0, {}), (100, 0, 500, 0.0, {"finish": "length"})])
-
-    assert result.metrics["reasoning_tokens_mean"] == 0
+    assert result.metrics["reasoning_tokens_mean"] == mean
 
 
 def test_without_a_finish_reason_the_length_tells_a_cut():

@@ -30,10 +30,8 @@ def test_a_job_is_lost_when_its_host_answers_without_it():
 
     assert state_after_reaping(job) == "lost"
     assert (job.message_id, job.message_args) == ("job:missing", {"host": job.host.name})
-
-
-def test_a_job_that_has_been_missing_for_a_moment_is_not_lost():
-    assert state_after_reaping(make_job(state="running", missing_since=ago(20))) == "running"
+    for_a_moment = make_job(state="running", missing_since=ago(20))
+    assert state_after_reaping(for_a_moment) == "running"
 
 
 def test_away_is_not_lost():
