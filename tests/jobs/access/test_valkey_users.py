@@ -28,7 +28,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def commits(request, monkeypatch):
-    """Call at once what waits for the commit, unless the test commits."""
+    """Call at once what waits for the commit, unless the test commits; send hints at once."""
+    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
     if not request.node.get_closest_marker("django_db").kwargs.get("transaction"):
         monkeypatch.setattr(transaction, "on_commit", lambda change: change())
 
@@ -170,8 +171,7 @@ def worker(url, folder):
         process.wait(PATIENCE_S)
 
 
-def test_a_hosts_worker_takes_its_commands_with_these_rights(valkey, tmp_path, monkeypatch):
-    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+def test_a_hosts_worker_takes_its_commands_with_these_rights(valkey, tmp_path):
     _host, url = add("va16-01")
     with worker(url, tmp_path) as process:
         agent_tasks.send("va16-01", "check", 1)
@@ -185,8 +185,7 @@ def test_a_hosts_worker_takes_its_commands_with_these_rights(valkey, tmp_path, m
     assert valkey.keys() == [b"host.va16-02"]
 
 
-def test_a_revoked_worker_is_closed_out_and_one_with_a_new_key_works(valkey, tmp_path, monkeypatch):
-    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+def test_a_revoked_worker_is_closed_out_and_one_with_a_new_key_works(valkey, tmp_path):
     host, url = add("va16-01")
     with worker(url, tmp_path / "old"):
         until(lambda: users(valkey) == {"default", "host-va16-01"}, "the worker is connected")
@@ -412,8 +411,7 @@ def entered(address, port, source="127.0.0.1"):
     return None
 
 
-def test_a_worker_comes_back_when_the_connection_breaks(valkey, tmp_path, monkeypatch):
-    monkeypatch.setattr(agent_tasks, "_paused_until", 0.0)
+def test_a_worker_comes_back_when_the_connection_breaks(valkey, tmp_path):
     _host, url = add("va16-01")
     with worker(url, tmp_path):
         until(lambda: users(valkey) == {"default", "host-va16-01"}, "the worker is connected")

@@ -35,25 +35,17 @@ def left(record):
     return logstore.store().disk_bytes(f"{word}/{record.pk}")
 
 
-def test_beyond_the_retention_age_logs_and_points_are_removed():
-    job = ended(files=2, points=3)
-
-    assert retention.apply_retention() == 1
-
-    assert left(job) == 0
-    assert not outputs_folder(job.pk).exists()
-    assert not PointBlock.objects.filter(job=job).exists()
-
-
-def test_the_row_keeps_numbers_and_the_removal():
+def test_an_old_log_with_files_and_points_goes_and_the_row_keeps_numbers_and_removal():
     result = make_measured(
         points=[(1, {"output_tokens_per_s": 61.9})], job=ended(files=2, points=1)
     )
     job = result.job
     before = Job.objects.values().get(pk=job.pk)
 
-    retention.apply_retention()
+    assert retention.apply_retention() == 1
 
+    assert (left(job), outputs_folder(job.pk).exists()) == (0, False)
+    assert not PointBlock.objects.filter(job=job).exists()
     after = Job.objects.values().get(pk=job.pk)
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"removed_at", "removed_why", "removed_args", "removed_bytes", "stored_bytes"}
@@ -117,26 +109,17 @@ def test_logs_of_what_runs_count_for_the_limit_and_stay(limits):
     assert stored(running, "removed_at") is None
 
 
-def test_one_that_is_pinned_is_never_touched(limits):
-    limits.RETENTION_SIZE_BYTES = 1
-    job, server = ended(), over()
-    retention.pin(job.pk, make_user())
-    retention.pin(server.job_id, make_user())
-
-    assert retention.apply_retention() == 0
-
-    assert (left(job) > 0, left(server) > 0) == (True, True)
-
-
-def test_open_jobs_and_those_of_the_last_hour_are_never_touched(limits):
+def test_pinned_and_open_ones_and_those_of_the_last_hour_are_never_touched(limits):
     limits.RETENTION_AGE_S, limits.RETENTION_SIZE_BYTES = 1.0, 1
-    fresh = ended(timedelta(minutes=59))
+    pinned, server, fresh = ended(), over(), ended(timedelta(minutes=59))
+    for job_id in (pinned.pk, server.job_id):
+        retention.pin(job_id, make_user())
     running = make_job(state=Job.State.RUNNING)
     logstore.store().append(f"job/{running.pk}", 0, LOG)
 
     assert retention.apply_retention() == 0
 
-    assert (left(fresh) > 0, left(running) > 0) == (True, True)
+    assert all(left(one) > 0 for one in (pinned, server, fresh, running))
 
 
 @pytest.mark.parametrize("state", ["waiting", "loading", "ready", "unhealthy", "stopping"])
