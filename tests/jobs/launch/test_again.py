@@ -30,7 +30,12 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-LLAMA = "deepseek-r1-distill-llama-8b"
+QWEN, LLAMA, R1, SMALL = (
+    "deepseek-r1-distill-qwen-7b",
+    "deepseek-r1-distill-llama-8b",
+    "deepseek-r1",
+    "smollm2-135m-instruct",
+)
 
 
 @pytest.fixture
@@ -282,14 +287,6 @@ def test_its_duration_is_no_reference(stopped):
 
     assert durations(stopped, host).typical_s == 50.0
     assert target_of(host).deployments
-
-
-QWEN, LLAMA, R1, SMALL = (
-    "deepseek-r1-distill-qwen-7b",
-    "deepseek-r1-distill-llama-8b",
-    "deepseek-r1",
-    "smollm2-135m-instruct",
-)
 
 
 SERVED = {

@@ -8,7 +8,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.launch.again import next_steps, retry_failed_jobs, retry_job
 from jobs.launch.launch import launch, preview
-from jobs.models import Deployment, Job, Source
+from jobs.models import Deployment, Endpoint, Job, Source
 from jobs.plans import from_json
 from jobs.queries.engines import jobs_against, needing
 from jobs.schedule import dispatch, lifecycle
@@ -264,19 +264,11 @@ def test_both_engines_fill_their_slots(host, served, other):
     assert secrets.of_job(job) == {"REF_KEY": "sk-0123456789"}
 
 
-def test_a_key_that_names_another_address_is_refused(host, served, other):
-    other.url = OTHER
-    other.save()
-    Source.objects.create(type="endpoint", address=OTHER)
-
-    with refused_at("reference"):
-        probed(host, served, other)
-
-
-def test_a_key_without_addresses_never_reaches_the_reference(host, served, other):
+@pytest.mark.parametrize("changed", [{"url": OTHER}, {"api_key": "OPEN_KEY"}])
+def test_a_key_never_reaches_an_address_that_it_does_not_name(host, served, other, changed):
     keep_secret("OPEN_KEY", "sk-open-0123", purpose="engine", endpoints=[])
-    other.api_key = "OPEN_KEY"
-    other.save()
+    Source.objects.create(type="endpoint", address=OTHER)
+    Endpoint.objects.filter(pk=other.pk).update(**changed)
 
     with refused_at("reference"):
         probed(host, served, other)
