@@ -7,6 +7,7 @@ from django.test import Client
 
 from dashboard import consumers
 from dashboard.chat import engines, relay, turns
+from jobs.base.files import locked
 from jobs.logstore import store
 from jobs.models import AuditEntry, Deployment
 from tests.dashboard.lib.chat_engine import (
@@ -140,15 +141,20 @@ def test_a_stop_that_another_process_asked_for_is_seen(client):
     assert run(scenario).state == "stopped"
 
 
-def test_a_turn_of_a_killed_process_closes_with_its_text(client):
-    stream = delta(content="half")
+def test_a_turn_of_another_process_is_read_and_closes_with_its_text_once_that_is_killed(client):
+    first, second = delta(content="ha"), delta(content="lf")
 
     async def scenario(engine, turn):
-        store().append(turns.key(turn.pk), 0, stream)
-        store().path(turns.key(turn.pk)).with_suffix(".alive").write_text("1\n")
-        browser = opened(client, turn)
+        store().append(turns.key(turn.pk), 0, first)
+        alive = store().path(turns.key(turn.pk)).with_suffix(".alive")
+        alive.write_text("1\n")
+        with locked(alive):
+            browser = opened(client, turn)
+            await browser.until(len(first))
+            store().append(turns.key(turn.pk), len(first), second)
+            await browser.until(len(first + second))
         await browser.task
-        assert (browser.body, engine.requests) == (stream, [])
+        assert (browser.body, engine.requests) == (first + second, [])
 
     turn = run(scenario)
 
