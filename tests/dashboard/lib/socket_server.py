@@ -89,22 +89,14 @@ class Server:
 
         Offsets in the log, bytes. Without any, no step has begun.
         """
-        edges = (0, *ends)
         for index in (0, 1):
-            begin, end = (
-                edges[at] if at < len(edges) and ends else None for at in (index, index + 1)
-            )
+            begin = (0, *ends)[index] if ends and index <= len(ends) else None
+            end = ends[index] if index < len(ends) else None
+            exit_code, started_at = None if end is None else 0, None if begin is None else START
             self._write(
                 "UPDATE jobs_jobstep SET log_from = ?, log_to = ?, exit_code = ?, started_at = ?"
                 ' WHERE job_id = ? AND "index" = ?',
-                (
-                    begin,
-                    end,
-                    None if end is None else 0,
-                    None if begin is None else START,
-                    self.job,
-                    index,
-                ),
+                (begin, end, exit_code, started_at, self.job, index),
             )
 
     def shell(self, code: str) -> list[str]:
