@@ -25,7 +25,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"base"},
         {"plans"},
         {"catalog", "statistics", "reasoning"},
-        {"metrics", "host_messages"},
+        {"metrics", "host_protocol"},
         {"tools"},
         {"kinds"},
         {READINGS},

@@ -26,7 +26,7 @@ from jobs.base.errors import Incomplete, JobsError, OffsetMismatch
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from
 from jobs.confined import Busy
-from jobs.host_messages import BadMessage, ClaimJob, ClaimRun, load, read
+from jobs.host_protocol import BadMessage, ClaimJob, ClaimRun, load, read
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.queries.hosts import instance_id
 from jobs.schedule import deployments, dispatch, lifecycle, preflights

@@ -4,7 +4,7 @@ Not here: what changes them (`services`), what reads several at once (`queries`)
 """
 
 from jobs.models.access import Account, ApiToken, IdempotencyKey, Instance, Secret, Source
-from jobs.models.audit import AppendOnlyError, AuditEntry
+from jobs.models.audit_chain import AppendOnlyError, AuditEntry
 from jobs.models.deployments import Conversation, Deployment, DeploymentEvent, Endpoint
 from jobs.models.deployments import ServedBlock, Turn
 from jobs.models.hosts import Host

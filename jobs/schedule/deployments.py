@@ -16,7 +16,7 @@ from jobs.access import secrets
 from jobs.base import engine_addresses
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
-from jobs.host_messages import ServerRun
+from jobs.host_protocol import ServerRun
 from jobs.kinds.lib import ports
 from jobs.models import Deployment, DeploymentEvent, Host, Job
 from jobs.plans import ENGINES, from_json

@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 from jobs import notifications
 from jobs.base.sanitize import sanitize
-from jobs.host_messages import Findings, read
+from jobs.host_protocol import Findings, read
 from jobs.models import Host, Job, Preflight
 from jobs.plans import Check, Plan, checks_from_json, from_json
 from jobs.schedule import agent_tasks

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from jobs import notifications
 from jobs.base import bounds
 from jobs.base.messages import Message
-from jobs.host_messages import Heartbeat, JobRun, ServerRun, read
+from jobs.host_protocol import Heartbeat, JobRun, ServerRun, read
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import all_dies, is_away, lacks_room
 from jobs.schedule import deployments, lifecycle, preflights

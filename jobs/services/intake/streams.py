@@ -27,7 +27,7 @@ from jobs.base import bounds
 from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Limits, NotDone, Pool, Task
-from jobs.host_messages import (
+from jobs.host_protocol import (
     BadMessage,
     Ended,
     Event,

@@ -16,7 +16,7 @@ from jobs.base.errors import Incomplete, JobsError
 from jobs.base.messages import Message
 from jobs.base.numbers import GB, MB
 from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
-from jobs.host_messages import Ended
+from jobs.host_protocol import Ended
 from jobs.models import Deployment, Job
 from jobs.schedule import lifecycle
 from jobs.services import outputs

@@ -15,7 +15,7 @@ from jobs.base.errors import JobsError, PlanError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.catalog.known_failures import KNOWN_FAILURES
-from jobs.host_messages import Ended
+from jobs.host_protocol import Ended
 from jobs.kinds import KINDS
 from jobs.metrics.measured import LOG, LOG_BYTES, Measurement
 from jobs.models import Deployment, Job, JobStep

@@ -9,7 +9,7 @@ import pytest
 from dashboard.text.messages import MESSAGES, message
 from jobs.base.errors import PlanError
 from jobs.base.messages import OF_HOSTS, UNKNOWN
-from jobs.host_messages import Finding, parse_events, read
+from jobs.host_protocol import Finding, parse_events, read
 
 HOST_CODE = Path(__file__).parents[3] / "jobs" / "host"
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.pages.shared.words import part_text, part_title
-from jobs.host_messages import BadMessage
+from jobs.host_protocol import BadMessage
 from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.services.intake import heartbeats
