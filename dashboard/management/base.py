@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from dashboard.config.env import run_facts
 from dashboard.pages.launch.launch_form import offers
 from dashboard.text.messages import message
-from jobs.base.errors import JobsError, LaunchError
+from jobs.base.errors import JobsError, LaunchError, PlanError
 from jobs.kinds import KINDS
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
@@ -86,6 +86,8 @@ class PlainCommand(BaseCommand):
             return super().execute(*args, **options)
         except LaunchError as error:
             raise refusal(error.fields, self.undone) from error
+        except PlanError:  # a bug, with its traceback
+            raise
         except JobsError as error:
             raise CommandError(str(error)) from error
 

@@ -78,9 +78,9 @@ def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
     place = Path(settings.DATA_DIR, folder)
     place.mkdir(exist_ok=True, mode=0o700)
     for name in names:
-        fd = take_lock(place / name)
-        if fd is not None:
-            return os.fdopen(fd, "rb+", buffering=0)
+        with contextlib.suppress(OSError):  # a share that cannot lock
+            if (fd := take_lock(place / name)) is not None:
+                return os.fdopen(fd, "rb+", buffering=0)
     return None
 
 

@@ -67,7 +67,7 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[bool]:
 
 def take_lock(path: Path, wait_s: float = 0.0) -> int | None:
     """Return a descriptor that holds the lock of a file, which is made. None: another process or
-    thread has it, after ``wait_s`` seconds still."""
+    thread has it, after ``wait_s`` seconds still. Raises OSError: a share that cannot lock."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait_s
     while True:
@@ -79,6 +79,9 @@ def take_lock(path: Path, wait_s: float = 0.0) -> int | None:
                 os.close(fd)
                 return None
             time.sleep(0.02)
+        except OSError:
+            os.close(fd)
+            raise
 
 
 def is_locked(path: Path) -> bool | None:

@@ -434,6 +434,8 @@ class BaselineHistory(NamedTuple):
 
 
 def baseline_history(result: Result) -> BaselineHistory:
+    if not result.subject:
+        return BaselineHistory((), None, None, undo_sets=False)
     found = Baseline.objects.filter(subject=result.subject)
     rows = list(found.select_related("result", "created_by", "ended_by")[:MOST_BASELINES])
     if not rows:
