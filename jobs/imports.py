@@ -27,7 +27,7 @@ from jobs.tools.foreign_imports import Aiperf, LmEval
 from jobs.tools.guidellm.reading import Guidellm
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, attempt, checked
 from jobs.tools.opencompass.reading import Opencompass
-from jobs.tools.vllm.reading import VllmLatency, VllmLog, VllmServe, VllmThroughput
+from jobs.tools.vllm.imports import VllmLatency, VllmLog, VllmServe, VllmThroughput
 
 # Message -> texts of a file, each of which shows it; of a tuple, all together. The first counts.
 _Known = dict[str, tuple[bytes | tuple[bytes, ...], ...]]

@@ -27,8 +27,8 @@ from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
 from jobs.logstore import MAX_FRAME_BYTES, frame, plain_stream, store
 from jobs.logstore import Query as LogQuery
-from jobs.logstore.files import BLOCK_BYTES
 from jobs.logstore.hub import MOST_TIMES
+from jobs.logstore.index import BLOCK_BYTES
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
 from jobs.models import Job
 from jobs.queries.jobs.job_page import StepState, step_states

@@ -305,7 +305,14 @@ def _set(row: SetRow) -> list[Cell]:
     bounds, score = row.interval, Cell("-")
     if row.value is not None:
         share, ends = row.value / 100, (bounds.low, bounds.high) if bounds else None
-        score = Cell(percent(share), "", share, "share", "", ends, row.questions, "questions")
+        score = Cell(
+            percent(share),
+            value=share,
+            measure="share",
+            bounds=ends,
+            n=row.questions,
+            of="questions",
+        )
     questions = cells.count(row.questions) if row.questions else Cell("")
     interval = f"{percent(bounds.low)}, {percent(bounds.high)}" if bounds else ""
     names = map(Cell, (row.title, row.version, row.metric, row.mode))

@@ -16,6 +16,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass
 from time import time
+from typing import NamedTuple
 
 from django.core import signing
 from django.core.cache.backends.base import BaseCache
@@ -83,15 +84,13 @@ def seconds_to_wait(
     address, so that tries of all names together are not counted."""
     taken: list[str] = []
     own = 0
-    keys, is_known = _counted(cache, name, address, browser)
-    for key, limit in keys:
-        if limit is OF_AN_ADDRESS and is_everyones:
-            continue
+    for key, limit, free_tries in _counted(
+        cache, name, address, browser, is_everyones=is_everyones
+    ):
         tries = add_one(cache, key, keep_s=KEEP_S)
         taken.append(key)
-        own = own or tries
-        is_free = limit is OF_AN_ADDRESS and is_known and own <= FREE_AT_A_KNOWN_ADDRESS
-        wait_s = 0 if is_free else limit.wait_s(tries)
+        own = own or tries  # the first count is that of this name
+        wait_s = 0 if own <= free_tries else limit.wait_s(tries)
         # Only one of those that come at once gets past this.
         if wait_s and not cache.add(f"{key}:wait", time() + wait_s, timeout=wait_s):
             until: float = cache.get(f"{key}:wait", 0.0)
@@ -108,7 +107,7 @@ def seconds_to_wait(
 @on_cache
 def forget(cache: BaseCache, name: str, address: str, browser: str = "") -> None:
     """The try was right: what came before it under this name was a person's mistake."""
-    keys = [key for key, _limit in _counted(cache, name, address, browser)[0]]
+    keys = [one.key for one in _counted(cache, name, address, browser)]
     mistakes = cache.get(keys[0], 0)
     cache.delete_many([keys[0], *(f"{key}:wait" for key in keys)])
     cache.set(f"{_key(_folded(name), 'address', network(address))}:known", True, ADDRESS_AGE_S)
@@ -116,22 +115,33 @@ def forget(cache: BaseCache, name: str, address: str, browser: str = "") -> None
         _take_away(cache, key, mistakes)
 
 
+class _Count(NamedTuple):
+    """A count of tries. ``free_tries``: so many tries of this name from this address pass ``limit``
+    whatever others have tried."""
+
+    key: str
+    limit: Limit
+    free_tries: int = 0
+
+
 def _counted(
-    cache: BaseCache, name: str, address: str, browser: str
-) -> tuple[list[tuple[str, Limit]], bool]:
-    """Return the keys that count, and whether this person logged in from the address before: then
-    tries elsewhere do not count. Keys are hashed: a name may be a password by mistake."""
+    cache: BaseCache, name: str, address: str, browser: str, *, is_everyones: bool = False
+) -> list[_Count]:
+    """Return the counts of a try, that of this name first. From an address where this person has
+    logged in before, tries elsewhere do not count. Keys are hashed: a name may be a password by
+    mistake."""
     folded, place = _folded(name), network(address)
     if number := _number(name, browser):
-        return [(_key(folded, "browser", number), OF_A_BROWSER)], False
+        return [_Count(_key(folded, "browser", number), OF_A_BROWSER)]
     own = _key(folded, "address", place)
     is_known = bool(cache.get(f"{own}:known"))
-    keys = [
-        (own, OF_A_NAME_AT_AN_ADDRESS),
-        *([] if is_known else [(_key(folded, "anywhere", ""), OF_A_NAME)]),
-        (_key("", "all names", place), OF_AN_ADDRESS),
-    ]
-    return keys, is_known
+    counts = [_Count(own, OF_A_NAME_AT_AN_ADDRESS)]
+    if not is_known:
+        counts.append(_Count(_key(folded, "anywhere", ""), OF_A_NAME))
+    if not is_everyones:
+        free_tries = FREE_AT_A_KNOWN_ADDRESS if is_known else 0
+        counts.append(_Count(_key("", "all names", place), OF_AN_ADDRESS, free_tries))
+    return counts
 
 
 def _key(name: str, place: str, value: str) -> str:

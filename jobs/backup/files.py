@@ -106,16 +106,21 @@ def read(path: Path, key: str) -> tuple[Manifest, bool]:
             f"{path} is damaged: {str(error).splitlines()[0]}. Restore from another backup."
         ) from error
     named = Counter([*manifest.files, *manifest.links])
-    for name in named:  # a plain path in the folder, named once, below no other file or link
-        place = PurePosixPath(name)
-        is_plain = name == "/".join(place.parts) != "" and not {"..", "\0"} & {*place.parts, *name}
-        if not is_plain or named[name] > 1 or any(str(one) in named for one in place.parents):
+    for name in named:
+        is_below_another = any(str(one) in named for one in PurePosixPath(name).parents)
+        if not _is_plain(name) or named[name] > 1 or is_below_another:
             raise BackupError(f"{path} is damaged: it names {name!r}. Restore from another backup.")
     try:
         signature = path.with_name(SIGNATURE).read_text(errors="replace")
     except FileNotFoundError:
         signature = ""
     return manifest, hmac.compare_digest(signature.encode(), _signature(raw, key).encode())
+
+
+def _is_plain(name: str) -> bool:
+    """Return True for a relative path that stays in its folder and is written in one way only."""
+    parts = PurePosixPath(name).parts
+    return bool(name) and name == "/".join(parts) and ".." not in parts and "\0" not in name
 
 
 def _signature(raw: bytes, key: str) -> str:

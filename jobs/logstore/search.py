@@ -25,7 +25,8 @@ import re2
 from django.utils.translation import gettext as _
 
 from jobs.base.errors import DamagedLog
-from jobs.logstore.files import LineIndex, Log, open_log
+from jobs.logstore.files import Log, open_log
+from jobs.logstore.index import LineIndex
 from jobs.logstore.terminal import is_plain, plain, whole_lines
 from jobs.plans import HEALTH_MARK
 

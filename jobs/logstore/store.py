@@ -10,7 +10,8 @@ from pathlib import Path
 
 from jobs.base.errors import LogRemoved, OffsetMismatch
 from jobs.logstore import files
-from jobs.logstore.files import BLOCK_BYTES, Arrivals, LineIndex, RawLog, open_log, packed_path
+from jobs.logstore.files import RawLog, open_log, packed_path
+from jobs.logstore.index import BLOCK_BYTES, Arrivals, LineIndex
 from jobs.logstore.search import (
     SMALL_BYTES,
     Matches,

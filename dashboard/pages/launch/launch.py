@@ -161,15 +161,7 @@ def _context(
     address += f"&against={origin.pk}" if origin else ""
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
-        before: Plan | None
-        if origin:  # changes are marked
-            before = from_json(origin.plan)
-        else:
-            # Defaults with the chosen assets.
-            assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
-            usual = forms.make_form(kind, target, assets, {})
-            raw = forms.raw_values(usual, kind)
-            before = preview(kind.name, raw, host, target, user=user).plan
+        before = from_json(origin.plan) if origin else _usual_plan(kind, host, target, typed, user)
         planned = {"script": result.script, "view": parts.command_of(result, before)}
         planned |= _foreseen(kind, result, host, target, priority)
     return {
@@ -190,6 +182,15 @@ def _context(
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
+
+
+def _usual_plan(
+    kind: Kind, host: Host, target: Target, typed: Mapping[str, str], user: AbstractBaseUser | None
+) -> Plan | None:
+    """Return the plan of the defaults with the chosen assets: changes are marked against it."""
+    assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
+    usual = forms.raw_values(forms.make_form(kind, target, assets, {}), kind)
+    return preview(kind.name, usual, host, target, user=user).plan
 
 
 def _foreseen(

@@ -117,7 +117,8 @@ def _row(
     first, second = _side(firsts, seconds, weights, z), _side(seconds, firsts, weights, z)
     questions = (sum(one.total for one in firsts), sum(one.total for one in seconds))
     found = stats.difference_of(evidence, z)
-    gap, cells = found.interval, found.cells
+    gap = found.interval
+    flips = found.cells[1:3] if found.cells else None
     said = decision(gap, margin, goal)
     is_counted = all(
         one.is_share and abs(side.right - round(side.right)) < 1e-6
@@ -127,13 +128,22 @@ def _row(
     rights = (sum(one.right for one in firsts), sum(one.right for one in seconds))
     more = None
     if said == "cannot_tell":
-        changed = cells[1] + cells[2] if cells else None
+        changed = sum(flips) if flips else None
         seen = stats.Seen(min(questions), gap.value, found.variance, changed)
         more = stats.more_questions(goal, seen, margin, looks.next_z)
     return Row(
-        *(name, evidence[0].group, first, second, rights if is_counted else None, questions),
-        *(gap, found.method, stats.mcnemar(cells[1], cells[2]) if cells and z <= stats.Z else None),
-        *(cells[1:3] if cells else None, said, more),
+        name=name,
+        group=evidence[0].group,
+        first=first,
+        second=second,
+        rights=rights if is_counted else None,
+        questions=questions,
+        gap=gap,
+        method=found.method,
+        p=stats.mcnemar(*flips) if flips and z <= stats.Z else None,
+        flips=flips,
+        decision=said,
+        more=more,
     )
 
 

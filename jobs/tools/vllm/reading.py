@@ -1,4 +1,4 @@
-"""Benchmarks with vLLM's own clients: their files and logs, figures of jobs, imports.
+"""Benchmarks with vLLM's own clients: their files and logs, figures of jobs.
 
 Serving, by the script of 0.7.2 and by ``vllm bench`` since: result file (JSON), and the printed
 block in case the file is missing: without the result folder, 0.7.2 fails after printing the block.
@@ -17,24 +17,20 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.base.patterns import pattern
-from jobs.kinds.lib import load
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG, MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
-from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.figures import RATES_APART, Figure, Point, take
-from jobs.tools.outputs.files import Ended, count, json_object, lines_of, number, number_or_none
+from jobs.tools.outputs.files import Ended, count, json_object, lines_of, number
 
 # vLLM's name -> our name and factor. Missing values are left out.
 _RATES = {
@@ -112,18 +108,7 @@ _THROUGHPUT = pattern(
     r"(?:, (?P<output_tokens_per_s>\d+\.\d+) output tokens/s)?"
 )
 _TOTAL = pattern(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
-_TEST = b"Starting initial single prompt test run"
-_SCRIPT = "vLLM benchmark_serving.py"  # to 0.8; each successor writes the failed requests
-_BLOCK, _SHOWS_RATE, _SHOWS_LATENCY = b"Serving Benchmark Result", b"Throughput: ", b"Avg latency: "
-# Printed figures; begin of a run, or the benchmark's own files in a traceback.
-_OF_BENCHMARKS = (
-    *(_BLOCK, b"percentile latency: ", b"total tokens/s", _TEST),
-    *(b"benchmark_serving.py", b"vllm/benchmarks/", b"usage: vllm bench"),
-)
-_VERSION = pattern(rb"LLM engine \(v(\d[\w.+-]{0,30})\)")
-_MODEL = pattern(r"\bserved_model_name='([^']+)'|\bmodel='([^']+)'")
-_USAGE = pattern(r": error: |^[\w.]*(?:Error|Exception)\b")
-_LONGEST_LINE = 300
+TEST_RUN = b"Starting initial single prompt test run"
 # Metrics, and messages on figures that cannot be true.
 Measured = tuple[dict[str, float], tuple[Message, ...]]
 
@@ -160,17 +145,23 @@ def parse_served(path: str, content: bytes) -> Served:
         return replace(run, left_out=(*run.left_out, damaged))
     return replace(
         run,
-        requests=[times for times, _tokens, _has_end, error in rows if not error],
-        ends_at_last_token=not all(has_end for _times, _tokens, has_end, _error in rows),
-        first_tokens=next((tokens for _t, tokens, _end, error in rows[:1] if not error), None),
+        requests=[row.times for row in rows if not row.error],
+        ends_at_last_token=not all(row.has_end for row in rows),
+        first_tokens=rows[0].tokens if rows and not rows[0].error else None,
     )
 
 
-def _requests(
-    path: str, data: Mapping[str, Any], failed: int
-) -> list[tuple[RequestTimes, int, bool, str]]:
-    """Return times, output tokens, True with an end, and error of each request; of more than are
-    stored a part."""
+class _Request(NamedTuple):
+    """``tokens``: of the output. ``has_end``: the file has the end of the request."""
+
+    times: RequestTimes
+    tokens: int
+    has_end: bool
+    error: str
+
+
+def _requests(path: str, data: Mapping[str, Any], failed: int) -> list[_Request]:
+    """Return each request; of more than are stored a part."""
     if not any(name in data for name in _LISTS):
         return []  # since 0.17 only written with --save-detailed
     columns: list[Any] = [data.get(name) for name in _LISTS]
@@ -189,7 +180,7 @@ def _requests(
 
 def _request(
     input_len: Any, output_len: Any, ttft: Any, itl: Any, error: Any, latency: Any, _text: Any
-) -> tuple[RequestTimes, int, bool, str]:
+) -> _Request:
     """TPOT as the tool defines it: time after the first token divided by the tokens after it."""
     _positive(input_len)
     first_s, tokens = _positive(ttft), int(_positive(output_len))
@@ -198,7 +189,8 @@ def _request(
     whole_s = to_last_s if latency is None else _positive(latency)
     has_more = tokens > 1 and whole_s >= first_s
     tpot = MS_PER_S * (whole_s - first_s) / (tokens - 1) if has_more else None
-    return RequestTimes(MS_PER_S * first_s, tpot, whole_s), tokens, latency is not None, str(error)
+    times = RequestTimes(MS_PER_S * first_s, tpot, whole_s)
+    return _Request(times, tokens, has_end=latency is not None, error=str(error))
 
 
 def _positive(value: Any) -> float:
@@ -459,7 +451,7 @@ def online(ended: Ended) -> Outcome:
             *over_http_reading.few_remark(ended.params.requests),
             *over_http_reading.last_token_remark(run.ends_at_last_token for run in runs),
         ],
-        warm_ups={run.concurrency or 0: _warm_up(run) for run in runs} if _TEST in log else {},
+        warm_ups={run.concurrency or 0: _warm_up(run) for run in runs} if TEST_RUN in log else {},
         keeps_failed=False,
         may_have_no_tokens=True,
     )
@@ -499,12 +491,12 @@ def _offline(
     if not metrics:
         return Outcome(failure=Message("benchmark:no_figures"))
     tool = f"vLLM {stack_of(ended.params).vllm.version} {ended.kind.command}"
-    measured = _batch(ended.kind.load_of(ended.params), tool, metrics, at_once)
+    measured = batch(ended.kind.load_of(ended.params), tool, metrics, at_once)
     args = {arg: metrics[name] for arg, name in names.items()}
     return Outcome(message=Message(message, args), measured=measured)
 
 
-def _batch(
+def batch(
     what: str,
     tool: str,
     metrics: Mapping[str, float],
@@ -534,183 +526,3 @@ def _file_or_log(
         return parse_log("log", outputs.get(LOG, b""))[0]
     except ParseError:
         return {}
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: str
-    tool: str
-    model: str
-    run: Served
-    remarks: tuple[Message, ...]
-    at: datetime | None
-
-    def fits(self, other: _File) -> bool:
-        """Return True for another concurrency of the same measurement."""
-        if (self.tool, self.model) != (other.tool, other.model):
-            return False
-        means = [
-            [one.run.metrics.get(name, 0.0) for one in (self, other)]
-            for name in ("input_tokens_mean", "output_tokens_mean")
-        ]
-        return self.run.concurrency != other.run.concurrency and all(
-            max(pair) <= (1 + load.APART) * min(pair) for pair in means
-        )
-
-
-class VllmServe(Reader):
-    """``benchmark_serving.py`` to 0.8, ``vllm bench serve`` since."""
-
-    tool = "vLLM bench serve"
-    keys = (
-        *("completed", "num_prompts", "request_throughput", "output_throughput", "request_rate"),
-        *("total_token_throughput", "total_output_tokens", "mean_ttft_ms", "max_concurrency"),
-    )
-    least = 4
-
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
-        """Return a result per measurement: files with other concurrencies are one curve."""
-        return imports.curves(own, lambda path: _file(bundle, path), _File.fits, _curve)
-
-
-def _file(bundle: Bundle, path: str) -> _File:
-    data = bundle.object(path)
-    run, remarks = _limited(parse_served(path, bundle.files[path]))
-    remarks += tuple(over_http_reading.last_token_remark([run.ends_at_last_token]))
-    remarks += tuple(over_http_reading.cause_remarks(run.causes))
-    tool = VllmServe.tool if "failed" in data else _SCRIPT
-    model = str(data.get("model_id") or "")
-    return _File(path, tool, model, run, remarks, imports.time_of_text(data.get("date")))
-
-
-def _limited(run: Served) -> tuple[Served, tuple[Message, ...]]:
-    """Return the run with a concurrency, and a remark if it had no limit. All requests at once:
-    their number. Sent at a rate: the peak, if the tool wrote it."""
-    sent = run.completed + run.failed
-    if run.concurrency:
-        return run, ()
-    if run.request_rate is None:
-        why = Message("import:unlimited", {"requests": sent})
-        return replace(run, concurrency=sent), (why,)
-    peak = int(number_or_none(run.metrics, "peak_requests") or sent)
-    why = Message("import:rate", {"rate": run.request_rate, "concurrency": peak})
-    return replace(run, concurrency=peak), (why,)
-
-
-def _curve(files: Sequence[_File]) -> Reading:
-    remarks = [remark for one in files for remark in one.remarks]
-    return imports.over_http(
-        files[0].tool,
-        "",
-        [one.run for one in files],
-        what="",
-        model=files[0].model,
-        sources=tuple(one.path for one in files),
-        remarks=[one for index, one in enumerate(remarks) if one not in remarks[:index]],
-        at=imports.earliest(one.at for one in files),
-    )
-
-
-class VllmThroughput(Reader):
-    """``--output-json`` of the throughput benchmark: total tokens only."""
-
-    tool = "vLLM bench throughput"
-    keys = ("elapsed_time", "num_requests", "total_num_tokens")
-    least = 2
-
-    def read_file(self, bundle: Bundle, path: str) -> Reading:
-        metrics, left_out = parse_throughput(path, bundle.files[path])
-        requests = int(metrics["requests"])
-        return _offline_reading(
-            *(self.tool, "", metrics, path),
-            what=f"offline, {requests} requests",
-            at_once=requests,
-            model=str(bundle.object(path).get("model_id") or ""),
-            remarks=(Message("import:total_tokens"), *left_out),
-        )
-
-
-class VllmLatency(Reader):
-    """``--output-json`` of the latency benchmark."""
-
-    tool = "vLLM bench latency"
-    keys = ("avg_latency", "latencies", "percentiles")
-    least = 2
-
-    def read_file(self, bundle: Bundle, path: str) -> Reading:
-        metrics, left_out = parse_latency(path, bundle.files[path])
-        return _offline_reading(
-            *(self.tool, "", metrics, path),
-            what=f"offline, {metrics['iterations']:.0f} batches",
-            model=str(bundle.object(path).get("model_id") or ""),
-            remarks=left_out,
-        )
-
-
-def _offline_reading(
-    tool: str,
-    version: str,
-    metrics: Mapping[str, float],
-    path: str,
-    *,
-    what: str = "offline benchmark",
-    at_once: int = 0,
-    model: str = "",
-    remarks: Sequence[Message] = (),
-) -> Reading:
-    measured = _batch(what, f"{tool} {version}".strip(), metrics, at_once, remarks)
-    return Reading(tool, version, model, measured, (path,))
-
-
-class VllmLog(Reader):
-    """Console output, for runs without a result file: the printed block of the serving benchmark,
-    or the printed lines of the offline ones."""
-
-    tool = "vLLM bench"
-    is_fallback = True
-
-    def claims(self, bundle: Bundle, path: str) -> bool:
-        """Return True for a log with printed figures, or of a benchmark that failed."""
-        content = bundle.files[path]
-        return content.lstrip()[:1] != b"{" and any(text in content for text in _OF_BENCHMARKS)
-
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
-        """Return a result per log. A log without figures is not used beside one with figures."""
-        found = super().read(bundle, own)
-        return [one for one in found if isinstance(one, Reading)] or found
-
-    def read_file(self, bundle: Bundle, path: str) -> Reading:
-        content = bundle.files[path]
-        match = _VERSION.search(content)
-        version = match[1].decode() if match else ""
-        if _BLOCK in content:
-            return _printed(path, content)
-        if _SHOWS_LATENCY in content:
-            metrics, left_out = parse_latency_log(path, content)
-            return _offline_reading(VllmLatency.tool, version, metrics, path, remarks=left_out)
-        if _SHOWS_RATE in content:
-            metrics, _none = parse_throughput_log(path, content)
-            return _offline_reading(VllmThroughput.tool, version, metrics, path)
-        # The last line that names an error, else the last line.
-        lines = [line.text.strip() for line in lines_of(content) if line.text.strip()]
-        named = [line for line in lines if _USAGE.search(line)] or lines or [""]
-        args = {"file": path, "line": named[-1][:_LONGEST_LINE]}
-        raise Refused(Message("import:no_figures", args))
-
-
-def _printed(path: str, content: bytes) -> Reading:
-    limited = [_limited(run) for run in parse_served_log(path, content)]
-    runs = [run for run, _notes in limited]
-    if len({run.concurrency for run in runs}) < len(runs):
-        raise Refused(Message("import:same_concurrency", {"file": path}))
-    arguments = (line.text for line in lines_of(content) if line.text.startswith("Namespace("))
-    named = _MODEL.search(next(arguments, ""))
-    return imports.over_http(
-        _SCRIPT if b"Failed requests:" not in content else VllmServe.tool,
-        "",
-        runs,
-        what="",
-        model=(named[1] or named[2]) if named else "",
-        sources=(path,),
-        remarks=[*(note for _run, notes in limited for note in notes), Message("import:printed")],
-    )

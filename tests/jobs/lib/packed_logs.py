@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jobs.base.errors import OffsetMismatch
 from jobs.logstore import LogStore
-from jobs.logstore.files import FRAME_BYTES
+from jobs.logstore.packed import FRAME_BYTES
 
 KEY = "job/17"
 

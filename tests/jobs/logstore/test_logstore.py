@@ -11,8 +11,10 @@ import time
 import pytest
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, files, plain, plain_stream
-from jobs.logstore.files import BLOCK_BYTES, LineIndex, open_log
+from jobs.logstore import LogStore, Query, plain, plain_stream
+from jobs.logstore import index as line_index
+from jobs.logstore.files import open_log
+from jobs.logstore.index import BLOCK_BYTES, LineIndex
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
 from tests.jobs.lib.packed_logs import replay
 from tests.waiting import PATIENCE_S
@@ -152,7 +154,9 @@ def test_a_line_index_repaired_within_a_clock_tick_is_read_again(logs, monkeypat
     index = logs.path(KEY).with_suffix(".lines")
     raw = index.read_bytes()
     index.write_bytes(raw[:40] + bytes(len(raw) - 40))
-    monkeypatch.setattr(files, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size))
+    monkeypatch.setattr(
+        line_index, "which", lambda stat: (stat.st_dev, stat.st_ino, 0, stat.st_size)
+    )
 
     assert logs.line_count(KEY) == 20_000
     assert index.read_bytes() == raw

@@ -12,9 +12,9 @@ import pytest
 import zstandard
 
 from jobs.base.errors import DamagedLog, OffsetMismatch
-from jobs.logstore import Query, files
-from jobs.logstore.files import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
-from jobs.logstore.files import SKIPPABLE_MAGIC as MAGIC
+from jobs.logstore import Query, files, packed
+from jobs.logstore.packed import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
+from jobs.logstore.packed import SKIPPABLE_MAGIC as MAGIC
 from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise, packed_file
 
 SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]
@@ -107,7 +107,7 @@ def test_a_log_stays_raw_on_a_full_disk_or_if_it_is_not_what_its_record_says(
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_write_all", full)
+    monkeypatch.setattr(packed, "_write_all", full)
     with pytest.raises(OSError, match="No space"):
         logs.pack(KEY)
     assert names(logs) == before

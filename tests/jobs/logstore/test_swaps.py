@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.logstore import LogStore, files
-from jobs.logstore.files import FRAME_BYTES
+from jobs.logstore.packed import FRAME_BYTES
 from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise, replay
 from tests.waiting import PATIENCE_S, until
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.logstore import LogStore, files, plain, terminal
+from jobs.logstore import LogStore, plain, terminal
+from jobs.logstore import index as line_index
 from jobs.logstore.terminal import DRAWN_BYTES, READ_BYTES, ROWS, FoldBook, Terminal
 from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
@@ -283,7 +284,7 @@ def test_times_of_arrival_are_found_without_reading_all_of_them(logs, monkeypatc
 
 @pytest.mark.parametrize("size", [1, 40])
 def test_a_damaged_entry_of_a_long_line_index_is_found_anywhere(logs, monkeypatch, size):
-    monkeypatch.setattr(files, "CHECKED_AT_ONCE", size)
+    monkeypatch.setattr(line_index, "CHECKED_AT_ONCE", size)
     data = b"".join(b"line %d\n" % n for n in range(1, 400_001))
     for start in range(0, len(data), 1_000_000):
         logs.append(KEY, start, data[start : start + 1_000_000])
