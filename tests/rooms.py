@@ -90,7 +90,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"parity"},
         {"compare"},
         {"results", "admin", "hosts", "jobs"},
-        {"home", "models", "serving"},
+        {"home", "models", "serving", "account"},
     ],
 }
 # Packages whose modules are rooms in the tree.

@@ -15,7 +15,7 @@ from django.core.cache.backends import base, locmem
 from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 
-from dashboard.pages.admin.access import Login
+from dashboard.pages.account import Login
 from dashboard.security import login_throttle
 from dashboard.server.front import EVERYONES
 from tests.dashboard.lib.valkey_server import running_valkey
