@@ -13,8 +13,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.timezone import now
 
-from jobs.backup import database, files
-from jobs.backup.files import FILE, KEY, UNFINISHED, BackupError, FileEntry, Manifest, Mirrored
+from jobs.backup import database, files, manifest
+from jobs.backup.files import Mirrored
+from jobs.backup.manifest import FILE, KEY, UNFINISHED, BackupError, FileEntry, Manifest
 from jobs.base.files import open_regular, opened, write_atomic
 from jobs.queries.hosts import instance_id
 
@@ -34,12 +35,15 @@ def create(
 ) -> Manifest:
     """Copy database and files into ``target``; only what changed, if it has an earlier backup.
     ``key`` signs the manifest. Raises ``BackupError``: the folder is unsuitable, or a copy is
-    impossible; ``OSError``: a disk is full or broken. The database comes first, then the files. A
-    byte of a log or output is on disk before a row names it, and is never changed afterwards, so
-    each row of the copied database has its bytes in the copied files. The files may have more: a
-    host that sends to the restored dashboard learns the sizes from there. Only retention may remove
-    a file between the two copies. The manifest is written last. A backup that was killed has none,
-    and the next one completes it."""
+    impossible; ``OSError``: a disk is full or broken.
+
+    The database comes first, then the files. A byte of a log or output is on disk before a row
+    names it, and is never changed afterwards, so each row of the copied database has its bytes in
+    the copied files. The files may have more: a host that sends to the restored dashboard learns
+    the sizes from there. Only retention may remove a file between the two copies.
+
+    The manifest is written last. A backup that was killed has none, and the next one completes it.
+    """
     data_dir = Path(settings.DATA_DIR)
     with _claimed(target, data_dir, key) as known:
         made = Manifest(made_at=now(), instance=str(instance_id()), data_dir=str(data_dir))
@@ -52,7 +56,7 @@ def create(
             made.links |= copied.links
             progress(folder, copied)
         os.sync()  # a manifest never describes bytes that a power cut can still take
-        files.write(made, target, key)
+        manifest.write(made, target, key)
         (target / UNFINISHED).unlink(missing_ok=True)
         return made
 
@@ -84,9 +88,9 @@ def _begin(target: Path, key: str) -> Mapping[str, FileEntry]:
         return {}
     before, is_signed = None, False
     with suppress(FileNotFoundError):
-        before, is_signed = files.read(finished, key)
+        before, is_signed = manifest.read(finished, key)
     if before is None and unfinished.stat().st_size:
-        before, is_signed = files.read(unfinished, key)
+        before, is_signed = manifest.read(unfinished, key)
     if before is not None and before.instance != str(instance_id()):
         raise BackupError(f"{target} has a backup of another dashboard. Choose another folder.")
     if finished.exists():
@@ -138,7 +142,7 @@ def restore(source: Path, key: str | None, *, progress: Callable[[str], None]) -
 
 def _read(source: Path, key: str | None) -> Manifest:
     try:
-        made, is_signed = files.read(source / FILE, key or "")
+        made, is_signed = manifest.read(source / FILE, key or "")
     except (FileNotFoundError, NotADirectoryError):
         if (source / UNFINISHED).exists():
             raise BackupError(
@@ -148,7 +152,7 @@ def _read(source: Path, key: str | None) -> Manifest:
         raise BackupError(
             f"{source} is no backup: {FILE} is missing. Name the folder that manage.py backup made."
         ) from None
-    if made.format < files.FORMAT:
+    if made.format < manifest.FORMAT:
         raise BackupError(
             f"An earlier version made the backup in {source}, without checksums of large files. "
             "Restore with that version, then upgrade."
@@ -173,7 +177,7 @@ def _read(source: Path, key: str | None) -> Manifest:
     return made
 
 
-def _database(made: Manifest) -> files.DatabaseEntry:
+def _database(made: Manifest) -> manifest.DatabaseEntry:
     if made.database is None or "/" in made.database.file:
         raise BackupError("The manifest names no database. Restore from another backup.")
     return made.database

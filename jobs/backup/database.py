@@ -17,7 +17,8 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg.conninfo import make_conninfo
 
 from jobs.apps import LAST_BEFORE
-from jobs.backup.files import BackupError, DatabaseEntry, Engine, copy_checked, entry_of
+from jobs.backup.files import copy_checked, entry_of
+from jobs.backup.manifest import BackupError, DatabaseEntry, Engine
 from jobs.base.files import open_regular
 
 FILES: Mapping[Engine, str] = {"sqlite": "db.sqlite3", "postgresql": "database.dump"}

@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from jobs.backup import MARK, database
-from jobs.backup.files import KEY, SIGNATURE, Manifest, read, write
+from jobs.backup.manifest import KEY, SIGNATURE, Manifest, read, write
 from jobs.logstore import store
 from jobs.models import Instance
 from jobs.queries.hosts import instance_id

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from jobs.backup import files
-from jobs.backup.files import BackupError, FileEntry, mirror
+from jobs.backup.files import mirror
+from jobs.backup.manifest import BackupError, FileEntry
 
 
 @pytest.fixture
