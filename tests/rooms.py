@@ -65,6 +65,7 @@ ROOMS: dict[str, list[set[str]]] = {
     "jobs.host": [
         {"base", "scoring"},
         {"probe"},
+        {"data_set_cards"},
         {"checks"},
         {"run"},
         {"claim", "ship"},
