@@ -12,7 +12,7 @@ from dashboard.pages.parity.words import as_data
 from dashboard.reports.document import Kind, ReportError
 from dashboard.reports.make import KINDS, TYPES, download, make
 from dashboard.text.messages import message
-from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.parity.statement import MARGIN
 
 parity = Operations("Results")

@@ -31,7 +31,7 @@ from jobs.models import Deployment, Result
 from jobs.queries.answers.answer_list import wrong_answers
 from jobs.queries.comparison.accuracy import is_accuracy
 from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison, compare
-from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.repeats import disturbers, other_runs, read_points, values_at
 from jobs.queries.results.results import Mean, NotNumbered, accuracy, pks_of, set_groups
 from jobs.statistics import LEAST_RUNS, mean, mean_interval

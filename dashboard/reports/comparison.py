@@ -28,7 +28,7 @@ from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
-from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import BudgetUse, NotNumbered, accuracy, pks_of, result_page

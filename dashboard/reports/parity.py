@@ -14,7 +14,7 @@ from dashboard.text.formatting import number
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase
 from dashboard.text.messages import message
-from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.entered import ParityError
 from jobs.queries.parity.statement import MARGIN
 from jobs.queries.results.results import result_page
 

@@ -12,7 +12,7 @@ from dashboard.management import base
 from dashboard.pages.parity.asked import stated
 from dashboard.pages.parity.words import GATE, as_data, as_text, verdict_of
 from dashboard.text.messages import message
-from jobs.queries.parity.sides import ParityError
+from jobs.queries.parity.entered import ParityError
 
 
 class Command(base.PlainCommand):

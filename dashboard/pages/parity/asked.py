@@ -26,15 +26,16 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate import Evaluate
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Comparison
-from jobs.queries.parity import sides
-from jobs.queries.parity.sides import Notes, ParityError, Side, side_of
+from jobs.queries.parity import entered
+from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.runs import no_repeat
+from jobs.queries.parity.sides import Notes, Side, side_of
 from jobs.queries.parity.statement import (
     LEAST_MARGIN,
     MARGIN,
     MOST_MARGIN,
     Looks,
     Parity,
-    no_repeat,
     of_sides,
     parity,
     state,
@@ -177,7 +178,7 @@ def _asks_of(data: Mapping[str, str]) -> Asks:
         args = {"least": f"{LEAST_MARGIN:g}", "most": f"{MOST_MARGIN:g}"}
         raise ParityError(Message("parity:margin", args), "margin")
     planned = number_from(planned_text) if planned_text else None
-    if planned_text and (not planned or planned > sides.MOST_QUESTIONS):
+    if planned_text and (not planned or planned > entered.MOST_QUESTIONS):
         raise ParityError(Message("parity:planned"), "planned")
     return Asks(margin, cast("Goal", goal) if goal else None, planned)
 
@@ -231,8 +232,8 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
         for text in (data.get("sets", ""), data.get("left_out", ""))
     )
     try:
-        base, result = sides.counts_of(typed[0], "base"), sides.counts_of(typed[1], "result")
-        evidence = sides.evidence_of_counts(base, result, names)
+        base, result = entered.counts_of(typed[0], "base"), entered.counts_of(typed[1], "result")
+        evidence = entered.evidence_of_counts(base, result, names)
     except ParityError as error:
         fields = {"base": "base_counts", "result": "counts", "names": "sets"}
         raise ParityError(error.reason, fields.get(error.field, error.field)) from error
@@ -252,7 +253,7 @@ def _of_counts(typed: Sequence[str], data: Mapping[str, str], asks: Asks) -> Sta
 def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     """Return the statement of pasted tables. The baseline is as chosen, else by the names of the
     columns. Raises ``ParityError`` at "baseline", where the names do not tell."""
-    columns = [(_titled(name, name), side) for name, side in sides.columns_of(text)]
+    columns = [(_titled(name, name), side) for name, side in entered.columns_of(text)]
     if len(columns) > 2 or (base and len(columns) > 1):
         raise ParityError(Message("parity:many_tables", {"n": len(columns)}), "tables")
     if len(columns) == 1 and not base:
@@ -262,7 +263,7 @@ def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
         columns.insert(0, (_view(runs), side_of(runs)))
     else:
         names = [view.name for view, _side in columns]
-        index = {"first": 0, "second": 1}.get(chosen, sides.baseline_of(*names))
+        index = {"first": 0, "second": 1}.get(chosen, entered.baseline_of(*names))
         if index is None:
             args = {"first": names[0][:LONGEST_NAME], "second": names[1][:LONGEST_NAME]}
             raise ParityError(Message("parity:which_baseline", args), "baseline")

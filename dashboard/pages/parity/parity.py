@@ -24,13 +24,9 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate import Evaluate
 from jobs.models import Job
 from jobs.queries.answers.own_questions import NoQuestions, joined, questions_at
-from jobs.queries.parity.sides import ParityError
-from jobs.queries.parity.statement import (
-    LEAST_MARGIN,
-    MARGIN,
-    MOST_MARGIN,
-    lacking,
-)
+from jobs.queries.parity.entered import ParityError
+from jobs.queries.parity.runs import lacking
+from jobs.queries.parity.statement import LEAST_MARGIN, MARGIN, MOST_MARGIN
 
 FIELDS = (
     *("base", "id", "base_counts", "counts", "sets", "left_out", "tables", "baseline"),

@@ -20,8 +20,9 @@ from dashboard.pages.shared.words import gap_bounds, gap_text
 from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.kinds.evaluate import goal_choices
+from jobs.queries.parity.runs import Unequal
 from jobs.queries.parity.sides import Notes
-from jobs.queries.parity.statement import Row, Statement, Unequal
+from jobs.queries.parity.statement import Row, Statement
 from jobs.queries.results.results import MOST_ROWS
 from jobs.statistics import Z
 from jobs.statistics.paired import Decision

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from jobs.catalog import QUESTION_SETS
 from jobs.models import Answer, Result
-from jobs.queries.parity.statement import lacking, parity
+from jobs.queries.parity.runs import lacking
+from jobs.queries.parity.statement import parity
 from jobs.services.outcomes import answer_rows, identity
 from tests.factories import make_user
 from tests.jobs.lib import answering

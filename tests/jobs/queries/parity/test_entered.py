@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.queries.parity.sides import ParityError, baseline_of, columns_of
+from jobs.queries.parity.entered import ParityError, baseline_of, columns_of
 from jobs.queries.parity.statement import of_sides
 
 GUIDE = Path("tests/data/guide/seed.md").read_text()

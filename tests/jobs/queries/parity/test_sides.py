@@ -1,7 +1,8 @@
 import pytest
 
 from jobs.models import Answer
-from jobs.queries.parity.statement import looks_at, parity, usual_goal
+from jobs.queries.parity.runs import looks_at
+from jobs.queries.parity.statement import parity, usual_goal
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_evaluation
 from tests.jobs.lib import answering

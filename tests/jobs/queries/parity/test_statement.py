@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.queries.parity.sides import ParityError, counts_of, evidence_of_counts
+from jobs.queries.parity.entered import ParityError, counts_of, evidence_of_counts
 from jobs.queries.parity.statement import Looks, state
 from jobs.statistics import from_scores, wilson
 
