@@ -69,7 +69,7 @@ def read_as(schema: type[Entry], text: str, stem: str | None) -> Entry:
         more = [f"and {left} more"] if left > 0 else []
         raise ValueError("; ".join([*faults[:_MOST_REPORTED], *more])[:1000]) from error
     if stem not in (None, entry.id):
-        raise ValueError(f"the model id is {entry.id}: rename the file to {entry.id}.yaml")
+        raise ValueError(f"the id is {entry.id}: rename the file to {entry.id}.yaml")
     return cast(Entry, entry)
 
 

@@ -89,8 +89,8 @@ def test_a_bad_file_hides_no_other_and_is_reported(tmp_path, here):
     ("name", "text", "reason"),
     [
         ("a.yaml", text_of("a", colour="blue"), "colour: Extra inputs are not permitted"),
-        ("a.yaml", text_of("b"), "the model id is b: rename the file to b.yaml"),
-        ("a.yml", text_of("a"), "the model id is a: rename the file to a.yaml"),
+        ("a.yaml", text_of("b"), "the id is b: rename the file to b.yaml"),
+        ("a.yml", text_of("a"), "the id is a: rename the file to a.yaml"),
         ("deepseek-r1.yaml", text_of("deepseek-r1"), "already has a model deepseek-r1"),
         ("a.yaml", text_of("../up"), "id: String should match pattern"),
         ("a.yaml", text_of("a..b"), "id: String should match pattern"),

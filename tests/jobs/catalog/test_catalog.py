@@ -49,7 +49,7 @@ def test_an_invalid_model_file_is_refused_with_the_place(tmp_path, changes, plac
 def test_a_model_file_is_called_after_its_model(tmp_path):
     write_model(tmp_path, id="another")
 
-    with pytest.raises(ValueError, match="model id is another"):
+    with pytest.raises(ValueError, match="the id is another"):
         load_models(tmp_path)
 
 
