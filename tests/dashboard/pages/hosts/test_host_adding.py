@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from jobs.host.base.config import load
 from jobs.models import AuditEntry, Host
-from tests.dashboard.intake import test_host_messages
+from tests.dashboard.intake.test_host_messages import status
 from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host
 
@@ -33,11 +33,6 @@ def addresses(settings):
 @pytest.fixture
 def host():
     return make_host("va16-01", type=Host.Type.VACC)
-
-
-def status(key):
-    """Return the intake's status for a request with this key about a missing job."""
-    return test_host_messages.status(key, "jobs/999/streams")
 
 
 def command(answer, number):

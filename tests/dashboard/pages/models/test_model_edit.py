@@ -307,8 +307,8 @@ def test_a_broken_file_is_reported_and_breaks_nothing_else(admin, folder):
     assert "broken.yaml" in page
     assert "hub_id: Field required" in page
     assert reverse("model-detail", args=[OURS]) in page
-    assert part.is_ok
-    assert list(part.facts["unread"]) == ["broken.yaml"]
+    assert part["ok"]
+    assert list(part["unread"]) == ["broken.yaml"]
     opened = admin.get(reverse("model-add-yaml"), {"file": "broken.yaml"}).text
     assert "id: broken" in opened
     admin.post(reverse("model-discard"), {"file": "broken.yaml"})
