@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db
 
 
 def status(key: str) -> int:
-    """Return the intake's status for a request with this key; 404: the key is known."""
+    """Return the intake's status for a request about a missing job; 404: the key is known."""
     headers = {"Authorization": f"Bearer {key}", "X-Protocol": "2", "X-Instance": instance_id()}
-    return Client().get("/api/v1/host/jobs/1/streams", headers=headers).status_code
+    return Client().get("/api/v1/host/jobs/999/streams", headers=headers).status_code
 
 
 def test_a_host_logs_in_with_the_key_shown_once_until_it_is_replaced_or_revoked():
