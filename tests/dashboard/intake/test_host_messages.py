@@ -3,25 +3,17 @@
 import json
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from jobs.host.base import client as host_client
 from jobs.models import Host, JobStep, PointBlock
-from jobs.queries.hosts import instance_id
 from jobs.schedule import preflights
 from jobs.services import hosts
-from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events
+from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events, status
 from tests.factories import make_deployment, make_job, make_plan, make_user, stored
 from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
-
-
-def status(key: str) -> int:
-    """Return the intake's status for a request about a missing job; 404: the key is known."""
-    headers = {"Authorization": f"Bearer {key}", "X-Protocol": "2", "X-Instance": instance_id()}
-    return Client().get("/api/v1/host/jobs/999/streams", headers=headers).status_code
 
 
 def test_a_host_logs_in_with_the_key_shown_once_until_it_is_replaced_or_revoked():

@@ -28,6 +28,12 @@ ROOTS = {
 CPU = {"model": "EPYC 7543", "cores": 2, "avx512": False}
 
 
+def status(key: str) -> int:
+    """Return the intake's status for a request about a missing job; 404: the key is known."""
+    headers = {"Authorization": f"Bearer {key}", "X-Protocol": "2", "X-Instance": instance_id()}
+    return Client().get("/api/v1/host/jobs/999/streams", headers=headers).status_code
+
+
 class Caller:
     def __init__(self, host):
         self.host = host

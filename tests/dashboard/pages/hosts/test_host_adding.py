@@ -15,8 +15,7 @@ from django.utils.timezone import now
 
 from jobs.host.base.config import load
 from jobs.models import AuditEntry, Host
-from tests.dashboard.intake.test_host_messages import status
-from tests.dashboard.lib.host_caller import Caller
+from tests.dashboard.lib.host_caller import Caller, status
 from tests.factories import make_deployment, make_host
 
 pytestmark = pytest.mark.django_db
