@@ -148,17 +148,17 @@ def test_points_go_on_where_that_cannot_be_noted(server, client, monkeypatch):
 def test_a_shorter_file_is_filled_with_zero_bytes_without_disk(server, client, name):
     spool, record = server
     path = {"log": spool.log, "points": spool.points}[name]
-    record.streams[name] += bytes(64 * MB)
+    record.streams[name] += bytes(16 * MB)
     grow(spool, 2)
     before = spool.log.read_bytes()
 
-    Shipper(spool, client, server_log_bytes=16 * MB).round()
+    Shipper(spool, client, server_log_bytes=8 * MB).round()
 
-    assert path.stat().st_size == 64 * MB
+    assert path.stat().st_size == 16 * MB
     assert disk_of(path) <= 3 * MB
     if name == "points":
         assert spool.log.read_bytes() == before
     size = len(record.log)
     grow(spool, 1)
-    Shipper(spool, client, server_log_bytes=16 * MB).round()
+    Shipper(spool, client, server_log_bytes=8 * MB).round()
     assert record.log[size:] == spool.log.read_bytes()[size:]
