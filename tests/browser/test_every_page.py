@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from dashboard.pages.shared.columns import RESULTS
 from tests.browser.lib.checks import Inspector, in_turns, until
-from tests.browser.lib.visits import checked, open_window, too_wide
+from tests.browser.lib.visits import OF_FONTS, checked, open_window, too_wide
 from tests.pages import ALL_PATHS, NO_PAGES, PAGES, TURNS
 
 pytestmark = pytest.mark.browser
@@ -131,12 +131,17 @@ def test_at_1280_px_the_list_of_results_shows_every_metric(window, page, languag
 
     page.goto("/results/")
     window.clear_cookies(name="django_language")
+    page.wait_for_function(OF_FONTS)
 
     assert page.locator(".results thead th").count() == len(page.evaluate(IN_SIGHT)) == 13
     page.set_viewport_size({"width": 1264, "height": 300})
-    page.evaluate("scrollTo(0, 200)")
     head, bar = page.locator(".results thead th").nth(1), page.locator("header.bar")
-    until(page, lambda: head.bounding_box()["y"] == bar.bounding_box()["height"])
+
+    def is_below_the_bar():
+        page.evaluate("scrollTo(0, 200)")
+        return head.bounding_box()["y"] == bar.bounding_box()["height"]
+
+    until(page, is_below_the_bar)
 
 
 def test_a_list_with_all_its_columns_scrolls_inside_itself(page):

@@ -34,6 +34,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 """
 # What htmx says of a request that ended with the page that was left, or for a newer one.
 ABORTED = ("htmx:afterRequest", "htmx:sendAbort")
+OF_FONTS = "() => document.fonts.status === 'loaded'"  # those in their place are wider
 WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
 
 
@@ -135,5 +136,6 @@ def axe(page: Page) -> list[str]:
 
 def too_wide(page: Page) -> str:
     """Return the overflow to the side in pixels, as text; "" when the page fits."""
+    page.wait_for_function(OF_FONTS)
     scroll, client = page.evaluate(WIDTHS)
     return f"{scroll} px in a window of {client} px" if scroll > client else ""
