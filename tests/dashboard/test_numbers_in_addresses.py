@@ -39,10 +39,10 @@ def test_no_page_fails_on_a_number_in_its_query(client, made):
     for route in OF_PEOPLE:
         address = filled(route, made)
         for name in sorted(names_asked_by(PATTERNS[route], alone=True)):
-            for number in ("9" * 19, "9" * 5000):
-                answer = client.get(address, {name: number})
-                if answer.status_code >= 500:
-                    failed.append((address, name, number[:20]))
+            # Longer ones are refused before any view reads them: the test below sends them all.
+            answer = client.get(address, {name: "9" * 19})
+            if answer.status_code >= 500:
+                failed.append((address, name))
 
     assert failed == []
 
