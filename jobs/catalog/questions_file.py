@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
+from jobs.base.files import text_sha256
 from jobs.base.validation_errors import message_of
 from jobs.catalog.questions import LETTERS, Question
 
@@ -235,7 +235,7 @@ def _fill_in(data: dict[str, Any]) -> None:
         data["answers"] = [text.strip().upper() for text in data["answers"]]
     if not data.get("id"):
         # By its content: another order, or another question, changes no id.
-        data["id"] = f"q-{sha256(texts.encode('utf-8', 'replace')).hexdigest()[:12]}"
+        data["id"] = f"q-{text_sha256(texts)[:12]}"
 
 
 def _mismatch(data: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from math import isclose
 from typing import NamedTuple
 
 from jobs import statistics as stats
+from jobs.base.files import text_sha256
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval, Scores, Share
@@ -296,5 +296,5 @@ def verdicts_text(result: Result) -> str:
     asked = Asked(_verdicts(result))
     if not asked.verdicts or not asked.is_plain:
         return ""
-    digest = sha256(json.dumps(asked.keys).encode()).hexdigest()
+    digest = text_sha256(json.dumps(asked.keys))
     return f"{digest}:{len(asked.keys)}:{asked.bits:x}"

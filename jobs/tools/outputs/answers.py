@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from hashlib import sha256
 from typing import Any
 
+from jobs.base.files import text_sha256
 from jobs.base.messages import Message
 from jobs.catalog.questions import LETTERS
 
@@ -53,7 +53,7 @@ class Scored(Answered):
 
 
 def _question_key(question_id: str, question: str) -> str:
-    return question_id or sha256(question.encode("utf-8", "replace")).hexdigest()[:32]
+    return question_id or text_sha256(question)[:32]
 
 
 def question_of(record: Mapping[str, Any]) -> str:
