@@ -4,7 +4,6 @@ While Redis is away, each process counts alone. A killed process holds no slot.
 """
 
 import contextlib
-import hashlib
 import logging
 import os
 import threading
@@ -21,7 +20,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
 
-from jobs.base.files import take_lock
+from jobs.base.files import take_lock, text_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
 def hashed(text: str) -> str:
     """Return the SHA-256 of a text that must not be stored. Keys and tokens are long and random; a
     typed name may be a password."""
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return text_sha256(text)
 
 
 MOST_AT_ONCE = 2  # searches of all people; each keeps a processor busy
@@ -78,9 +77,9 @@ def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
     place = Path(settings.DATA_DIR, folder)
     place.mkdir(exist_ok=True, mode=0o700)
     for name in names:
-        with contextlib.suppress(OSError):  # a share that cannot lock
-            if (fd := take_lock(place / name)) is not None:
-                return os.fdopen(fd, "rb+", buffering=0)
+        fd = take_lock(place / name)
+        if fd is not None:
+            return os.fdopen(fd, "rb+", buffering=0)
     return None
 
 
