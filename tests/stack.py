@@ -156,7 +156,7 @@ class Stack:
         return self.records.shell(code)
 
     def run_command(self, *arguments: str) -> str:
-        """What a command of ``manage.py`` printed, which is run in that process."""
+        """Run a command of ``manage.py`` in that process; return its output."""
         code = "from django.core.management import call_command; call_command(*{})"
         return self.shell(code.format(arguments))
 

@@ -31,7 +31,7 @@ LONGEST = 100
 TEXTS = {"device": LONGEST, "model": LONGEST, "precision": 64}
 TEXTS |= {"engine": LONGEST, "workload": LONGEST}
 NUMBERS = ("devices", "tp", "pp", "ep")
-# What a field is, for the API's document and the command's help.
+# Descriptions of the fields, in the API's document and the command's help.
 ABOUT_FIELDS = {
     "device": "measured on, such as 8 × H800 or 2 × 8 H800",
     "model": "id of the catalogue or a name; empty: as in the files",

@@ -76,7 +76,7 @@ def server(started_server: Server) -> Server:
 
 @pytest.fixture(scope="package")
 def window(browser: Browser, started_server: Server) -> Iterator[BrowserContext]:
-    """A window of the server's user. A new one would load everything anew, for a second."""
+    """A window of the server's user. A new one loads all files again, which takes a second."""
     with open_window(browser, started_server) as opened:
         yield opened
 

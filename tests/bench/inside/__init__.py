@@ -1,4 +1,4 @@
-"""What runs with Django set up, in a process of its own: functions that
+"""Code for a process with Django set up: functions that
 :meth:`tests.stack.Stack.call` calls, and programs that :func:`programs.program` starts."""
 
 import json

@@ -69,7 +69,7 @@ class Inspector:
 
 
 def in_turns(number: int) -> Mapping[str, Looks]:
-    """The same for many pages, each seen once in a language: looks change from page to page."""
+    """Return the look at page ``number``: each page is seen once, in one language."""
     return _IN_TURNS[number % len(_IN_TURNS)]
 
 

@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 
 def both(*arguments: object) -> tuple[str, str]:
-    """What a command writes to standard output and to standard error."""
+    """Return the standard output and the standard error of a command."""
     out, errors = StringIO(), StringIO()
     call_command(*map(str, arguments), stdout=out, stderr=errors)
     return out.getvalue(), errors.getvalue()

@@ -171,7 +171,7 @@ def test_findings_of_another_plan_are_not_shown(browser, form, few_dies):
     assert "is in use" not in browser.get(reverse("job-detail", args=[job.pk])).text
 
 
-# Confirmation of warnings: in the form, on the page of the job, in the API, for a chain.
+# Confirmation of warnings: in the form, on the page of the job, in the API, of a pipeline.
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Streams of hosts: progress from the end of a log; points of servers in blocks, for a day."""
+"""Streams of hosts: progress from the end of a log; points of servers in blocks of a day."""
 
 import json
 import time
