@@ -36,6 +36,13 @@ IN_SIGHT = """() => [...document.querySelectorAll(".results thead th")].filter((
   const { left, right } = head.getBoundingClientRect();
   return right - left > 0 && left >= 0 && right <= document.documentElement.clientWidth;
 }).map((head) => head.textContent.trim())"""
+# As in a list of years: numbers of five digits, days of another year.
+GROW = """() => { for (const row of document.querySelectorAll(".results tbody tr")) {
+  const moment = row.querySelector("time");
+  if (moment) moment.textContent = "30 Nov 2025";
+  for (const link of row.querySelectorAll("a")) {
+    if (/^res-/.test(link.textContent.trim())) link.textContent = "res-12345";
+  } } }"""
 OF_CHARTS = """() => [...document.querySelectorAll("[data-chart]")].every(
   (chart) => chart.closest("[hidden]") || chart.querySelector(".main-svg"))"""
 
@@ -132,7 +139,10 @@ def test_at_1280_px_the_list_of_results_shows_every_metric(window, page, languag
     page.goto("/results/")
     window.clear_cookies(name="django_language")
     page.wait_for_function(OF_FONTS)
+    page.evaluate(GROW)
 
+    assert page.get_by_text("res-12345").first.is_visible()
+    assert page.get_by_text("30 Nov 2025").first.is_visible()
     assert page.locator(".results thead th").count() == len(page.evaluate(IN_SIGHT)) == 13
     page.set_viewport_size({"width": 1264, "height": 300})
     head, bar = page.locator(".results thead th").nth(1), page.locator("header.bar")
