@@ -4,112 +4,118 @@ May differ: what writes, locks, relies on a constraint, reads JSON, sorts or sum
 once (marker ``postgresql``). Pages, forms and texts get their rows from the same queries, so the
 rest of their tests cannot. ``--all`` runs every test that uses a database on PostgreSQL.
 
-Tests that take the tour or start other processes run for minutes, mostly waiting. So four runs go
-beside each other: what needs the tour; what starts processes, which uses what the tour has
-installed; PostgreSQL; and the others. The output of the first three is printed at the end.
+Tests that take the tour or start other processes run for minutes, partly waiting. So three lanes
+of parts go beside each other. The outputs of the second and the third are printed at the end.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from tests.conftest import find_chromium
 from tests.stack import postgresql
 
-NO_TESTS = 5  # pytest's exit code: nothing was selected
-# The parts that run beside the others, and what they are called.
-BESIDE = {"processes": "With real processes", "tour": "After the tour, most in a browser"}
-# The parts that run one after the other: one process would hold the modules of all tests.
-IN_TURN = {
+INTERRUPTED, NO_TESTS = 2, 5  # exit codes of pytest; NO_TESTS: nothing was selected
+TITLES = {
     "rest": "Without other processes, on SQLite",
     "pages": "Pages and API, on SQLite",
+    "postgresql": "Database tests again, on PostgreSQL",
+    "tour": "After the tour, most in a browser",
     "browser": "In a browser",
+    "processes": "With real processes",
 }
-POSTGRESQL = "Database tests again, on PostgreSQL"
+# Each part is a process of its own: one for all would hold the modules of all tests. Some tests of
+# the processes wait for what the tour installs.
+LANES = (("rest", "pages", "postgresql"), ("tour", "browser"), ("processes",))
+
+
+@dataclass
+class Part:
+    """One run of pytest. ``output``: where its output is kept; None: it goes to the terminal."""
+
+    name: str
+    options: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    output: Path | None = None
+    code: int = NO_TESTS
+
+    def run(self) -> None:
+        command = [sys.executable, "-m", "pytest", *self.options]
+        environ = os.environ | self.environ
+        if self.output is None:
+            self.show()
+            self.code = subprocess.call(command, env=environ)
+            return
+        with self.output.open("wb") as file:
+            self.code = subprocess.call(command, stdout=file, stderr=file, env=environ)
+
+    def show(self) -> None:
+        print(f"\n{TITLES[self.name]}:", flush=True)
+        if self.output is not None and self.output.exists():
+            print(self.output.read_text(errors="replace"), end="", flush=True)
 
 
 def main(arguments: list[str]) -> int:
     """Run all, whatever one of them says; 0 when all passed."""
     # Hundreds of processes start: each would compile all modules again, a second of each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    is_all = "--all" in arguments
-    arguments = [argument for argument in arguments if argument != "--all"]
-    with ExitStack() as at_end:
-        options = {"prefix": "vacc-tests-", "dir": "/tmp", "ignore_cleanup_errors": True}
-        folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(**options)))
-        # Of tests that were chosen, none may take the tour.
-        is_whole = all(argument.startswith("--shuffle=") for argument in arguments)
-        toured = [f"--toured={folder / 'toured'}"] if is_whole else []
-        beside = [
-            at_end.enter_context(
-                _beside(title, [*arguments, *_of(part), *toured], folder / part, {})
-            )
-            for part, title in BESIDE.items()
-        ]
-        chosen = "--database=" + ("all" if is_all else "postgresql")
-        database = {"TEST_DATABASE_URL": at_end.enter_context(postgresql())}
-        beside.append(
-            at_end.enter_context(
-                _beside(POSTGRESQL, [*arguments, chosen], folder / "postgresql", database)
-            )
-        )
+    options = {"prefix": "vacc-tests-", "dir": "/tmp", "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**options) as folder, postgresql() as database:
+        parts = _parts(arguments, Path(folder), database)
+        first, *others = ([parts[name] for name in lane] for lane in LANES)
+        for part in chain(*others):
+            part.output = Path(folder) / f"{part.name}.txt"
         try:
-            codes = []
-            for part, title in IN_TURN.items():
-                print(f"\n{title}:", flush=True)
-                codes.append(subprocess.call(_command([*arguments, *_of(part)])))
-            codes += [wait() for wait in beside]
+            # On Ctrl-C all parts are interrupted, and stop what they have started.
+            with ThreadPoolExecutor() as pool:
+                for lane in others:
+                    pool.submit(_run, lane)
+                _run(first)
         except KeyboardInterrupt:
             return 130
+        for part in chain(*others):
+            part.show()
     if find_chromium() is None:
         print(
             "\nBrowser tests were skipped: no Chromium on the PATH. "
             "On Debian or Ubuntu: apt install chromium fonts-wqy-microhei"
         )
-    if all(code == NO_TESTS for code in codes):
+    codes = {part.code for part in parts.values()}
+    if codes == {NO_TESTS}:
         return NO_TESTS
-    return 0 if all(code in (0, NO_TESTS) for code in codes) else 1
+    return 0 if codes <= {0, NO_TESTS} else 1
 
 
-@contextmanager
-def _beside(
-    title: str, arguments: list[str], folder: Path, environ: dict[str, str]
-) -> Iterator[Callable[[], int]]:
-    """Start a run of pytest beside others; it has ended where the ``with`` ends.
-
-    Gives a function that waits for it, prints its output, and returns its exit code.
-    """
-    with tempfile.TemporaryFile("w+") as output:
-        command = _command([*arguments, f"--basetemp={folder}"])
-        run = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | environ
-        )
-
-        def wait() -> int:
-            print(f"\n{title}:", flush=True)
-            code = run.wait()
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout)
-            return code
-
-        try:
-            yield wait
-        finally:
-            run.wait()  # where we were interrupted, it was as well, and stops what it has started
+def _parts(arguments: list[str], folder: Path, database: str) -> dict[str, Part]:
+    chosen = [argument for argument in arguments if argument != "--all"]
+    parts = {}
+    for name in chain(*LANES):
+        part = parts[name] = Part(name, [*chosen, f"--basetemp={folder / name}"])
+        if name == "postgresql":
+            part.options.append("--database=" + ("all" if "--all" in arguments else "postgresql"))
+            part.environ = {"TEST_DATABASE_URL": database}
+            continue
+        part.options.append(f"--part={name}")
+        if name != "pages":
+            # The pages have the API's document. The plugin takes a second of a start, and memory.
+            part.options += ["-p", "no:schemathesis"]
+        if all(argument.startswith("--shuffle=") for argument in chosen):
+            # Of tests that were chosen, none may take the tour.
+            part.options.append(f"--toured={folder / 'toured'}")
+    return parts
 
 
-def _of(part: str) -> list[str]:
-    # The pages have the API's document. The plugin takes a second of a start, and memory.
-    return [f"--part={part}", *(["-p", "no:schemathesis"] if part != "pages" else [])]
-
-
-def _command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *arguments]
+def _run(lane: Sequence[Part]) -> None:
+    for part in lane:
+        part.run()
+        if part.code == INTERRUPTED:
+            return
 
 
 if __name__ == "__main__":
