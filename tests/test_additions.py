@@ -11,6 +11,7 @@ from tests.stack import ROOT, clean_environment
 
 pytestmark = pytest.mark.processes
 
+PYTEST = ("-m", "pytest", "-p", "no:schemathesis")  # the plugin takes a second of a start
 ADDED = ROOT / "tests" / "data" / "added"
 CODE = ("jobs", "dashboard", "templates", "tests")
 LINKED = ("static", "locale", "docs", "simulator", "CHANGELOG.md", "README.md", "tests/data")
@@ -96,7 +97,7 @@ def test_a_new_tool_is_one_folder_one_kind_and_one_name(copy):
     run(copy, "manage.py", "allowed_programs")
 
     shutil.copy(ADDED / "aiperf_checks.py", copy / "tests" / "test_benchmark_aiperf.py")
-    run(copy, "-m", "pytest", "tests/test_benchmark_aiperf.py")
+    run(copy, *PYTEST, "tests/test_benchmark_aiperf.py")
 
     assert '"aiperf"' in (copy / "jobs" / "host" / "claim" / "programs.py").read_text()
 
@@ -114,6 +115,6 @@ def test_a_new_row_of_a_team_with_page_api_and_audit_is_under_120_lines(copy):
     run(copy, "manage.py", "makemigrations", "jobs", "--name", "contacts")
 
     shutil.copy(ADDED / "contacts_checks.py", copy / "tests" / "test_contacts.py")
-    run(copy, "-m", "pytest", "tests/test_contacts.py")
+    run(copy, *PYTEST, "tests/test_contacts.py")
 
     assert count < 120

@@ -26,7 +26,9 @@ from tests.stack import (
     Stack,
     clean_environment,
     command_line,
+    copy_static_files,
     free_port,
+    make_tables,
     pids_with,
     start_in_terminal,
 )
@@ -84,6 +86,9 @@ class World(Api):
             self._mount(self.stack.data_dir)
             self.host_folder.mkdir()
             self._mount(self.host_folder)
+        if not with_postgres:
+            make_tables(self.stack.data_dir)
+        copy_static_files(self.stack.data_dir)
         self.stack.start()
         self.stack.wait_ready()
         super().__init__(self.stack)

@@ -69,7 +69,8 @@ class Intake:
         self.proxy_takes = None  # bytes of a body that a proxy before it lets through
         self.proxy_says = b"<html>413 Request Entity Too Large</html>"
         self.check_rounds = 0  # how often it is asked before a log is checked
-        self.chunks = []  # (stream, bytes) as they came
+        self.chunks = []  # (stream, bytes) of events and points as they came
+        self.log_chunks = []  # sizes of those of logs
         self.port = port
         self.server = None
         self.open()
@@ -131,7 +132,10 @@ class Intake:
         if offset != len(have):
             self.refused += 1
             return 409, {"size": len(have)}
-        self.chunks.append((name, raw))
+        if name == "log":
+            self.log_chunks.append(len(raw))
+        else:
+            self.chunks.append((name, raw))
         if name == "events":
             for line in raw.splitlines():
                 event = json.loads(line)

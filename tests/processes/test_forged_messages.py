@@ -5,8 +5,10 @@ import statistics
 import sys
 import time
 import urllib.error
+import zlib
 
 import pytest
+from zstandard import ZstdCompressor
 
 from tests.dashboard.lib.logged_in import LoggedIn
 from tests.processes.lib.hostile import bounded_memory, claimed, hostile_host, lines, sent_jobs
@@ -19,6 +21,7 @@ PAGES = (
 )
 LOG = b"".join(b"line %d of the honest host\n" % n for n in range(20_000))
 CHUNK = 16_384
+ZEROS = bytes(2**20)
 DEEP = b"[" * 1000 + b"]" * 1000
 
 
@@ -32,6 +35,17 @@ def forged(host, job, token, other):
         sums = {"X-Name": "made", "X-Total": str(len(raw))}
         sums["X-Sha256"] = hashlib.sha256(raw).hexdigest()
         return host.chunk(f"jobs/{job}/outputs?path={path}&offset=0", token, raw, **sums | headers)
+
+    def bomb(size):
+        """Send that many zeros as few bytes, made in pieces."""
+        packer, crc32, digest, packed = ZstdCompressor().compressobj(), 0, hashlib.sha256(), []
+        for _ in range(size // len(ZEROS)):
+            packed.append(packer.compress(ZEROS))
+            crc32 = zlib.crc32(ZEROS, crc32)
+            digest.update(ZEROS)
+        sums = {"X-Name": "made", "X-Total": str(size), "X-Sha256": digest.hexdigest()}
+        path = f"jobs/{job}/outputs?path=big.json&offset=0"
+        return host.packed(path, token, b"".join([*packed, packer.flush()]), size, crc32, **sums)
 
     ended = {"type": "ended", "verdict": "failed", "message_id": "work:exit", "exit_code": 1}
     ended |= {"duration_s": 1.0, "log_bytes": 0, "log_sha256": "0" * 64, "points_bytes": 0}
@@ -48,7 +62,7 @@ def forged(host, job, token, other):
         "100,000 dies": lambda: host.beat(**many),
         "JSON 1,000 deep": lambda: host.send("heartbeat", DEEP),
         "point 1,000 deep": lambda: host.append(job, token, "points", 0, DEEP + b"\n"),
-        "250 MiB in 12 KiB": lambda: output("big.json", b"\0" * (250 * 2**20)),
+        "250 MiB in 12 KiB": lambda: bomb(250 * 2**20),
         "size of 10^18": lambda: output("big.json", b"{}", **{"X-Total": "1" + "0" * 18}),
         "17 MiB of points": lambda: host.append(
             job, token, "points", 0, lines(point) * (17 * 2**20 // len(lines(point)))

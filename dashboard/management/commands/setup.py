@@ -34,11 +34,7 @@ class Command(base.PlainCommand):
             )
         call_command("migrate", verbosity=0, interactive=False)
         if not settings.DEBUG:
-            # Collect, hash and compress, unless the sources are what they were.
-            stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
-            if not stamp.exists() or stamp.read_text() != wanted:
-                call_command("collectstatic", verbosity=0, interactive=False, clear=True)
-                stamp.write_text(wanted)
+            collect_static_files()
         instance_id()
         answer_rows.keep_missing()
         identity.keep_missing()  # reads the rows
@@ -72,6 +68,14 @@ class Command(base.PlainCommand):
         User.objects.create_user("admin", password=password, is_staff=True)
         shown = "(from ADMIN_PASSWORD)" if given else f"{password}   (shown only once)"
         self.stdout.write(f"\n  Log in as   admin\n  Password    {shown}\n")
+
+
+def collect_static_files() -> None:
+    """Collect, hash and compress, unless the sources are what they were."""
+    stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        stamp.write_text(wanted)
 
 
 def _sources_sha256() -> str:

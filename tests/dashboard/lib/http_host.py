@@ -47,13 +47,20 @@ class HttpHost:
         self, path: str, token: str, raw: bytes, **headers: str
     ) -> tuple[int, dict[str, Any]]:
         """Send a compressed piece of a stream or of an output."""
+        packed = zstandard.compress(raw)
+        return self.packed(path, token, packed, len(raw), zlib.crc32(raw), **headers)
+
+    def packed(
+        self, path: str, token: str, packed: bytes, size: int, crc32: int, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a piece that is compressed, with size and checksum of what it was."""
         own = {
             "Content-Type": "application/zstd",
             "X-Token": token,
-            "X-Crc32": str(zlib.crc32(raw)),
-            "X-Raw-Bytes": str(len(raw)),
+            "X-Crc32": str(crc32),
+            "X-Raw-Bytes": str(size),
         }
-        return self.send(path, zstandard.compress(raw), **own | headers)
+        return self.send(path, packed, **own | headers)
 
     def append(self, job: int, token: str, stream: str, offset: int, raw: bytes) -> Any:
         return self.chunk(f"jobs/{job}/streams/{stream}?offset={offset}", token, raw)

@@ -120,16 +120,8 @@ def test_a_child_that_cannot_run_ends_it_all(tmp_path):
     assert lines[-1].endswith("ended with exit code 3, 2 times in a row. Stopping everything.")
 
 
-@pytest.fixture(scope="module")
-def long_stack(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("long")
-    folder /= "d" * (149 - len(str(folder)))
-    assert len(str(folder)) == 150
-    with running(folder, from_nothing=True) as stack:
-        yield stack
-
-
 def test_it_is_healthy_with_a_data_folder_of_150_characters(long_stack):
+    assert len(str(long_stack.data_dir)) == 150
     assert long_stack.health() == (200, {"status": "ok"})
     assert set(long_stack.children()) == set(CHILDREN)
     assert "Log in as   admin" in long_stack.output
@@ -233,23 +225,7 @@ def test_a_request_during_a_web_restart_is_answered(long_stack):
         assert answer.status == 200
 
 
-def test_ctrl_c_ends_everything_and_starts_no_queued_job(tmp_path):
-    with running(tmp_path / "stack") as stack:
-        folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
-        until(lambda: "cpu" in _facts(stack), "the host has reported")
-        stack.run_python(SLEEPER, count=2)
-        until(lambda: sleeping(stack), "the job runs")
-        children = stack.children().values()
-
-        assert stack.stop() == 0
-
-        assert sleeping(stack) == []
-        assert not any(process.is_running(pid) for pid in children)
-        assert not Path(folder).exists()
-        assert states(stack) == ["cancelled", "queued"]
-
-
-def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
+def test_keep_jobs_leaves_them_to_the_next_start_and_ctrl_c_ends_everything(tmp_path):
     with running(tmp_path / "stack", "--keep-jobs") as stack:
         until(lambda: "cpu" in _facts(stack), "the host has reported")
         stack.run_python(SLEEPER, count=2)
@@ -264,6 +240,15 @@ def test_keep_jobs_leaves_them_and_the_next_start_adopts_them(tmp_path):
         assert set(sleeping(stack)) & set(before)
         assert states(stack) == ["running", "queued"]
         assert stack.output.count("Log in as") == 1
+        folder = json.loads((stack.data_dir / "run.json").read_text())["valkey_folder"]
+        children = stack.children().values()
+
+        assert stack.stop() == 0
+
+        assert sleeping(stack) == []
+        assert not any(process.is_running(pid) for pid in children)
+        assert not Path(folder).exists()
+        assert states(stack) == ["cancelled", "queued"]
 
 
 def _facts(stack: Stack) -> str:

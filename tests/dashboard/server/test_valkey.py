@@ -20,7 +20,6 @@ from jobs.host.base.config import read_env_file
 from jobs.schedule import agent_tasks
 from tests.api import Api, until
 from tests.dashboard.lib.valkey_server import MEMORY, running_valkey
-from tests.stack import free_port, running
 
 
 @pytest.fixture(scope="module")
@@ -179,34 +178,26 @@ def test_hosts_get_no_login_of_another_redis():
 # The whole stack.
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    """A dashboard whose Valkey listens and has little memory."""
-    environ = {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}", "VALKEY_MEMORY": "32M"}
-    with running(tmp_path_factory.mktemp("stack") / "data", environ=environ) as stack:
-        yield stack
-
-
 @pytest.fixture
-def dashboard_valkey(stack):
+def dashboard_valkey(long_stack):
     code = "from django.conf import settings; print(settings.REDIS_URL)"
-    return redis.Redis.from_url(stack.shell(code).strip())
+    return redis.Redis.from_url(long_stack.shell(code).strip())
 
 
 @pytest.mark.processes
-def test_a_host_added_in_a_second_terminal_has_a_user_at_once(stack, tmp_path):
+def test_a_host_added_in_a_second_terminal_has_a_user_at_once(long_stack, tmp_path):
     file = tmp_path / "host.env"
-    file.write_bytes(stack.manage("add_host", "va16-01").stdout)
+    file.write_bytes(long_stack.manage("add_host", "va16-01").stdout)
 
     url = read_env_file(file)["REDIS_URL"]
     assert url.startswith("redis://host-va16-01:")
-    assert url.endswith(f"@{stack.environ['VALKEY_LISTEN']}/0")
+    assert url.endswith(f"@{long_stack.environ['VALKEY_LISTEN']}/0")
     assert redis.Redis.from_url(url).ping()
 
 
 @pytest.mark.processes
-def test_this_computer_has_a_user_of_its_own_too(stack, dashboard_valkey):
-    url = read_env_file(stack.data_dir / "host" / "host.env")["REDIS_URL"]
+def test_this_computer_has_a_user_of_its_own_too(long_stack, dashboard_valkey):
+    url = read_env_file(long_stack.data_dir / "host" / "host.env")["REDIS_URL"]
 
     assert url.startswith("unix://host-this-computer:")
     with pytest.raises(redis.exceptions.NoPermissionError):
@@ -216,21 +207,21 @@ def test_this_computer_has_a_user_of_its_own_too(stack, dashboard_valkey):
 
 
 @pytest.mark.processes
-def test_with_full_memory_pages_answer_and_a_job_starts(stack, dashboard_valkey):
-    api = Api(stack)
+def test_with_full_memory_pages_answer_and_a_job_starts(long_stack, dashboard_valkey):
+    api = Api(long_stack)
     fill(dashboard_valkey)
 
     number = api.launch("prepare", what="environment")
 
     until(lambda: (api.spool(number) / "events.jsonl").exists(), "the job starts by the poll")
     api.ask(f"jobs/{number}/cancel", {})
-    with urllib.request.urlopen(f"{stack.url}/login/") as page:
+    with urllib.request.urlopen(f"{long_stack.url}/login/") as page:
         assert page.status == 200
-    status, parts = stack.health()
+    status, parts = long_stack.health()
     assert status == 503
     assert parts == {"status": "not ok"}
     empty(dashboard_valkey)
-    until(lambda: stack.health()[0] == 200, "the dashboard is well again")
+    until(lambda: long_stack.health()[0] == 200, "the dashboard is well again")
 
 
 class Writer:

@@ -28,13 +28,13 @@ pytestmark = pytest.mark.processes
 def host_python(tmp_path_factory):
     """A Python that has what the lock of a host names, and nothing else."""
     folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     wheels = os.environ.get("WHEELS_DIR")
     offline = ["--no-index", "--find-links", wheels] if wheels else []
     python = folder / "bin" / "python"
     lock = ["--require-hashes", "-r", str(REPOSITORY / "locks" / "requirements-host.txt")]
-    command = [str(python), "-m", "pip", "install", "-q", *offline, *lock]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-compile"]
+    subprocess.run([*pip, *offline, *lock], check=True)
     return python
 
 

@@ -3,9 +3,11 @@
 import random
 import threading
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
+from jobs.base.files import size_and_sha256
 from jobs.host.base import spool as spools
 from jobs.host.ship import CHUNK, Outcome, Shipper
 from jobs.plans import Output
@@ -278,13 +280,13 @@ def test_a_log_goes_in_pieces_as_large_as_the_dashboard_takes(intake, client, ta
     spool = taken("true")
     spool.log.write_bytes(bytes(3 * CHUNK))
     Shipper(spool, client).round()
-    before = [len(raw) for name, raw in intake.chunks if name == "log"]
+    before = list(intake.log_chunks)
 
     intake.log_chunk = 2 * CHUNK
     spool.log.write_bytes(bytes(6 * CHUNK))
     Shipper(spool, client).round()
 
-    after = [len(raw) for name, raw in intake.chunks if name == "log"][len(before) :]
+    after = intake.log_chunks[len(before) :]
     assert (before, after) == ([CHUNK] * 3, [2 * CHUNK, CHUNK])
 
 
@@ -305,7 +307,7 @@ def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(intake, ship, tmp
 
     assert intake.jobs[1].log == spool.log.read_bytes()
     assert bytes(intake.jobs[1].outputs["r.txt"]) == (tmp_path / "noise").read_bytes()
-    assert max(len(raw) for name, raw in intake.chunks if name == "log") >= 64 * 1024
+    assert max(intake.log_chunks) >= 64 * 1024
 
 
 def test_events_and_points_go_through_such_a_proxy_too(intake, client, done):
@@ -318,7 +320,7 @@ def test_events_and_points_go_through_such_a_proxy_too(intake, client, done):
     shipper.round()
 
     assert bytes(intake.jobs[1].streams["points"]) == spool.points.read_bytes()
-    assert all(raw.endswith(b"\n") for name, raw in intake.chunks if name != "log")
+    assert all(raw.endswith(b"\n") for _name, raw in intake.chunks)
 
 
 def test_what_even_the_smallest_chunk_cannot_pass_is_broken(intake, client, tmp_path, done):
@@ -353,17 +355,20 @@ def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, ship, do
 
 
 @pytest.mark.parametrize(
-    "text",
-    [b"x" * 50_000_000, bytes(range(256)) * 40_000 + b"\xff\xfe\x1b[31m" * 1000],
+    ("part", "times"),
+    [(b"x" * 50_000, 1000), (bytes(range(256)) + b"\xff\xfe\x1b[31m", 40_000)],
     ids=["a line of 50 MB", "binary garbage"],
 )
-def test_whatever_a_command_prints_arrives(intake, ship, tmp_path, text, done):
-    (tmp_path / "text").write_bytes(text)
-    spool = done(f"cat {tmp_path / 'text'}; exit 3")
+def test_whatever_a_command_prints_arrives(intake, ship, tmp_path, part, times, done):
+    text = tmp_path / "text"
+    with text.open("wb") as file:
+        file.writelines(part for _ in range(times))
+    spool = done(f"cat {text}; exit 3")
 
     assert ship(spool)() is Outcome.COMPLETE
 
-    assert intake.jobs[1].log == text
+    log = intake.jobs[1].streams["log"]
+    assert (len(log), sha256(log).hexdigest()) == size_and_sha256(text)
     assert intake.jobs[1].ended["message_id"] == "work:exit"
 
 
