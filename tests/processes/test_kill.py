@@ -9,30 +9,31 @@ import pytest
 
 from jobs.host.base import process
 from tests.api import until
+from tests.jobs.lib import scripted_engine
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]
 
-# Long enough to be still in the middle of it when all are back, on a machine that does much else.
-LOAD = {"concurrency": [1], "requests": 16, "output_tokens": 128}
+LOAD = {"concurrency": [1], "requests": 4, "output_tokens": 512}
+CHAT = "/v1/chat/completions"
+PERMIT = "from jobs.access import sources; sources.add('endpoint', '{url}', user=None)"
 
 
 @pytest.fixture
-def benchmark(toured):
+def served(toured):
+    """An engine whose answers take minutes, until its ``pause_s`` is 0."""
+    with scripted_engine.engine() as running:
+        running.pause_s = 1.0
+        yield running
+
+
+@pytest.fixture
+def benchmark(toured, served):
     """A benchmark that is sending requests just now; its number."""
-    deployment = toured.ask("deployments?state=ready")["deployments"][-1]["id"]  # the tour's own
-    number = toured.launch("benchmark", deployment=str(deployment), **LOAD)
-    until(lambda: is_loading(toured.spool(number)), "requests are being sent")
+    toured.stack.shell(PERMIT.format(url=served.url))
+    made = toured.ask("endpoints", {"name": "slow", "url": served.url, "device": "CPU"})
+    number = toured.launch("benchmark", deployment=f"endpoint:{made['id']}", **LOAD)
+    until(lambda: (CHAT, None) in served.asked, "a request is sent")
     return number
-
-
-def is_loading(spool):
-    """Return true if a point of this job has the engine at work on a request."""
-    try:
-        lines = (spool / "points.jsonl").read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    points = [json.loads(line)["v"] for line in lines if line.endswith("}")]
-    return any(v.get("llamacpp:requests_processing") for v in points)
 
 
 def launcher(spool):
@@ -44,13 +45,14 @@ def is_back(stack, child, killed):
     return stack.children().get(child, killed) != killed and stack.health()[0] == 200
 
 
-def goes_on_and_succeeds_once(api, number, pid):
+def goes_on_and_succeeds_once(api, served, number, pid):
     """The benchmark's own process lives through it; one start, one result, every byte."""
     spool = api.spool(number)
     assert process.is_running(pid)
     assert "ended" not in api.events(number)
     assert api.job(number)["state"] == "running"
 
+    served.pause_s = 0.0
     job = api.ended(number)
 
     assert job["state"] == "succeeded", job["message"]
@@ -62,7 +64,7 @@ def goes_on_and_succeeds_once(api, number, pid):
     assert shown == kept == job["log_sha256"]
 
 
-def test_a_benchmark_outlives_every_child_of_the_supervisor(stack, toured, benchmark):
+def test_a_benchmark_outlives_every_child_of_the_supervisor(stack, toured, served, benchmark):
     pid = launcher(toured.spool(benchmark))
 
     for child in ("worker", "agent", "web", "valkey", "dashboard worker"):
@@ -77,4 +79,4 @@ def test_a_benchmark_outlives_every_child_of_the_supervisor(stack, toured, bench
     stack.start()
     stack.wait_ready()
 
-    goes_on_and_succeeds_once(toured, benchmark, pid)
+    goes_on_and_succeeds_once(toured, served, benchmark, pid)
