@@ -22,7 +22,6 @@ from jobs.kinds.lib.base import AssetRef, Kind, Target, asset_fields, promised_j
 from jobs.kinds.lib.defaults import defaults_for, unavailable
 from jobs.kinds.lib.guide import guide_diff
 from jobs.models import Deployment, Host, Job, JobStep, Preflight
-from jobs.models.jobs import last_place
 from jobs.plans import Plan
 from jobs.queries.engines import deployment_down
 from jobs.queries.hosts import is_away
@@ -276,10 +275,11 @@ def create(
     target: Target,
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
+    matrix: int | None = None,
     starts: bool = True,
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors. ``target``: the known host,
-    with promises. Not ``starts``: the caller dispatches."""
+    with promises; ``matrix``: id of its matrix. Not ``starts``: the caller dispatches."""
     queue.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
@@ -299,11 +299,12 @@ def create(
     draft.host, draft.created_by_id, draft.chain = host, user.pk if user else None, chain
     draft.message_id = "job:queued"
     # Drafted before its requirements, and created after them.
-    draft.created_at, draft.place = now(), last_place()
+    draft.created_at = now()
     draft.save()
     logstore.store().set_aside(f"job/{draft.pk}")
     draft.after.set(before)
     queue.raise_those_before(draft.pk, draft.priority)
+    queue.take_turn(draft, matrix)
     JobStep.objects.bulk_create(
         JobStep(job=draft, index=index, name=step["name"])
         for index, step in enumerate(draft.plan["steps"])

@@ -419,7 +419,11 @@ def launch_matrix(
             draft.confirmed = preflights.confirmed_for(job_preview.plan, accepted)
             missing = launch.missing_environments(kind, job_preview.params, target)
             job = launch.create(
-                draft, host, user, environments=missing, target=target, starts=False
+                *(draft, host, user),
+                environments=missing,
+                target=target,
+                matrix=matrix.pk,
+                starts=False,
             )
             _row(matrix, run, place, job).save()
             if missing:  # promised from now on

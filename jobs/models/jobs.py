@@ -1,7 +1,6 @@
 """Jobs and what they leave behind: steps, files, points, assets; preflights and matrices."""
 
 import uuid
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import models
@@ -66,13 +65,9 @@ class Reported(Retained):
 PLACES_A_SECOND = 1 << 30
 
 
-def place_of(moment: datetime) -> int:
-    """Place in its host's queue of a job that is made at ``moment``: behind all older ones."""
-    return int(moment.timestamp() * PLACES_A_SECOND)
-
-
 def last_place() -> int:
-    return place_of(now())
+    """Return a place in a host's queue behind all that were given before."""
+    return int(now().timestamp() * PLACES_A_SECOND)
 
 
 class Job(Reported):
@@ -122,7 +117,7 @@ class Job(Reported):
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
     chain = models.UUIDField(null=True, db_index=True)  # jobs created together
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
-    # Its place among queued jobs of its priority: given by age, moved by people.
+    # Its place among queued jobs of its priority: people take turns, and move jobs.
     place = models.BigIntegerField(default=last_place)
     exclusive = models.BooleanField(default=False)  # starts when nothing else runs, and alone
     model_id = models.CharField(max_length=100, blank=True)  # the catalogue's, where it has one

@@ -17,6 +17,7 @@ from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs.durations import usual_times
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of
+from jobs.schedule.queue import in_order, place_among
 
 # What blocks a job, and the remark on it.
 _BLOCKED = {
@@ -159,7 +160,8 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
 
 
 def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
-    """Forecast of each draft if launched alone now; the queue is read once."""
+    """Forecast of each draft if launched alone now by its ``created_by``; the queue is read
+    once."""
     forecasts_with = _read(host)
     return [forecasts_with(draft)[0] for draft in drafts]
 
@@ -168,8 +170,7 @@ def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
     """Return the forecasts by job id of a snapshot of ``host``, with a draft (id 0) or without."""
     # First, because all other reads refer to this moment.
     capacity = capacity_of(host)
-    queued = Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
-    waiting = list(queued.prefetch_related("after")[:MOST])
+    waiting = list(in_order(host).prefetch_related("after")[:MOST])
     on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
     usual = usual_times(host, [*waiting, *on_host])
     left: dict[int, float | None] = {}  # None: unknown, or longer than ever before
@@ -192,8 +193,9 @@ def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
     def forecasts_with(draft: Job | None) -> dict[int, Forecast]:
         queued, times = list(waiting), dict(usual)
         if draft is not None:
-            queued.append(draft)
-            queued.sort(key=lambda job: (job.priority, job.place, job.pk or 0))
+            ahead = sum(job.priority < draft.priority for job in queued)
+            level = [job for job in queued if job.priority == draft.priority]
+            queued.insert(ahead + place_among(level, draft), draft)
             times |= usual_times(host, [draft])
         if reason:
             return {job.pk or 0: _unknown(reason, host=host.name) for job in queued}

@@ -1,18 +1,19 @@
-"""Queue order of a host: by priority, then place, which follows the job's age until it is moved.
-Each change holds the host's lock and is one conditional UPDATE."""
+"""Queue order of a host: by priority, then place. People take turns, and so do the pipelines and
+matrices of one person; people can move jobs. Each change holds the host's lock."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import notifications
 from jobs.base.errors import JobsError, LaunchError
-from jobs.models import Host, Job
-from jobs.models.jobs import PLACES_A_SECOND, last_place, place_of
+from jobs.models import Host, Job, MatrixCell
+from jobs.models.jobs import PLACES_A_SECOND, last_place
 from jobs.schedule.lifecycle import lock_host, lock_waiting
 
 STEPS = ("first", "earlier", "later", "last")
@@ -45,6 +46,62 @@ def check_length(host: Host) -> None:
             "another host, or retry later."
         )
         raise LaunchError(message % {"n": settings.QUEUE_LIMIT, "host": host.name})
+
+
+def take_turn(job: Job, matrix: int | None = None) -> None:
+    """Set the place of a job that is new in the queue, or in its priority. The caller holds the
+    host's lock. ``matrix``: of a job whose cell is not saved yet."""
+    level = in_order(job.host).filter(priority=job.priority).exclude(pk=job.pk)
+    columns = ("pk", "place", "created_by_id", "chain", "matrix")
+    rows: list[Any] = [*level.values_list(*columns, named=True)]
+    _put(job, rows, _turn([row.created_by_id for row in rows], job.created_by_id))
+    own = [row for row in rows if row.created_by_id == job.created_by_id]
+    behind = own[_turn([_group(row) for row in own], job.chain or matrix or _matrix_of(job)) :]
+    if behind:
+        # It takes the place of the person's next job, which takes that of the one behind it.
+        ids = [job.pk, *(row.pk for row in behind)]
+        lock_waiting(ids)
+        places = sorted(Job.objects.filter(pk__in=ids).values_list("place", flat=True))
+        moved = [Job(pk=pk, place=place) for pk, place in zip(ids, places, strict=True)]
+        Job.objects.bulk_update(moved, ["place"], batch_size=500)
+    job.refresh_from_db(fields=["place"])
+
+
+def in_order(host: Host) -> QuerySet[Job]:
+    """Queued jobs of a host in order, each with ``matrix``, the id of its matrix or None."""
+    queued = Job.objects.filter(host=host, state=Job.State.QUEUED)
+    return queued.annotate(matrix=F("cell__matrix")).order_by(*Job.QUEUE_ORDER)
+
+
+def place_among(rows: Sequence[Any], draft: Job) -> int:
+    """Index at which ``draft`` would wait among ``rows`` of :func:`in_order` of its priority."""
+    index = _turn([row.created_by_id for row in rows], draft.created_by_id)
+    own = [at for at, row in enumerate(rows) if row.created_by_id == draft.created_by_id]
+    first = _turn([_group(rows[at]) for at in own], draft.chain)
+    return own[first] if first < len(own) else index
+
+
+def _turn(names: Sequence[object], name: object) -> int:
+    """Index at which one more ``name`` gets in: behind all others of its own, and before the first
+    name that has had more turns by then."""
+    turns, own, passed = Counter[object](), names.count(name), 0
+    for index, each in enumerate(names):
+        turns[each] += 1
+        if passed == own and turns[each] > own + 1:
+            return index
+        passed += each == name
+    return len(names)
+
+
+def _group(row: Any) -> object:
+    """The pipeline or matrix of a row of :func:`in_order`; None: a single job."""
+    return row.chain or row.matrix
+
+
+def _matrix_of(job: Job) -> int | None:
+    """The matrix of a queued cell, or of the cell that a new job measures again."""
+    cells = MatrixCell.objects.filter(job__in=[job.pk, job.repeats_id])
+    return cells.values_list("matrix", flat=True).first()
 
 
 def move(
@@ -91,8 +148,8 @@ def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> l
             raise NotMoved(_("This job is no longer queued."))
         lock_waiting([job_id, *_all_before(job_id, priority)])
         own = queued.filter(pk=job_id).exclude(priority=priority)
-        changed = _enter(own, priority, can_overtake)
-        changed += raise_those_before(job_id, priority, can_overtake=can_overtake)
+        changed = raise_those_before(job_id, priority, can_overtake=can_overtake)
+        changed += _enter(own, priority, can_overtake)
         for pk in changed:
             notifications.notify("job", id=pk)
     return changed
@@ -120,21 +177,15 @@ def _all_before(job_id: int, priority: int) -> list[int]:
 
 
 def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
-    """Move queued jobs to another priority; return their ids. Without permission to pass, age
-    decides the place, or a detour through an empty priority would lead to the front."""
-    columns = ("pk", "host_id", "place", "created_at", "created_by_id")
-    entered, queued = [], Job.objects.filter(state=Job.State.QUEUED)
-    for job in jobs.order_by("place", "pk").only(*columns):
+    """Move queued jobs to another priority; return their ids. Without permission to pass they take
+    their turn there, or a detour through an empty priority would lead to the front."""
+    columns = ("pk", "host", "place", "created_by_id", "chain", "repeats_id")
+    entered = []
+    for job in jobs.order_by("place", "pk").select_related("host").only(*columns):
+        job.priority = priority
+        Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(priority=priority)
         if not can_overtake:
-            # Older jobs of others may have been moved back or respaced since.
-            older = queued.filter(host_id=job.host_id, priority=priority)
-            others = older.filter(created_at__lt=job.created_at).exclude(
-                created_by=job.created_by_id
-            )
-            last = others.aggregate(last=Max("place"))["last"]
-            own_age = place_of(job.created_at)
-            job.place = max(job.place, own_age, own_age if last is None else last + 1)
-        queued.filter(pk=job.pk).update(priority=priority, place=job.place)
+            take_turn(job)
         entered.append(job.pk)
     return entered
 

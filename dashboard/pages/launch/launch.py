@@ -163,7 +163,9 @@ def _context(
     if plan:
         before = from_json(origin.plan) if origin else _usual_plan(kind, host, target, typed, user)
         planned = {"script": result.script, "view": parts.command_of(result, before)}
-        planned |= _foreseen(kind, result, host, target, priority)
+        queued = draft_of(kind, result, target)
+        queued.priority, queued.created_by_id = queue.read_priority(priority), request.user.pk
+        planned |= _foreseen(kind, result, host, target, queued)
     return {
         **base,
         **planned,
@@ -194,12 +196,11 @@ def _usual_plan(
 
 
 def _foreseen(
-    kind: Kind, result: Preview, host: Host, target: Target, priority: str
+    kind: Kind, result: Preview, host: Host, target: Target, queued: Job
 ) -> dict[str, Any]:
     """Return when the job would start, and how long similar work took."""
-    queued = draft_of(kind, result, target)
     earlier = queries.durations(queued, host)
-    queued.host, queued.priority = host, queue.read_priority(priority)
+    queued.host = host
     measured = evaluation_plan(kind, result.params.model_dump(), target)
     estimate = measured["estimate"] if measured else None
     if earlier and not earlier.same and estimate and estimate.counted_by:

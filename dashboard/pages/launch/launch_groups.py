@@ -427,6 +427,7 @@ def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -
         if draft.job is not None:
             # Waiting for earlier jobs of the chain is normal.
             draft.job.host, draft.job.inputs = host, {}
+            draft.job.created_by_id = request.user.pk
             jobs.append(draft.job)
     waits: dict[str, list[str]] = {}
     for job, starts in zip(jobs, forecast_drafts(host, jobs) if host else (), strict=True):

@@ -71,6 +71,17 @@ def spec(served):
 
 
 @pytest.fixture
+def launched_by(host):
+    """A function that launches a single job of a person."""
+    wanted = {"what": "weights"}
+    return lambda person: launch.launch("prepare", wanted, host=host, user=person)
+
+
+def in_queue():
+    return list(Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER))
+
+
+@pytest.fixture
 def matrix(host, spec):
     """A matrix of six cells."""
     return launch_matrix(spec(), host=host, user=make_user())
@@ -135,12 +146,34 @@ def test_jobs_wait_in_the_order_of_their_runs(host, spec):
     matrix = launch_matrix(spec(shuffled=True, order_seed=5, repeats=2), host=host, user=None)
     planned = preview_matrix(spec(shuffled=True, order_seed=5, repeats=2), host)
 
-    queued = Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER)
-
-    assert [job.pk for job in queued] == [job.pk for job in jobs_of(matrix)]
+    assert in_queue() == jobs_of(matrix)
     assert [(run.cell.input_tokens, run.cell.concurrency, run.repeat) for run in planned.runs] == [
         (c.input_tokens, c.concurrency, c.repeat) for c in matrix.cells.order_by("place")
     ]
+
+
+def test_a_colleague_s_job_starts_before_the_third_next_run(host, spec, launched_by):
+    person, colleague = make_user(), make_user()
+    matrix = launch_matrix(vendor(spec), host=host, user=person)
+    runs = jobs_of(matrix)
+    Job.objects.filter(pk=runs[0].pk).update(state="running")
+
+    theirs = launched_by(colleague)
+
+    assert in_queue()[:3] == [runs[1], theirs, runs[2]]
+
+
+def test_a_person_s_matrix_and_single_jobs_take_turns(host, spec, launched_by):
+    person = make_user()
+    runs = jobs_of(launch_matrix(vendor(spec), host=host, user=person))
+    end(runs[0], "lost")
+
+    single = launched_by(person)
+    recover_lost()
+
+    again = Job.objects.get(repeats=runs[0])
+    assert in_queue()[:3] == [runs[1], single, runs[2]]
+    assert in_queue()[-1] == again
 
 
 def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):
@@ -151,8 +184,7 @@ def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):
     end(jobs[19], "lost")
 
     assert states(matrix) == {"done": 19, "queued": 30, "failed": 1, "skipped": 16}
-    first = Job.objects.filter(state="queued").order_by(*Job.QUEUE_ORDER).first()
-    assert first == jobs[20]
+    assert in_queue()[0] == jobs[20]
 
     assert recover_lost() == 1
 

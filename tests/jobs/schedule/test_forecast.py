@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -16,7 +17,7 @@ from jobs.queries.jobs.job_page import left_s
 from jobs.schedule import forecast as forecast_module
 from jobs.schedule.capacity import HostCapacity, HostJob, Server
 from jobs.schedule.forecast import Ahead, forecast, forecast_drafts, forecasts
-from tests.factories import make_deployment, make_host, make_job, make_plan
+from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -338,6 +339,21 @@ def test_drafts_are_forecast_alone_in_one_read(monkeypatch):
     assert three[0] == one[0] + 2  # how long such jobs take, for each
     assert one[1] == [60.0]
     assert three[1] == [60.0, 0.0, 0.0]
+
+
+def test_a_draft_is_forecast_in_its_person_s_turn():
+    host, person, colleague = make_host(slots=1), make_user(), make_user()
+    make_job(host=host, title="t", state="succeeded", duration_s=60.0)
+    make_job(host=host, title="t", state="running", started_at=now())
+    for _ in range(3):
+        make_job(host=host, title="t", created_by=person, chain=UUID(int=1))
+    draft = {"kind": "prepare", "title": "t", "host": host, "plan": make_plan().to_json()}
+
+    starts = forecast_drafts(host, [Job(**draft, created_by=one) for one in (colleague, person)])
+
+    # After the one that runs and the first in the queue: a colleague by turn, a single job of the
+    # person beside the pipeline.
+    assert [round(one.starts_in_s) for one in starts] == [120, 120]
 
 
 BENCHMARK = {"requests": 100, "concurrency": (1, 4), "output_tokens": 5000}

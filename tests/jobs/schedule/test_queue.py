@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.threads import together
 
 pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
+CHAIN = UUID(int=1)
 
 
 @pytest.fixture
@@ -143,7 +145,73 @@ def test_another_priority_does_not_let_a_job_pass_others(host):
     Job.objects.filter(pk=own.pk).update(place=1)
     queue.set_priority(own.pk, NORMAL)
 
-    assert order(host)[:4] == ids(theirs[1], theirs[2], theirs[0], own)
+    # In its turn, as if it were launched now.
+    assert order(host)[:4] == ids(theirs[1], own, theirs[2], theirs[0])
+
+
+class TestTurns:
+    """Two people, of whom one has launched much."""
+
+    @pytest.fixture
+    def launched(self, host):
+        """A function that queues a job of a person as a launch does."""
+
+        def launch(person, **fields):
+            job = make_job(host=host, created_by=person, **fields)
+            queue.take_turn(job)
+            return job
+
+        return launch
+
+    @pytest.fixture
+    def many(self, launched):
+        one = make_user()
+        return [launched(one) for _ in range(5)]
+
+    def test_jobs_of_one_person_wait_by_age(self, host, many):
+        assert order(host) == ids(*many)
+
+    def test_people_take_turns(self, host, launched, many):
+        own = [launched(person) for person in [make_user()] * 2 + [make_user()]]
+
+        expected = [many[0], own[0], own[2], many[1], own[1], *many[2:]]
+        assert order(host) == ids(*expected)
+
+    def test_a_person_who_was_served_waits_for_the_others_turn(self, host, launched, many):
+        again = make_user()
+        for _ in range(3):
+            next_one = order(host)[0]
+            Job.objects.filter(pk=next_one).update(state="running")
+            new = launched(again)
+            assert order(host).index(new.pk) == 1
+            Job.objects.filter(pk=new.pk).delete()
+
+    def test_pipelines_of_a_person_take_turns_in_the_places_of_that_person(
+        self, host, launched, many
+    ):
+        colleague = launched(make_user())
+        chain = [launched(many[0].created_by, chain=CHAIN) for _ in range(2)]
+
+        expected = [many[0], colleague, chain[0], many[1], chain[1], *many[2:]]
+        assert order(host) == ids(*expected)
+
+    def test_a_moved_job_stays_where_it_is(self, host, launched, many):
+        move(many[4], to="first")
+        own = launched(make_user())
+
+        assert order(host) == ids(many[4], own, *many[:4])
+
+    def test_each_priority_has_turns_of_its_own(self, host, launched, many):
+        own = launched(make_user(), priority=URGENT)
+        other = launched(own.created_by)
+
+        assert order(host) == ids(own, many[0], other, *many[1:])
+
+    @pytest.mark.postgresql
+    def test_places_never_run_out(self, host, launched, many):
+        own = [launched(make_user()) for _ in range(60)]
+
+        assert order(host) == ids(many[0], *own, *many[1:])
 
 
 def test_a_job_raised_along_passes_no_other(host):
