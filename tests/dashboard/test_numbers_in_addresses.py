@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.http import QueryDict
 from django.urls import Resolver404, resolve
 
 import dashboard
@@ -17,8 +18,10 @@ pytestmark = pytest.mark.django_db
 # 19 into none. Python refuses the others, as ``number_from`` does for every view.
 NUMBERS = [
     *(pytest.param("9" * n, id=f"{n} digits", marks=pytest.mark.postgresql) for n in (18, 19)),
-    *(pytest.param(n, id=name) for name, n in {"5,000 digits": "9" * 5000, "script": "١²"}.items()),
+    pytest.param("9" * 5000, id="5,000 digits"),
 ]
+# Only a check by ``isdigit`` or the like lets it pass, and those are in one place: see the end.
+SCRIPT = pytest.param("١²", id="script")
 
 
 @pytest.fixture
@@ -33,12 +36,34 @@ def made(person):
     return sample_data.make()
 
 
+@pytest.fixture
+def read(monkeypatch):
+    """Names that views have read from an address, until the test clears it."""
+    names = set()
+
+    def noting(method):
+        def noted(self, name, *rest):
+            names.add(name)
+            return method(self, name, *rest)
+
+        return noted
+
+    for method in ("__getitem__", "__contains__", "getlist"):
+        monkeypatch.setattr(QueryDict, method, noting(getattr(QueryDict, method)))
+    return names
+
+
 @pytest.mark.postgresql
-def test_no_page_fails_on_a_number_in_its_query(client, made):
+def test_no_page_fails_on_a_number_in_its_query(client, made, read):
     failed = []
     for route in OF_PEOPLE:
+        if route.startswith("api/v1/"):
+            continue  # an operation reads all of its names before it refuses one: see below
         address = filled(route, made)
-        for name in sorted(names_asked_by(PATTERNS[route], alone=True)):
+        read.clear()
+        client.get(address)
+        # A name that the page does not read, alone, cannot change it.
+        for name in sorted(read & names_asked_by(PATTERNS[route])):
             # Longer ones are refused before any view reads them: the test below sends them all.
             answer = client.get(address, {name: "9" * 19})
             if answer.status_code >= 500:
@@ -69,7 +94,7 @@ def has_a_view(address):
         return False
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", [*NUMBERS, SCRIPT])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_page_fails_on_such_a_number_in_its_path(client, made, number, method):
     routes = [route for route in OF_PEOPLE if "<int:" in route]

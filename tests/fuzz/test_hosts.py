@@ -108,8 +108,10 @@ def post(caller, path, value):
 def test_heartbeats(caller, look, body):
     def example():
         make_job(host=caller.host)
-        assert post(caller, "heartbeat", body) in (200, 400)
-        look()
+        status = post(caller, "heartbeat", body)
+        assert status in (200, 400)
+        if status == 200:  # nothing is stored of one that is refused
+            look()
 
     undone(example)
 
@@ -159,8 +161,10 @@ def test_findings(caller, look, findings):
     def example():
         job = make_job(host=caller.host)
         asked = preflights.ask(caller.host, job.plan, {}, job=job)
-        assert post(caller, f"checks/{asked.pk}", {"findings": findings}) in (200, 400)
-        look(reverse("job-detail", args=[job.pk]))
+        status = post(caller, f"checks/{asked.pk}", {"findings": findings})
+        assert status in (200, 400)
+        if status == 200:
+            look(reverse("job-detail", args=[job.pk]))
 
     undone(example)
 

@@ -100,16 +100,17 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
     assert Result.objects.count() == 8
 
 
-def test_its_tables_are_those_of_a_new_database(before):
-    call_command("migrate", verbosity=0)
-    taken_over = columns_of(connection)
-    before.unlink()
-    connection.close()
+@pytest.fixture
+def new_tables() -> dict[str, object]:
+    """Tables of the tests' own database, which this run has made anew."""
+    return columns_of(connection)
 
+
+def test_its_tables_are_those_of_a_new_database(new_tables, before):
     call_command("migrate", verbosity=0)
 
-    assert columns_of(connection) == taken_over
-    assert len(taken_over) > 30
+    assert columns_of(connection) == new_tables
+    assert len(new_tables) > 30
 
 
 def test_an_older_database_is_refused_with_the_version_to_pass_through(before):

@@ -38,17 +38,17 @@ def role_of(name):
     return Account.objects.get(user__username=name).role
 
 
-def offered_to(client, made):
+def offered_to(client, made, addresses):
     """Names of all views that the pages of ``client`` lead to, with the need of each."""
-    found = {}
-    for address in pages.ALL_PATHS:
+    places, found = set(), {}
+    for address in addresses:
         answer = client.get(address.format(**made), follow=True)
         if answer.status_code == 200:
-            for place in re.findall(r'(?:href|action|formaction|hx-post)="(/[^"?#]*)', answer.text):
-                with suppress(Resolver404):  # files
-                    view = resolve(html.unescape(place))
-                    action = getattr(view.func, "rights_action", "health.view")
-                    found[view.view_name] = ACTIONS[action]
+            places |= {*re.findall(r'(?:href|action|formaction|hx-post)="(/[^"?#]*)', answer.text)}
+    for place in places:  # hundreds, each on many pages
+        with suppress(Resolver404):  # files
+            view = resolve(html.unescape(place))
+            found[view.view_name] = ACTIONS[getattr(view.func, "rights_action", "health.view")]
     return found
 
 
@@ -60,7 +60,9 @@ def test_no_page_offers_what_a_role_may_not_do():
     offered = {}
     for role in ("viewer", "member", "admin"):
         client.force_login(person if role == "admin" else make_user(role=role))
-        offered[role] = offered_to(client, made)
+        # An administrator may do everything: what is missing there is seen on one of each page.
+        one = [paths[0] for paths in pages.PAGES.values()]
+        offered[role] = offered_to(client, made, one if role == "admin" else pages.ALL_PATHS)
 
     owners, admins = {Need.OWNER, Need.OWN}, {Need.ADMIN}
     assert not {*offered["viewer"].values()} & {Need.MEMBER, *owners, *admins}

@@ -323,7 +323,7 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
 
     Job.objects.filter(state="starting").update(state="succeeded", finished_at=now())
     exclusive = job_of(host, priority=URGENT, exclusive=True)
-    together(*[dispatch.run] * 50)
+    together(*[dispatch.run] * 10)
     assert started() == {exclusive.pk}
     assert {why(job) for job in [*low, normal[2]]} == {"wait:exclusive_running"}
 
