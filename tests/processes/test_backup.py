@@ -1,4 +1,4 @@
-"""A backup of a running dashboard, with a job on another host; then the dashboard is lost."""
+"""A backup of a running dashboard, with jobs on another host; then the dashboard is lost."""
 
 import shutil
 import sqlite3
@@ -22,6 +22,7 @@ for number in itertools.count():
     if pathlib.Path("enough").exists():
         raise SystemExit(3)
 """
+ENDED, RUNNING = 1, 2  # jobs
 
 
 def rows(file):
@@ -33,19 +34,45 @@ def rows(file):
         }
 
 
-@pytest.fixture
-def lost(tmp_path):
-    """A dashboard with a job on another host, its backup, and the folder of that host."""
-    copy, environ = tmp_path / "copy", {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}"}
+@pytest.fixture(scope="module")
+def restored(tmp_path_factory):
+    """A dashboard that was lost and restored, its host's spools, and a person of before.
+
+    On another host one job ended after the backup, and one while there was no dashboard.
+    """
+    folder = tmp_path_factory.mktemp("backup")
+    copy, environ = folder / "copy", {"VALKEY_LISTEN": f"127.0.0.1:{free_port()}"}
     with (
-        running(tmp_path / "data", environ=environ) as stack,
-        separate_host(stack, tmp_path, "far", 23000) as host,
+        running(folder / "data", environ=environ) as stack,
+        separate_host(stack, folder, "far", 23000) as host,
     ):
-        api = Api(stack)
+        api, spools = Api(stack), host / "spool"
         until(lambda: api.ask("hosts/far")["facts"], "the host has reported")
-        stack.run_python(PRINTER, host="far")
-        until(lambda: api.job(1)["log_bytes"] > 100_000, "it prints")
-        yield api, copy, host / "spool" / "1"
+        stack.shell("from jobs.models import Host; Host.objects.filter(name='far').update(slots=2)")
+        stack.run_python(PRINTER, host="far", count=2)
+        until(lambda: min(size(api, ENDED), size(api, RUNNING)) > 100_000, "both print")
+        person = LoggedIn(stack)
+        assert person.page("jobs/") == "/jobs/"
+
+        stack.manage("backup", str(copy))
+
+        kept = (copy / "logs" / "job" / f"{RUNNING}.log").stat().st_size
+        assert kept > 0
+        (spools / str(ENDED) / "work" / "enough").touch()
+        assert_whole(api, spools, ENDED)
+        until((spools / str(ENDED) / "acked").exists, "the dashboard has all of it")
+        until(lambda: size(api, RUNNING) > kept + 1_000_000, "the other prints on")
+        assert stack.stop() == 0
+        restore(stack, copy)
+        (spools / str(RUNNING) / "work" / "enough").touch()
+        until((spools / str(RUNNING) / "exit.json").exists, "it ends while no dashboard is there")
+        stack.start()
+        stack.wait_ready()
+        yield api, spools, person
+
+
+def size(api, job):
+    return api.job(job)["log_bytes"]
 
 
 def restore(stack, copy):
@@ -57,44 +84,23 @@ def restore(stack, copy):
     assert rows(stack.data_dir / "db.sqlite3") == before
 
 
-def assert_whole(api, spool):
-    assert api.ended(1)["message"] == "Step print failed with exit code 3."
-    with api.open("jobs/1/log?from=0") as shown, (spool / "log").open("rb") as kept:
+def assert_whole(api, spools, job):
+    assert api.ended(job)["message"] == "Step print failed with exit code 3."
+    log = spools / str(job) / "log"
+    with api.open(f"jobs/{job}/log?from=0") as shown, log.open("rb") as kept:
         assert digest(shown) == digest(kept)
 
 
-def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(lost):
-    api, copy, spool = lost
-    person = LoggedIn(api.stack)
-    assert person.page("jobs/") == "/jobs/"
+def test_a_lost_dashboard_continues_from_its_backup_without_a_gap_in_a_log(restored):
+    api, spools, person = restored
 
-    api.stack.manage("backup", str(copy))
-
-    kept = (copy / "logs" / "job" / "1.log").stat().st_size
-    assert kept > 0
-    until(lambda: api.job(1)["log_bytes"] > kept + 1_000_000, "it prints on")
-    assert api.stack.stop() == 0
-    restore(api.stack, copy)
-    (spool / "work" / "enough").touch()
-    until((spool / "exit.json").exists, "it ends while no dashboard is there")
-    api.stack.start()
-    api.stack.wait_ready()
-    assert_whole(api, spool)
+    assert_whole(api, spools, RUNNING)
     assert person.page("jobs/") == "/login/?next=/jobs/"
     assert LoggedIn(api.stack).page("jobs/") == "/jobs/"
 
 
-def test_a_job_that_ended_after_the_backup_is_sent_again(lost):
-    api, copy, spool = lost
-    api.stack.manage("backup", str(copy))
-    (spool / "work" / "enough").touch()
-    assert_whole(api, spool)
-    until((spool / "acked").exists, "the dashboard has all of it")
-    assert api.stack.stop() == 0
-    restore(api.stack, copy)
+def test_a_job_that_ended_after_the_backup_is_sent_again(restored):
+    api, spools, _person = restored
 
-    api.stack.start()
-    api.stack.wait_ready()
-
-    assert_whole(api, spool)
-    until((spool / "acked").exists, "the restored dashboard has all of it")
+    assert_whole(api, spools, ENDED)
+    until((spools / str(ENDED) / "acked").exists, "the restored dashboard has all of it")
