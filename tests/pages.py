@@ -113,9 +113,6 @@ PAGES = {
 ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 
 
-TURNS = [path for path in ALL_PATHS if "?" not in path]
-
-
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),

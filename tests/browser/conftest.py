@@ -63,7 +63,7 @@ def person(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
 def started_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("viewer") / "data"
     folder.mkdir()
-    with running_server(folder) as running:
+    with running_server(folder, debug=False) as running:
         yield running
 
 

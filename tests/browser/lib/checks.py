@@ -10,6 +10,9 @@ from tests.browser.lib.visits import PATIENCE_MS, PHONE, WIDE, axe, too_wide
 from tests.waiting import PATIENCE_S
 
 SIZES = {"1440 px": WIDE, "390 px": PHONE}
+# Widths that a loaded page is brought to, to see whether it fits.
+FITS_IN = ({"width": 1280, "height": 800}, PHONE)
+REDRAWN_MS = 500  # charts follow the width of their window a moment later
 Looks = Mapping[str, Literal["light", "dark"]]
 # A page is loaded twice, so that it is seen in both widths and both themes.
 LOOKS: Looks = {"1440 px": "light", "390 px": "dark"}
@@ -38,8 +41,13 @@ class Inspector:
         self._page.on("requestfinished", lambda request: self._open.discard(request))
         self._page.on("requestfailed", lambda request: self._open.discard(request))
 
-    def faults(self, path: str, *, status: int = 200, looks: Looks = LOOKS) -> list[str]:
-        """All that is wrong with the page at ``path``, a line for each fault."""
+    def faults(
+        self, path: str, *, status: int = 200, looks: Looks = LOOKS, resized: bool = False
+    ) -> list[str]:
+        """All that is wrong with the page at ``path``, a line for each fault.
+
+        ``resized``: at the end, its window gets all widths of ``FITS_IN``, too.
+        """
         page, faults = self._page, []
         self._complaints.take()  # what other pages of the window have had to say
         for size, scheme in looks.items():
@@ -52,6 +60,8 @@ class Inspector:
             faults += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
                 faults.append(f"{size}: {wide}")
+        if resized:
+            faults += overflows(page)
         expected = f"{status}: " if status >= 400 else "-"
         return faults + [
             complaint for complaint in self._complaints if not complaint.startswith(expected)
@@ -65,7 +75,7 @@ class Inspector:
             self._page.evaluate(AT_REST)
             self._page.wait_for_timeout(BETWEEN_MS)
             quiet = 0 if self._open else quiet + 1
-        _wait_for_charts(self._page)
+        wait_for_charts(self._page)
 
 
 def in_turns(number: int) -> Mapping[str, Looks]:
@@ -73,10 +83,21 @@ def in_turns(number: int) -> Mapping[str, Looks]:
     return _IN_TURNS[number % len(_IN_TURNS)]
 
 
+def overflows(page: Page) -> list[str]:
+    """Return each overflow to the side of a loaded page in the widths of ``FITS_IN``."""
+    found = []
+    for size in FITS_IN:
+        page.set_viewport_size(size)
+        if too_wide(page):
+            page.wait_for_timeout(REDRAWN_MS)
+        found.append(too_wide(page))
+    return [each for each in found if each]
+
+
 def settle(page: Page) -> None:
     """Until modules have run, charts are drawn and nothing is asked for any more."""
     page.wait_for_load_state("networkidle", timeout=PATIENCE_MS)
-    _wait_for_charts(page)
+    wait_for_charts(page)
 
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
@@ -87,7 +108,7 @@ def until(page: Page, is_so: Callable[[], bool]) -> None:
     raise AssertionError("it did not come to be")
 
 
-def _wait_for_charts(page: Page) -> None:
+def wait_for_charts(page: Page) -> None:
     page.wait_for_function(
         "() => [...document.querySelectorAll('[data-chart]')]"
         ".every((chart) => chart.closest('[hidden]') || chart.querySelector('.main-svg'))",

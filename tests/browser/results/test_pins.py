@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.lib.checks import in_turns
 from tests.browser.lib.visits import checked
 
 pytestmark = pytest.mark.browser
@@ -102,11 +103,13 @@ def test_an_open_log_page_shows_that_its_log_was_removed(page, jobs, server):
 def test_pages_with_removals_and_pins_are_whole(inspector, jobs, server):
     old, kept = jobs
     server.shell(PIN.format(job=kept))
-    for path in (
+    paths = (
         *(f"/jobs/{old}/", f"/jobs/{kept}/", "/jobs/?pinned=1", "/results/?pinned=1"),
         *("/storage/", f"/storage/jobs/{kept}/remove/"),
-    ):
-        assert inspector.faults(path) == [], path
+    )
+    for number, path in enumerate(paths):
+        looks = in_turns(number)["en"]
+        assert inspector.faults(path, looks=looks, resized=True) == [], path
 
 
 def test_removing_by_hand_asks_first(page, jobs):

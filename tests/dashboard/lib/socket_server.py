@@ -16,7 +16,13 @@ from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
 from tests.records import ROOT, Records
-from tests.stack import DATABASE, clean_environment, free_port, make_tables
+from tests.stack import (
+    DATABASE,
+    clean_environment,
+    copy_static_files,
+    free_port,
+    make_tables,
+)
 from tests.waiting import PATIENCE_S, listens, until
 
 START = "2026-01-01 00:00:00"
@@ -125,16 +131,19 @@ class Server:
 
 @contextmanager
 def running_server(
-    data_dir: Path, *, redis_url: str = "", errors: Path | None = None
+    data_dir: Path, *, redis_url: str = "", errors: Path | None = None, debug: bool = True
 ) -> Iterator[Server]:
-    """Start it, wait until it answers, stop it at the end. It writes its errors to ``errors``."""
+    """Start it, wait until it answers, stop it at the end. It writes its errors to ``errors``.
+
+    Without ``debug``, a browser keeps scripts, styles and fonts, as those of ``make run``.
+    """
     port = free_port()
     environment = clean_environment() | {
         "DATA_DIR": str(data_dir),
         "PORT": str(port),
         "REDIS_URL": redis_url,
         "SECRET_KEY": "of its two processes",
-        "DEBUG": "1",
+        "DEBUG": str(int(debug)),
         "DJANGO_SETTINGS_MODULE": "dashboard.settings",
     }
     command = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application"]
@@ -143,6 +152,8 @@ def running_server(
     # A page that reads nothing, on a busy machine for minutes, answers no ping either.
     command += ["--ws-ping-timeout", "600", "--timeout-graceful-shutdown", "1"]
     with filled(environment) as facts, errors.open("wb") if errors else nullcontext() as stderr:
+        if not debug:
+            copy_static_files(data_dir)
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
         try:
             until(lambda: listens(port), f"something listens on port {port}")
