@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import Done, action
+from dashboard.text.labels import limit_words
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.models import Baseline, Note, Result, SavedView, SignOff, Tag
@@ -151,9 +152,15 @@ def _lines(text: str) -> str:
 
 
 @action("result.sign_off")
-def sign_off(user: Person, result: Result, purpose: str) -> Done[SignOff]:
-    """Release a result to someone, once for a purpose. Raises ``LaunchError``."""
+def sign_off(
+    user: Person, result: Result, purpose: str, accept: Sequence[str] = ()
+) -> Done[SignOff]:
+    """Release a result to someone, once for a purpose. ``accept``: each of the result's ``limits``,
+    which the person knows. Raises ``LaunchError``."""
     cleaned = one_line(purpose, "purpose", most=PURPOSE_CHARS)
+    if missing := [name for name in result.limits if name not in accept]:
+        why = _("Accept each flag of this result to sign it off: %(limits)s.")
+        raise LaunchError(why, "accept", limits=limit_words(missing))
     with transaction.atomic():
         Result.objects.select_for_update().get(pk=result.pk)
         rows = list(SignOff.objects.filter(result=result))
@@ -162,8 +169,9 @@ def sign_off(user: Person, result: Result, purpose: str) -> Done[SignOff]:
         if len(rows) >= MOST_SIGN_OFFS:
             full = _("A result has at most %(most)s sign-offs.")
             raise LaunchError(full, "purpose", most=MOST_SIGN_OFFS)
-        made = SignOff.objects.create(result=result, purpose=cleaned, created_by_id=_id(user))
-    return Done(made, f"result {result_number(result.pk)}", purpose=cleaned)
+        fields = {"purpose": cleaned, "accepted": result.limits}
+        made = SignOff.objects.create(result=result, **fields, created_by_id=_id(user))
+    return Done(made, f"result {result_number(result.pk)}", **fields)
 
 
 @action("result.withdraw")

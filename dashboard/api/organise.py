@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
-from pydantic import BaseModel, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
 from dashboard.actions import results as actions
 from dashboard.api import base
@@ -125,6 +125,7 @@ class SignOffAnswer(Created):
 
     id: int
     purpose: str
+    accepted: list[str] = about("limits of the result that the person accepted, such as simulated")
     withdrawn_by: str | None = read("withdrawn_by.username")
     withdrawn_at: Time | None = about("null: valid")
 
@@ -138,9 +139,11 @@ SignOffs = listing(
 
 
 class SignOffAsked(BaseModel):
-    """Purpose of a sign-off: to whom the result is released."""
+    """Purpose of a sign-off: to whom the result is released. ``accept``: each of the result's
+    flags simulated, incomplete, disturbed, loaded."""
 
     purpose: str
+    accept: list[str] = Field(default_factory=list, max_length=8)
 
 
 @sign_offs.on("GET ", "result.view", "api-result-sign-offs", SignOffs)
@@ -153,7 +156,8 @@ def list_sign_offs(request: HttpRequest, result_id: ResultId) -> Json:
 @sign_offs.on("POST ", "result.sign_off", "api-result-sign-offs", SignOffAnswer, 201, 413, 422)
 def sign_off_result(request: HttpRequest, result_id: ResultId, asked: SignOffAsked) -> Json:
     """Sign a result off. Record that the result was released, and to whom."""
-    return SignOffAnswer.of(actions.sign_off(request.user, _result(result_id), asked.purpose))
+    result = _result(result_id)
+    return SignOffAnswer.of(actions.sign_off(request.user, result, asked.purpose, asked.accept))
 
 
 @sign_offs.on(

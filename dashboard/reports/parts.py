@@ -12,7 +12,7 @@ from dashboard.pages.shared.marks import Marks, flags, marks_of
 from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
-from dashboard.text.labels import result_name, result_place, setting_title
+from dashboard.text.labels import limit_words, result_name, result_place, setting_title
 from dashboard.text.messages import message, view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
@@ -175,6 +175,8 @@ def _added(row: SignOff | Note) -> str:
         args |= {"at": full_moment(row.edited_at or row.created_at), "text": row.text}
         return _("Note of %(by)s, %(at)s: %(text)s") % args
     args["purpose"] = row.purpose
+    if row.accepted:
+        args["purpose"] += f"{_('; ')}{limit_words(row.accepted)}"
     if row.withdrawn_at is None:
         return _("Released: %(purpose)s (%(by)s, %(at)s)") % args
     args["withdrawn"] = full_moment(row.withdrawn_at)

@@ -19,7 +19,7 @@ from dashboard.pages.shared.marks import NO_MARKS, Marks
 from dashboard.templatetags.ui import as_num, icon, num, state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
-from dashboard.text.labels import cell_marks, metric_text, point_marks, result_name
+from dashboard.text.labels import cell_marks, limit_words, metric_text, point_marks, result_name
 from jobs.kinds import KINDS
 from jobs.kinds.benchmark import Offline
 from jobs.models import Answer, AnswerRow, Job, Result
@@ -36,6 +36,7 @@ from jobs.statistics import Interval
 register = template.Library()
 register.filter("reached", progress_of)
 register.filter("cell_marks", cell_marks)
+register.filter("limit_words", limit_words)
 register.filter("setting_text", words.setting_text)
 register.filter("visible", visible)
 register.filter("counted", formatting.counted)

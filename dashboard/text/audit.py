@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.security.audit_log import COMMAND
 from dashboard.text.formatting import counted, size_text
-from dashboard.text.labels import ROLES, check_word, host_word, kind_title
+from dashboard.text.labels import ROLES, check_word, host_word, kind_title, limit_words
 from jobs.access.sources import TYPES
 from jobs.base.numbers import number_from, result_pk
 from jobs.catalog import MODELS
@@ -117,7 +117,17 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
 }
 # Details whose label is their name (manage.py translations collects them).
 DETAILS = (
-    *("address", "before", "checks", "confirmed", "deployment", "device", "devices", "endpoints"),
+    *(
+        "accepted",
+        "address",
+        "before",
+        "checks",
+        "confirmed",
+        "deployment",
+        "device",
+        "devices",
+        "endpoints",
+    ),
     *("engine", "exclusive", "file", "folder", "host", "hosts", "job", "jobs", "kind", "matrix"),
     *("model", "name", "note", "of", "people", "pipeline", "precision", "priority", "prompts"),
     *("purpose", "results", "role", "run", "scope", "secrets", "shared", "tags", "text", "tool"),
@@ -298,6 +308,8 @@ def _value(name: str, value: Any) -> str:
             return str(TYPES.get(value, value))
         case "host" | "hosts":
             return host_word(value)
+        case "accepted":
+            return limit_words([value])
         case "checks" | "confirmed":
             return check_word(value)
     return value

@@ -293,6 +293,23 @@ def host_state(host: Host) -> str:
     return "draining" if host.draining else "ready"
 
 
+FLAG_WORDS: Mapping[str, str | Promise] = {
+    "external": _("external"),
+    "simulated": _("simulated"),
+    "incomplete": _("incomplete"),
+    "disturbed": _("disturbed"),
+    "loaded": _("loaded host"),
+    "imported": _("imported"),
+    "few": _("few samples"),
+    "cut": _("answers cut off"),
+}
+
+
+def limit_words(names: Iterable[str]) -> str:
+    """Return ``Result.limits`` as words: "simulated, disturbed"."""
+    return gettext(", ").join(str(FLAG_WORDS.get(name, name)) for name in names)
+
+
 def point_marks(
     runs: Iterable[tuple[Result, Sequence[tuple[int, Mapping[str, Any]]]]],
 ) -> dict[int, tuple[str, ...]]:

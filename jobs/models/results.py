@@ -146,6 +146,12 @@ class Result(models.Model):
         return measured.name if measured else self.model_id
 
     @property
+    def limits(self) -> list[str]:
+        """Names of the fields that say why the numbers may not be quoted as they are."""
+        names = ("simulated", "incomplete", "disturbed", "loaded")
+        return [name for name in names if getattr(self, name)]
+
+    @property
     def parts(self) -> dict[str, dict[str, Any]]:
         """Parts of the identity by group; None is an unknown value."""
         return self.identity.get("parts") or {}
@@ -298,6 +304,7 @@ class SignOff(Added):
 
     result = models.ForeignKey(Result, models.CASCADE, related_name="sign_offs")
     purpose = models.CharField(max_length=120)
+    accepted = models.JSONField(default=list)  # Result.limits, accepted by the person
     withdrawn_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     withdrawn_at = models.DateTimeField(null=True)
 

@@ -73,7 +73,10 @@ def change_note(request: HttpRequest, note_id: int) -> HttpResponse:
 
 @requires("result.sign_off", "POST")
 def sign_off(request: HttpRequest, result_id: int) -> HttpResponse:
-    return _added(request, result_id, actions.sign_off, "purpose", "sign-off")
+    def add(user: actions.Person, result: Result, purpose: str) -> None:
+        actions.sign_off(user, result, purpose, request.POST.getlist("accept"))
+
+    return _added(request, result_id, add, "purpose", "sign-off")
 
 
 @requires("result.withdraw", "POST")

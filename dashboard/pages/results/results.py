@@ -35,7 +35,7 @@ from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.text.import_words import declared_rows
-from dashboard.text.labels import host_word, phrase, result_name, stack_name
+from dashboard.text.labels import FLAG_WORDS, host_word, phrase, result_name, stack_name
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
@@ -87,16 +87,6 @@ _TITLES: Mapping[str, str | Promise] = {
     "from": gettext_lazy("Created from"),
     "to": gettext_lazy("Created until"),
 }
-_FLAGS: Mapping[str, str | Promise] = {
-    "external": gettext_lazy("external"),
-    "simulated": gettext_lazy("simulated"),
-    "incomplete": gettext_lazy("incomplete"),
-    "disturbed": gettext_lazy("disturbed"),
-    "loaded": gettext_lazy("loaded host"),
-    "imported": gettext_lazy("imported"),
-    "few": gettext_lazy("few samples"),
-    "cut": gettext_lazy("answers cut off"),
-}
 _WORDS: Mapping[str, str | Promise] = {
     "benchmark": gettext_lazy("benchmark"),
     "evaluation": gettext_lazy("evaluation"),
@@ -104,7 +94,7 @@ _WORDS: Mapping[str, str | Promise] = {
     "released": gettext_lazy("released"),
     "baseline": gettext_lazy("baseline"),
     "noted": gettext_lazy("with notes"),
-    **_FLAGS,
+    **FLAG_WORDS,
 }
 
 
@@ -118,7 +108,7 @@ class Asked(NamedTuple):
 
 
 def asked(query: QueryDict) -> Asked:
-    words = {str(word).casefold(): name for name, word in _FLAGS.items()}
+    words = {str(word).casefold(): name for name, word in FLAG_WORDS.items()}
     errors: dict[str, str] = {}
     bounds: dict[str, datetime] = {}
     dates = {name: query.get(name, "").strip() for name in _DATES}
@@ -139,7 +129,7 @@ def asked(query: QueryDict) -> Asked:
         facets={facet: query.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in query.getlist("stamp") if stamp in listing.STAMPS],
         text=query.get("q", "").strip(),
-        stamp_words={**{name: name for name in _FLAGS}, **words},
+        stamp_words={**{name: name for name in FLAG_WORDS}, **words},
         deployment=number_from(query.get("deployment", "")),
         endpoint=number_from(query.get("endpoint", "")),
         pinned="1" in query.getlist("pinned"),
@@ -436,6 +426,7 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
         "may_tag": allowed(user, "result.tag"),
         "may_note": allowed(user, "result.note"),
         "may_sign_off": allowed(user, "result.sign_off"),
+        "limits_to_accept": [(name, FLAG_WORDS[name]) for name in result.limits],
         "may_set_baseline": allowed(user, "result.baseline"),
         "limits": {
             "tags": additions.TAG_CHARS * additions.MOST_TAGS,

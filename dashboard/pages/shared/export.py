@@ -111,7 +111,7 @@ def _added(row: Note | SignOff) -> dict[str, Any]:
         return {"text": row.text, **about}
     withdrawn = row.withdrawn_at.isoformat() if row.withdrawn_at else None
     ended = {"withdrawn_by": _name(row.withdrawn_by), "withdrawn_at": withdrawn}
-    return {"purpose": row.purpose, **about, **ended}
+    return {"purpose": row.purpose, "accepted": row.accepted, **about, **ended}
 
 
 def _name(user: Any) -> str:

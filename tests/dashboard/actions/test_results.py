@@ -4,7 +4,7 @@ import pytest
 
 from dashboard.actions import results
 from jobs.base.errors import LaunchError
-from jobs.models import Baseline, Note, Result, SignOff, Tag
+from jobs.models import AuditEntry, Baseline, Note, Result, SignOff, Tag
 from jobs.queries.results.listing import baseline_history, organised, tag_names, views_for
 from tests.factories import make_result, make_user, stored
 from tests.refusals import refused_at
@@ -134,6 +134,18 @@ def test_a_result_is_signed_off_once_for_a_purpose(lin):
         results.sign_off(lin, result, "X")
 
     assert SignOff.objects.count() == 2
+
+
+def test_who_signs_a_limited_result_off_says_so(lin):
+    result = make_result(simulated=True, loaded=True)
+
+    for accept in ([], ["simulated"], ["loaded", "disturbed"]):
+        with refused_at("accept"):
+            results.sign_off(lin, result, "X", accept)
+    row = results.sign_off(lin, result, "X", ["loaded", "simulated", "disturbed"])
+
+    assert row.accepted == ["simulated", "loaded"]
+    assert AuditEntry.objects.get().detail["accepted"] == ["simulated", "loaded"]
 
 
 @pytest.mark.postgresql

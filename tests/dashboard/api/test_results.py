@@ -45,6 +45,16 @@ def test_a_note_is_added_edited_and_removed(lin):
     assert lin.post(place, {"text": " "}).json()["fields"].keys() == {"text"}
 
 
+def test_a_simulated_result_is_signed_off_by_who_accepts_that(lin):
+    place = f"results/res-{make_result(simulated=True).pk}/sign-offs"
+
+    refused = lin.post(place, {"purpose": "ACME"})
+    row = lin.post(place, {"purpose": "ACME", "accept": ["simulated"]}).json()
+
+    assert refused.status_code == 422 and refused.json()["fields"].keys() == {"accept"}
+    assert row["accepted"] == ["simulated"]
+
+
 def test_a_sign_off_is_added_and_withdrawn(lin):
     result = make_result()
     place = f"results/res-{result.pk}/sign-offs"

@@ -147,6 +147,23 @@ def test_a_sign_off_is_stamped_everywhere_and_withdrawn_by_its_person(client, li
     assert SignOff.objects.get(pk=row.pk).withdrawn_by.username == "ada"
 
 
+def test_a_sign_off_of_a_disturbed_result_asks_for_it_and_shows_it(client, lin):
+    result = make_measured(points=[(1, {"output_tokens_per_s": 5.0})])
+    Result.objects.filter(pk=result.pk).update(disturbed=True)
+    address = reverse("result-sign-off", args=[result.pk])
+    assert 'name="accept" value="disturbed" required' in client.get(page_of(result)).text
+
+    refused = client.post(address, {"purpose": "ACME"})
+    client.post(address, {"purpose": "ACME", "accept": "disturbed"})
+
+    assert refused.status_code == 422
+    assert "to sign it off: disturbed." in refused.text and 'value="ACME"' in refused.text
+    assert SignOff.objects.get().accepted == ["disturbed"]
+    assert '<span class="stamp">disturbed</span>' in client.get(page_of(result)).text
+    report = client.get(reverse("report-result"), {"id": f"res-{result.pk}", "format": "md"}).text
+    assert "Released: ACME; disturbed (lin," in report
+
+
 def test_a_baseline_is_set_replaced_removed_and_undone(client, lin, host):
     one = measured(served(host))
     other = measured(served(host, OTHER))
