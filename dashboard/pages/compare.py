@@ -19,7 +19,7 @@ from dashboard.pages.parity.asked import of_comparison
 from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import as_csv, attachment, fixed, unit_name
-from dashboard.pages.shared.marks import marks_of
+from dashboard.pages.shared.marks import marks_of, picture_lines
 from dashboard.pages.shared.words import markdown, unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import result_name
@@ -75,6 +75,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     heads = [runs[0] for runs in groups]
     problem = shared.problem_of(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
+    context["pictured"] = picture_lines(heads)
     if missing:
         text = ngettext(
             "%(ids)s does not exist or was removed.",

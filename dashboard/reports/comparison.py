@@ -17,19 +17,18 @@ from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
 from dashboard.pages.shared.comparison import short_name
-from dashboard.pages.shared.marks import flags
+from dashboard.pages.shared.marks import device_text, flags
 from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import number
 from dashboard.text.import_words import declared_facts, measured_text
-from dashboard.text.labels import phrase, result_name, result_place, setting_title
+from dashboard.text.labels import phrase, result_name, setting_title
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
 from jobs.queries.parity.entered import ParityError
-from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import BudgetUse, NotNumbered, accuracy, pks_of, result_page
 
@@ -131,15 +130,11 @@ def _column(column: Column, index: int) -> list[Cell]:
     marks = [flag.word for flag in flags(head)]
     if index == 0:
         marks.insert(0, _("baseline"))
-    device, count = head.device or result_place(head), device_count(head)
-    if count and not head.device:
-        dies = ngettext("%(n)s die", "%(n)s dies", count) % {"n": count}
-        device = _("%(host)s, %(dies)s") % {"host": device, "dies": dies}
     return [
         Cell(short_name(column), note=_(", ").join(marks)),
         Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
         Cell(phrase(head.label)),
-        Cell(device, note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
+        Cell(device_text(head), note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
         Cell(parts.sources(column.runs), note=measured_text([head]) if head.measured_at else ""),
     ]
 

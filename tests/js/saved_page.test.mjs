@@ -10,7 +10,7 @@ const ABOUT = {
   ground: "rgb(1, 2, 3)",
   ink: "rgb(4, 5, 6)",
   address: "http://here/results/?a=1&b=2",
-  time: "2026-11-27 09:20 UTC",
+  lines: ["res-1, <u>, simulated", "2026-11-27 09:20 UTC, http://here/results/?a=1&b=2"],
   library: 'window.a = "</script>";',
 };
 const PLOT = { data: [{ name: "</script><b>", x: [1], y: [2] }], layout: { width: 300, height: 684, margin: { l: 40, t: 6 } } };
@@ -28,4 +28,11 @@ test("the page keeps a chart's height, fills its width and has its ground", () =
 
   assert.deepEqual([layout.height, layout.width, layout.autosize], [684, undefined, true]);
   assert.deepEqual([layout.paper_bgcolor, layout.margin.l, layout.showlegend], ["rgb(1, 2, 3)", 40, false]);
+});
+
+test("the page says below the chart what it shows, when and where, as text and with a link", () => {
+  const page = savedPage(PLOT, ABOUT);
+
+  assert.ok(page.includes("res-1, &lt;u&gt;, simulated<br>\n2026-11-27 09:20 UTC, <a href="));
+  assert.ok(page.includes('<a href="http://here/results/?a=1&amp;b=2">http://here/results/?a=1&amp;b=2</a>'));
 });

@@ -14,6 +14,7 @@ from dashboard.pages.answers import Export, export_of, form_page
 from dashboard.pages.parity import asked, words
 from dashboard.pages.parity.asked import SideView, Source, Stated
 from dashboard.pages.shared.addresses import with_old_queries
+from dashboard.pages.shared.marks import picture_lines
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number, points
 from dashboard.text.labels import result_name
@@ -83,6 +84,8 @@ def parity(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and request.GET.get("format") == "csv":
         return words.parity_csv(found)
     context |= _context(found)
+    heads = [side.results[0] for side in found.sides if side.results]
+    context["pictured"] = picture_lines(heads)
     context["link"] = request.build_absolute_uri(f"{request.path}?{context['query']}")
     context["may_import"] = allowed(request.user, "result.import")
     return render(request, "parity/parity.html", context)

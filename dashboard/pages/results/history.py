@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts import history as chart
 from dashboard.pages.shared.cells import bare
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
-from dashboard.pages.shared.marks import marks_of
+from dashboard.pages.shared.marks import marks_of, picture_lines
 from dashboard.pages.shared.words import part_text, part_title
 from dashboard.security.permissions import requires
 from dashboard.text.labels import metric_label, metric_text, result_name
@@ -60,6 +60,7 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
     context = {
         "history": found,
         "result": found.result,
+        "pictured": picture_lines([found.result]),
         "rows": [(period, _changed_parts(period)) for period in reversed(found.periods)],
         "runs": sum(len(period.runs) for period in found.periods),
         "is_drawn": any(period.values for period in found.periods),

@@ -30,7 +30,7 @@ from dashboard.pages.results.conclusion import LEVEL, conclusion_card, level_cho
 from dashboard.pages.shared import export, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
 from dashboard.pages.shared.comparison import BATCH
-from dashboard.pages.shared.marks import compare_query, marks_of, sentence, word
+from dashboard.pages.shared.marks import compare_query, marks_of, picture_lines, sentence, word
 from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
@@ -319,6 +319,7 @@ def result_response(
         "report_query": f"id={result_name(result)}&",
         "environments": result.run_context.get("environments", []),
         "is_evaluation": is_evaluation,
+        "pictured": picture_lines([result]),
         "identity": identity_rows(result),
         "unknown": unknown_words(result),
         "repeat_table": page_parts.repeat_table(page),

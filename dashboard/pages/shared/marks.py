@@ -10,14 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard.pages.shared.comparison import BATCH, interval_of, size_of
-from dashboard.text.formatting import joined, number
-from dashboard.text.labels import metric_label, result_name
+from dashboard.text.formatting import day_text, joined, number
+from dashboard.text.labels import limit_words, metric_label, phrase, result_name, result_place
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.answers.answer_flags import is_doubtful, unswitched
 from jobs.queries.comparison.history import State, Verdict, verdicts
 from jobs.queries.results.listing import NONE, Organised, organised
+from jobs.queries.results.provenance import device_count
 from jobs.services.outcomes.shortfall import shortfall
 from jobs.statistics import LEAST_RUNS
 
@@ -85,6 +86,32 @@ def all_flags(result: Result) -> list[Flag]:
     """Return the flags, and one of a small sample: of a number that stands for a model."""
     few = _remarks(result, ":few_")
     return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
+
+
+def device_text(result: Result) -> str:
+    """Return the device with its count: "8 × H800"; of a host of ours "va16-01, 32 dies"."""
+    count = device_count(result)
+    if result.device or not count:
+        return result.device or result_place(result)
+    dies = ngettext("%(n)s die", "%(n)s dies", count) % {"n": count}
+    return _("%(host)s, %(dies)s") % {"host": result_place(result), "dies": dies}
+
+
+def picture_lines(results: Iterable[Result]) -> list[str]:
+    """Return what a saved picture says of each result: name, model, device, workload, flags,
+    date. Without it, a simulated chart looks like a measured one."""
+    lines = []
+    for result in results:
+        of_others = {"external": result.endpoint_id, "imported": result.imported_id}
+        limits = [*(name for name, pk in of_others.items() if pk), *result.limits]
+        words = [result_name(result), result.measured, phrase(result.label), device_text(result)]
+        words += [
+            phrase(result.what),
+            limit_words(limits),
+            day_text(result.measured_at) if result.measured_at else "",
+        ]
+        lines.append(_(", ").join(filter(None, dict.fromkeys(words))))
+    return lines
 
 
 def _remarks(result: Result, part: str) -> str:

@@ -1,9 +1,9 @@
 // @ts-check
 /** Save a chart as an image, an HTML page or CSV, with the theme's colours and a title. */
 
-import { savedPage } from "./saved_page.js";
-
 import { named } from "./figure.js";
+import { pictureLines, withLines } from "./picture_lines.js";
+import { savedPage } from "./saved_page.js";
 
 const WIDTH = 900;
 const HEIGHT = 480;
@@ -11,7 +11,7 @@ const ROW = 20;
 const SCALE = 2;
 
 /**
-* @param {string} address URL of the file
+ * @param {string} address URL of the file
  * @param {string} name
  */
 function download(address, name) {
@@ -83,9 +83,8 @@ async function pngOf(svg, height) {
 async function pageOf(plot, look) {
   const script = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-plotly]"));
   const answer = await fetch(script.src);
-  const time = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const language = document.documentElement.lang;
-  return savedPage(plot, { ...look, language, address: location.href, time, library: await answer.text() });
+  return savedPage(plot, { ...look, language, address: location.href, lines: pictureLines(), library: await answer.text() });
 }
 
 /**
@@ -96,9 +95,10 @@ export async function saveFigure(plot, { format, title, ground, ink, text, name 
   const file = `${name}.${format}`;
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
   if (format === "html") return keep(new Blob([await pageOf(plot, { title, ground, ink })], { type: "text/html" }), file);
-  const svg = await svgOf(plot, title, ground);
+  const look = { width: WIDTH, height: heightOf(plot), ground, ink };
+  const { svg, height } = withLines(await svgOf(plot, title, ground), pictureLines(), look);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
-  download(await pngOf(svg, heightOf(plot)), file);
+  download(await pngOf(svg, height), file);
 }
 
 /** @param {Blob} blob @param {string} file */

@@ -24,12 +24,13 @@ function literal(value) {
 /**
  * The page. `plot` is a Plotly element: its colours are those of the theme already.
  * @param {{data: any[], layout: any}} plot
- * @param {{title: string, language: string, ground: string, ink: string, address: string, time: string, library: string}} about
- *   `library` is the text of Plotly.js; `address` is where the chart was, `time` when it was saved.
+ * @param {{title: string, language: string, ground: string, ink: string, address: string, lines: string[], library: string}} about
+ *   `library` is the text of Plotly.js; `address` is where the chart was; the last of `lines` ends with it.
  * @returns {string}
  */
-export function savedPage(plot, { title, language, ground, ink, address, time, library }) {
+export function savedPage(plot, { title, language, ground, ink, address, lines, library }) {
   const { width: _, ...shown } = plot.layout;
+  const place = escaped(address);
   const layout = {
     ...shown,
     margin: { ...shown.margin, t: MARGIN_TOP },
@@ -55,7 +56,7 @@ a { color: inherit; }
 <body>
 <h1>${escaped(title)}</h1>
 <div id="chart"></div>
-<p><a href="${escaped(address)}">${escaped(address)}</a>, ${escaped(time)}</p>
+<p>${lines.map((line) => escaped(line)).join("<br>\n").replace(place, () => `<a href="${place}">${place}</a>`)}</p>
 <script>${library.replaceAll("</script", "<\\/script")}</script>
 <script>Plotly.newPlot("chart", ${literal(plot.data)}, ${literal(layout)}, ${literal(CONFIG)});</script>
 </body>

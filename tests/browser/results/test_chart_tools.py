@@ -1,6 +1,7 @@
 """Chart tools: nearest values, table, files."""
 
 import csv
+import html
 
 import pytest
 from playwright.sync_api import expect
@@ -76,12 +77,14 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     picture, drawing, numbers = (saved(page, name) for name in ("PNG", "SVG", "CSV"))
 
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 1000)
+    # The chart of 500 px, and below it a line for each result, and one for time and address.
+    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1800, 1128)
     assert len(picture) > 20_000  # the chart is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
     assert "Output tokens/s" in text
-    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
+    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 4  # legend, and lines below
+    assert text.count("This computer, ") == 2 and f"UTC, {page.url}" in html.unescape(text)
     rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
     values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
     assert values["16", "output_tokens_per_s"] == "250.25"
