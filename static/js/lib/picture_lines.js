@@ -1,6 +1,8 @@
 // @ts-check
 /** Lines below a saved picture: what it shows, when and where. Without them it says no more than its title. */
 
+import { escaped } from "./escape.js";
+
 const SIZE = 11;
 const LINE = 16;
 const SIDE = 16;
@@ -35,30 +37,30 @@ export function broken(line, width, measure) {
 }
 
 /**
- * Return a drawing with lines of text below it.
+ * Return a drawing with lines of text below it. As text: parsed, its style attributes would break the
+ * content security policy.
  * @param {string} svg
  * @param {string[]} lines
  * @param {{width: number, height: number, ground: string, ink: string}} look
  * @returns {{svg: string, height: number}}
  */
 export function withLines(svg, lines, { width, height, ground, ink }) {
+  const whole = height + lines.length * LINE + SIDE;
+  const start = svg.indexOf(">") + 1;
+  const root = svg
+    .slice(0, start)
+    .replace(/ height="[^"]*"/, ` height="${whole}"`)
+    .replace(/ viewBox="[^"]*"/, ` viewBox="0 0 ${width} ${whole}"`);
+  const texts = lines.map((line, index) => `<text x="${SIDE}" y="${height + SIZE + index * LINE}">${escaped(line)}</text>`);
+  const below =
+    `<rect x="0" y="${height}" width="${width}" height="${whole - height}" fill="${ground}"/>` +
+    `<g fill="${ink}" font-family="sans-serif" font-size="${SIZE}">${texts.join("")}</g>`;
+  return { svg: `${root}${svg.slice(start).replace(/<\/svg>\s*$/, () => `${below}</svg>`)}`, height: whole };
+}
+
+/** Return lines as broken for a picture. @param {string[]} lines @param {number} width */
+export function fitted(lines, width) {
   const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
   pen.font = `${SIZE}px sans-serif`;
-  const shown = lines.flatMap((line) => broken(line, width - 2 * SIDE, (text) => pen.measureText(text).width));
-  const whole = height + shown.length * LINE + SIDE;
-  const drawing = new DOMParser().parseFromString(svg, "image/svg+xml");
-  const root = drawing.documentElement;
-  root.setAttribute("height", String(whole));
-  root.setAttribute("viewBox", `0 0 ${width} ${whole}`);
-  const add = (/** @type {string} */ name, /** @type {Record<string, string | number>} */ attributes) => {
-    const element = drawing.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-    return root.appendChild(element);
-  };
-  add("rect", { x: 0, y: height, width, height: whole - height, fill: ground });
-  shown.forEach((text, index) => {
-    const y = height + SIZE + index * LINE;
-    add("text", { x: SIDE, y, fill: ink, "font-family": "sans-serif", "font-size": SIZE }).textContent = text;
-  });
-  return { svg: new XMLSerializer().serializeToString(root), height: whole };
+  return lines.flatMap((line) => broken(line, width - 2 * SIDE, (text) => pen.measureText(text).width));
 }

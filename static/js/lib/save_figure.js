@@ -2,7 +2,7 @@
 /** Save a chart as an image, an HTML page or CSV, with the theme's colours and a title. */
 
 import { named } from "./figure.js";
-import { pictureLines, withLines } from "./picture_lines.js";
+import { fitted, pictureLines, withLines } from "./picture_lines.js";
 import { savedPage } from "./saved_page.js";
 
 const WIDTH = 900;
@@ -96,7 +96,7 @@ export async function saveFigure(plot, { format, title, ground, ink, text, name 
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
   if (format === "html") return keep(new Blob([await pageOf(plot, { title, ground, ink })], { type: "text/html" }), file);
   const look = { width: WIDTH, height: heightOf(plot), ground, ink };
-  const { svg, height } = withLines(await svgOf(plot, title, ground), pictureLines(), look);
+  const { svg, height } = withLines(await svgOf(plot, title, ground), fitted(pictureLines(), WIDTH), look);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
   download(await pngOf(svg, height), file);
 }

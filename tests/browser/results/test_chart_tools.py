@@ -84,7 +84,7 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     assert text.startswith("<svg")
     assert "Output tokens/s" in text
     assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 4  # legend, and lines below
-    assert text.count("This computer, ") == 2 and f"UTC, {page.url}" in html.unescape(text)
+    assert text.count(", everyday prompts, ") == 2 and f"UTC, {page.url}" in html.unescape(text)
     rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
     values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
     assert values["16", "output_tokens_per_s"] == "250.25"
