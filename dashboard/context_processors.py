@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from dashboard import __version__
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
-from dashboard.security.permissions import allowed
+from dashboard.pages.shared.places import AREAS, may_open
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import held_on, is_away
 
@@ -62,26 +62,20 @@ def _areas(request: HttpRequest, hosts: list[Host]) -> list[Area]:
     # Counted by an index: every page asks, and there may be a hundred thousand that are over.
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES).count()
     live = Deployment.objects.filter(state__in=Deployment.LIVE_STATES).count()
-    listed = [
-        Area("overview", _("Overview"), "layout-dashboard", short=_("Overview")),
-        Area("jobs", _("Jobs"), "list-details", open_jobs, short=_("Jobs")),
-        Area("results", _("Results"), "table", short=_("Results")),
-        Area("playground", _("Playground"), "message-circle", short=_("Chat")),
-        Area("models", _("Models"), "cube", starts_group=True),
-        Area("questions", _("Data sets"), "stack-2"),
-        Area("deployments", _("Deployments"), "bolt", live),
-        Area("endpoints", _("Endpoints"), "external-link"),
-        Area("hosts", _("Hosts"), "server-2", away or len(hosts), alarm if away else ""),
+    counts = {"jobs": open_jobs, "deployments": live, "hosts": away or len(hosts)}
+    short = {name: AREAS[name].title for name in ("overview", "jobs", "results")}
+    short["playground"] = _("Chat")
+    shown = [name for name, place in AREAS.items() if may_open(request.user, place)]
+    of_team = next((name for name in shown if AREAS[name].action), "")
+    return [
+        Area(
+            *(name, str(AREAS[name].title), AREAS[name].icon, counts.get(name, 0)),
+            alarm=alarm if away and name == "hosts" else "",
+            short=str(short.get(name, "")),
+            starts_group=name in ("models", of_team),
+        )
+        for name in shown
     ]
-    is_admin = allowed(request.user, "user.manage")
-    of_rights = {
-        "user.manage": Area("people", _("People"), "users", starts_group=True),
-        "secret.manage": Area("secrets", _("Secrets"), "lock"),
-        "source.view": Area("sources", _("Sources"), "git-branch", starts_group=not is_admin),
-        "storage.manage": Area("storage", _("Storage"), "database"),
-        "audit.view": Area("audit", _("Audit log"), "file-text"),
-    }
-    return listed + [area for right, area in of_rights.items() if allowed(request.user, right)]
 
 
 def _area(request: HttpRequest) -> str:

@@ -30,6 +30,7 @@ from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
+from dashboard.pages.shared.places import found
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.server.downloads import send_file
@@ -212,7 +213,11 @@ def search_page(request: HttpRequest, template: str, **most: int) -> HttpRespons
     """Show matches on a page, or the first of each as options of the field in the top bar."""
     text = request.GET.get("q", "").strip()[:_LONGEST]
     matches = search(text, user=person(request), **most)
-    return render(request, template, {"text": text, "matches": matches})
+    is_whole = "most" not in most
+    places = [] if is_whole and not text else found(text, request.user)
+    if not is_whole and text:
+        places = places[: most["most"]]
+    return render(request, template, {"text": text, "matches": matches, "places": places})
 
 
 @requires("docs.view", "GET")

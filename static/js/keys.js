@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * One key, one thing: an element with `data-key="n"` is clicked, or focused if it is typed into, when
- * that key is pressed outside of a field. J and K walk through the links of a `[data-walk]` list.
+ * that key is pressed outside of a field. Ctrl-K opens the search from anywhere. J and K walk through the links of a `[data-walk]` list.
  */
 
 const FIELDS = "input, textarea, select, [contenteditable='true']";
@@ -25,8 +25,18 @@ function openHelp() {
   if (help && !help.open) help.showModal();
 }
 
+/** Focus the search from anywhere, also from another field. @param {KeyboardEvent} event */
+function openSearch(event) {
+  const field = /** @type {HTMLInputElement | null} */ (document.querySelector("[data-search] input[type=search]"));
+  if (!field || document.querySelector("dialog[open]")) return;
+  event.preventDefault(); // the browser's own search
+  field.focus();
+  field.select();
+}
+
 /** @param {KeyboardEvent} event */
 function pressed(event) {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key === "k") return openSearch(event);
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "?") {

@@ -42,6 +42,22 @@ def test_escape_closes_the_list_and_keeps_what_was_typed(page):
     page.wait_for_url("**/search/?q=smol")
 
 
+def test_ctrl_k_leads_to_a_page_from_any_field(open_page):
+    page = open_page("/jobs/")
+    page.locator("main input[name=q]").focus()
+    page.keyboard.press("Control+k")
+    areas = page.locator("#found [role=option]")
+    expect(areas.first).to_be_visible()
+    assert axe(page) == []
+
+    page.keyboard.type("fleet")
+    expect(areas.first).to_have_text("Fleet")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/results/fleet/")
+
+
 def test_a_search_without_matches_says_so(page):
     page.keyboard.press("/")
     page.keyboard.type("nothing of the kind")

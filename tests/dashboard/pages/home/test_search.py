@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from dashboard.pages.shared import places
 from jobs.models import Conversation, Job, Turn
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
@@ -76,6 +77,46 @@ def test_this_computer_is_found_by_what_people_call_it(member, language, name):
     member.cookies["django_language"] = language
 
     assert links_of(member, name) == [reverse("host-detail", args=["this-computer"])]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "view"),
+    [
+        ("en", "hosts", "host-list"),
+        ("zh-hans", "主机", "host-list"),
+        ("zh-hans", "HOST", "host-list"),
+        ("en", "accuracy spee", "result-tradeoff"),
+        ("en", "new matrix", "launch-matrix"),
+    ],
+)
+def test_a_page_is_found_by_its_name_in_both_languages(member, language, text, view):
+    member.cookies["django_language"] = language
+
+    assert links_of(member, text, "search-list")[0] == reverse(view)
+
+
+def test_the_form_of_a_new_job_is_found_by_its_kind(member):
+    assert reverse("launch-form", args=["benchmark"]) in links_of(member, "new job benchmark")
+
+
+def test_before_anything_is_typed_the_field_offers_the_areas(member):
+    assert links_of(member, "", "search-list")[:3] == ["/", "/jobs/", "/results/"]
+
+
+def test_nobody_is_sent_to_a_page_that_is_not_theirs(client):
+    client.force_login(make_user("vera", role="viewer"))
+    for text in ("secrets", "new job"):
+        assert links_of(client, text) == []
+    client.force_login(make_user("ada", is_staff=True))
+    assert links_of(client, "secrets") == [reverse("secret-list")]
+
+
+def test_every_place_opens(client):
+    make_host("this-computer")
+    client.force_login(make_user("ada", is_staff=True))
+
+    for place in places._ALL:
+        assert client.get(place.href).status_code in (200, 302), place.href
 
 
 def test_the_list_under_the_field_shows_few_and_links_to_all(member):

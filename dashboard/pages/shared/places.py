@@ -1,0 +1,87 @@
+"""Places to go to: areas of the rail, further pages, forms of new jobs. The search finds them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from dashboard.security.permissions import allowed
+from jobs.kinds import KINDS
+
+
+class Place(NamedTuple):
+    """``view``: name of its address; ``action``: the right that it needs, "" for everybody."""
+
+    title: str | Promise
+    icon: str
+    view: str
+    action: str = ""
+    args: Sequence[str] = ()
+
+    @property
+    def href(self) -> str:
+        return reverse(self.view, args=self.args)
+
+
+_FORM = ("launch-form", "job.launch")
+# By the first part of their address.
+AREAS: Mapping[str, Place] = {
+    "overview": Place(_("Overview"), "layout-dashboard", "overview"),
+    "jobs": Place(_("Jobs"), "list-details", "job-list"),
+    "results": Place(_("Results"), "table", "result-list"),
+    "playground": Place(_("Playground"), "message-circle", "playground"),
+    "models": Place(_("Models"), "cube", "model-list"),
+    "questions": Place(_("Data sets"), "stack-2", "question-list"),
+    "deployments": Place(_("Deployments"), "bolt", "deployment-list"),
+    "endpoints": Place(_("Endpoints"), "external-link", "endpoint-list"),
+    "hosts": Place(_("Hosts"), "server-2", "host-list"),
+    "people": Place(_("People"), "users", "people", "user.manage"),
+    "secrets": Place(_("Secrets"), "lock", "secret-list", "secret.manage"),
+    "sources": Place(_("Sources"), "git-branch", "source-list", "source.view"),
+    "storage": Place(_("Storage"), "database", "storage", "storage.manage"),
+    "audit": Place(_("Audit log"), "file-text", "audit", "audit.view"),
+}
+_ALL = (
+    *AREAS.values(),
+    Place(_("Fleet"), "layout-dashboard", "result-fleet"),
+    Place(_("Accuracy and speed"), "chart-dots", "result-tradeoff"),
+    Place(_("Parity"), "scale", "parity"),
+    Place(_("Matrices"), "table", "matrix-list"),
+    Place(_("Import results"), "plus", "import-upload", "result.import"),
+    Place(_("Service levels"), "adjustments", "level-list"),
+    Place(_("Prompts"), "file-text", "prompt-list"),
+    Place(_("API tokens"), "code", "token-list"),
+    Place(_("Change password"), "lock", "password"),
+    Place(_("Documentation"), "lifebuoy", "docs"),
+    Place(_("New matrix"), "plus", "launch-matrix", "job.launch"),
+    *(
+        Place(format_lazy(_("New job: {kind}"), kind=_(kind.title)), "plus", *_FORM, (name,))
+        for name, kind in KINDS.items()
+    ),
+)
+
+
+def may_open(user: AbstractBaseUser | AnonymousUser, place: Place) -> bool:
+    return not place.action or allowed(user, place.action)
+
+
+def found(text: str, user: AbstractBaseUser | AnonymousUser) -> list[Place]:
+    """Return places that have all words of ``text`` in their title, also in its English one. No
+    words: the areas."""
+    words = text.casefold().split()
+    places = _ALL if words else tuple(AREAS.values())
+    titles = [str(place.title) for place in places]
+    with override("en"):
+        names = [
+            f"{own} {place.title}".casefold() for own, place in zip(titles, places, strict=True)
+        ]
+    return [
+        place
+        for place, name in zip(places, names, strict=True)
+        if all(word in name for word in words) and may_open(user, place)
+    ]
