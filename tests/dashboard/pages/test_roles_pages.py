@@ -60,9 +60,10 @@ def test_no_page_offers_what_a_role_may_not_do():
     offered = {}
     for role in ("viewer", "member", "admin"):
         client.force_login(person if role == "admin" else make_user(role=role))
-        # An administrator may do everything: what is missing there is seen on one of each page.
-        one = [paths[0] for paths in pages.PAGES.values()]
-        offered[role] = offered_to(client, made, one if role == "admin" else pages.ALL_PATHS)
+        # An administrator may do everything: what is missing there is seen on one of each page, and
+        # on those of hosts, of which one is away.
+        some = [paths[0] for paths in pages.PAGES.values()] + pages.PAGES["host-detail"]
+        offered[role] = offered_to(client, made, some if role == "admin" else pages.ALL_PATHS)
 
     owners, admins = {Need.OWNER, Need.OWN}, {Need.ADMIN}
     assert not {*offered["viewer"].values()} & {Need.MEMBER, *owners, *admins}
