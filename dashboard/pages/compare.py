@@ -75,7 +75,6 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     heads = [runs[0] for runs in groups]
     problem = shared.problem_of(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
-    context["pictured"] = picture_lines(heads)
     if missing:
         text = ngettext(
             "%(ids)s does not exist or was removed.",
@@ -92,7 +91,7 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
         context |= _context(request, comparison, is_grouped=is_grouped)
-        context |= _parity(request, comparison)
+        context |= _parity(request, comparison) | {"pictured": picture_lines(heads)}
     return render(request, "results/compare.html", context)
 
 

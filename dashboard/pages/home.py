@@ -213,10 +213,9 @@ def search_page(request: HttpRequest, template: str, **most: int) -> HttpRespons
     """Show matches on a page, or the first of each as options of the field in the top bar."""
     text = request.GET.get("q", "").strip()[:_LONGEST]
     matches = search(text, user=person(request), **most)
-    is_whole = "most" not in most
-    places = [] if is_whole and not text else found(text, request.user)
-    if not is_whole and text:
-        places = places[: most["most"]]
+    places = found(text, request.user)
+    if text:
+        places = places[: most.get("most")]
     return render(request, template, {"text": text, "matches": matches, "places": places})
 
 

@@ -54,9 +54,9 @@ def take_turn(job: Job, matrix: int | None = None) -> None:
     level = in_order(job.host).filter(priority=job.priority).exclude(pk=job.pk)
     columns = ("pk", "place", "created_by_id", "chain", "matrix")
     rows: list[Any] = [*level.values_list(*columns, named=True)]
-    _put(job, rows, _turn([row.created_by_id for row in rows], job.created_by_id))
-    own = [row for row in rows if row.created_by_id == job.created_by_id]
-    behind = own[_turn([_group(row) for row in own], job.chain or matrix or _matrix_of(job)) :]
+    group = job.chain or matrix or _matrix_of(job)
+    index, behind = _in_turn(rows, job.created_by_id, group)
+    _put(job, rows, index)
     if behind:
         # It takes the place of the person's next job, which takes that of the one behind it.
         ids = [job.pk, *(row.pk for row in behind)]
@@ -75,10 +75,17 @@ def in_order(host: Host) -> QuerySet[Job]:
 
 def place_among(rows: Sequence[Any], draft: Job) -> int:
     """Index at which ``draft`` would wait among ``rows`` of :func:`in_order` of its priority."""
-    index = _turn([row.created_by_id for row in rows], draft.created_by_id)
-    own = [at for at, row in enumerate(rows) if row.created_by_id == draft.created_by_id]
-    first = _turn([_group(rows[at]) for at in own], draft.chain)
-    return own[first] if first < len(own) else index
+    index, behind = _in_turn(rows, draft.created_by_id, draft.chain)
+    return rows.index(behind[0]) if behind else index
+
+
+def _in_turn(rows: Sequence[Any], person: int | None, group: object) -> tuple[int, list[Any]]:
+    """Index among ``rows`` at which one more job of ``person`` gets in, and the rows of that person
+    that a job of ``group`` comes before."""
+    own = [row for row in rows if row.created_by_id == person]
+    # A row's group is its pipeline or matrix; None: a single job.
+    behind = own[_turn([row.chain or row.matrix for row in own], group) :]
+    return _turn([row.created_by_id for row in rows], person), behind
 
 
 def _turn(names: Sequence[object], name: object) -> int:
@@ -91,11 +98,6 @@ def _turn(names: Sequence[object], name: object) -> int:
             return index
         passed += each == name
     return len(names)
-
-
-def _group(row: Any) -> object:
-    """The pipeline or matrix of a row of :func:`in_order`; None: a single job."""
-    return row.chain or row.matrix
 
 
 def _matrix_of(job: Job) -> int | None:

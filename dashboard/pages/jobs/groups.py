@@ -28,11 +28,11 @@ from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.cells import Cell
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
-from dashboard.pages.shared.marks import LOADED, marks_of
+from dashboard.pages.shared.marks import LOADED, marks_of, picture_of
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
-from dashboard.text.formatting import change_text, day_text
-from dashboard.text.labels import cell_marks, host_title, kind_title, limit_words, metric_label
+from dashboard.text.formatting import change_text
+from dashboard.text.labels import cell_marks, kind_title, metric_label
 from dashboard.text.messages import message
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, STACKS
@@ -263,7 +263,10 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     context = {
         "page": page,
         "matrix": matrix,
-        "pictured": _pictured(page),
+        "pictured": picture_of(
+            *(matrix.host, matrix.created_at, _("Matrix %(n)s") % {"n": matrix.pk}),
+            *(matrix.title, matrix.model_id),
+        ),
         "spec": matrix.spec,
         "workload": WORKLOADS.get(str(matrix.spec.get("workload", ""))),
         "counts": [(state, number) for state, number in counts.items() if number],
@@ -283,14 +286,6 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
         "report_query": f"{urlencode({'id': matrix.pk, **chosen})}&",
     }
     return render(request, "matrices/detail.html", context)
-
-
-def _pictured(page: MatrixPage) -> list[str]:
-    """Return what a saved picture says of a matrix."""
-    matrix = page.matrix
-    words = [_("Matrix %(n)s") % {"n": matrix.pk}, matrix.title, matrix.model_id]
-    words += [host_title(matrix.host), limit_words(["simulated"] * matrix.host.is_simulated)]
-    return [_(", ").join(filter(None, [*words, day_text(matrix.created_at)]))]
 
 
 @requires("job.repeat", "POST")

@@ -32,14 +32,15 @@ from dashboard.pages.shared import failures
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
+from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import cursor_of, person
 from dashboard.server.downloads import send_file
 from dashboard.server.json_errors import gone
 from dashboard.text import labels, queue_words
-from dashboard.text.formatting import day_text, joined, moment, number
-from dashboard.text.labels import host_title, kind_title, limit_words, phrase
+from dashboard.text.formatting import joined, moment, number
+from dashboard.text.labels import kind_title, phrase
 from dashboard.text.messages import message, stalled_text
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs import logstore
@@ -176,7 +177,9 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "view": command_view(plan, job.values, guide=against(job.guide)),
         "script": script(plan, job.values),
         "figure": figure,
-        "pictured": [_pictured(job)],
+        "pictured": picture_of(
+            job.host, job.created_at, f"#{job.pk} {kind_title(job.kind)}", phrase(job.title)
+        ),
         "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (job.is_open or found_points),
         "has_points": found_points,
@@ -186,13 +189,6 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "accuracy_figure": live.accuracy_figure() if found_standings and is_kept else None,
     }
     return render(request, "jobs/detail.html", context)
-
-
-def _pictured(job: Job) -> str:
-    """Return what a saved picture says of a job."""
-    words = [f"#{job.pk} {kind_title(job.kind)}", phrase(job.title), host_title(job.host)]
-    words += [limit_words(["simulated"] * job.host.is_simulated), day_text(job.created_at)]
-    return _(", ").join(filter(None, words))
 
 
 @requires("job.cancel", "GET", "HEAD", "POST")

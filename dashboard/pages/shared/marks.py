@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,10 +12,17 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard.pages.shared.comparison import BATCH, interval_of, size_of
 from dashboard.text.formatting import day_text, joined, number
-from dashboard.text.labels import limit_words, metric_label, phrase, result_name, result_place
+from dashboard.text.labels import (
+    host_title,
+    limit_words,
+    metric_label,
+    phrase,
+    result_name,
+    result_place,
+)
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
-from jobs.models import Result
+from jobs.models import Host, Result
 from jobs.queries.answers.answer_flags import is_doubtful, unswitched
 from jobs.queries.comparison.history import State, Verdict, verdicts
 from jobs.queries.results.listing import NONE, Organised, organised
@@ -95,6 +103,12 @@ def device_text(result: Result) -> str:
         return result.device or result_place(result)
     dies = ngettext("%(n)s die", "%(n)s dies", count) % {"n": count}
     return _("%(host)s, %(dies)s") % {"host": result_place(result), "dies": dies}
+
+
+def picture_of(host: Host, moment: datetime, *words: str) -> list[str]:
+    """Return what a saved picture says of a job or matrix on ``host``."""
+    flag = limit_words(["simulated"] if host.is_simulated else [])
+    return [_(", ").join(filter(None, [*words, host_title(host), flag, day_text(moment)]))]
 
 
 def picture_lines(results: Iterable[Result]) -> list[str]:
