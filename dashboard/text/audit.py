@@ -117,17 +117,8 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
 }
 # Details whose label is their name (manage.py translations collects them).
 DETAILS = (
-    *(
-        "accepted",
-        "address",
-        "before",
-        "checks",
-        "confirmed",
-        "deployment",
-        "device",
-        "devices",
-        "endpoints",
-    ),
+    *("accepted", "address", "before", "checks", "confirmed", "deployment", "device"),
+    *("devices", "endpoints"),
     *("engine", "exclusive", "file", "folder", "host", "hosts", "job", "jobs", "kind", "matrix"),
     *("model", "name", "note", "of", "people", "pipeline", "precision", "priority", "prompts"),
     *("purpose", "results", "role", "run", "scope", "secrets", "shared", "tags", "text", "tool"),

@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * One key, one thing: an element with `data-key="n"` is clicked, or focused if it is typed into, when
- * that key is pressed outside of a field. Ctrl-K opens the search from anywhere. J and K walk through the links of a `[data-walk]` list.
+ * that key is pressed outside of a field. Ctrl-K opens the search from anywhere. J and K walk through the
+ * links of a `[data-walk]` list.
  */
 
 const FIELDS = "input, textarea, select, [contenteditable='true']";
