@@ -1,4 +1,4 @@
-"""Places to go to: areas of the rail, further pages, forms of new jobs. The search finds them."""
+"""Places to go to: the one list of rail, row of pages in the top bar, person's menu and search."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -29,34 +29,58 @@ class Place(NamedTuple):
 
 
 _FORM = ("launch-form", "job.launch")
-# By the first part of their address.
-AREAS: Mapping[str, Place] = {
-    "overview": Place(_("Overview"), "layout-dashboard", "overview"),
-    "jobs": Place(_("Jobs"), "list-details", "job-list"),
-    "results": Place(_("Results"), "table", "result-list"),
-    "playground": Place(_("Playground"), "message-circle", "playground"),
-    "models": Place(_("Models"), "cube", "model-list"),
-    "questions": Place(_("Data sets"), "stack-2", "question-list"),
-    "deployments": Place(_("Deployments"), "bolt", "deployment-list"),
-    "endpoints": Place(_("Endpoints"), "external-link", "endpoint-list"),
-    "hosts": Place(_("Hosts"), "server-2", "host-list"),
-    "people": Place(_("People"), "users", "people", "user.manage"),
-    "secrets": Place(_("Secrets"), "lock", "secret-list", "secret.manage"),
-    "sources": Place(_("Sources"), "git-branch", "source-list", "source.view"),
-    "storage": Place(_("Storage"), "database", "storage", "storage.manage"),
-    "audit": Place(_("Audit log"), "file-text", "audit", "audit.view"),
+# The areas of the rail, each with its further pages: the first place is the area itself.
+AREAS: Mapping[str, Sequence[Place]] = {
+    "overview": [Place(_("Overview"), "layout-dashboard", "overview")],
+    "models": [
+        Place(_("Models"), "cube", "model-list"),
+        Place(_("Deployments"), "bolt", "deployment-list"),
+        Place(_("Endpoints"), "external-link", "endpoint-list"),
+        Place(_("Data sets"), "stack-2", "question-list"),
+    ],
+    "jobs": [Place(_("Jobs"), "list-details", "job-list")],
+    "results": [
+        Place(_("Results"), "table", "result-list"),
+        Place(_("Fleet"), "layout-dashboard", "result-fleet"),
+        Place(_("Accuracy and speed"), "chart-dots", "result-tradeoff"),
+        Place(_("Parity"), "scale", "parity"),
+        Place(_("Matrices"), "table", "matrix-list"),
+    ],
+    "playground": [Place(_("Chat"), "message-circle", "playground")],
+    "hosts": [Place(_("Hosts"), "server-2", "host-list")],
 }
+# First parts of addresses below an area whose name they do not have.
+BELOW: Mapping[str, str] = {
+    "": "overview",
+    "deployments": "models",
+    "endpoints": "models",
+    "questions": "models",
+    "launch": "jobs",
+    "pipelines": "jobs",
+    "parity": "results",
+    "matrices": "results",
+}
+# Behind the person in the top bar: their own account, what a team edits, administration.
+MENU: Sequence[Sequence[Place]] = [
+    [
+        Place(_("Change password"), "lock", "password"),
+        Place(_("API tokens"), "code", "token-list"),
+    ],
+    [
+        Place(_("Service levels"), "adjustments", "level-list"),
+        Place(_("Prompts"), "file-text", "prompt-list"),
+        Place(_("Sources"), "git-branch", "source-list", "source.view"),
+    ],
+    [
+        Place(_("People"), "users", "people", "user.manage"),
+        Place(_("Secrets"), "lock", "secret-list", "secret.manage"),
+        Place(_("Storage"), "database", "storage", "storage.manage"),
+        Place(_("Audit log"), "file-text", "audit", "audit.view"),
+    ],
+]
 _ALL = (
-    *AREAS.values(),
-    Place(_("Fleet"), "layout-dashboard", "result-fleet"),
-    Place(_("Accuracy and speed"), "chart-dots", "result-tradeoff"),
-    Place(_("Parity"), "scale", "parity"),
-    Place(_("Matrices"), "table", "matrix-list"),
+    *(place for group in (*AREAS.values(), *MENU) for place in group),
     Place(_("Import results"), "plus", "import-upload", "result.import"),
-    Place(_("Service levels"), "adjustments", "level-list"),
-    Place(_("Prompts"), "file-text", "prompt-list"),
-    Place(_("API tokens"), "code", "token-list"),
-    Place(_("Change password"), "lock", "password"),
     Place(_("Documentation"), "lifebuoy", "docs"),
     Place(_("New matrix"), "plus", "launch-matrix", "job.launch"),
     *(
@@ -74,7 +98,7 @@ def found(text: str, user: AbstractBaseUser | AnonymousUser) -> list[Place]:
     """Return places that have all words of ``text`` in their title, also in its English one. No
     words: the areas."""
     words = text.casefold().split()
-    places = _ALL if words else tuple(AREAS.values())
+    places = _ALL if words else [area[0] for area in AREAS.values()]
     titles = [str(place.title) for place in places]
     with override("en"):
         names = [

@@ -80,14 +80,59 @@ def test_times_are_in_the_zone_of_the_viewers_browser(member):
 # The frame.
 
 
-def test_the_rail_has_the_areas_of_a_role(client):
-    areas = {}
-    for role in ("member", "admin"):
-        client.force_login(make_user(role=role))
-        areas[role] = set(re.findall(r'href="/(\w+)/"', client.get(reverse("frame")).text))
+def links_in(html, begin, end):
+    """Addresses of the links between two marks of a page, in order."""
+    return re.findall(r'<a href="([^"]*)"', html[html.index(begin) :].partition(end)[0])
 
-    assert {"jobs", "hosts", "sources"} <= areas["member"]
-    assert areas["admin"] - areas["member"] == {"audit", "people", "secrets", "storage"}
+
+def test_the_rail_has_six_areas_for_everyone(client):
+    for role in ("viewer", "member", "admin"):
+        client.force_login(make_user(role=role))
+
+        rail = links_in(client.get(reverse("frame")).text, '<nav id="areas"', "</nav>")
+
+        assert rail == ["/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/"]
+
+
+def test_the_persons_menu_has_what_concerns_a_role(client):
+    menus = {}
+    for role in ("viewer", "member", "admin"):
+        client.force_login(make_user(role=role))
+        html = client.get(reverse("job-list")).text
+        menus[role] = set(links_in(html, 'class="who"', "</details>"))
+
+    own = {"/account/password/", "/account/tokens/"}
+    assert menus["viewer"] == menus["member"] == own | {"/levels/", "/prompts/", "/sources/"}
+    assert menus["admin"] - menus["member"] == {"/people/", "/secrets/", "/storage/", "/audit/"}
+
+
+def test_a_page_of_an_area_links_the_others_and_marks_itself(member):
+    html = member.get(reverse("result-fleet")).text
+
+    pages = ["/results/", "/results/fleet/", "/results/tradeoff/", "/parity/", "/matrices/"]
+    assert links_in(html, '<nav class="subs"', "</nav>") == pages
+    assert '<a href="/results/fleet/" aria-current="page">Fleet</a>' in html
+    assert re.search(r'<a href="/results/" aria-current="page"><svg', html)  # the area in the rail
+    assert 'class="subs"' not in member.get(reverse("job-list")).text  # an area of one page
+
+
+@pytest.mark.parametrize(
+    ("address", "area"),
+    [
+        ("/deployments/", "models"),
+        ("/questions/", "models"),
+        ("/parity/", "results"),
+        ("/launch/prepare/", "jobs"),
+        ("/playground/", "playground"),
+        ("/levels/", ""),
+    ],
+)
+def test_a_page_belongs_to_an_area(member, address, area):
+    make_host("this-computer")
+
+    rail = member.get(address).text.partition('<nav id="areas"')[2].partition("</nav>")[0]
+
+    assert re.findall(r'href="/(\w*)/" aria-current="page"', rail) == [area] * bool(area)
 
 
 def test_the_rail_counts_what_is_open_and_who_is_away(member):

@@ -100,7 +100,9 @@ def test_the_form_of_a_new_job_is_found_by_its_kind(member):
 
 
 def test_before_anything_is_typed_the_field_offers_the_areas(member):
-    assert links_of(member, "", "search-list")[:3] == ["/", "/jobs/", "/results/"]
+    assert links_of(member, "", "search-list") == [
+        *("/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/")
+    ]
 
 
 def test_nobody_is_sent_to_a_page_that_is_not_theirs(client):
