@@ -7,8 +7,8 @@ from ninja import Query
 from pydantic import BaseModel, Field
 
 from dashboard.api.base import Answer, Json, Operations, ResultNumber, about, invalid, missing
-from dashboard.pages.parity.asked import stated
-from dashboard.pages.parity.words import as_data
+from dashboard.pages.parity.asked import family, stated
+from dashboard.pages.parity.words import as_data, family_data
 from dashboard.reports.document import Kind, ReportError
 from dashboard.reports.make import KINDS, TYPES, download, make
 from dashboard.text.messages import message
@@ -31,6 +31,15 @@ class ParityAsked(BaseModel):
     margin: str = _MARGIN
     goal: str = _GOAL
     planned: str = _PLANNED
+
+
+class FamilyAsked(BaseModel):
+    """Several results against one baseline."""
+
+    base: str = Field(max_length=400, description="baseline")
+    id: str = Field(max_length=4000, description="results: `res-27;res-31`")
+    margin: str = _MARGIN
+    goal: str = _GOAL
 
 
 class CountsAsked(BaseModel):
@@ -117,23 +126,50 @@ class ParityAnswer(Answer):
     method: list[str]
 
 
+class ParityCandidate(Answer):
+    """A result of several; ``alone`` is its own statement."""
+
+    verdict: str = about("corrected for the number of results; not_comparable: no rows")
+    p: float | None = about("smallest error at which the interval has a verdict; null: above 0.05")
+    adjusted_p: float | None = about("by Holm; null: p is null")
+    alone: ParityAnswer
+
+
+class ParityFamily(Answer):
+    """Parity of several results with one baseline; Holm's correction."""
+
+    text: str
+    exit_code: int = about("of a gate, of the worst: 2 worse, 4 not comparable, 3 cannot tell")
+    margin_points: float
+    base: ParitySide
+    candidates: list[ParityCandidate]
+    method: list[str]
+
+
+@parity.on("GET parity/candidates", "result.view", "api-parity-candidates", ParityFamily)
+def read_candidates(request: HttpRequest, query: Query[FamilyAsked]) -> Json:
+    """State parity of several results. Their verdicts are corrected for their number, so that one
+    or more is wrong in at most 5 % of cases."""
+    return _answered(lambda: family_data(family(query.model_dump())))
+
+
 @parity.on("GET parity", "result.view", "api-parity", ParityAnswer)
 def read_parity(request: HttpRequest, query: Query[ParityAsked]) -> Json:
     """State parity of two results. Not worse, equivalent within the margin, better, worse, the
     missing questions, or not comparable."""
-    return _stated(query.model_dump())
+    return _answered(lambda: as_data(stated(query.model_dump())))
 
 
 @parity.on("POST parity", "result.view", "api-parity", ParityAnswer)
 def state_parity(request: HttpRequest, body: CountsAsked) -> Json:
     """State parity of counts. State the parity of counts that are no results here; nothing is
     stored."""
-    return _stated(body.model_dump())
+    return _answered(lambda: as_data(stated(body.model_dump())))
 
 
-def _stated(data: dict[str, str]) -> Json:
+def _answered(answer: Callable[[], Json]) -> Json:
     try:
-        return as_data(stated(data))
+        return answer()
     except ParityError as error:
         if error.reason.id == "parity:missing":
             raise missing() from None

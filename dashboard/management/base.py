@@ -343,12 +343,12 @@ STATEMENT = [
 def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of a statement: BASE and RESULT, or counts. Raises ``CommandError``."""
     results = options["results"]
-    if results and len(results) != 2:
+    if len(results) == 1:
         raise CommandError("Name two results: BASE RESULT.")
     if not (results or options["base_counts"] or options["counts"]):
         raise CommandError("Name two results, or --base-counts and --counts.")
     return {name: options[name] for name in _STATED} | dict(
-        zip(("base", "id"), results, strict=False)
+        zip(("base", "id"), (*results[:1], ";".join(results[1:])), strict=False)
     )
 
 

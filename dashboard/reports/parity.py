@@ -6,7 +6,7 @@ from django.utils.translation import pgettext
 from pydantic import Field
 
 from dashboard.pages.parity import words
-from dashboard.pages.parity.asked import Stated, stated
+from dashboard.pages.parity.asked import Family, Stated, family, is_family, stated
 from dashboard.pages.shared.cells import Facts, facts
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Report, Section
@@ -23,7 +23,11 @@ class ParityAsked(document.Asked):
     """Report of a parity statement: results, or bare counts."""
 
     base: str = Field("", max_length=400, description="baseline: res-11; repeats res-11,res-12")
-    id: str = Field("", max_length=400, description="result: res-27; repeats res-27,res-28")
+    id: str = Field(
+        "",
+        max_length=400,
+        description="result: res-27; repeats res-27,res-28; several results res-27;res-31",
+    )
     base_counts: str = Field("", max_length=20000, description="154/159,933/976")
     counts: str = Field("", max_length=20000, description="155/159,929/976")
     sets: str = Field("", max_length=20000, description="names of the counts' data sets")
@@ -35,13 +39,16 @@ class ParityAsked(document.Asked):
 
 
 def build(asked: ParityAsked) -> Report:
+    data = asked.model_dump(include=set(ParityAsked.model_fields))
     try:
-        found = stated(asked.model_dump(include=set(ParityAsked.model_fields)))
+        found = family(data) if is_family(data) else stated(data)
     except ParityError as error:
         text = message(error.reason.id, error.reason.args)
         if error.reason.id == "parity:missing":
             raise Http404(text) from None
         raise document.ReportError(error.field, text) from None
+    if isinstance(found, Family):
+        return _of_family(found)
     warnings = [text for _name, text in words.warnings(found)]
     numbered = [Section(_("Numbers"), numbers(found))] if found.parity.statement else []
     return Report(
@@ -55,6 +62,31 @@ def build(asked: ParityAsked) -> Report:
             Section(_("Conclusion"), conclusion(found)),
             *numbered,
             Section(_("Method"), [*methods(found), *_method(found)]),
+            parts.remarks(parts.remarks_on(found.results, has_added=False)),
+        ],
+    )
+
+
+def _of_family(found: Family) -> Report:
+    heads = [found.base.results[0], *(one.result.results[0] for one, _own in found.members)]
+    return Report(
+        kicker=_("Parity report"),
+        title=words.family_headline(found),
+        file=f"report-{found.file_name}",
+        source=parts.sources(found.results),
+        about=facts(
+            [
+                (_("Baseline"), found.base.name),
+                (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
+                (_("Margin"), words.margin_text(found.asks.margin / 100)),
+                (_("Measured"), measured_text(heads)),
+                *declared_facts(heads),
+            ]
+        ),
+        warnings=[*words.family_warnings(found), *parts.warnings(found.results)],
+        sections=[
+            Section(_("Conclusion"), [words.family_table(found)]),
+            Section(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),
             parts.remarks(parts.remarks_on(found.results, has_added=False)),
         ],
     )

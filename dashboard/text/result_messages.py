@@ -229,6 +229,11 @@ RESULT_MESSAGES: dict[str, str] = {
     "parity:missing": "%(ids)s does not exist or was removed.",
     "parity:no_result": "%(names)s has no result. Choose an evaluation from the list.",
     "parity:type": "%(name)s is a benchmark. Choose an evaluation.",
+    "parity:many_candidates": "At most %(most)s results against one baseline.",
+    "parity:one_candidate": "Name two results or more, with a semicolon between them.",
+    "parity:looks": "%(name)s may stop early, or was extended. Compare it alone: several results "
+    "need one look at each.",
+    "parity:twice": "%(name)s is named twice. Name each result once.",
     "parity:same": "%(name)s is on both sides. Choose two results.",
     "parity:many": "At most %(most)s results a side.",
     "parity:no_repeats": "%(a)s and %(b)s are not repeats of one evaluation. Different or unknown: "

@@ -1,9 +1,9 @@
 """Request for a parity statement: results, bare counts or pasted tables; page, API, command.
 
-Fields: ``base`` and ``id`` (results), ``base_counts``, ``counts`` and ``sets`` (counts and their
-names), ``left_out`` (names of sets without counts), ``base_title`` and ``title`` (names of both
-sides of counts), ``tables`` and ``baseline`` (pasted text, its column: "first", "second", "" by
-their names), ``margin``, ``goal``, ``planned``.
+Fields: ``base`` and ``id`` (results; ``res-27;res-31`` are several candidates), ``base_counts``,
+``counts`` and ``sets`` (counts and their names), ``left_out`` (names of sets without counts),
+``base_title`` and ``title`` (names of both sides of counts), ``tables`` and ``baseline`` (pasted
+text, its column: "first", "second", "" by their names), ``margin``, ``goal``, ``planned``.
 """
 
 import math
@@ -34,8 +34,10 @@ from jobs.queries.parity.statement import (
     LEAST_MARGIN,
     MARGIN,
     MOST_MARGIN,
+    Adjusted,
     Looks,
     Parity,
+    adjusted,
     of_sides,
     parity,
     state,
@@ -45,6 +47,7 @@ from jobs.queries.results.results import NotNumbered, number_of_job, of_jobs, pk
 from jobs.statistics import Goal
 
 MOST_RUNS = 16
+MOST_CANDIDATES = 12
 MOST_CHOICES = 50
 GOALS: Sequence[str] = get_args(Goal)
 TABLE_GOAL: Goal = "at_least"  # of counts and tables: the baseline is somebody else's
@@ -121,6 +124,59 @@ class Stated:
         if self.source != "results":
             return "parity"
         return f"parity-{self.base.ids}-{self.result.ids}".replace(",", "+")
+
+
+class Family(NamedTuple):
+    """Several candidates against one baseline: the statement of each, and its verdict corrected for
+    their number, None where it is not comparable."""
+
+    base: SideView
+    asks: Asks
+    members: Sequence[tuple[Stated, Adjusted | None]]
+
+    @property
+    def results(self) -> list[Result]:
+        runs = (run for stated, _own in self.members for run in stated.results)
+        return list(dict.fromkeys(runs))
+
+    @property
+    def query(self) -> str:
+        ids = ";".join(stated.result.ids for stated, _own in self.members)
+        named = urlencode({"base": self.base.ids, "id": ids}, safe=",;")
+        return f"{named}&{asks_query(self.asks, self.asks.goal)}"
+
+    @property
+    def file_name(self) -> str:
+        return f"parity-{self.base.ids}-{len(self.members)}".replace(",", "+")
+
+
+def is_family(data: Mapping[str, str]) -> bool:
+    return ";" in data.get("id", "")
+
+
+def family(data: Mapping[str, str]) -> Family:
+    """Return the statement on several candidates: ``base`` and ``id`` are results, as in an
+    address. Raises ``ParityError`` at a field."""
+    asks = _asks_of(data)
+    base = runs_of(data.get("base", ""), "base")
+    texts = [text for text in data.get("id", "").split(";") if text.strip()]
+    if len(texts) > MOST_CANDIDATES:
+        raise ParityError(Message("parity:many_candidates", {"most": MOST_CANDIDATES}), "id")
+    found: list[Stated] = []
+    taken = list(base)
+    for runs in (runs_of(text, "id") for text in texts):
+        if twice := next((run for run in runs if run in taken), None):
+            raise ParityError(Message("parity:twice", {"name": result_name(twice)}), "id")
+        taken += runs
+        one = _stated(base, runs, asks)
+        statement = one.parity.statement
+        if statement and (statement.looks.planned or statement.looks.number > 1):
+            raise ParityError(Message("parity:looks", {"name": one.result.name}), "id")
+        found.append(one)
+    if len(found) < 2:
+        raise ParityError(Message("parity:one_candidate"), "id")
+    own = adjusted([one.parity for one in found])
+    return Family(_view(base), asks, list(zip(found, own, strict=True)))
 
 
 def is_asked(data: Mapping[str, str]) -> bool:
@@ -305,13 +361,13 @@ def query_of(found: Stated, *, is_swapped: bool = False) -> str:
     else:
         return ""
     known = {name: value for name, value in named.items() if value}
-    return f"{urlencode(known, safe=',/')}&{asks_query(found)}"
+    return f"{urlencode(known, safe=',/')}&{asks_query(found.asks, found.goal)}"
 
 
-def asks_query(found: Stated) -> str:
+def asks_query(asks: Asks, goal: Goal | None) -> str:
     """Return the part of a statement's address that does not name its sides."""
-    asks = {"margin": f"{found.asks.margin:g}", "goal": found.goal, "planned": found.asks.planned}
-    return urlencode({name: value for name, value in asks.items() if value})
+    asked = {"margin": f"{asks.margin:g}", "goal": goal, "planned": asks.planned}
+    return urlencode({name: value for name, value in asked.items() if value})
 
 
 def choices() -> list[tuple[str, str]]:
@@ -327,8 +383,11 @@ def choices() -> list[tuple[str, str]]:
 
 
 def ids_of(text: str, field: str) -> str:
-    """Return typed results as in an address; "" of no text. "#11" is the result of job 11. Raises
-    ``ParityError`` at ``field``."""
+    """Return typed results as in an address; "" of no text. "#11" is the result of job 11, and
+    semicolons are between candidates. Raises ``ParityError`` at ``field``."""
+    candidates = re.split(r"[;；]", text)
+    if len(candidates) > 1:
+        return ";".join(filter(None, (ids_of(one, field) for one in candidates)))
     parts = [part.strip() for part in re.split(r"[,，、]", text) if part.strip()]
     if len(parts) > MOST_RUNS:
         raise ParityError(Message("parity:many", {"most": MOST_RUNS}), field)

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from dashboard.pages.answers import Export, export_of, form_page
 from dashboard.pages.parity import asked, words
-from dashboard.pages.parity.asked import SideView, Source, Stated
+from dashboard.pages.parity.asked import Family, SideView, Source, Stated
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.marks import picture_lines
 from dashboard.security.permissions import allowed, requires
@@ -44,7 +44,8 @@ SIDES: Sequence[Which] = ("result", "base")
 def parity(request: HttpRequest) -> HttpResponse:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
-    ``?base=res-11&id=res-27&margin=1``; ``res-11,res-12`` are repeats. ``base_counts``, ``counts``
+    ``?base=res-11&id=res-27&margin=1``; ``res-11,res-12`` are repeats, ``res-27;res-31`` several
+    candidates. ``base_counts``, ``counts``
     and ``sets`` are bare counts, ``base_title`` and ``title`` the names of both sides.
     ``format=csv`` exports every digit. The form sends typed results in ``base_name`` and ``name``,
     also "#11" for the result of a job; a redirect leads to the address of their statement.
@@ -74,11 +75,13 @@ def parity(request: HttpRequest) -> HttpResponse:
         if not asked.is_asked(data):
             context["early"] = asked.early_address(data["base"] or data["id"])
             return render(request, "parity/parity.html", context)
-        found = asked.stated(data)
+        found = asked.family(data) if asked.is_family(data) else asked.stated(data)
     except ParityError as error:
         text = message(error.reason.id, error.reason.args)
         context["errors"] = {form: {error.field: text}} if error.field else {"all": text}
         return render(request, "parity/parity.html", context, status=422)
+    if isinstance(found, Family):
+        return _family(request, found, context, is_typed=any(names.values()))
     if request.method == "GET" and any(names.values()):
         return redirect(f"{request.path}?{asked.query_of(found)}")
     if request.method == "GET" and request.GET.get("format") == "csv":
@@ -89,6 +92,28 @@ def parity(request: HttpRequest) -> HttpResponse:
     context["link"] = request.build_absolute_uri(f"{request.path}?{context['query']}")
     context["may_import"] = allowed(request.user, "result.import")
     return render(request, "parity/parity.html", context)
+
+
+def _family(
+    request: HttpRequest, found: Family, context: dict[str, Any], *, is_typed: bool
+) -> HttpResponse:
+    """Show the statement on several candidates."""
+    if is_typed:
+        return redirect(f"{request.path}?{found.query}")
+    if request.GET.get("format") == "csv":
+        return words.family_csv(found)
+    context |= {
+        "family": found,
+        "headline": words.family_headline(found),
+        "table": words.family_table(found),
+        "links": words.family_links(found),
+        "methods": words.family_methods(found),
+        "warnings": [("", text) for text in words.family_warnings(found)],
+        "csv": f"?{found.query}&format=csv",
+        "report_query": f"{found.query}&",
+        "link": request.build_absolute_uri(f"{request.path}?{found.query}"),
+    }
+    return render(request, "parity/family.html", context)
 
 
 def _context(found: Stated) -> dict[str, Any]:
@@ -110,7 +135,7 @@ def _context(found: Stated) -> dict[str, Any]:
         "csv": f"?{query}&format=csv" if query else "",
         "kept": [(name, value) for name, value in parse_qsl(query) if name not in own],
         "margin_value": f"{found.asks.margin:g}",
-        "asks_query": asked.asks_query(found),
+        "asks_query": asked.asks_query(found.asks, found.goal),
         "swapped": asked.query_of(found, is_swapped=True),
     }
     if statement is None:

@@ -1,5 +1,6 @@
 """Parity statement in words and numbers: verdict, reasons, warnings; tables, chart, CSV, JSON."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import floor, log10
@@ -11,7 +12,7 @@ from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy
 from dashboard.charts.figure_parts import Figure
-from dashboard.pages.parity.asked import Stated
+from dashboard.pages.parity.asked import Family, Stated, query_of
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
 from dashboard.pages.shared.comparison import barrier_words
 from dashboard.pages.shared.export import as_csv
@@ -22,7 +23,7 @@ from dashboard.text.labels import result_name
 from jobs.kinds.evaluate import goal_choices
 from jobs.queries.parity.runs import Unequal
 from jobs.queries.parity.sides import Notes
-from jobs.queries.parity.statement import Row, Statement
+from jobs.queries.parity.statement import ERROR, Adjusted, Row, Statement
 from jobs.queries.results.results import MOST_ROWS
 from jobs.statistics import Z
 from jobs.statistics.paired import Decision
@@ -613,3 +614,138 @@ def _text(row: Row, name: str, margin: float) -> str:
     )
     tested = f", {p_text(row.p)} (McNemar)" if row.p is not None else ""
     return f"{name}: {sides}, {gap_text(row.gap)} points, {verdict(row, margin)}{tested}"
+
+
+# Several candidates against one baseline
+
+_FAMILY_HEAD = (
+    *("result", "accuracy", "low", "high", "questions", "difference_points", "low_points"),
+    *("high_points", "margin_points", "goal", "verdict_alone", "p", "adjusted_p", "verdict"),
+    "base",
+)
+
+
+def family_verdict(stated: Stated, own: Adjusted | None) -> str:
+    """Return the verdict on a candidate, corrected for their number."""
+    statement = stated.parity.statement
+    if statement is None or own is None:
+        return _("not comparable")
+    return verdict(statement.pooled._replace(decision=own.decision), statement.margin)
+
+
+def family_headline(family: Family) -> str:
+    """Return "3 results vs res-11: 2 × equivalent within 1 point, 1 × cannot tell"."""
+    said = Counter(family_verdict(*one) for one in family.members)
+    args = {
+        "n": len(family.members),
+        "base": family.base.name,
+        "verdicts": _(", ").join(f"{n} × {text}" for text, n in said.most_common()),
+    }
+    return _("%(n)s results vs %(base)s: %(verdicts)s") % args
+
+
+def family_table(family: Family) -> Table:
+    columns = [
+        Heading(_("Result"), is_number=False),
+        Heading(_("Accuracy")),
+        Heading(_("Difference")),
+        Heading(_("p"), _("alone")),
+        Heading(_("p"), _("of all, Holm")),
+        Heading(_("Verdict"), _("alone"), is_number=False),
+        Heading(_("Verdict"), _("of all"), is_number=False),
+    ]
+    note = _(
+        "Accuracies in per cent, differences in points, brackets: 95 % intervals of each alone."
+    )
+    return Table(_("By result"), columns, [_member(*one) for one in family.members], [note])
+
+
+def _member(stated: Stated, own: Adjusted | None) -> list[Cell]:
+    statement, name = stated.parity.statement, Cell(stated.result.name)
+    if statement is None or own is None:
+        note = action(stated.parity.notes)
+        last = Cell(_("not comparable"), note=note)
+        return [name, *(Cell("", tone="dim") for _column in range(5)), last]
+    row = statement.pooled
+    return [
+        name,
+        share(row.second, row.questions[1], unit="", note=right_text(row, 1)),
+        difference(row.gap, min(row.questions), unit=""),
+        _p_cell(own.p),
+        _p_cell(own.adjusted),
+        Cell(verdict(row, statement.margin), tone=TONES.get(row.decision, "line")),
+        Cell(family_verdict(stated, own), tone=TONES.get(own.decision, "line")),
+    ]
+
+
+def _p_cell(p: float | None) -> Cell:
+    text = f"> {ERROR:g}" if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
+    return Cell(text, value=p, measure="p")
+
+
+def family_methods(family: Family) -> list[str]:
+    compared = [stated.parity.statement for stated, own in family.members if own is not None]
+    args = {"n": number(len(compared))}
+    text = _(
+        "Verdicts of all are corrected for %(n)s results (Holm 1979): one or more of them is wrong "
+        "in at most 5 %% of cases. p is the smallest error at which an interval has a verdict."
+    )
+    used = dict.fromkeys(one for statement in compared if statement for one in methods(statement))
+    return [text % args, *used]
+
+
+def family_warnings(family: Family) -> list[str]:
+    return [
+        _("%(name)s: %(text)s") % {"name": stated.result.name, "text": text}
+        for stated, _own in family.members
+        for _name, text in warnings(stated)
+    ]
+
+
+def family_links(family: Family) -> list[tuple[str, str]]:
+    """Return each candidate with the query of its own statement."""
+    return [(stated.result.name, query_of(stated)) for stated, _own in family.members]
+
+
+def family_data(family: Family) -> dict[str, Any]:
+    """Return the statement on all candidates for the API and ``manage.py parity --json``."""
+    verdicts = [own.decision if own else "not_comparable" for _stated, own in family.members]
+    codes = [GATE[one] for one in verdicts]
+    return {
+        "text": family_headline(family),
+        # The worst: any worse one, then not comparable, then undecided.
+        "exit_code": 2 if 2 in codes else max(codes),
+        "margin_points": family.asks.margin,
+        "base": {"name": family.base.name, "results": list(map(result_name, family.base.results))},
+        "candidates": [
+            {
+                "verdict": verdict,
+                "p": own.p if own else None,
+                "adjusted_p": own.adjusted if own else None,
+                "alone": as_data(stated),
+            }
+            for verdict, (stated, own) in zip(verdicts, family.members, strict=True)
+        ],
+        "method": family_methods(family),
+    }
+
+
+def family_text(family: Family) -> str:
+    lines = [family_headline(family), ""]
+    for cells in family_table(family).rows:
+        name, shown, gap, _p, adjusted, _alone, said = cells
+        numbers = f"{shown.text} {shown.interval} %, {gap.text} {gap.interval} points, "
+        told = f"{numbers}p of all {adjusted.text}, " if shown.text else ""
+        lines.append(f"{name.text}: {told}{said.text}")
+    return "\n".join([*lines, "", *family_methods(family)[:1], *family_warnings(family)])
+
+
+def family_csv(family: Family) -> HttpResponse:
+    rows = []
+    for one in family_data(family)["candidates"]:
+        alone, pooled = one["alone"], one["alone"]["pooled"] or {}
+        known = {**pooled, **pooled.get("result", {}), "result": alone["result"]["name"]}
+        known |= {"base": family.base.name, "verdict_alone": alone["verdict"], **one}
+        known |= {name: alone[name] for name in ("margin_points", "goal")}
+        rows.append([known.get(name) for name in _FAMILY_HEAD])
+    return as_csv([_FAMILY_HEAD, *rows], family.file_name)

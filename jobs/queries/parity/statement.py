@@ -159,11 +159,13 @@ LEAST_MARGIN, MOST_MARGIN = 0.01, 50.0
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """``statement`` is None without a common data set. ``unequal``: None for tables and counts."""
+    """``statement``, of ``evidence``, is None without a common data set. ``unequal``: None for
+    tables and counts."""
 
     statement: Statement | None
     notes: Notes
     unequal: Unequal | None = None
+    evidence: Sequence[Evidence] = ()
 
 
 def parity(
@@ -195,4 +197,51 @@ def of_sides(
 ) -> Parity:
     """``margin`` in points."""
     evidence, notes = evidence_of(base, result)
-    return Parity(state(evidence, margin / 100, goal, looks) if evidence else None, notes)
+    statement = state(evidence, margin / 100, goal, looks) if evidence else None
+    return Parity(statement, notes, evidence=evidence)
+
+
+ERROR = 0.05  # of all verdicts of a family together
+_FARTHEST = 9.0  # quantile: no smaller p value is told apart
+_HALVINGS = 40
+
+
+class Adjusted(NamedTuple):
+    """Verdict on one of several candidates, corrected for their number. ``p``: the smallest error
+    at which its interval has a verdict, ``adjusted`` by Holm; None: above ``ERROR``."""
+
+    decision: Decision
+    p: float | None
+    adjusted: float | None
+
+
+def adjusted(family: Sequence[Parity]) -> list[Adjusted | None]:
+    """Return the verdict on each candidate against one baseline; None without a statement.
+
+    The k-th smallest p value decides at ``ERROR / (number - k + 1)`` (Holm), by an interval that is
+    as much wider. All are of one look.
+    """
+    found: list[Adjusted | None] = [None] * len(family)
+    known = [(place, one.statement) for place, one in enumerate(family) if one.statement]
+    values = [_p(family[place].evidence, statement) for place, statement in known]
+    corrected = stats.holm([1.0 if p is None else p for p in values])
+    for (place, statement), p, own in zip(known, values, corrected, strict=True):
+        said: Decision = "cannot_tell"
+        if own <= ERROR and p:
+            z = stats.NORMAL.inv_cdf(1 - ERROR * min(1.0, p / own) / 2)
+            gap = stats.difference_of(family[place].evidence, z).interval
+            said = decision(gap, statement.margin, statement.goal)
+        found[place] = Adjusted(said, p, None if p is None else own)
+    return found
+
+
+def _p(evidence: Sequence[Evidence], statement: Statement) -> float | None:
+    if statement.decision == "cannot_tell":
+        return None
+    low, high = stats.Z, _FARTHEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        gap = stats.difference_of(evidence, middle).interval
+        is_told = decision(gap, statement.margin, statement.goal) != "cannot_tell"
+        low, high = (middle, high) if is_told else (low, middle)
+    return 2 * stats.NORMAL.cdf(-low)

@@ -252,6 +252,19 @@ def test_two_results_have_a_statement_of_parity(lin):
     assert rows == [(f"{SET}/short_{word}", SET.partition("@")[2], 64) for word in ("en", "zh")]
 
 
+def test_several_results_have_verdicts_corrected_for_their_number(lin):
+    base, *others = (
+        f"res-{answering.evaluation(answering.answers(wrong=range(n)), questions=SET).pk}"
+        for n in (0, 12, 5, 4)
+    )
+
+    data = lin.get("parity/candidates", base=base, id=";".join(others)).json()
+
+    said = [(one["verdict"], one["alone"]["verdict"]) for one in data["candidates"]]
+    assert said == [("worse", "worse"), *[("cannot_tell", "worse")] * 2]
+    assert data["exit_code"] == 2
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

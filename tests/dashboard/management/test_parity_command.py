@@ -106,3 +106,16 @@ def test_two_results_are_compared():
 def test_what_is_wrong_is_named_at_its_option(arguments, problem):
     with pytest.raises(CommandError, match=problem):
         run(*arguments)
+
+
+@pytest.mark.django_db
+def test_verdicts_on_several_results_are_corrected_for_their_number():
+    base, *others = (evaluation(*[0] * n, *[1] * (24 - n)) for n in (0, 12, 5, 4))
+
+    text = run(base, *others)
+
+    assert ": 2 × cannot tell, 1 × worse" in text.splitlines()[0]
+    assert text.count("p of all 0.0") == 3
+    with pytest.raises(SystemExit) as ended:
+        run(base, *others, "--gate")
+    assert ended.value.code == 2

@@ -44,6 +44,15 @@ def test_a_parity_statement_is_a_report():
     assert "Cannot tell within 3 points" in compared.partition("\n")[0]
 
 
+def test_a_parity_statement_on_several_results_is_a_report():
+    names = [f"res-{make_evaluation([0] * n + [1] * (24 - n)).pk}" for n in (0, 12, 4)]
+
+    text = run("--parity", *names, "--format", "md")
+
+    assert "2 × worse" in text.partition("\n")[0]
+    assert "corrected for 2 results" in text
+
+
 def test_bare_counts_are_a_parity_report():
     counts = ("--base-counts", "154/159,933/976", "--counts", "155/159,929/976")
 

@@ -275,6 +275,7 @@ api-report-comparison GET viewer
 api-report-matrix GET viewer
 api-report-parity GET viewer
 api-parity GET viewer
+api-parity-candidates GET viewer
 api-parity POST viewer {"base_counts": "1/2", "counts": "1/2"}
 api-questions GET viewer
 api-result-questions GET viewer

@@ -9,6 +9,7 @@ from jobs.statistics import (
     Seen,
     Z,
     conditional_power,
+    holm,
     more_questions,
     paired_difference,
     paired_variance,
@@ -123,3 +124,18 @@ def test_an_extension_spends_as_much_as_the_first_look_in_all():
     assert extended_z(1) == pytest.approx(1.959964)
     assert extended_z(2) == pytest.approx(2.241403)
     assert [extended_z(look) for look in (3, 4)] == pytest.approx([2.638257, 2.865260], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "adjusted"),
+    [
+        # The worked example of the article "Holm-Bonferroni method" of Wikipedia.
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        # R 4: p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm")
+        ([0.01, 0.02, 0.03, 0.04, 0.05], [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ([0.9, 0.8], [1.0, 1.0]),
+        ([], []),
+    ],
+)
+def test_p_values_are_adjusted_as_holm_does(values, adjusted):
+    assert holm(values) == pytest.approx(adjusted)

@@ -442,3 +442,56 @@ def test_a_weighted_share_says_so():
 
     assert texts == ["weighted; 1 087 / 1 135 = 95.77 %", "weighted; 197 / 300 = 65.67 %"]
     assert not any(is_weighted(equal, side) for side in (0, 1))
+
+
+def family_of(*wrong):
+    """The query of results with so many incorrect answers, against one without any."""
+    base, *others = (
+        answering.evaluation(answering.answers(wrong=range(n)), questions="basics")
+        for n in (0, *wrong)
+    )
+    return {"base": f"res-{base.pk}", "id": ";".join(f"res-{one.pk}" for one in others)}
+
+
+def test_several_results_have_verdicts_corrected_for_their_number(reader):
+    query = family_of(12, 5, 4)
+    alone = [page(reader, base=query["base"], id=one) for one in query["id"].split(";")]
+
+    text = page(reader, **query)
+
+    assert all("<b>Worse by" in one for one in alone)
+    assert "1 × worse" in text
+    assert "2 × cannot tell" in text
+    assert "corrected for 3 results (Holm 1979)" in text
+    assert all(f"?base={query['base']}&id={one}&" in text for one in query["id"].split(";"))
+    csv = reader.get(reverse("parity"), {**query, "format": "csv"}).content.decode("utf-8-sig")
+    rows = [
+        dict(zip(csv.splitlines()[0].split(","), line.split(","), strict=True))
+        for line in csv.splitlines()[1:]
+    ]
+    assert [row["verdict"] for row in rows] == ["worse", "cannot_tell", "cannot_tell"]
+    assert [row["verdict_alone"] for row in rows] == ["worse"] * 3
+
+
+def test_typed_candidates_lead_to_the_address_of_their_statement(reader):
+    query = family_of(12, 5)
+    typed = {"base_name": query["base"], "name": query["id"].replace(";", "； ")}
+
+    response = reader.get(reverse("parity"), typed)
+
+    assert response.url == f"{reverse('parity')}?base={query['base']}&id={query['id']}&margin=1"
+
+
+def test_candidates_that_have_no_common_verdict_are_refused(reader):
+    query = family_of(12, 5)
+    first = query["id"].partition(";")[0]
+
+    refused = {
+        "is named twice": {**query, "id": f"{first};{first}"},
+        "Name two results or more": {**query, "id": f"{first};"},
+        "may stop early": {**query, "planned": "30"},
+        "At most 12 results": {**query, "id": ";".join(["res-1"] * 13)},
+    }
+
+    for words, asked in refused.items():
+        assert words in page(reader, status=422, **asked)

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from jobs.queries.parity.entered import ParityError, counts_of, evidence_of_counts
-from jobs.queries.parity.statement import Looks, state
+from jobs.queries.parity.sides import Notes
+from jobs.queries.parity.statement import Looks, Parity, adjusted, state
 from jobs.statistics import from_scores, wilson
 
 
@@ -179,3 +180,26 @@ def test_sets_of_one_group_are_pooled_too():
 
     assert list(statement.groups) == ["m"]
     assert statement.groups["m"].questions == (18, 18)
+
+
+def candidate(wrong):
+    """24 questions, all correct in the baseline, of which this one has ``wrong`` incorrect."""
+    scores = {n: [float(n >= wrong)] for n in range(24)}
+    evidence = [from_scores("a", "", {n: [1.0] for n in range(24)}, scores)]
+    return Parity(state(evidence, 0.01, "same"), Notes(), evidence=evidence)
+
+
+def test_several_candidates_need_smaller_p_values():
+    family = [candidate(12), candidate(4), candidate(5), Parity(None, Notes()), candidate(1)]
+    alone = [one.statement and one.statement.decision for one in family]
+
+    said = adjusted(family)
+
+    assert alone == ["worse", "worse", "worse", None, "cannot_tell"]
+    assert [one and one.decision for one in said] == [
+        *("worse", "cannot_tell", "cannot_tell", None, "cannot_tell")
+    ]
+    # Of four: the smallest × 4, the next × 3, the third × 2; an undecided one has none.
+    ratios = [round(one.adjusted / one.p, 6) for one in said if one and one.p]
+    assert (ratios, said[4].p) == ([4, 2, 3], None)
+    assert adjusted(family[2:3])[0].decision == "worse"
