@@ -704,7 +704,7 @@ def family_warnings(family: Family) -> list[str]:
 
 def family_links(family: Family) -> list[tuple[str, str]]:
     """Return each candidate with the query of its own statement."""
-    return [(stated.result.name, query_of(stated)) for stated, _own in family.members]
+    return [(stated.result.ids, query_of(stated)) for stated, _own in family.members]
 
 
 def family_data(family: Family) -> dict[str, Any]:
