@@ -709,7 +709,9 @@ def family_links(family: Family) -> list[tuple[str, str]]:
 
 def family_data(family: Family) -> dict[str, Any]:
     """Return the statement on all candidates for the API and ``manage.py parity --json``."""
-    verdicts = [own.decision if own else "not_comparable" for _stated, own in family.members]
+    verdicts: list[Verdict] = [
+        own.decision if own else "not_comparable" for _stated, own in family.members
+    ]
     codes = [GATE[one] for one in verdicts]
     return {
         "text": family_headline(family),
