@@ -217,7 +217,7 @@ def result_figure(result: Result) -> dict[str, Any] | None:
     series = [Series(result_name(result), points, marks=point_marks([(result, points)]))]
     if len(series[0].points) < 2 or not was_measured(series, RATE):
         return None
-    return {"figure": throughput(series), "height": 200}
+    return {"figure": throughput(series), "height": 320}
 
 
 @register.simple_tag

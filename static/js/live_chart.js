@@ -7,7 +7,7 @@
 
 import { draw } from "./charts.js";
 import { readAgain } from "./lib/again.js";
-import { changes, filled, heightOf, laidOut, leavingOne, shown } from "./lib/strips.js";
+import { changes, columnsOf, filled, heightOf, laidOut, leavingOne, shown } from "./lib/strips.js";
 
 const POLL_MS = 1000;
 const LEAST_MS = 250; // minimum time between two requests
@@ -61,6 +61,7 @@ function follow(panel) {
   let asking = false;
   let again = false;
   let marked = 0; // number of drawn steps
+  let columns = 0; // of strips; 0: none drawn
   /** @type {number | null} */
   let level = null; // last concurrency
   /** @type {Set<string>} */
@@ -90,7 +91,8 @@ function follow(panel) {
     }
     const strips = shown(base, answer.series, off);
     drawn = new Set(filledNames);
-    chart.dataset.height = String(heightOf(strips.length));
+    columns = columnsOf(chart.clientWidth);
+    chart.dataset.height = String(heightOf(strips.length, columns));
     const steps = answer.marks ?? [];
     marked = steps.length;
     level = answer.series.level?.y.at(-1) ?? level;
@@ -100,6 +102,7 @@ function follow(panel) {
       base,
       strips,
       marks.map((mark) => ({ x: localTime(mark.t), text: mark.text })),
+      columns,
     );
   }
 
@@ -215,6 +218,11 @@ function follow(panel) {
       showRange();
     });
   }
+  new ResizeObserver(() => {
+    if (!columns || columnsOf(chart.clientWidth) === columns) return;
+    after = -1; // another room: lay out the chart again
+    ask();
+  }).observe(chart);
   document.addEventListener("live:notification", (event) => {
     const notification = /** @type {CustomEvent} */ (event).detail ?? {};
     const about = notification.type === "points" ? notification.job : notification.type === "job" ? notification.id : null;

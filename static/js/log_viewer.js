@@ -87,6 +87,7 @@ class LogPanel {
     await Promise.all([this.foldsFeed.ask(), this.hidden.refresh(this.bytes.size)]);
     this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
+    if (/^#(L\d|log-search)/.test(location.hash)) this.#open();
     if (this.linked[0] > this.#lineCount) this.#wrong(placeWords("", this.linked, this.#lineCount));
     this.#soon();
     this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
@@ -105,6 +106,7 @@ class LogPanel {
 
   #bind() {
     this.#part("line").addEventListener("input", () => this.#wrong(""));
+    this.panel.addEventListener("input", () => this.#unfold());
     bindLogKeys(this.panel, {
       walk: (step) => this.find.walk(step),
       clear: () => this.find.clear(),
@@ -163,13 +165,13 @@ class LogPanel {
     if (!place[0]) return;
     event.preventDefault();
     this.#showPlace(place);
-    this.panel.scrollIntoView({ block: "nearest" });
     this.#part("scroller").focus({ preventScroll: true });
   }
 
   /** @param {import("./lib/log_place.js").Place} place */
   #showPlace(place) {
     if (!place[0]) return;
+    this.#open();
     this.find.leave();
     this.#wrong("");
     this.rangeFrom = place[0];
@@ -205,7 +207,10 @@ class LogPanel {
 
   /** @param {string} action @param {number} line */
   #do(action, line) {
-    if (action === "follow") {
+    if (action === "fold") {
+      if (this.panel.toggleAttribute("data-log-folded")) this.#follow();
+      this.#drawTexts();
+    } else if (action === "follow") {
       this.find.leave();
       if (this.following.isOn) this.#stopFollowing();
       else this.#follow();
@@ -228,6 +233,7 @@ class LogPanel {
 
   /** @param {string} mode */
   #setMode(mode) {
+    this.#unfold();
     const { current } = this.find.search;
     const line = current && this.#sees(this.rows.indexOfLine(current.line)) ? current.line : this.#topLine;
     this.mode = mode;
@@ -332,7 +338,18 @@ class LogPanel {
     const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
     const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.following.state);
     if (this.#part("note").textContent !== note) this.#part("note").textContent = note;
+    this.#drawFold();
     this.following.draw();
+  }
+
+  /** Label the button of a log that can be folded. One that is short is whole as it is. */
+  #drawFold() {
+    const button = this.panel.querySelector('[data-do="fold"]');
+    if (!button) return;
+    const isFolded = this.panel.hasAttribute("data-log-folded");
+    button.setAttribute("aria-expanded", String(!isFolded));
+    button.toggleAttribute("hidden", isFolded && this.#part("space").offsetHeight <= this.scroll.height);
+    this.#part("fold").textContent = this.#part("fold").dataset[isFolded ? "folded" : "open"] ?? "";
   }
 
   /** @param {import("./lib/log_follow.js").State} state @param {number} detail */
@@ -359,13 +376,25 @@ class LogPanel {
   }
 
   #stopFollowing() {
+    this.#unfold();
     this.following.stop();
     this.#drawTexts();
   }
 
+  #unfold() {
+    this.panel.removeAttribute("data-log-folded");
+    this.#drawFold();
+  }
+
+  /** Bring the whole log into sight. */
+  #open() {
+    this.#unfold();
+    this.panel.scrollIntoView({ block: "nearest" });
+  }
+
   /** Show a line a third below the edge; its group opens. @param {number} line */
   #goTo(line) {
-    this.#stopFollowing();
+    this.following.stop();
     this.hidden.reveal(line);
     const group = this.rows.groupOf(line);
     if (group >= 0 && !this.rows.only && !this.rows.isOpen(group)) this.rows.setOpen(group, true);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { changes, filled, laidOut, leavingOne, shown } from "../../static/js/lib/strips.js";
+import { changes, columnsOf, filled, laidOut, leavingOne, shown } from "../../static/js/lib/strips.js";
 
 const FIGURE = {
   data: [
@@ -46,8 +46,25 @@ test("strips lie one below the other and share the axis of the last one", () => 
   assert.equal(layout.yaxis2, undefined);
   assert.ok(layout.yaxis.domain[0] >= layout.yaxis3.domain[1]);
   assert.equal(layout.yaxis.nticks, 3);
-  assert.deepEqual(layout.annotations.map((one) => one.text), ["measure", "Output", "Client"]);
+  assert.deepEqual(layout.annotations.map((one) => one.text), ["Output", "Client", "measure"]);
   assert.equal(layout.shapes[0].x0, "2026");
+});
+
+test("strips in a wide chart go down one column, then down the next, over one range of time", () => {
+  const strips = Array.from({ length: 7 }, (_, n) => ({ name: `s${n}`, title: `S${n}`, axis: `y${n + 2}` }));
+  const figure = { data: strips.map((strip) => ({ meta: strip.name, yaxis: strip.axis })), layout: { xaxis: { type: "date" } } };
+
+  const { data, layout } = laidOut(figure, strips, [{ x: "2026", text: "measure" }], columnsOf(1200));
+
+  assert.deepEqual(data.map((trace) => trace.xaxis), ["x", "x", "x", "x2", "x2", "x3", "x3"]);
+  assert.deepEqual([layout.xaxis.anchor, layout.xaxis2.anchor, layout.xaxis3.anchor], ["y4", "y6", "y8"]);
+  assert.deepEqual([layout.xaxis2.matches, layout.xaxis3.matches], ["x", "x"]);
+  assert.equal(layout.yaxis5.anchor, "x2");
+  assert.ok(layout.xaxis.domain[1] < layout.xaxis2.domain[0]);
+  assert.equal(layout.yaxis5.domain[1], layout.yaxis2.domain[1]);
+  assert.deepEqual(layout.shapes.map((line) => line.xref), ["x", "x2", "x3"]);
+  assert.equal(laidOut(figure, strips.slice(3), [], 3).layout.xaxis3, undefined);
+  assert.deepEqual([366, 610, 4000].map(columnsOf), [1, 2, 3]);
 });
 
 test("a mark stands where the concurrency changes, and at its first value", () => {

@@ -140,11 +140,6 @@ def _list_title(filters: queries.Filters, count: int, *, more: bool, newest: boo
     return ngettext("%(n)s job", "%(n)s jobs", count) % {"n": count}
 
 
-# Headline metrics of a result, in order; missing ones are omitted.
-_HEADLINE = (
-    *("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms"),
-    *("batch_latency_mean_s", "batch_latency_p99_s", "accuracy", "questions"),
-)
 _MOMENT_S = 1.0  # shorter steps get no mark on a chart: marks would overlap
 # Labels of a product's fields; unknown names are shown as is.
 _MADE: dict[str, str | Promise] = {
@@ -342,12 +337,10 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
     job, user = page.job, request.user
     why = failures.why_job(page)
     in_queue = queue_words.rows(user, [job])[0] if page.waits else None
-    metrics = page.result.metrics if page.result else {}
     words: dict[str, Callable[[Any], Any]] = {
         "type": lambda value: labels.asset_word(str(value)),
         **dict.fromkeys(("label", "precision"), lambda value: labels.phrase(str(value))),
     }
-    place = next((at for at, item in enumerate(page.chain) if item.pk == job.pk), 0)
     return {
         "page": page,
         "job": job,
@@ -364,15 +357,6 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "form_address": failures.form_address(job),
         "actions": failures.actions(job, user),
         "never_ran": _never_ran(job),
-        "neighbours": {
-            "previous": page.chain[place - 1] if place else None,
-            "next": next(iter(page.chain[place + 1 :]), None),
-        },
-        "headline": [
-            (name, labels.metric_label(name), metrics[name])
-            for name in _HEADLINE
-            if name in metrics
-        ],
         "probe": probe_card.view(job, probe_card.VERDICT),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [

@@ -73,6 +73,7 @@ export class LogFollow {
     const fresh = Math.max(0, this.#news - this.seenLines);
     this.button.hidden = !this.lines() || !this.rows.count || (this.isOver && this.scroll.isAtEnd);
     this.button.classList.toggle("off", !this.isOn && !fresh);
+    this.panel.toggleAttribute("data-log-read", !this.isOn);
     this.pillText.textContent = pillWords(this.state, this.isOn, fresh);
     if (!this.isOn && fresh && Date.now() > this.newsAt) {
       this.newsAt = Date.now() + NEWS_EVERY_MS;

@@ -3,6 +3,8 @@
 
 const STRIP_PX = 92;
 const FRAME_PX = 40; // ticks of the common axis and margin above the first strip
+const COLUMN_PX = 280; // the least width of a column
+const GAP = 0.05; // between columns, for the ticks of the second
 const HEAD = 0.26; // share of a strip's height for its title
 
 /** @typedef {{name: string, title: string, axis: string}} Strip */
@@ -60,50 +62,84 @@ export function changes(series, name) {
   return marks;
 }
 
-/** @param {number} count of strips */
-export function heightOf(count) {
-  return FRAME_PX + STRIP_PX * Math.max(1, count);
+/** Columns of strips in a chart of this width. @param {number} width pixels */
+export function columnsOf(width) {
+  return Math.min(3, Math.max(1, Math.floor(width / COLUMN_PX)));
+}
+
+/** @param {number} count of strips @param {number} columns */
+export function heightOf(count, columns) {
+  return FRAME_PX + STRIP_PX * Math.max(1, Math.ceil(count / columns));
 }
 
 /**
- * Return the figure with these strips from top to bottom, each below its title. Marks are lines across
- * all strips.
+ * Return the strips of each column: as few rows as possible, and no column without a strip.
+ * @param {Strip[]} strips @param {number} most columns
+ */
+function spread(strips, most) {
+  const rows = Math.max(1, Math.ceil(strips.length / most));
+  const columns = Math.max(1, Math.ceil(strips.length / rows));
+  const ends = Array.from({ length: columns + 1 }, (_, column) => Math.ceil((column * strips.length) / columns));
+  return ends.slice(1).map((end, column) => strips.slice(ends[column], end));
+}
+
+/**
+ * Return the figure with these strips, each below its title: down one column, then down the next. Columns
+ * have one range of time. Marks are lines across all strips of a column.
  * @param {any} figure
  * @param {Strip[]} strips
  * @param {{x: string, text: string}[]} marks
+ * @param {number} columns
  */
-export function laidOut(figure, strips, marks) {
+export function laidOut(figure, strips, marks, columns = 1) {
   const { xaxis, ...rest } = figure.layout;
   const layout = Object.fromEntries(Object.entries(rest).filter(([key]) => !key.startsWith("yaxis")));
-  const height = 1 / Math.max(1, strips.length);
-  const annotations = marks.map((mark) => markName(mark));
-  strips.forEach((strip, place) => {
-    const top = 1 - place * height - height * HEAD;
-    const axis = `yaxis${strip.axis.slice(1)}`;
-    layout[axis] = { ...figure.layout[axis], domain: [1 - (place + 1) * height, top] };
-    annotations.push(heading(strip.title, top));
+  const parts = spread(strips, columns);
+  const height = 1 / Math.max(1, parts[0].length);
+  /** @type {Record<string, string>} the time axis of each strip */
+  const times = {};
+  layout.annotations = [];
+  layout.shapes = [];
+  parts.forEach((own, column) => {
+    const name = column ? String(column + 1) : "";
+    const begin = column / parts.length + (column ? GAP : 0);
+    const bottom = 1 - Math.max(1, own.length) * height;
+    own.forEach((strip, place) => {
+      const top = 1 - place * height - height * HEAD;
+      const axis = `yaxis${strip.axis.slice(1)}`;
+      layout[axis] = { ...figure.layout[axis], anchor: `x${name}`, domain: [1 - (place + 1) * height, top] };
+      layout.annotations.push(heading(strip.title, begin, top));
+      times[strip.axis] = `x${name}`;
+    });
+    const shared = column ? { matches: "x" } : {};
+    layout[`xaxis${name}`] = { ...xaxis, ...shared, anchor: own.at(-1)?.axis ?? "y", domain: [begin, (column + 1) / parts.length] };
+    for (const mark of marks) {
+      layout.annotations.push(markName(mark, `x${name}`, bottom));
+      layout.shapes.push({
+        type: "line",
+        x0: mark.x,
+        x1: mark.x,
+        xref: `x${name}`,
+        y0: bottom,
+        y1: 1,
+        yref: "paper",
+        line: { color: "var(--line-control)", width: 1, dash: "dot" },
+      });
+    }
   });
-  layout.xaxis = { ...xaxis, anchor: strips.at(-1)?.axis ?? "y" };
-  layout.annotations = annotations;
-  layout.shapes = marks.map((mark) => ({
-    type: "line",
-    x0: mark.x,
-    x1: mark.x,
-    y0: 0,
-    y1: 1,
-    yref: "paper",
-    line: { color: "var(--line-control)", width: 1, dash: "dot" },
-  }));
-  const axes = new Set(strips.map((strip) => strip.axis));
-  return { ...figure, data: figure.data.filter((/** @type {any} */ trace) => axes.has(trace.yaxis)), layout };
+  const data = figure.data
+    .filter((/** @type {any} */ trace) => trace.yaxis in times)
+    .map((/** @type {any} */ trace) => ({ ...trace, xaxis: times[trace.yaxis] }));
+  return { ...figure, data, layout };
 }
 
-/** @param {{x: string, text: string}} mark */
-function markName(mark) {
+/** @param {{x: string, text: string}} mark @param {string} axis @param {number} bottom */
+function markName(mark, axis, bottom) {
   return {
     text: mark.text,
     x: mark.x,
-    y: 0,
+    xref: axis,
+    y: bottom,
     yref: "paper",
     xanchor: "left",
     yanchor: "bottom",
@@ -117,12 +153,13 @@ function markName(mark) {
 
 /**
  * @param {string} text
+ * @param {number} left
  * @param {number} top
  */
-function heading(text, top) {
+function heading(text, left, top) {
   return {
     text,
-    x: 0,
+    x: left,
     y: top,
     xref: "paper",
     yref: "paper",

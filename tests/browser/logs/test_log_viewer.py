@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.lib.log_panel import IN_SIGHT, go_to, in_sight, lines, row
 from tests.browser.lib.visits import PHONE, WIDE, axe
@@ -78,6 +79,64 @@ def test_a_log_opens_at_the_line_that_ended_its_job(open_lines):
     page.add_init_script(FAILED_AT_77)
     page.goto(page.url.split("#")[0])
     page.locator(".l.at[data-line='77']").wait_for()
+
+
+@pytest.fixture
+def ended(server):
+    """The server's job has ended, until the test's end."""
+    server.set_state("succeeded")
+    yield
+    server.set_state("running")
+
+
+def test_the_log_of_an_ended_job_shows_its_last_lines_until_it_is_opened(ended, log, open_log):
+    log(lines(1, 5000))
+    page = open_log()
+    in_sight(page, lambda numbers: numbers[-1] == 5000 and len(numbers) == 12)
+    assert axe(page) == []
+    page.keyboard.press("w")
+    in_sight(page, lambda numbers: numbers[-1] == 5000 and len(numbers) > 12)
+    page.locator("[data-do=fold]", has_text="Fold the log").click()
+    in_sight(page, lambda numbers: numbers[-1] == 5000 and len(numbers) == 12)
+
+    page.locator("#log-search").fill("line 77")
+    page.locator(".l[data-line='77'] mark.now").wait_for()
+    assert page.locator("[data-log-folded]").count() == 0
+    page.goto("about:blank")
+    page = open_log("#L4242")
+    in_sight(page, lambda numbers: 4242 in numbers and len(numbers) > 12)
+    expect(page.locator(".l.at[data-line='4242']")).to_be_in_viewport()
+
+
+def test_a_short_log_has_nothing_to_open(ended, log, open_log):
+    log(lines(1, 3))
+    page = open_log()
+    row(page, 3).wait_for()
+    expect(page.locator("[data-do=fold]")).to_be_hidden()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_at_its_end_the_outcome_comes_first_unless_the_log_is_read(
+    server, log, open_lines, is_read
+):
+    page = open_lines(5000)
+    if is_read:
+        page.keyboard.press("f")
+        page.locator(".pill", has_text="Paused").wait_for()
+        before = page.evaluate(IN_SIGHT)
+    server.set_state("failed")
+    try:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as on a return
+        page.locator("#why").wait_for()
+        if is_read:
+            assert page.evaluate(IN_SIGHT) == before
+        else:
+            in_sight(page, lambda numbers: numbers[-1] == 5000 and len(numbers) == 12)
+        outcome, panel = (page.locator(one).bounding_box() for one in ("#why", ".logpanel"))
+        assert (outcome["y"] < panel["y"]) is not is_read
+        assert (outcome["width"] == panel["width"]) is not is_read
+    finally:
+        server.set_state("running")
 
 
 def test_every_line_passes_once_while_scrolling_up(log, open_log):

@@ -1,6 +1,7 @@
 import json
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -252,6 +253,27 @@ def test_a_long_list_of_outputs_is_folded(member):
     OutputFile.objects.filter(path="c4/b.json").delete()
     assert all(folder.is_open for folder in job_page(job.pk).folders)
     assert "Show all" not in shown(member, job)
+
+
+def test_a_job_of_a_pipeline_stands_in_its_strip(member):
+    chain = uuid4()
+    jobs = [make_job(state=state, chain=chain) for state in ("succeeded", "failed", "queued")]
+
+    strip = shown(member, jobs[1]).partition('class="panel pipe"')[2].partition("</nav>")[0]
+
+    assert reverse("pipeline", args=[chain]) in strip
+    assert re.findall(r">(succeeded|failed|queued)<", strip) == ["succeeded", "failed", "queued"]
+    here = re.findall(r'href="([^"]+)" aria-current="step"', strip)
+    assert here == [reverse("job-detail", args=[jobs[1].pk])]
+    assert 'class="panel pipe"' not in shown(member, make_job())
+
+
+@pytest.mark.parametrize(("state", "has_ended"), [("running", False), ("failed", True)])
+def test_only_the_log_of_an_ended_job_is_folded(member, state, has_ended):
+    text = shown(member, make_job(state=state, started_at=now()))
+
+    assert ("data-log-folded" in text) is has_ended
+    assert ('class="one-job ended"' in text) is has_ended
 
 
 def test_drawer_and_script_have_the_values_that_the_job_ran_with(member):
