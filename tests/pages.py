@@ -14,6 +14,10 @@ PAGES = {
     "token-revoke": ["/account/tokens/{token}/revoke/"],
     "people": ["/people/"],
     "person-password": ["/people/{person}/password/"],
+    "person-change": [
+        "/people/{colleague}/change/?set=admin",
+        "/people/{colleague}/change/?set=off",
+    ],
     "job-list": ["/jobs/", "/jobs/?state=failed", "/jobs/?kind=prepare"],
     "job-detail": [f"/jobs/{{{kind}}}/" for kind in sorted(TOUR_KINDS)],
     "job-cancel": ["/jobs/{evaluate}/cancel/"],
@@ -35,6 +39,7 @@ PAGES = {
     ],
     "host-list": ["/hosts/"],
     "host-detail": [f"/hosts/{HOST}/", f"/hosts/{NEW_HOST}/", f"/hosts/{AWAY}/"],
+    "host-drain": [f"/hosts/{HOST}/drain/"],
     "host-mark-lost": [f"/hosts/{HOST}/mark-lost/", f"/hosts/{AWAY}/mark-lost/"],
     "host-add": ["/hosts/add_host/"],
     "host-new-key": [f"/hosts/{NEW_HOST}/key/"],
@@ -115,11 +120,11 @@ ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
-    *("columns", "logout", "person-add", "person-change", "set_language", "jsi18n", "health"),
+    *("columns", "logout", "person-add", "set_language", "jsi18n", "health"),
     *("matrix-resume", "matrix-cell-run", "launch-matrix-script"),
     *("job-retry", "job-resume", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
-    *("launch", "launch-preview", "launch-script", "host-drain", "tour-start", "frame"),
+    *("launch", "launch-preview", "launch-script", "tour-start", "frame"),
     *(
         "token-create",
         "host-slots",

@@ -37,6 +37,7 @@ from tests.factories import (
     make_level,
     make_measured,
     make_prompts,
+    make_user,
 )
 from tests.jobs.lib.importing import imported
 from tests.pages import AWAY, HOST, NEW_HOST, SECRET
@@ -69,6 +70,7 @@ def make() -> dict[str, Any]:
     ]
     made |= _jobs(person) | _results(person, far, served)
     made["person"] = person.pk
+    made["colleague"] = make_user("zhang-min-of-the-third-team").pk
     made["deployment"] = served[0].pk
     made["token"] = ApiToken.objects.create(
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64

@@ -30,9 +30,9 @@ from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
-from dashboard.pages.shared.places import found
+from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import person
+from dashboard.security.request import member, person
 from dashboard.server.downloads import send_file
 from dashboard.server.health import all_checks, low_disk_bytes
 from dashboard.text import queue_words
@@ -42,6 +42,8 @@ from jobs.catalog import QUESTION_SETS, SHIPPED
 from jobs.kinds import KINDS
 from jobs.models import Environment
 from jobs.queries import overview as queries
+from jobs.queries.catalogue import deployable
+from jobs.queries.chat import best_engine, chat_engines
 from jobs.queries.hosts import hosts_now
 from jobs.queries.jobs.job_page import newest_chain
 from jobs.queries.overview import search
@@ -57,25 +59,16 @@ TOUR_MODEL = str(KINDS["prepare"].Params.model_fields["model"].default)
 @requires("overview.view", "GET")
 def overview(request: HttpRequest) -> HttpResponse:
     """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
-    if queries.is_new():
-        host = queries.this_computer()
-        may_launch = allowed(request.user, "job.launch")
-        first = {
-            "steps": tour_steps(),
-            "minutes": TOUR_MINUTES,
-            "host": host,
-            "can_start": host is not None and bool(host.facts) and may_launch,
-            "prepared": Environment.objects.filter(host=host).exists(),
-        }
-        return render(request, "overview/first.html", first)
     mine = request.GET.get("whose") == "mine"
     user = person(request) if mine else None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     counts, queued = queries.counts(user, midnight), queries.waiting(user)
     waits = queue_words.waits([item.job for item in queued])
+    start = _start(request)
     context = {
         "mine": mine,
-        "title": _summary(counts),
+        "title": _("No jobs yet") if start and queries.is_new() else _summary(counts),
+        "start": start,
         "now": timezone.localtime(),
         "counts": counts,
         **_serving_panel(),
@@ -106,6 +99,34 @@ def overview(request: HttpRequest) -> HttpResponse:
     if chain is None or str(chain.id) != request.session.get(_DISMISSED):
         context["chain"] = chain
     return render(request, "overview/index.html", context)
+
+
+def _start(request: HttpRequest) -> dict[str, Any] | None:
+    """Return what a person can begin with who has launched nothing: an engine that answers and a
+    model to deploy, or the tour; None for others."""
+    if queries.has_jobs(member(request.user)):
+        return None
+    engine = best_engine(chat_engines())
+    if engine is not None:
+        query: dict[str, str] = {"deployment": engine.key}
+        if engine.deployment:
+            query["host"] = engine.deployment.host.name
+        model, step = deployable() or (None, None)
+        return {
+            "engine": engine,
+            "measure": form_of("benchmark", query),
+            "model": model,
+            "step": step,
+            "deploy": step and form_of(step.kind, step.filled),
+        }
+    host = queries.this_computer()
+    return {
+        "steps": tour_steps(),
+        "minutes": TOUR_MINUTES,
+        "host": host,
+        "can_start": host is not None and bool(host.facts),
+        "prepared": Environment.objects.filter(host=host).exists(),
+    }
 
 
 def tour_steps() -> list[dict[str, Any]]:

@@ -205,10 +205,14 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
     return render(request, "hosts/detail.html", context, status=422 if slots_error else 200)
 
 
-@requires("host.change", "POST")
+@requires("host.change", "GET", "POST")
 def host_drain(request: HttpRequest, name: str) -> HttpResponse:
-    """Stop or resume sending new jobs to a host: ``draining`` is "1" or "0"."""
+    """Ask (GET), then stop or resume sending new jobs to a host: ``draining`` is "1" or "0"."""
     host = get_object_or_404(Host, name=name)
+    if request.method != "POST":
+        queued = host.jobs.filter(state=Job.State.QUEUED).count()
+        context = {"host": host, "queued": queued, "origin": request.GET.get("from", "")}
+        return render(request, "hosts/drain.html", context)
     draining = request.POST.get("draining") == "1"
     if hosts.set_draining(host.name, draining=draining):
         record(request.user, "host.change", f"host {host.name}", draining=draining)

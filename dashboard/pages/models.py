@@ -6,7 +6,7 @@ What is kept of a team's model is the file that a person would write:
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from django.contrib import messages
@@ -15,11 +15,12 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from pydantic import ValidationError
 
 from dashboard.pages.shared.export import attachment
-from dashboard.pages.shared.words import published_row
+from dashboard.pages.shared.places import form_of
+from dashboard.pages.shared.words import published_tables
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
@@ -28,7 +29,18 @@ from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
 from jobs.catalog.limits import Fit, fits
 from jobs.launch.pipelines import pipelines_of
-from jobs.queries.catalogue import model_page, model_rows, published_comparisons
+from jobs.models import Artifact, Deployment, Job, Weights
+from jobs.queries.catalogue import (
+    ModelPage,
+    ModelRow,
+    OnHost,
+    Step,
+    model_page,
+    model_rows,
+    published_comparisons,
+)
+from jobs.queries.results.repeats import best_concurrencies
+from jobs.queries.results.results import accuracy
 from jobs.tools.lib import site
 
 _TOKENS = 32768  # in the KV cache
@@ -79,20 +91,110 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         page = model_page(model_id)
     except KeyError as error:
         raise Http404(f"the catalogue has no {model_id}") from error
-    model = page.row.model
+    model, step = page.row.model, page.row.next_step()
+    measured, others = published_tables(published_comparisons(model))
+    found = _fits(model) if model.package is None else []
+    speed, answers = page.row.speed, page.row.answers
     context = {
         "page": page,
         "model": model,
+        "hosts": [(place, _assets(place, model)) for place in page.row.hosts],
+        "title": _title(page.row, step),
+        "rungs": _rungs(page, step),
+        "step": step,
+        "step_address": step and form_of(step.kind, step.filled),
+        "at": speed and best_concurrencies([speed]).get(speed.pk),
+        "share": answers and accuracy(answers),
         "pipelines": pipelines_of(model),
-        "fits": _fits(model) if model.package is None else [],
+        "fits": found,
+        "fit_least": min(
+            (fit for fit, *_gb in found if fit.fits), key=lambda fit: fit.tp, default=None
+        ),
         "fit_tokens": _TOKENS,
         "fits_word": _("fits"),
         "fits_not_word": _("does not fit"),
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
-        "published": [published_row(comparison) for comparison in published_comparisons(model)],
+        "measured": measured,
+        "others": others,
     }
     return render(request, "models/detail.html", context)
+
+
+class _Asset(NamedTuple):
+    """Weights or an artifact on a host, and the form that uses it."""
+
+    item: Weights | Artifact
+    what: str
+    label: str
+    step: str
+    address: str
+
+
+def _assets(place: OnHost, model: ZooModel) -> list[_Asset]:
+    verbs = {"served": _("Deploy"), "compiled": _("Compile")}
+    found: list[tuple[Weights | Artifact, str, str]]
+    found = [(one, _("weights"), one.precision) for one in place.weights]
+    found += [(one, _("artifact"), one.label) for one in place.artifacts]
+    steps = [place.step_of(one, model) for one, *_words in found]
+    return [
+        _Asset(*words, verbs[step.rung], form_of(step.kind, step.filled))
+        for words, step in zip(found, steps, strict=True)
+    ]
+
+
+def _title(row: ModelRow, step: Step | None) -> str:
+    """Return what is next for the model."""
+    if step is None:
+        is_measured = row.speed and row.answers
+        return _("Served and measured") if is_measured else _("The server is starting")
+    return {
+        "weights": _("Next: get the weights"),
+        "compiled": _("Next: compile"),
+        "served": _("Next: deploy"),
+        "speed": _("Next: measure the speed"),
+        "accuracy": _("Next: measure the accuracy"),
+    }[step.rung]
+
+
+class _RungView(NamedTuple):
+    """A rung of the ladder; ``job``: the first open one that works on it."""
+
+    name: str
+    title: str
+    state: str
+    is_next: bool
+    job: Job | None
+
+
+def _rungs(page: ModelPage, step: Step | None) -> list[_RungView]:
+    row = page.row
+    open_jobs = {_RUNG_OF.get(job.kind.partition("-")[0]): job for job in page.jobs}
+    following = "" if step is None else _MEASURED.get(step.rung, step.rung)
+    there = {
+        "weights": bool(row.weights),
+        "compiled": bool(row.artifacts),
+        "served": any(one.state == Deployment.State.READY for one in row.deployments),
+        "measured": bool(row.speed and row.answers),
+    }
+    titles = (_("Weights"), _("Compiled"), _("Served"), pgettext("model", "Measured"))
+    found = []
+    for (name, is_there), title in zip(there.items(), titles, strict=True):
+        job: Job | None = open_jobs.get(name)
+        state = "succeeded" if is_there else "running" if job else "queued"
+        if name == "served" and row.deployments and not is_there:
+            state = "loading"
+        if name == "compiled" and not row.is_compiled and not is_there:
+            state = "skipped"
+        found.append(_RungView(name, title, state, name == following, job))
+    return found
+
+
+_MEASURED = {"speed": "measured", "accuracy": "measured"}
+_RUNG_OF = {
+    **{"prepare": "weights", "convert": "weights", "compile": "compiled", "deploy": "served"},
+    **{"benchmark": "measured", "evaluate": "measured"},
+}
 
 
 def _fits(model: ZooModel) -> list[tuple[Fit, str, str, str]]:

@@ -2,7 +2,7 @@
 simulated result is shown, marked, only without a real one, and is never the best."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Literal, NamedTuple
@@ -16,12 +16,16 @@ from jobs.catalog.schema import Published
 from jobs.kinds.lib.base import TeamPrompts
 from jobs.metrics.measured import SHARES
 from jobs.models import Answer, Artifact, Dataset, Deployment, Host, Job, PromptSet, Result, Weights
+from jobs.queries.hosts import is_away
 from jobs.queries.results.repeats import best_first
 from jobs.statistics import Interval, wilson
 from jobs.tools.lib.folders import folder_of
 from jobs.tools.lib.site import Site, site_of
 from jobs.tools.vacc.downloads import OPENCOMPASS
 
+# What a model has: the next one needs those before. Some are served as their authors' weights are.
+Rung = Literal["weights", "compiled", "served", "speed", "accuracy"]
+_COMPILED = ("build_in", "llama_cpp")
 # Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
 
@@ -121,9 +125,14 @@ def _ours(
     return ours
 
 
+def is_share(item: Published) -> bool:
+    """Return True if a published figure is an accuracy like ours."""
+    return item.metric in _SHARES and item.unit == "%"
+
+
 def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
     remarks = {remark["id"]: remark["args"] for remark in ours.result.remarks}
-    if item.metric not in _SHARES or item.unit != "%":
+    if not is_share(item):
         yield "metric"
     elif (
         item.metric.startswith("pass@1")
@@ -338,8 +347,17 @@ def lack_of(data_set: DataSet, host: Host) -> Lack:
     return "cards" if data_set.evalscope is None and not host.facts.get("dies") else ""
 
 
-_MODEL_RESULTS = 30
+_MODEL_RESULTS = 5
 _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
+
+
+class Step(NamedTuple):
+    """What makes a model go on: the rung that it reaches, the kind of job, what its form has."""
+
+    rung: Rung
+    kind: str
+    filled: Mapping[str, str]
+    place: "OnHost | None" = None
 
 
 @dataclass(slots=True)
@@ -363,6 +381,27 @@ class OnHost:
     def server(self) -> str:
         return "deploy-build-in" if self.has_dies else "deploy"
 
+    def step_of(self, asset: Weights | Artifact, model: ZooModel) -> Step:
+        """Return the next step of an asset: served, or compiled first."""
+        filled = {"host": self.host.name}
+        if isinstance(asset, Artifact):
+            return Step("served", self.server, filled | {"artifact": str(asset.pk)}, self)
+        filled["weights"] = str(asset.pk)
+        if asset.details.get("format") or (self.has_dies and "build_in" not in model.paths):
+            return Step("served", "deploy-vllm", filled, self)
+        return Step("compiled", self.compiler, filled, self)
+
+    @property
+    def assets(self) -> list[Weights | Artifact]:
+        """Artifacts, then weights; the newest of each first."""
+        return [*self.artifacts, *self.weights]
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """A ready one, else one that will be."""
+        ready = [one for one in self.deployments if one.state == Deployment.State.READY]
+        return next(iter([*ready, *self.deployments]), None)
+
 
 class ModelRow(NamedTuple):
     """A model in the list. ``speed``, ``answers``: what stands for it, of ours, not simulated."""
@@ -383,6 +422,35 @@ class ModelRow(NamedTuple):
     @property
     def deployments(self) -> list[Deployment]:
         return [deployment for place in self.hosts for deployment in place.deployments]
+
+    @property
+    def is_compiled(self) -> bool:
+        """True if a way to serve the model begins with a compile job."""
+        return not self.model.paths.keys().isdisjoint(_COMPILED)
+
+    def next_step(self) -> Step | None:
+        """Return the next rung of the best host: one that answers before one that is away, real
+        before simulated, then the one that is furthest. None: measured, or a server starts."""
+
+        def rank(place: OnHost) -> tuple[bool, ...]:
+            host = place.host
+            return (
+                *(is_away(host), host.is_simulated),
+                *(not place.deployments, not place.artifacts),
+            )
+
+        place = min(self.hosts, key=rank, default=None)
+        if place is None:
+            kind = "prepare" if self.model.package else "prepare-weights"
+            return Step("weights", kind, {"model": self.model.id})
+        if served := place.deployment:
+            filled = {"host": place.host.name, "deployment": str(served.pk)}
+            if served.state != Deployment.State.READY or (self.speed and self.answers):
+                return None
+            if self.speed:
+                return Step("accuracy", "evaluate", filled, place)
+            return Step("speed", "benchmark", filled, place)
+        return place.step_of(place.assets[0], self.model)
 
 
 class ModelPage(NamedTuple):
@@ -409,30 +477,56 @@ def model_page(model_id: str) -> ModelPage:
     return ModelPage(row, list(results[:_MODEL_RESULTS]), list(jobs))
 
 
+def deployable() -> tuple[ZooModel, Step] | None:
+    """Return a model that no host serves, and the job that would on a host that answers: a real one
+    before a simulated one. None: no host has what a server needs."""
+    found = []
+    for model_id, hosts in _places(MODELS).items():
+        if any(place.deployments for place in hosts):
+            continue
+        for place in hosts:
+            steps = [place.step_of(one, MODELS[model_id]) for one in place.assets]
+            if not is_away(place.host):
+                found += [(MODELS[model_id], step) for step in steps if step.rung == "served"]
+    return min(
+        found, key=lambda one: bool(one[1].place and one[1].place.host.is_simulated), default=None
+    )
+
+
 def _rows(models: Iterable[ZooModel]) -> list[ModelRow]:
     wanted = {model.id: model for model in models}
-    places: dict[str, dict[int, OnHost]] = {model_id: {} for model_id in wanted}
-
-    def place(model_id: str, host: Host) -> OnHost:
-        return places[model_id].setdefault(host.pk, OnHost(host))
-
-    for weights in Weights.objects.filter(model_id__in=wanted).select_related("host"):
-        place(weights.model_id, weights.host).weights.append(weights)
-    artifacts = Artifact.objects.filter(model_id__in=wanted, deleted_at=None)
-    for artifact in artifacts.select_related("host", "job"):
-        place(artifact.model_id, artifact.host).artifacts.append(artifact)
-    served = Deployment.objects.filter(model_id__in=wanted, state__in=_UP)
-    for deployment in served.select_related("host", "artifact"):
-        place(deployment.model_id, deployment.host).deployments.append(deployment)
+    places = _places(wanted)
     return [
         ModelRow(
             model,
-            sorted(places[model.id].values(), key=lambda item: item.host.name),
+            places[model.id],
             _standing(model.id, Result.Type.BENCHMARK),
             _standing(model.id, Result.Type.EVALUATION),
         )
         for model in wanted.values()
     ]
+
+
+def _places(wanted: Collection[str]) -> dict[str, list[OnHost]]:
+    """Return what each host has of each of these models, by the hosts' names."""
+    places: dict[str, dict[int, OnHost]] = {model_id: {} for model_id in wanted}
+
+    def place(model_id: str, host: Host) -> OnHost:
+        return places[model_id].setdefault(host.pk, OnHost(host))
+
+    found = Weights.objects.filter(model_id__in=wanted).select_related("host")
+    for weights in found.order_by("-pk"):  # the newest first
+        place(weights.model_id, weights.host).weights.append(weights)
+    artifacts = Artifact.objects.filter(model_id__in=wanted, deleted_at=None)
+    for artifact in artifacts.select_related("host", "job").order_by("-pk"):
+        place(artifact.model_id, artifact.host).artifacts.append(artifact)
+    served = Deployment.objects.filter(model_id__in=wanted, state__in=_UP)
+    for deployment in served.select_related("host", "artifact"):
+        place(deployment.model_id, deployment.host).deployments.append(deployment)
+    return {
+        model_id: sorted(hosts.values(), key=lambda one: one.host.name)
+        for model_id, hosts in places.items()
+    }
 
 
 def _standing(model_id: str, result_type: str) -> Result | None:

@@ -12,6 +12,7 @@ from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
 from jobs.models import Conversation, Deployment, Endpoint, Turn
+from jobs.queries.hosts import is_away
 
 LISTED = 60
 MOST_TOKENS = 131_072  # the most that a turn can ask for
@@ -123,6 +124,19 @@ def chat_engines(current: ChatEngine | None = None) -> Sequence[ChatEngine]:
         in_use |= Q(pk=current.row.pk)
     deployments = Deployment.objects.filter(ready).select_related("host", "artifact", "job")
     return [*map(ChatEngine, deployments), *map(ChatEngine, Endpoint.objects.filter(in_use))]
+
+
+def best_engine(engines: Sequence[ChatEngine]) -> ChatEngine | None:
+    """Return what a person asks who has not chosen: a deployment on a real host, an endpoint that
+    answers, a simulated deployment, then what does not answer now."""
+
+    def rank(engine: ChatEngine) -> int:
+        if isinstance(engine.row, Endpoint):
+            return 1 if engine.row.is_answering else 4
+        host = engine.row.host
+        return 3 if is_away(host) else 2 if host.is_simulated else 0
+
+    return min(engines, key=rank, default=None)
 
 
 def chat_engine(key: str) -> ChatEngine | None:

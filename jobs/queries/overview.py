@@ -166,6 +166,10 @@ def is_new() -> bool:
     return not Job.objects.exists()
 
 
+def has_jobs(user: AbstractBaseUser) -> bool:
+    return Job.objects.filter(created_by_id=user.pk).exists()
+
+
 def this_computer() -> Host | None:
     return Host.objects.filter(type=Host.Type.THIS_COMPUTER).order_by("created_at", "id").first()
 

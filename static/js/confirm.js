@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One dialog for all that cannot be taken back: a link to a page that asks (`data-confirm`) shows what that
- * page asks, here. Without scripts, or where the page cannot be had, it stays a link.
+ * One dialog for all that hurts: a link or a form to a page that asks (`data-confirm`) shows what that page
+ * asks, here. Without scripts, or where the page cannot be had, the page itself is opened.
  */
 
 const TITLE = "confirm-title";
@@ -38,14 +38,26 @@ function show(title, asks, address) {
   if (back instanceof HTMLElement) back.focus();
 }
 
+/** @param {string} address */
+async function ask(address) {
+  const page = await question(address).catch(() => null);
+  if (page) show(page.title, page.asks, address);
+  else location.assign(address);
+}
+
 export function bindConfirm() {
-  document.addEventListener("click", async (event) => {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || !form.matches("[data-confirm]")) return;
+    event.preventDefault();
+    const typed = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form)));
+    ask(`${form.action}?${new URLSearchParams(typed)}`);
+  });
+  document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[data-confirm]") : null;
     if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     link.closest("details.pop[open]")?.removeAttribute("open");
-    const page = await question(link.href).catch(() => null);
-    if (page) show(page.title, page.asks, link.href);
-    else location.assign(link.href);
+    ask(link.href);
   });
 }

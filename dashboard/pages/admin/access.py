@@ -24,7 +24,7 @@ from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import ROLES
 from jobs.access import secret_keys, secrets, sources
-from jobs.access.accounts import LastAdministrator, revoke_tokens
+from jobs.access.accounts import LastAdministrator, revoke_tokens, role_of
 from jobs.access.sources import special_range
 from jobs.base.errors import LaunchError
 from jobs.models import Account, Deployment, Host, Job, Secret, Source
@@ -54,6 +54,21 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic
     )
 
 
+# What a change of an account does, by what it is asked with.
+_CHANGES = {
+    "viewer": (_("Make %(name)s a viewer?"), _("A viewer reads everything and chats.")),
+    "member": (_("Make %(name)s a member?"), _("A member launches jobs, and changes their own.")),
+    "admin": (
+        _("Make %(name)s an admin?"),
+        _("An admin may do everything: people, secrets, sources, hosts, and the jobs of others."),
+    ),
+    "off": (
+        _("Deactivate %(name)s?"),
+        _("Every session ends now, and API tokens stop working. Jobs, results and chats stay."),
+    ),
+}
+
+
 @requires("user.manage", "GET")
 def people(request: HttpRequest) -> HttpResponse:
     return _people(request, PersonForm())
@@ -65,7 +80,12 @@ def _people(request: HttpRequest, form: PersonForm) -> HttpResponse:
         .annotate(jobs_count=Count("jobs"), last_job_at=Max("jobs__created_at"))
         .order_by("-is_active", "username")
     )
-    context = {"people": users, "form": form, "roles": ROLES.items()}
+    context = {
+        "people": users,
+        "active": sum(person.is_active for person in users),
+        "form": form,
+        "roles": ROLES.items(),
+    }
     return render(request, "account/people.html", context, status=422 if form.errors else 200)
 
 
@@ -95,11 +115,25 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
     return render(request, "account/person_password.html", {"person": person, "form": form})
 
 
-@requires("user.manage", "POST")
+@requires("user.manage", "GET", "POST")
 def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
-    """Change a role or close an account: ``set`` is a role, "on" or "off"."""
-    person = get_object_or_404(User, pk=user_id)
-    wanted, roles = request.POST.get("set", ""), Account.Role.values
+    """Ask (GET), then change a role or close an account: ``set`` is a role, "on" or "off"."""
+    person = get_object_or_404(User.objects.select_related("account"), pk=user_id)
+    asked = request.POST if request.method == "POST" else request.GET
+    wanted, roles = asked.get("set", ""), Account.Role.values
+    if request.method != "POST":
+        unchanged = wanted == role_of(person) and person.is_active
+        if wanted not in _CHANGES or person == request.user or unchanged:
+            return redirect("people")
+        title, about = _CHANGES[wanted]
+        context = {
+            "person": person,
+            "wanted": wanted,
+            "title": title % {"name": person.username},
+            "about": about,
+            "open_jobs": person.jobs.filter(state__in=Job.OPEN_STATES).count(),
+        }
+        return render(request, "account/person_change.html", context)
     try:
         if wanted not in (*roles, "on", "off"):
             messages.error(request, gettext("Unknown action."))

@@ -205,7 +205,7 @@ def _page(
     typed = request.POST if problem else None
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
-    chosen = chosen or current or (engines[0] if engines else None)
+    chosen = chosen or current or queries.best_engine(engines)
     asked = queries.turns_of(chat) if chat else []
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import reverse
@@ -88,6 +89,11 @@ _ALL = (
         for name, kind in KINDS.items()
     ),
 )
+
+
+def form_of(kind: str, filled: Mapping[str, str]) -> str:
+    """Return the address of the form of a new job, filled in."""
+    return f"{reverse('launch-form', args=[kind])}?{urlencode(filled)}"
 
 
 def may_open(user: AbstractBaseUser | AnonymousUser, place: Place) -> bool:

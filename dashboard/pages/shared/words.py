@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text import labels
 from dashboard.text.formatting import number, percent, points, size
+from jobs.catalog.schema import Published
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
 from jobs.models import Result
-from jobs.queries.catalogue import PublishedComparison, Why
+from jobs.queries.catalogue import PublishedComparison, Why, is_share
 from jobs.queries.comparison.accuracy import is_accuracy
 from jobs.queries.comparison.settings import NO, YES, text_of
 from jobs.queries.results.listing import baseline_history
@@ -139,6 +140,75 @@ def published_row(comparison: PublishedComparison) -> dict[str, Any]:
     }
 
 
+class PublishedSet(NamedTuple):
+    """Published figures of a data set, a line a source. ``metric``: "" for an accuracy. ``row``:
+    ours of :func:`published_row`, if any. ``lines``: source, why not comparable, and for each
+    device its figures with their place: "inside" our interval, "above", "below", "" unknown."""
+
+    name: str
+    metric: str
+    row: dict[str, Any] | None
+    lines: list[tuple[str, str, list[list[tuple[Published, str]]]]]
+
+
+class PublishedTable(NamedTuple):
+    """Data sets, with the devices that any of them has a figure of."""
+
+    devices: Sequence[str]
+    sets: list[PublishedSet]
+
+
+def published_tables(
+    comparisons: Sequence[PublishedComparison],
+) -> tuple[PublishedTable, PublishedTable]:
+    """Return the sets that have a figure of ours, and the others."""
+    groups: dict[tuple[str, str], list[PublishedComparison]] = {}
+    for one in comparisons:
+        item = one.published
+        groups.setdefault((item.dataset, "" if is_share(item) else item.metric), []).append(one)
+    ours = {name for name, found in groups.items() if not name[1] and found[0].latest}
+    measured, others = (
+        {name: found for name, found in groups.items() if (name in ours) is is_ours}
+        for is_ours in (True, False)
+    )
+    return _table(measured), _table(others)
+
+
+def _table(groups: Mapping[tuple[str, str], list[PublishedComparison]]) -> PublishedTable:
+    used = {one.published.device for found in groups.values() for one in found}
+    devices = [device for device in _DEVICES if device in used]
+
+    def line(found: list[PublishedComparison]) -> tuple[str, str, Any]:
+        item = found[0].published
+        count = ngettext("%(n)s question", "%(n)s questions", item.samples or 0)
+        parts = [item.source, count % {"n": item.samples} if item.samples else ""]
+        why = dict.fromkeys(str(_WHY[name]) for one in found for name in one.why)
+        cells = [
+            [(one.published, _placed(one)) for one in found if one.published.device == device]
+            for device in devices
+        ]
+        return _(", ").join(filter(None, parts)), _("; ").join(why), cells
+
+    sets = []
+    for (name, metric), found in groups.items():
+        sources: dict[tuple[str, int | None], list[PublishedComparison]] = {}
+        for one in found:
+            sources.setdefault((one.published.source, one.published.samples), []).append(one)
+        row = published_row(found[0]) if found[0].latest and not metric else None
+        sets.append(PublishedSet(name, metric, row, [line(one) for one in sources.values()]))
+    return PublishedTable(devices, sets)
+
+
+def _placed(one: PublishedComparison) -> str:
+    if one.latest is None or one.within is None:
+        return ""
+    share = one.latest.share
+    return (
+        "inside" if one.within else "above" if one.published.value / 100 > share.high else "below"
+    )
+
+
+_DEVICES = ("VACC", "H800", "NVIDIA", "paper")
 _GROUPS: dict[str, str | Promise] = {
     "measurement": gettext_lazy("Measurement"),
     "workload": gettext_lazy("Workload"),

@@ -13,7 +13,14 @@ from django.utils.timezone import now
 
 from dashboard.pages.home import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
 from jobs.models import Account, AuditEntry, Host
-from tests.factories import make_host, make_job, make_result, make_user
+from tests.factories import (
+    make_artifact,
+    make_deployment,
+    make_host,
+    make_job,
+    make_result,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -189,6 +196,46 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
     assert f'action="{reverse("tour-start")}"' in response.text
 
 
+def test_a_person_without_jobs_is_offered_what_answers(member):
+    host = make_host("va16", type="vacc")
+    make_deployment(name="served-here", host=host)
+    make_artifact(host=host, model_id="deepseek-r1-distill-qwen-7b")
+
+    response = member.get(reverse("overview"))
+
+    text = text_of(response)
+    assert "Chat with served-here va16" in text
+    assert "Measure served-here" in text
+    assert "Deploy DeepSeek-R1-Distill-Qwen-7B va16" in text
+    make_job(created_by=User.objects.get(username="lin"))
+    assert "Start here" not in text_of(member.get(reverse("overview")))
+
+
+def test_the_offers_open_filled_in(member):
+    host = make_host("va16", type="vacc", facts={"dies": [{"id": 0}]})
+    served = make_deployment(host=host)
+    artifact = make_artifact(host=host, model_id="deepseek-r1-distill-qwen-7b")
+
+    html = member.get(reverse("overview")).text
+
+    start = html.partition('id="start-title"')[2].partition("</section>")[0]
+    assert re.findall(r'<a class="q" href="([^"]+)"', start) == [
+        f"/playground/?deployment={served.pk}",
+        f"/launch/benchmark/?deployment={served.pk}&amp;host=va16",
+        f"/launch/deploy-build-in/?host=va16&amp;artifact={artifact.pk}",
+    ]
+
+
+def test_a_viewer_is_offered_the_chat_alone(client):
+    make_deployment(name="served-here")
+    client.force_login(make_user(role="viewer"))
+
+    text = text_of(client.get(reverse("overview")))
+
+    assert "Chat with served-here" in text
+    assert "Measure" not in text
+
+
 def test_page_and_readme_name_the_same_tour_duration(member):
     least, most = TOUR_MINUTES
     readme = (Path(settings.BASE_DIR) / "README.md").read_text()
@@ -263,7 +310,8 @@ def test_a_result_stands_beside_the_runs_before_it(member):
 def test_the_overview_asks_for_hosts_as_often_with_many(member, django_assert_max_num_queries):
     for _ in range(3):
         make_host()
-    make_job(host=Host.objects.first(), state="succeeded", created_at=now() - timedelta(days=3))
+    mine = {"created_by": User.objects.get(username="lin"), "created_at": now() - timedelta(days=3)}
+    make_job(host=Host.objects.first(), state="succeeded", **mine)
 
     with django_assert_max_num_queries(20):
         member.get(reverse("overview"))
@@ -358,10 +406,40 @@ def test_a_weak_password_is_refused_at_its_field(admin, password, message):
 
 def test_a_deactivated_person_cannot_log_in(admin):
     person = make_user("chen.hao", password="quite-long-7")
+    assert title_of(admin.get(reverse("people"))) == "2 people can log in"
 
     admin.post(reverse("person-change", args=[person.pk]), {"set": "off"})
 
     assert not Client().login(username="chen.hao", password="quite-long-7")
+    assert title_of(admin.get(reverse("people"))) == "1 person can log in"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "title", "text"),
+    [
+        ("admin", "Make chen.hao an admin?", "Today: member. The change counts at once."),
+        ("off", "Deactivate chen.hao?", "1 open job of this person continues."),
+    ],
+)
+def test_a_change_of_an_account_is_asked_first(admin, wanted, title, text):
+    person = make_user("chen.hao")
+    make_job(created_by=person)
+    address = reverse("person-change", args=[person.pk])
+
+    response = admin.get(address, {"set": wanted})
+
+    assert title_of(response) == title
+    assert text in text_of(response)
+    assert f'name="set" value="{wanted}"' in response.text
+    person.refresh_from_db()
+    assert (person.is_active, person.account.role) == (True, "member")
+
+
+@pytest.mark.parametrize("wanted", ["member", "owner", ""])
+def test_no_change_is_not_asked(admin, wanted):
+    address = reverse("person-change", args=[make_user("chen.hao").pk])
+
+    assert admin.get(address, {"set": wanted}).url == reverse("people")
 
 
 def test_admins_do_not_take_their_own_rights_away(admin):

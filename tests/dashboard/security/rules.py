@@ -31,7 +31,7 @@ password GET,POST,PUT viewer
 people GET admin
 person-add POST admin
 person-password GET,POST admin
-person-change POST admin set=viewer
+person-change GET,POST admin set=viewer
 token-list GET viewer
 token-create POST viewer name=mine&scope=read
 token-revoke GET,POST own-hidden
@@ -78,7 +78,7 @@ host-arrival GET viewer
 host-queue GET viewer
 host-launchers GET,POST admin
 host-detail GET viewer
-host-drain POST admin
+host-drain GET,POST admin
 host-slots POST admin
 host-forget-dies POST admin
 host-forget-refusals POST admin

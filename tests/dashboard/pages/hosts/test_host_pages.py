@@ -242,6 +242,17 @@ def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
     assert Host.objects.get().slots == 8
 
 
+def test_a_pause_is_asked_first(admin):
+    host = vacc_host()
+    make_job(host=host)
+
+    text = text_of(admin.get(reverse("host-drain", args=["va16-01"])))
+
+    assert "Pause new jobs on va16-01?" in text
+    assert "1 queued job waits until you resume." in text
+    assert Host.objects.get().draining is False
+
+
 def test_draining_from_the_list_comes_back_to_the_list(admin):
     vacc_host()
     fields = {"draining": "1", "from": "list"}

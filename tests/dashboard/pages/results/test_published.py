@@ -1,5 +1,6 @@
 """Published figures next to our results, compared only when comparable."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -15,12 +16,12 @@ pytestmark = pytest.mark.django_db
 R1 = SHIPPED["deepseek-r1"]
 
 
-def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, **fields):
-    """An evaluation of R1: {subset: (questions, right)}."""
+def measured(subsets, *, simulated=False, remarks=(), hours_ago=0, model=R1.id, **fields):
+    """An evaluation of a model: {subset: (questions, right)}."""
     deployment = make_deployment(host=make_host(), details={"stack": "guide"})
     result = make_result(
         type=Result.Type.EVALUATION,
-        model_id=R1.id,
+        model_id=model,
         tool="OpenCompass 0.4.1",
         label="fp8",
         deployment=deployment,
@@ -119,21 +120,57 @@ def test_names_of_both_tools_count_and_a_similar_name_does_not():
     assert {(one.questions, one.share.value) for one in shares} == {(10, 0.9)}
 
 
-def test_the_page_shows_both_with_host_stack_and_verdict_and_translates_accuracy(member):
-    result = measured({"cluewsc-dev": (159, 155)})
-    address = reverse("model-detail", args=[R1.id])
+def test_the_page_has_a_line_a_source_below_ours(member):
+    result = measured(
+        {"cluewsc-dev": (159, 155), "cluewsc-test": (976, 930)}, model="deepseek-r1-0528"
+    )
 
-    page = member.get(address).content.decode()
-    chinese = member.get(address, headers={"accept-language": "zh-hans"}).content.decode()
+    page = member.get(reverse("model-detail", args=["deepseek-r1-0528"])).content.decode()
 
-    assert "159 questions, OpenCompass 0.4.1, Deployment guide, fp8, " in page
-    assert result.host.name in page
-    assert "Published figure inside our 95 % interval." in page
-    assert "97.5" in page
-    assert "not measured" in page
-    assert '<td class="sub nw">准确率</td>' in chinese
-    assert '<td class="sub nw">accuracy</td>' not in chinese
-    assert '<td class="sub nw">pass@1</td>' in chinese  # the name of a score
+    ours, *sources = lines_of(page, "cluewsc")
+    assert ours.startswith(
+        "cluewsc Ours 1135 questions, OpenCompass 0.4.1, Deployment guide, fp8, "
+    )
+    assert result.host.name in ours
+    assert ours.endswith("95.6 % [94.2, 96.6]")
+    assert sources == [
+        "VastModelZOO 2025-07, EvalScope 96.39 % ≈ inside our 95 % interval "
+        "96.76 % ▲ above our 95 % interval",
+        "VastModelZOO 2025-07-31, EvalScope, limit 50, 50 questions "
+        "98 % ▲ above our 95 % interval 96 % ≈ inside our 95 % interval",
+    ]
+
+
+def test_the_page_says_why_a_source_is_not_comparable(member):
+    measured({"cluewsc-dev": (159, 155)}, remarks=[("evaluate:cut", {"cut": 3})])
+
+    page = member.get(reverse("model-detail", args=[R1.id])).content.decode()
+
+    _ours, source = lines_of(page, "cluewsc-dev")
+    assert source.endswith("Not comparable: some answers cut off. 97.48 % 96.86 %")
+
+
+def test_figures_of_another_metric_have_a_line_of_their_own(member):
+    page = member.get(
+        reverse("model-detail", args=["deepseek-r1-distill-qwen-7b"])
+    ).content.decode()
+
+    (share,), (consensus,) = lines_of(page, "aime24"), lines_of(page, "aime24 cons@64")
+    assert share.endswith("55.5 %")
+    assert consensus.endswith("83.3 %")
+
+
+def lines_of(page, name):
+    """Texts of the lines of a data set in the tables of published figures."""
+    for body in re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL):
+        rows = [
+            " ".join(re.sub(r"<[^>]+>", " ", row).split())
+            for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)
+        ]
+        heads = re.findall(r"<th[^>]*>(.*?)</th>", body, re.DOTALL)
+        if " ".join(re.sub(r"<[^>]+>", " ", "".join(heads)).split()) == name:
+            return rows
+    raise AssertionError(name)
 
 
 @pytest.mark.parametrize("count", [1, 6])
