@@ -14,7 +14,9 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.text import compress_string
 from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
@@ -23,6 +25,10 @@ from dashboard.server.json_errors import error
 logger = logging.getLogger(__name__)
 
 ZONE_COOKIE = "tz"  # set by static/js/app.js
+
+COMPRESSED_TYPES = ("text/html", "application/json", "text/javascript")
+COMPRESSED_BYTES = 1000  # smaller ones fit into one packet
+RANDOM_BYTES = 100
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -89,6 +95,34 @@ def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
         response.headers.setdefault("Cache-Control", "private, no-store")
 
     return around(get_response, after=mark)
+
+
+@sync_and_async_middleware
+def compressed(get_response: GetResponse) -> Callable[..., Answer]:
+    """Compress whole texts with gzip; no stream and no file, which has ranges."""
+    return around(
+        get_response, is_meant=_is_compressible, replace=_compressed, thread_sensitive=False
+    )
+
+
+def _is_compressible(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return (
+        isinstance(response, HttpResponse)
+        and response.get("Content-Type", "").partition(";")[0] in COMPRESSED_TYPES
+        and not response.has_header("Content-Encoding")
+        and not response.has_header("Accept-Ranges")
+        and len(response.content) >= COMPRESSED_BYTES
+    )
+
+
+def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    patch_vary_headers(response, ("Accept-Encoding",))
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        # A random length hides what a stranger learns from the size of an answer (BREACH).
+        response.content = compress_string(response.content, max_random_bytes=RANDOM_BYTES)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 @sync_and_async_middleware

@@ -77,6 +77,7 @@ INSTALLED_APPS = [
 ]
 # Static files are served beside Django, see dashboard.asgi.
 MIDDLEWARE = [
+    "dashboard.middleware.compressed",
     "dashboard.middleware.private_pages",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -178,7 +179,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "dashboard.server.front.HashedStorage"
+        else "dashboard.server.bundles.HashedStorage"
     },
 }
 

@@ -18,7 +18,6 @@ from django.core.handlers.asgi import ASGIRequest
 from django.utils import translation
 from django.utils.translation import gettext_noop
 from whitenoise.base import WhiteNoise
-from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from dashboard.config.env import Network
 from jobs.base.numbers import number_from
@@ -34,17 +33,6 @@ logger = logging.getLogger(__name__)
 # put a thread between every request and its view
 
 CHUNK_BYTES = 256 * 1024
-
-
-class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Each file's name holds its hash, in the imports of ES modules too."""
-
-    support_js_module_import_aggregation = True
-
-    @property
-    def keep_only_hashed_files(self) -> bool:
-        """Keep hashed names only: pages use no other."""
-        return True
 
 
 class _Files(WhiteNoise):  # type: ignore[misc]

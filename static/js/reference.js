@@ -10,18 +10,20 @@ const dress = () => page.classList.toggle("dark-mode", page.dataset.bsTheme === 
 document.addEventListener("theme", dress);
 dress();
 
-window.SwaggerUIBundle({
-  spec: await readAgain(root.dataset.document, (answer) => answer.json()),
-  domNode: root,
-  presets: [window.SwaggerUIBundle.presets.apis],
-  layout: "BaseLayout",
-  deepLinking: true,
-  docExpansion: "list",
-  defaultModelsExpandDepth: 0,
-  validatorUrl: null,
-  syntaxHighlight: false,
-  requestInterceptor: (request) => {
-    request.headers["X-CSRFToken"] = root.dataset.csrf;
-    return request;
-  },
+readAgain(root.dataset.document, (answer) => answer.json()).then((spec) => {
+  window.SwaggerUIBundle({
+    spec,
+    domNode: root,
+    presets: [window.SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+    deepLinking: true,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0,
+    validatorUrl: null,
+    syntaxHighlight: false,
+    requestInterceptor: (request) => {
+      request.headers["X-CSRFToken"] = root.dataset.csrf;
+      return request;
+    },
+  });
 });

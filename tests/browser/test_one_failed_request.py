@@ -13,7 +13,7 @@ from tests.browser.lib.visits import checked
 pytestmark = pytest.mark.browser
 
 BARS = b"".join(b"bar %d begun\n\x1b[Abar %d ended\n" % (n, n) for n in range(3))
-CHART_FILES = ("plotly-cartesian.min.", "js/charts.", "js/lib/escape.", "jsi18n/")
+CHART_FILES = ("plotly-cartesian.min.", "js/charts.", "js/app.", "jsi18n/")
 
 
 @pytest.fixture
@@ -183,8 +183,7 @@ def test_an_error_of_ours_is_not_taken_for_the_network(open_page):
 
     said = page.evaluate("""async () => {
       const app = document.querySelector("script[src*='js/app.']").src;
-      const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
-      const { readAgain } = await import(loaded.find((name) => name.includes("js/lib/again.")));
+      const { readAgain } = globalThis.$modules["js/lib/again.js"];
       const fail = () => { throw new TypeError("ours"); };
       return readAgain(app, fail).catch((error) => error.message);
     }""")

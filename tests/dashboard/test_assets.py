@@ -17,7 +17,7 @@ STYLES = BASE / "static" / "css"
 TEMPLATES = sorted((BASE / "templates").rglob("*.html"))
 # Names of the kit that we use as the kit means them.
 KIT = {"active", "disabled", "fade", "show", "small"}
-KIT_PREFIXES = ("form-", "offcanvas", "modal", "dropdown", "toast", "tooltip", "is-invalid", "btn")
+KIT_PREFIXES = ("form-", "modal", "dropdown", "toast", "tooltip", "is-invalid", "btn")
 
 
 def classes_of(text: str) -> set[str]:

@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 
 from dashboard.config.host_env import write_own_host
 from dashboard.management import base
+from dashboard.server import bundles
 from jobs.access import secrets
 from jobs.backup import MARK
 from jobs.models import Host
@@ -71,7 +72,7 @@ class Command(base.PlainCommand):
 
 
 def collect_static_files() -> None:
-    """Collect, hash and compress, unless the sources are what they were."""
+    """Collect, bundle, hash and compress, unless the sources are what they were."""
     stamp, wanted = settings.DATA_DIR / "staticfiles.sha256", _sources_sha256()
     if not stamp.exists() or stamp.read_text() != wanted:
         call_command("collectstatic", verbosity=0, interactive=False, clear=True)
@@ -79,8 +80,8 @@ def collect_static_files() -> None:
 
 
 def _sources_sha256() -> str:
-    """Hash over name, size and time of every static source; a new release of them changes it."""
-    digest = hashlib.sha256()
+    """Hash over name, size and time of every static source, and over what makes the bundles."""
+    digest = hashlib.sha256(Path(bundles.__file__).read_bytes())
     for folder in settings.STATICFILES_DIRS:
         for path in sorted(Path(folder).rglob("*")):
             status = path.stat()

@@ -26,6 +26,7 @@ pid {folder}/pid;
 events {{}}
 http {{
   access_log off;
+  gzip on;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
@@ -116,6 +117,13 @@ def test_a_person_logs_in_through_nginx(site):
     page = browser.ask("/jobs/")
     assert (page.status, page.headers["cache-control"]) == (200, "private, no-store")
     assert page.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_a_compressed_page_arrives_as_it_is(site):
+    page = site.browser().ask("/login/", headers={"Accept-Encoding": "gzip"})
+
+    assert page.headers["content-encoding"] == "gzip"
+    assert "content-length" in page.headers  # nginx's own gzip sends none
 
 
 def test_forged_addresses_do_nothing_and_failures_lock_nobody_else_out(site):

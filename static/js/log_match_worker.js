@@ -1,7 +1,7 @@
 // @ts-check
 /** Worker that matches an expression in lines, because it can run forever. */
 
-import { pattern, ranges } from "./log_marks.js";
+import { pattern, ranges } from "./lib/log_marks.js";
 
 self.addEventListener("message", ({ data }) => {
   const { text, isRegex, lines } = data;
