@@ -1,5 +1,6 @@
 """Bundles have all that their entry point imports, in the order of a browser."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 from django.conf import settings
 
 from dashboard.server.bundles import bundle
-from tests.test_node import node
 
 FILES = {
     "js/page.js": """// @ts-check
@@ -58,7 +58,7 @@ def test_a_style_sheet_has_its_imports_first_and_licences_stay(made):
 
 
 def test_a_module_of_two_bundles_runs_once(made, tmp_path):
-    program = node()
+    program = shutil.which("node")
     if program is None:
         pytest.skip("no Node on the PATH")
     both = tmp_path / "both.mjs"
