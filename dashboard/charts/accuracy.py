@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts import figure_parts as fig
 from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis, scaled
-from dashboard.text.formatting import number, percent
+from dashboard.text.formatting import cut_in_middle, number, percent
 from dashboard.text.labels import result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
 from jobs.queries.results.tradeoff import Origin, Pair
@@ -21,6 +21,7 @@ _MARKS: dict[Origin, tuple[str, str]] = {
     "external": ("square", COLOURS[1]),
     "imported": ("diamond", COLOURS[2]),
 }
+_OF_PARTS, _OF_WHOLE = (COLOURS[0], fig.SYMBOLS[1]), (fig.INK, "diamond")
 MOST_NAMED = 12  # more names would cover each other
 _ROOM = 2.0  # per cent above and below all intervals
 _EXTRA = "<extra>%{fullData.name}</extra>"
@@ -184,7 +185,7 @@ def categories(found: Sequence[Category], pooled: Interval | None) -> Figure:
     rows = [(one.name, scaled(one.share), 6 + min(8.0, sqrt(one.questions))) for one in found]
     data = [_trace(_("accuracy"), rows, "%{x:.1f} %")]
     if pooled is not None:
-        data.append(_trace(_("all"), [(_("all"), scaled(pooled), 12)], "%{x:.1f} %", is_whole=True))
+        data.append(_trace(_("all"), [(_("all"), scaled(pooled), 12)], "%{x:.1f} %", _OF_WHOLE))
     heading = _("Data set") if any(one.is_set for one in found) else _("Category")
     x = axis(_("accuracy, %, with 95 % interval"), range=[0, 100], showgrid=True)
     return _figure(data, heading, x)
@@ -197,7 +198,8 @@ def differences(rows: Sequence[tuple[str, Interval, bool]], margin: float) -> Fi
     data = []
     for title, is_whole, size in ((_("difference"), False, 9), (_("all questions"), True, 12)):
         own = [(name, scaled(gap), size) for name, gap, of_all in rows if of_all == is_whole]
-        data += [_trace(title, own, "%{x:+.2f}", is_whole=is_whole)] if own else []
+        mark = _OF_WHOLE if is_whole else _OF_PARTS
+        data += [_trace(title, own, "%{x:+.2f}", mark)] if own else []
     ends = [abs(end) for _name, gap, _is in rows for end in (gap.low, gap.high)]
     most = 100 * _AIR * max([margin, *ends])
     x = axis(_("difference, points"), range=[-most, most], showgrid=True)
@@ -207,6 +209,20 @@ def differences(rows: Sequence[tuple[str, Interval, bool]], margin: float) -> Fi
     return _figure(data, _("Data set"), x, shapes=[band])
 
 
+def compared(rows: Sequence[tuple[str, Interval]]) -> Figure:
+    """Return a row per result in its own colour and shape: accuracy with its interval, in per cent.
+    The axis shows all intervals and a little more, not 0 to 100."""
+    marks = zip(COLOURS, fig.SYMBOLS, strict=True)
+    data = [
+        _trace(name, [(name, scaled(share), 10)], "%{x:.2f} %", mark)
+        for (name, share), mark in zip(rows, marks, strict=False)
+    ]
+    low, high = (100 * end for end in (min(s.low for _n, s in rows), max(s.high for _n, s in rows)))
+    ends = [max(0.0, low - _ROOM), min(100.0 + _ROOM, high + _ROOM)]
+    x = axis(_("accuracy, %, with 95 % interval"), range=ends, showgrid=True)
+    return _figure(data, _("Result"), x, showlegend=False)
+
+
 def _figure(data: list[dict[str, Any]], heading: str, x: dict[str, Any], **more: Any) -> Figure:
     """Return a figure with a row a name; ``heading``: that of the names in the table."""
     names = [name for trace in data for name in trace["y"]]
@@ -214,7 +230,7 @@ def _figure(data: list[dict[str, Any]], heading: str, x: dict[str, Any], **more:
         "autorange": "reversed",
         # Full names as keys: names with equal shortened text stay separate rows.
         "tickvals": names,
-        "ticktext": [_short(name) for name in names],
+        "ticktext": [cut_in_middle(name, _NAME) for name in names],
         "showgrid": False,
         "fixedrange": True,
     }
@@ -222,15 +238,10 @@ def _figure(data: list[dict[str, Any]], heading: str, x: dict[str, Any], **more:
     return Figure(data, fig.layout(x, y, **frame, **more), _FRAME_PX + _ROW_PX * len(names))
 
 
-def _short(name: str) -> str:
-    """Return a name cut in the middle, because names differ at the end (int8, fp16)."""
-    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[1 - _NAME // 2 :]}"
-
-
 def _trace(
-    title: str, rows: Sequence[Row], hover: str, *, is_whole: bool = False
+    title: str, rows: Sequence[Row], hover: str, mark: tuple[str, str] = _OF_PARTS
 ) -> dict[str, Any]:
-    colour, symbol = (fig.INK, "diamond") if is_whole else (COLOURS[0], fig.SYMBOLS[1])
+    colour, symbol = mark
     sizes = [size for _name, _one, size in rows]
     names, values = [name for name, *_rest in rows], [one.value for _name, one, _size in rows]
     return fig.scatter(

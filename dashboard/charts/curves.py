@@ -32,6 +32,7 @@ MOST_CURVES = len(COLOURS)
 _MARKED = (0.5, 0.9, 0.99)
 _SHARES = (*(percent / 100 for percent in range(1, 100)), 0.995, 0.999)
 _LEGEND_ROW, _IN_A_ROW = 19, 3  # height in pixels; curves in a row of a wide window
+_CLOSEST = 0.05  # of the axis, between two of its labels
 _WIDE = 20  # from this ratio of the largest to the smallest value, the axis is logarithmic
 Points = Sequence[tuple[int, Mapping[str, Any]]]
 
@@ -83,13 +84,23 @@ def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]
     ticks = sorted({c for series in all_series for c, _m in series.points})
     least, widest = min(ticks, default=0), max(ticks, default=1)
     margin = max(0.3, 0.06 * (widest - least))
-    x = axis(_("concurrency"), tickvals=ticks, range=[least - margin, widest + margin])
+    named = _apart(ticks, _CLOSEST * (widest - least))
+    x = axis(_("concurrency"), tickvals=named, tickangle=0, range=[least - margin, widest + margin])
     more = {**legend_of_marks(all_series), "margin": fig.margins(right=14)}
     shown = fig.layout(x, axis(title, rangemode="tozero"), **more)
     # Runs have a tooltip of the nearest value: all values of a concurrency would be up to 200.
     if not any(series.runs for series in all_series):
         del shown["hovermode"]
     return shown
+
+
+def _apart(values: Sequence[int], least: float) -> list[int]:
+    """Return ascending values without those whose labels would cover the label of a larger one."""
+    kept: list[int] = []
+    for value in reversed(values):
+        if not kept or kept[-1] - value >= least:
+            kept.append(value)
+    return kept[::-1]
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
+from dashboard.charts.accuracy import compared
 from dashboard.pages.answers import budget_figure
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
@@ -38,6 +39,7 @@ from jobs.statistics import LEAST_RUNS, mean, mean_interval
 
 LONGEST_NAME = 120
 LAUNCHED_MOST = 10  # runs of one side per request
+_KEPT = ("concurrency", "chart", "all")
 _RUNS_WORTH = 30  # a difference that needs more runs is too small to matter
 # Fields of an export that differ between the runs of a column.
 _OF_RUN = (
@@ -137,10 +139,13 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     ids = _query(groups, is_grouped=is_grouped)
     is_evaluation = heads[0].type == Result.Type.EVALUATION
     differing = [setting for setting in comparison.settings if setting.differs]
+    distinctions = shared.distinctions(comparison)
     others = other_runs([run for runs in groups for run in runs])
     repeated = shared.with_repeats(groups, others)
-    # Links to other columns keep the selected concurrency.
-    kept = f"&concurrency={comparison.concurrency}" if "concurrency" in request.GET else ""
+    # Links to other columns keep what is selected.
+    chosen = {name: request.GET[name] for name in _KEPT if name in request.GET}
+    kept = f"&{urlencode(chosen)}" if chosen else ""
+    at = f"&concurrency={comparison.concurrency}" if "concurrency" in chosen else ""
     always = ("accuracy", *(row.metric for row in comparison.rows[:1]))
     pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
@@ -152,16 +157,15 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "declared_words": shared.declared_words(comparison),
         "barriers": [shared.barrier_words(one, heads) for one in comparison.barriers],
         "may_repeat": allowed(request.user, "job.repeat"),
-        "ids": ids,
         "csv": f"?{ids}&format=csv",
         "kept": kept,
         "query": request.GET.urlencode(),
-        "report_query": f"{ids}{kept}&",
+        "report_query": f"{ids}{at}&",
         "show_all": show_all,
         "is_evaluation": is_evaluation,
         "rows": [row for row in comparison.rows if show_all or row.differs or row.metric in always],
         "settings": comparison.settings if show_all else differing,
-        "differing": len(differing),
+        "same": len(comparison.settings) - len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,
         "imported": any(result.imported_id for result in heads),
         "pairs": [
@@ -173,21 +177,41 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "columns": [
             {
                 "result": runs[0],
+                "name": name,
                 "runs": runs,
                 "as_base": _query([runs, *groups[:at], *groups[at + 1 :]], is_grouped=is_grouped),
             }
-            for at, runs in enumerate(groups)
+            for at, (runs, name) in enumerate(zip(groups, distinctions, strict=True))
         ],
         **_switches(groups, repeated, others, is_grouped=is_grouped),
     }
-    if is_evaluation:
-        context["budget"] = budget_figure(comparison)
-        context["budget_is_pooled"] = any(len(column.runs) > 1 for column in comparison.columns)
-        context["wrong"] = wrong_answers(heads[0]) if context["pairs"] else {}
-    else:
-        is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
-        context |= {"is_batch": is_batch, **shared.charts(comparison)}
-    return context
+    if context["pairs"]:
+        context["wrong"] = wrong_answers(heads[0])
+    drawn = charts_of(comparison)
+    asked = request.GET.get("chart", "")
+    is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
+    shown = next((one for one in drawn if one.id == asked), drawn[0] if drawn else None)
+    return context | {"charts": drawn, "drawn": shown, "is_batch": is_batch}
+
+
+def charts_of(comparison: Comparison) -> list[shared.Chart]:
+    """Return the charts of a comparison, the most telling first."""
+    if comparison.heads[0].type == Result.Type.BENCHMARK:
+        return shared.charts(comparison)
+    names = shared.column_names(comparison)
+    row = next((row for row in comparison.rows if is_accuracy(row.metric)), None)
+    known = zip(names, row.cells if row else (), strict=False)
+    rows = [(name, cell.interval) for name, cell in known if cell.interval]
+    label = _("Accuracy of each result with its 95 % interval")
+    drawn = [shared.Chart("accuracy", _("Accuracy"), label, compared(rows))] if rows else []
+    if (budget := budget_figure(comparison)) is not None:
+        note = _("marks: own limit")
+        if any(len(column.runs) > 1 for column in comparison.columns):
+            note += _("; ") + _("groups: all answers of their runs")
+        label = _("Accuracy vs token budget, one line per result")
+        title = _("Accuracy vs token budget")
+        drawn.append(shared.Chart("budget", title, label, budget, note))
+    return drawn
 
 
 def _parity(request: HttpRequest, comparison: Comparison) -> dict[str, Any]:

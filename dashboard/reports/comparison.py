@@ -1,15 +1,14 @@
 """Report of a comparison: two to eight results, or groups of repeats."""
 
 from dataclasses import replace
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
 from dashboard.charts.accuracy import is_doubling, points_of
-from dashboard.pages.answers import budget_figure, budget_uses
-from dashboard.pages.compare import more_runs
+from dashboard.pages.answers import budget_uses
+from dashboard.pages.compare import charts_of, more_runs
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Stated, of_comparison
 from dashboard.pages.shared import cells
@@ -142,25 +141,15 @@ def _column(column: Column, index: int) -> list[Cell]:
 def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
     blocks: list[Block] = [_metrics(comparison, is_grouped=is_grouped)]
     height = _CHART + _KEY * len(comparison.columns)
-    if comparison.heads[0].type == Result.Type.EVALUATION:
-        budget = budget_figure(comparison)
-        if budget is not None:
-            title, caption = _("Accuracy vs token budget"), _("marks: own limit")
-            blocks += [Figure(title, budget, height, caption), _by_budget(comparison)]
-        return [*blocks, *_changed_answers(comparison)]
-    drawn: dict[str, Any] = shared.charts(comparison)
-    if not drawn["drawn"]:
-        return blocks
-    shown = (
-        ("throughput", _("Throughput vs concurrency"), ""),
-        ("ttft", _("Time to first token (TTFT)"), _("p50 bold, p99 thin")),
-        ("interactivity", _("Throughput vs interactivity"), _("labels: concurrency")),
-        ("per_device", _("Throughput per device vs per user"), _("dotted: Pareto frontier")),
-    )
+    drawn = charts_of(comparison)
     blocks += [
-        Figure(title, drawn[name], height, caption) for name, title, caption in shown if drawn[name]
+        Figure(one.title, one.figure, one.figure.height or height, one.note) for one in drawn
     ]
-    return [*blocks, *_by_concurrency(comparison)]
+    if comparison.heads[0].type == Result.Type.BENCHMARK:
+        return [*blocks, *_by_concurrency(comparison)] if drawn else blocks
+    if any(one.id == "budget" for one in drawn):
+        blocks.append(_by_budget(comparison))
+    return [*blocks, *_changed_answers(comparison)]
 
 
 def _heads(comparison: Comparison, first: str) -> list[Heading]:
@@ -168,8 +157,8 @@ def _heads(comparison: Comparison, first: str) -> list[Heading]:
     return [
         Heading(first, is_number=False),
         *(
-            Heading(short_name(column), notes.get(index, ""), series=index)
-            for index, column in enumerate(comparison.columns)
+            Heading(name, notes.get(index, ""), series=index)
+            for index, name in enumerate(shared.column_names(comparison))
         ),
     ]
 
@@ -265,8 +254,8 @@ def _by_budget(comparison: Comparison) -> Table:
     ]
     text = _(
         "Share of correct answers with at most so many tokens: a lower bound of a run with "
-        "that limit. Brackets: 95 %% interval (Wilson). Overlapping intervals prove nothing: "
-        "the table of metrics has the paired difference."
+        "that limit. Brackets: 95 %% interval (Wilson). Do not compare by overlapping "
+        "intervals: the table of metrics has the paired difference."
     )
     notes = [text % {}]
     if any(len(column.runs) > 1 for column in comparison.columns):

@@ -190,6 +190,11 @@ def since(when: datetime, now: datetime | None = None) -> str:
     return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
 
 
+def cut_in_middle(text: str, most: int) -> str:
+    """Return a text of at most ``most`` characters: names differ at their end (int8, fp16)."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"
+
+
 def halves(name: str) -> tuple[str, str]:
     """Return a name as head and tail, of which the head gives way first; the tail may be "".
     Variants stay distinguishable."""

@@ -9,9 +9,16 @@ from django.utils.translation import gettext as _
 from dashboard.charts import curves as lines
 from dashboard.charts.curves import Run, Series
 from dashboard.charts.figure_parts import Figure
-from dashboard.pages.shared.words import gap_bounds, part_text, part_title
-from dashboard.text.formatting import change_text, full_moment, number, p_text
-from dashboard.text.labels import metric_label, metric_text, phrase, point_marks, result_name
+from dashboard.pages.shared.words import gap_bounds, part_text, part_title, setting_text
+from dashboard.text.formatting import change_text, cut_in_middle, full_moment, number, p_text
+from dashboard.text.labels import (
+    host_word,
+    metric_label,
+    metric_text,
+    point_marks,
+    result_name,
+    setting_title,
+)
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import Paired
@@ -22,6 +29,10 @@ from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
 BATCH = "batch_latency_mean_s"
+_CHART = 280  # pixels
+MOST_TOLD, _LONGEST_TOLD = 2, 36  # settings in the name of a column; characters of a setting
+_TOLD_ALONE = ("device", "host", "model", "precision", "tool", "stack", "deployment", "what")
+_LAST_TOLD = ("what", "deployment")  # long texts, which tell less than any other setting
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
 # Metrics that are drawn with their intervals.
@@ -95,32 +106,91 @@ def short_name(column: Column) -> str:
     return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
 
 
-def charts(comparison: Comparison) -> dict[str, Any]:
-    """Return the charts of benchmarks; False where nothing was measured, such as for batches."""
-    # Full names, because saved images have no page around them.
-    names = {}
-    for column in comparison.columns:
-        parts = (short_name(column), column.head.model_id, phrase(column.head.label))
-        names[parts[0]] = _(", ").join(filter(None, parts))
+def distinctions(comparison: Comparison) -> list[str]:
+    """Return what tells each column apart, such as "va16-01, int8"; "" if nothing does."""
+    differing = {one.name: one for one in comparison.settings if one.differs}
+    for name in _LAST_TOLD:
+        if len(differing) > 1:
+            differing.pop(name, None)
+    if "device" in differing:  # a device is known of few, a host of most
+        differing.pop("host", None)
+    texts = []
+    for index, head in enumerate(comparison.heads):
+        told = {name: one.values[index] for name, one in differing.items()}
+        if "device" in told and not told["device"] and head.host:
+            told["device"] = host_word(head.host.name)
+        parts = [_told(name, value) for name, value in told.items() if value][:MOST_TOLD]
+        texts.append(_(", ").join(parts))
+    return texts
 
-    def named(figure: Figure) -> Figure:
-        return replace(figure, layout={**figure.layout, "meta": {"names": names}})
 
-    series = [_series(column) for column in comparison.columns]
-    has_ttft, has_tpot = (lines.measured(series, f"{name}_p50_ms") for name in ("ttft", "tpot"))
-    return {
-        "drawn": lines.measured(series, RATE),
-        "throughput": named(lines.throughput(series)),
-        "ttft": has_ttft and named(lines.percentiles("ttft", series)),
-        "per_device": lines.has_devices(series) and named(lines.per_device(series)),
-        "interactivity": has_tpot and named(lines.interactivity(series)),
+def _told(name: str, value: str) -> str:
+    text = cut_in_middle(setting_text(value, name), _LONGEST_TOLD)
+    return text if name in _TOLD_ALONE else f"{setting_title(name)} {text}"
+
+
+def column_names(comparison: Comparison) -> list[str]:
+    """Return the names of the columns with what tells them apart: "res-12 × 3 (int8)"."""
+    pairs = zip(comparison.columns, distinctions(comparison), strict=True)
+    return [_labelled(short_name(column), text) for column, text in pairs]
+
+
+def _labelled(name: str, label: str) -> str:
+    return _("%(result)s (%(label)s)") % {"result": name, "label": label} if label else name
+
+
+class Chart(NamedTuple):
+    """Chart of a comparison. ``id``: its name in an address; ``label``: for who does not see it."""
+
+    id: str
+    title: str
+    label: str
+    figure: Figure
+    note: str = ""
+
+    @property
+    def height(self) -> int:
+        return self.figure.height or _CHART
+
+
+def charts(comparison: Comparison) -> list[Chart]:
+    """Return the charts of benchmarks, the most telling first; none of batches."""
+    names = column_names(comparison)
+    # Saved images have no page around them.
+    full = {
+        name: _(", ").join(dict.fromkeys((name, column.head.model_id)))
+        for name, column in zip(names, comparison.columns, strict=True)
     }
+    series = [_series(column, name) for column, name in zip(comparison.columns, names, strict=True)]
+    if not lines.measured(series, RATE):
+        return []
+
+    def chart(id: str, title: str, label: str, figure: Figure, note: str = "") -> Chart:
+        layout = {**figure.layout, "meta": {"names": full}}
+        return Chart(id, title, label, replace(figure, layout=layout), note)
+
+    title = _("Throughput vs concurrency")
+    label = _("Output tokens/s vs concurrency, one line per result")
+    found = [chart("throughput", title, label, lines.throughput(series))]
+    if lines.measured(series, "ttft_p50_ms"):
+        title, note = _("Time to first token (TTFT)"), _("p50 bold, p99 thin")
+        figure = lines.percentiles("ttft", series)
+        found.append(chart("ttft", title, _("TTFT vs concurrency, p50 and p99"), figure, note))
+    if lines.measured(series, "tpot_p50_ms"):
+        title, note = _("Throughput vs interactivity"), _("labels: concurrency")
+        label, figure = _("Output tok/s vs tok/s per user"), lines.interactivity(series)
+        found.append(chart("interactivity", title, label, figure, note))
+    if lines.has_devices(series):
+        title, note = _("Throughput per device vs per user"), _("dotted: Pareto frontier")
+        label, figure = _("Output tok/s per device vs tok/s per user"), lines.per_device(series)
+        found.append(chart("per-device", title, label, figure, note))
+    return found
 
 
-def _series(column: Column) -> Series:
+def _series(column: Column, name: str) -> Series:
     runs = list(zip(column.runs, column.own, strict=True))
     return Series(
-        short_name(column),
+        name,
         column.points,
         marks=point_marks(runs),
         intervals={
@@ -145,27 +215,29 @@ def conclusion(comparison: Comparison) -> str:
     if not changes:
         return _("No common metrics")
     comparable = [item for item in changes if item[1].verdict != "not_comparable"] or changes
-    column, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
-    return _verdict_words(comparison, column, change)
+    index, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
+    return _verdict_words(comparison, index, change)
 
 
 def conclusions(comparison: Comparison) -> list[str]:
-    return [_verdict_words(comparison, column, change) for column, change in _changes(comparison)]
+    return [_verdict_words(comparison, index, change) for index, change in _changes(comparison)]
 
 
-def _changes(comparison: Comparison) -> list[tuple[Column, Change]]:
+def _changes(comparison: Comparison) -> list[tuple[int, Change]]:
+    """Return the changes of the first metric with the index of the column of each."""
     main = comparison.rows[0] if comparison.rows else None
     if main is None or main.base is None:
         return []
-    pairs = zip(comparison.columns[1:], main.changes, strict=True)
-    return [(column, change) for column, change in pairs if change.value is not None]
+    changes = enumerate(main.changes, 1)
+    return [(index, change) for index, change in changes if change.value is not None]
 
 
-def _verdict_words(comparison: Comparison, column: Column, change: Change) -> str:
-    base, metric = comparison.columns[0], comparison.rows[0].metric
+def _verdict_words(comparison: Comparison, index: int, change: Change) -> str:
+    base, column = comparison.columns[0], comparison.columns[index]
+    metric, labels = comparison.rows[0].metric, distinctions(comparison)
     args: dict[str, Any] = {
-        "name": named(column.runs, phrase(column.head.label)),
-        "base": named(base.runs, phrase(base.head.label)),
+        "name": named(column.runs, labels[index]),
+        "base": named(base.runs, labels[0]),
         "metric": metric_label(metric).lower(),
         "size": _("unchanged") if change.verdict == "same" else size_of(change, metric),
         "concurrency": comparison.concurrency,
@@ -202,9 +274,7 @@ def _verdict_words(comparison: Comparison, column: Column, change: Change) -> st
 
 def named(runs: Sequence[Result], label: str) -> str:
     """Return the name of a result or of a group with what tells it apart."""
-    name = result_name(runs[0])
-    if label:
-        name = _("%(result)s (%(label)s)") % {"result": name, "label": label}
+    name = _labelled(result_name(runs[0]), label)
     return name if len(runs) == 1 else name + _(", %(n)s runs") % {"n": len(runs)}
 
 

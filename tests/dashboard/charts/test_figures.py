@@ -50,6 +50,7 @@ FIGURES = {
     "curves.interactivity": lambda: curves.interactivity(EIGHT),
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
+    "accuracy.compared": lambda: accuracy.compared([(f"res-{n}", SHARE) for n in range(8)]),
     "live.accuracy_figure": live.accuracy_figure,
     "live.figure": live.figure,
     "history.figure": lambda: history.figure(HISTORY),

@@ -67,7 +67,7 @@ def test_a_tool_without_tokens_has_no_card(get):
 
 def test_a_comparison_has_a_line_each(get):
     one, two = make_used(), make_used(KNOWN[:2])
-    html = get("result-compare", query=ids(one, two))
+    html = get("result-compare", query=f"{ids(one, two)}&chart=budget")
     data = figures(html)["budget"]["data"]
 
     assert [trace["name"] for trace in data[:2]] == [f"res-{one.pk}", f"res-{two.pk}"]
@@ -80,18 +80,18 @@ def test_a_comparison_has_a_line_each(get):
 def test_a_comparison_of_groups_says_whose_answers_count(get):
     one, again, two = make_used(), make_used(), make_used(KNOWN[:2])
     Result.objects.filter(pk__in=[one.pk, again.pk]).update(fingerprint="f")
-    html = get("result-compare", query=grouped([one, again], [two]))
+    html = get("result-compare", query=f"{grouped([one, again], [two])}&chart=budget")
 
     assert "groups: all answers of their runs" in html
     line = figures(html)["budget"]["data"][0]
     assert dict(zip(line["x"], line["y"], strict=True))[32] == 25.0  # 2 of 8
-    assert "groups:" not in get("result-compare", query=ids(one, two))
+    assert "groups:" not in get("result-compare", query=f"{ids(one, two)}&chart=budget")
 
 
 def test_one_known_curve_is_no_comparison(get):
     one, two = make_used(), make_used([(None, 0, 9, 1.0, {})])
 
-    assert "budget-data" not in get("result-compare", query=ids(one, two))
+    assert "chart=budget" not in get("result-compare", query=ids(one, two))
 
 
 def test_subjects_of_mmlu_are_folded_by_area(get):
