@@ -23,7 +23,9 @@ IN_ROWS = """() =>
 @pytest.fixture
 def page(open_page, server):
     key = f"deployment/{server.deployment}"
-    server.logs.append(key, server.logs.size(key), LOG[server.logs.size(key) :])
+    for file in server.logs.path(key).parent.glob(f"{server.deployment}.*"):
+        file.unlink()
+    server.logs.append(key, 0, LOG)
     return open_page(f"/deployments/{server.deployment}/")
 
 

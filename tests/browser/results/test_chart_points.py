@@ -80,11 +80,12 @@ def test_the_distribution_has_a_row_for_each_share(opened):
 
 
 def test_the_history_marks_the_changed_argument(opened):
-    page, number = opened
-    page.goto(f"/results/res-{number}/")
+    page, _number = opened
 
     page.get_by_role("link", name="History").click()
 
     expect(page.locator("#history .main-svg").first).to_be_attached()
     expect(page.locator("#history .annotation")).to_have_count(1)
     expect(page.locator(".periods tbody tr").first).to_contain_text("--flash-attention")
+    page.go_back()
+    expect(page.locator("#throughput .main-svg").first).to_be_attached()
