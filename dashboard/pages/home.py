@@ -65,9 +65,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     counts, queued = queries.counts(user, midnight), queries.waiting(user)
     waits = queue_words.waits([item.job for item in queued])
     start = _start(request)
+    is_new = start is not None and queries.is_new()
     context = {
         "mine": mine,
-        "title": _("No jobs yet") if start and queries.is_new() else _summary(counts),
+        "title": _("No jobs yet") if is_new else _summary(counts),
+        "is_new": is_new,
         "start": start,
         "now": timezone.localtime(),
         "counts": counts,

@@ -521,7 +521,7 @@ def _places(wanted: Collection[str]) -> dict[str, list[OnHost]]:
     for artifact in artifacts.select_related("host", "job").order_by("-pk"):
         place(artifact.model_id, artifact.host).artifacts.append(artifact)
     served = Deployment.objects.filter(model_id__in=wanted, state__in=_UP)
-    for deployment in served.select_related("host", "artifact"):
+    for deployment in served.select_related("host", "artifact", "job"):
         place(deployment.model_id, deployment.host).deployments.append(deployment)
     return {
         model_id: sorted(hosts.values(), key=lambda one: one.host.name)

@@ -191,6 +191,7 @@ def test_the_first_page_offers_the_tour_with_sizes_and_times(member):
     response = member.get(reverse("overview"))
 
     assert title_of(response) == "No jobs yet"
+    assert "Latest results" not in response.text  # nothing is empty beside the tour
     assert response.text.count('class="no num"') == 5
     assert "92.9 MB" in text_of(response)
     assert f'action="{reverse("tour-start")}"' in response.text
