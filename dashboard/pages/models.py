@@ -132,13 +132,13 @@ class _Asset(NamedTuple):
 
 
 def _assets(place: OnHost, model: ZooModel) -> list[_Asset]:
-    verbs = {"served": _("Deploy"), "compiled": _("Compile")}
+    verbs = {"deploy": _("Deploy"), "compile": _("Compile")}
     found: list[tuple[Weights | Artifact, str, str]]
     found = [(one, _("weights"), one.precision) for one in place.weights]
     found += [(one, _("artifact"), one.label) for one in place.artifacts]
     steps = [place.step_of(one, model) for one, *_words in found]
     return [
-        _Asset(*words, verbs[step.rung], form_of(step.kind, step.filled))
+        _Asset(*words, verbs[step.verb], form_of(step.kind, step.filled))
         for words, step in zip(found, steps, strict=True)
     ]
 
@@ -149,12 +149,12 @@ def _title(row: ModelRow, step: Step | None) -> str:
         is_measured = row.speed and row.answers
         return _("Served and measured") if is_measured else _("The server is starting")
     return {
-        "weights": _("Next: get the weights"),
-        "compiled": _("Next: compile"),
-        "served": _("Next: deploy"),
-        "speed": _("Next: measure the speed"),
-        "accuracy": _("Next: measure the accuracy"),
-    }[step.rung]
+        "prepare": _("Next: get the weights"),
+        "compile": _("Next: compile"),
+        "deploy": _("Next: deploy"),
+        "benchmark": _("Next: measure the speed"),
+        "evaluate": _("Next: measure the accuracy"),
+    }[step.verb]
 
 
 class _RungView(NamedTuple):
@@ -170,7 +170,7 @@ class _RungView(NamedTuple):
 def _rungs(page: ModelPage, step: Step | None) -> list[_RungView]:
     row = page.row
     open_jobs = {_RUNG_OF.get(job.kind.partition("-")[0]): job for job in page.jobs}
-    following = "" if step is None else _MEASURED.get(step.rung, step.rung)
+    following = step and _RUNG_OF[step.verb]
     there = {
         "weights": bool(row.weights),
         "compiled": bool(row.artifacts),
@@ -190,7 +190,6 @@ def _rungs(page: ModelPage, step: Step | None) -> list[_RungView]:
     return found
 
 
-_MEASURED = {"speed": "measured", "accuracy": "measured"}
 _RUNG_OF = {
     **{"prepare": "weights", "convert": "weights", "compile": "compiled", "deploy": "served"},
     **{"benchmark": "measured", "evaluate": "measured"},

@@ -23,8 +23,7 @@ from jobs.tools.lib.folders import folder_of
 from jobs.tools.lib.site import Site, site_of
 from jobs.tools.vacc.downloads import OPENCOMPASS
 
-# What a model has: the next one needs those before. Some are served as their authors' weights are.
-Rung = Literal["weights", "compiled", "served", "speed", "accuracy"]
+# Ways to serve a model that begin with a compile job.
 _COMPILED = ("build_in", "llama_cpp")
 # Reasons why our figure is not comparable with the published one.
 Why = Literal["metric", "split", "prompt", "limited", "part", "cut", "samples"]
@@ -352,12 +351,16 @@ _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
 class Step(NamedTuple):
-    """What makes a model go on: the rung that it reaches, the kind of job, what its form has."""
+    """What makes a model go on: the kind of job, and what its form is filled with."""
 
-    rung: Rung
     kind: str
     filled: Mapping[str, str]
     place: "OnHost | None" = None
+
+    @property
+    def verb(self) -> str:
+        """Return "prepare", "compile", "deploy", "benchmark" or "evaluate"."""
+        return self.kind.partition("-")[0]
 
 
 @dataclass(slots=True)
@@ -385,11 +388,11 @@ class OnHost:
         """Return the next step of an asset: served, or compiled first."""
         filled = {"host": self.host.name}
         if isinstance(asset, Artifact):
-            return Step("served", self.server, filled | {"artifact": str(asset.pk)}, self)
+            return Step(self.server, filled | {"artifact": str(asset.pk)}, self)
         filled["weights"] = str(asset.pk)
         if asset.details.get("format") or (self.has_dies and "build_in" not in model.paths):
-            return Step("served", "deploy-vllm", filled, self)
-        return Step("compiled", self.compiler, filled, self)
+            return Step("deploy-vllm", filled, self)
+        return Step(self.compiler, filled, self)
 
     @property
     def assets(self) -> list[Weights | Artifact]:
@@ -442,14 +445,14 @@ class ModelRow(NamedTuple):
         place = min(self.hosts, key=rank, default=None)
         if place is None:
             kind = "prepare" if self.model.package else "prepare-weights"
-            return Step("weights", kind, {"model": self.model.id})
+            return Step(kind, {"model": self.model.id})
         if served := place.deployment:
             filled = {"host": place.host.name, "deployment": str(served.pk)}
             if served.state != Deployment.State.READY or (self.speed and self.answers):
                 return None
             if self.speed:
-                return Step("accuracy", "evaluate", filled, place)
-            return Step("speed", "benchmark", filled, place)
+                return Step("evaluate", filled, place)
+            return Step("benchmark", filled, place)
         return place.step_of(place.assets[0], self.model)
 
 
@@ -487,7 +490,7 @@ def deployable() -> tuple[ZooModel, Step] | None:
         for place in hosts:
             steps = [place.step_of(one, MODELS[model_id]) for one in place.assets]
             if not is_away(place.host):
-                found += [(MODELS[model_id], step) for step in steps if step.rung == "served"]
+                found += [(MODELS[model_id], step) for step in steps if step.verb == "deploy"]
     return min(
         found, key=lambda one: bool(one[1].place and one[1].place.host.is_simulated), default=None
     )

@@ -22,14 +22,14 @@ QWEN, R1, SMOL = "deepseek-r1-distill-qwen-7b", "deepseek-r1", "smollm2-135m-ins
 
 
 def step(model=QWEN):
-    """Rung, kind of job and what its form is filled with; None: nothing."""
+    """The kind of job and what its form is filled with; None: nothing."""
     found = model_page(model).row.next_step()
-    return found and (found.rung, found.kind, dict(found.filled))
+    return found and (found.kind, dict(found.filled))
 
 
 @pytest.mark.parametrize(("model", "kind"), [(QWEN, "prepare-weights"), (SMOL, "prepare")])
 def test_a_model_without_weights_is_prepared_first(model, kind):
-    assert step(model) == ("weights", kind, {"model": model})
+    assert step(model) == (kind, {"model": model})
 
 
 def test_weights_are_compiled_then_served_then_measured():
@@ -39,17 +39,17 @@ def test_weights_are_compiled_then_served_then_measured():
         return {"host": "va16", **{name: str(row.pk) for name, row in fields.items()}}
 
     weights = make_weights(host=host, model_id=QWEN)
-    assert step() == ("compiled", "compile-vacc", here(weights=weights))
+    assert step() == ("compile-vacc", here(weights=weights))
     artifact = make_artifact(host=host, model_id=QWEN)
-    assert step() == ("served", "deploy-build-in", here(artifact=artifact))
+    assert step() == ("deploy-build-in", here(artifact=artifact))
     loading = make_deployment(host=host, model_id=QWEN, state=Deployment.State.LOADING)
     assert step() is None
     ready = make_deployment(host=host, model_id=QWEN)
-    assert step() == ("speed", "benchmark", here(deployment=ready))
+    assert step() == ("benchmark", here(deployment=ready))
     make_result(model_id=QWEN, simulated=True)  # stands for no model
-    assert step()[0] == "speed"
+    assert step()[0] == "benchmark"
     make_result(model_id=QWEN)
-    assert step() == ("accuracy", "evaluate", here(deployment=ready))
+    assert step() == ("evaluate", here(deployment=ready))
     make_evaluation([1.0, 0.0], model_id=QWEN)
     assert step() is None
     assert model_page(QWEN).row.hosts[0].deployments == [ready, loading]
@@ -59,7 +59,7 @@ def test_weights_that_a_server_reads_are_not_compiled():
     host = make_guide_host("va16")
     weights = make_weights(host=host, model_id=R1)
 
-    assert step(R1) == ("served", "deploy-vllm", {"host": "va16", "weights": str(weights.pk)})
+    assert step(R1) == ("deploy-vllm", {"host": "va16", "weights": str(weights.pk)})
     assert not model_page(R1).row.is_compiled
     assert model_page(QWEN).row.is_compiled
 
@@ -69,7 +69,7 @@ def test_the_newest_file_is_offered():
     make_artifact(host=host)
     newest = make_artifact(host=host)
 
-    assert step(SMOL) == ("served", "deploy", {"host": "here", "artifact": str(newest.pk)})
+    assert step(SMOL) == ("deploy", {"host": "here", "artifact": str(newest.pk)})
 
 
 def test_the_next_step_is_on_a_real_host_that_answers():
@@ -80,7 +80,7 @@ def test_the_next_step_is_on_a_real_host_that_answers():
         ("c-real", {}),
     ):
         make_artifact(host=make_host(name, **fields))
-    assert step(SMOL)[2]["host"] == "c-real"
+    assert step(SMOL)[1]["host"] == "c-real"
     make_deployment(host=make_host("d-real"))
 
-    assert step(SMOL)[:2] == ("speed", "benchmark")  # the furthest of the real ones
+    assert step(SMOL)[0] == "benchmark"  # the furthest of the real ones
