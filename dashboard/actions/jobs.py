@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import QueryDict
 
 from dashboard.actions.action import Done, User, action
+from dashboard.actions.results import one_line
 from dashboard.security.permissions import allowed, check
 from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
@@ -20,6 +21,7 @@ from jobs.schedule import deployments, lifecycle, preflights, queue
 from jobs.services.upkeep import retention
 
 Findings = Sequence[Mapping[str, Any]]
+LONGEST_TITLE = 200  # characters of a matrix
 
 
 @action("job.launch")
@@ -197,6 +199,16 @@ def repeat_cell(user: AbstractBaseUser, cell: MatrixCell, *, count: int) -> Done
 def cancel_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
     jobs = matrices.cancel_matrix(matrix, user)
     return Done(jobs, f"matrix {matrix.pk}" if jobs else "", jobs=len(jobs))
+
+
+@action("matrix.rename")
+def rename_matrix(user: User, matrix: Matrix, title: str) -> Done[bool]:
+    """Name a matrix. False: it has this name. Raises ``LaunchError``: no single line."""
+    title = one_line(title, "title", most=LONGEST_TITLE)
+    if title == matrix.title:
+        return Done(False)
+    Matrix.objects.filter(pk=matrix.pk).update(title=title)
+    return Done(True, f"matrix {matrix.pk}", title=title, before=matrix.title)
 
 
 @action("deployment.stop", dispatches=True)  # one that waited to start again has ended now

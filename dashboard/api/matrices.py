@@ -34,6 +34,12 @@ class MatrixAsked(MatrixSpec):
     confirm: Confirm = None
 
 
+class NameAsked(BaseModel):
+    """Another name of a matrix."""
+
+    title: str = Field(min_length=1, max_length=actions.LONGEST_TITLE)
+
+
 class RunsAsked(BaseModel):
     """Further runs of a measured cell; a failed run is run once."""
 
@@ -196,6 +202,13 @@ def _spec(asked: MatrixAsked) -> MatrixSpec:
 @one.on("GET ", "job.view", "api-matrix", MatrixAnswer)
 def read_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Read a matrix. Return the cells with state, number and runs."""
+    return _whole(matrix_id)
+
+
+@one.on("PATCH ", "matrix.rename", "api-matrix", MatrixAnswer, 413, 422)
+def rename_matrix(request: HttpRequest, matrix_id: int, asked: NameAsked) -> Json:
+    """Rename a matrix. Give it a title; lists, reports and pictures have it from now on."""
+    actions.rename_matrix(request.user, _page(matrix_id).matrix, asked.title)
     return _whole(matrix_id)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.groups import RowConclusion, row_conclusions
+from dashboard.pages.jobs.matrix_view import RowConclusion, name_of, row_conclusions
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of
@@ -21,7 +21,7 @@ from dashboard.text.formatting import change_text, full_moment
 from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
-from jobs.models import MatrixCell, Result
+from jobs.models import Result
 from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import result_page
@@ -149,7 +149,7 @@ def _drift(cell: CellView, drift: Interval) -> str:
         text = _("No significant drift from the first to the last third of the runs.")
     else:
         text = _("The value changed from the first to the last third of the runs.")
-    return f"{_name(cell)}{_(': ')}{text} {change_text(drift.value)} {interval}"
+    return f"{name_of(cell)}{_(': ')}{text} {change_text(drift.value)} {interval}"
 
 
 def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
@@ -208,7 +208,7 @@ def _run(run: RunView, metric: str) -> list[Cell]:
         state, words = "skipped", [message(run.skip.id, run.skip.args)]
     number = cells.bare(metric, run.value, n=1, of="runs")
     return [
-        Cell(_name(run.cell), note=repeat),
+        Cell(name_of(run.cell), note=repeat),
         Cell(f"#{job.pk}" if job is not None else ""),
         Cell(str(style_of(state).word), note=_(", ").join(words)),
         number if run.value is not None else Cell("–", tone="dim"),
@@ -249,7 +249,7 @@ def _commands(page: MatrixPage) -> list[document.Code]:
     blocks: list[document.Code] = []
     for runs in by_plan.values():
         known = [run.job for run in runs if run.job is not None]
-        names = _(", ").join(dict.fromkeys(_name(run.cell) for run in runs))
+        names = _(", ").join(dict.fromkeys(name_of(run.cell) for run in runs))
         jobs = _(", ").join(f"#{job.pk}" for job in known)
         title = _("%(cells)s: commands of %(jobs)s") % {"cells": names, "jobs": jobs}
         longest = 0 if blocks else parts.LONGEST_FILE
@@ -259,7 +259,7 @@ def _commands(page: MatrixPage) -> list[document.Code]:
 
 def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     skipped = [
-        f"{_name(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
+        f"{name_of(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
         for cell in page.cells
         if cell.skip is not None
     ]
@@ -267,7 +267,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     for run in page.runs:
         if run.is_bad and (job := run.job):
             reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
-            failed.append(f"#{job.pk}, {_name(run.cell)}{_(': ')}{' '.join(reasons)}")
+            failed.append(f"#{job.pk}, {name_of(run.cell)}{_(': ')}{' '.join(reasons)}")
     texts = [(text, result) for result in results for text in parts.remarks_of(result)]
     listings = (
         Listing(failed, _("Failed runs")),
@@ -279,10 +279,6 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     for result in results:
         blocks += parts.added(result, marks[result.pk], result_name(result))
     return blocks
-
-
-def _name(cell: CellView | MatrixCell) -> str:
-    return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
 
 
 KIND = document.Kind("matrix", "Report of a matrix", "job.view", MatrixAsked, build)

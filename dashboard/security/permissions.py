@@ -49,6 +49,7 @@ ACTIONS: dict[str, Need] = {
     "job.pin": Need.MEMBER,  # keep its log and files
     "job.unpin": Need.OWNER,  # no more; of a retention.Pin, which is who set it
     "job.raise": Need.ADMIN,  # let it come before other people's jobs
+    "matrix.rename": Need.MEMBER,  # also those of others
     "host.view": Need.VIEWER,
     "host.add": Need.ADMIN,
     "host.change": Need.ADMIN,
@@ -110,7 +111,7 @@ _OF_OWNERS = (Need.OWN, Need.OWNER)
 LAUNCHES = frozenset(
     {
         *("job.launch", "job.repeat", "job.confirm", "job.cancel", "job.order"),
-        *("job.pin", "job.unpin", "deployment.stop", "deployment.restart"),
+        *("job.pin", "job.unpin", "matrix.rename", "deployment.stop", "deployment.restart"),
         *("result.tag", "result.untag", "result.note", "result.change_note"),
         *("result.sign_off", "result.withdraw", "result.baseline"),
         *("result.save_view", "result.change_view"),

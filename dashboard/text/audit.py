@@ -17,7 +17,7 @@ from dashboard.text.labels import ROLES, check_word, host_word, kind_title, limi
 from jobs.access.sources import TYPES
 from jobs.base.numbers import number_from, result_pk
 from jobs.catalog import MODELS
-from jobs.models import AuditEntry, Deployment, Host, Job, Result
+from jobs.models import AuditEntry, Deployment, Host, Job, Matrix, Result
 from jobs.queries.audit import plain
 
 # Action -> label; "action:case" for a case of it, which the detail ``did`` or ``pinned`` names.
@@ -63,6 +63,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "level.hide": _("Included service level changed"),
     "level.hide:hide": _("Included service level hidden"),
     "level.hide:show": _("Included service level shown"),
+    "matrix.rename": _("Matrix renamed"),
     "model.change": _("Model changed"),
     "model.change:add": _("Model added"),
     "model.change:delete": _("Model deleted"),
@@ -121,8 +122,8 @@ DETAILS = (
     *("devices", "endpoints"),
     *("engine", "exclusive", "file", "folder", "host", "hosts", "job", "jobs", "kind", "matrix"),
     *("model", "name", "note", "of", "people", "pipeline", "precision", "priority", "prompts"),
-    *("purpose", "results", "role", "run", "scope", "secrets", "shared", "tags", "text", "tool"),
-    *("version", "workload"),
+    *("purpose", "results", "role", "run", "scope", "secrets", "shared", "tags", "text", "title"),
+    *("tool", "version", "workload"),
 )
 DETAIL_LABELS: Mapping[str, str | Promise] = {
     **{name: _(name) for name in DETAILS},
@@ -193,10 +194,13 @@ def _existing(kind: str, names: Collection[str]) -> dict[str, str]:
     if kind == "host":
         hosts = Host.objects.filter(name__in=names).values_list("name", flat=True)
         return {name: host_word(name) for name in hosts}
-    records = {"job": Job, "deployment": Deployment, "result": Result, "user": User}
+    records: Mapping[str, type[Model]] = {
+        **{"job": Job, "matrix": Matrix, "deployment": Deployment, "result": Result},
+        "user": User,
+    }
     if kind not in records:
         return {}
-    model: type[Model] = records[kind]
+    model = records[kind]
     number = result_pk if kind == "result" else number_from
     numbers = {pk: name for name in names if (pk := number(name)) is not None}
     known = model._default_manager.filter(pk__in=numbers)
@@ -214,6 +218,8 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
     match kind:
         case "job" if is_number:
             return gettext("Job #%(n)s") % {"n": name}, page, name
+        case "matrix" if is_number:
+            return gettext("Matrix %(n)s") % {"n": name}, page, name
         case "deployment" if is_number:
             return gettext("Deployment #%(n)s") % {"n": name}, page, name
         case "user" if is_number:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,25 +15,17 @@ from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
 from dashboard.charts import matrix_heat
-from dashboard.charts.matrix_heat import lengths
+from dashboard.pages.jobs import matrix_view
 from dashboard.pages.launch.parts import launched
-from dashboard.pages.results.conclusion import (
-    WARNING_SHAPES,
-    headline,
-    noise_words,
-    rate_cell,
-    sides_of,
-)
 from dashboard.pages.shared.addresses import or_404
-from dashboard.pages.shared.cells import Cell
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
-from dashboard.pages.shared.marks import LOADED, marks_of, picture_of
+from dashboard.pages.shared.marks import marks_of, picture_of
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
-from dashboard.text.formatting import change_text
-from dashboard.text.labels import cell_marks, kind_title, metric_label
+from dashboard.text.labels import kind_title, metric_label
 from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, STACKS
 from jobs.catalog.presets import WORKLOADS
@@ -43,12 +35,10 @@ from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.hosts import dies
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
-from jobs.queries.matrices import CellView, MatrixPage, Row, RunView, matrices, matrix_page
+from jobs.queries.matrices import MatrixPage, RunView, matrices, matrix_page
 from jobs.queries.overview import running_of
-from jobs.queries.results.conclusion import conclude
-from jobs.queries.results.curve import RATE, limits_of
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import headline as main_metric
-from jobs.statistics import Interval
 
 _LISTED = 100
 _MOST_RUNS = 10  # of a cell, in one click
@@ -232,19 +222,6 @@ pipeline_urlpatterns: list[URLPattern] = [
 ]
 
 
-class RowConclusion(NamedTuple):
-    """Conclusion of one pair of lengths. ``texts``: each with True where it needs attention.
-    ``is_disturbed``: some cell has only disturbed runs."""
-
-    lengths: str
-    headline: str
-    is_warning: bool
-    figures: Sequence[tuple[str, Cell]]
-    texts: Sequence[tuple[str, bool]]
-    is_disturbed: bool
-    is_open: bool
-
-
 @requires("job.view", "GET")
 def matrix_list(request: HttpRequest) -> HttpResponse:
     return render(request, "matrices/list.html", {"rows": list(matrices()[:_LISTED])})
@@ -252,14 +229,18 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 
 @requires("job.view", "GET")
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
-    """Show the table of cells; ``metric`` selects its number, ``format=csv`` exports runs."""
+    """Show the table of cells; ``metric`` selects its number, ``picture`` adds its chart, and
+    ``format=csv`` exports runs."""
     page = or_404(matrix_page, matrix_id, request.GET.get("metric", RATE))
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
-    matrix, counts = page.matrix, page.counts
+    matrix, concluded = page.matrix, matrix_view.row_conclusions(page)
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
     label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
     chosen = {} if page.metric == RATE else {"metric": page.metric}
+    own = chosen | ({"picture": "1"} if "picture" in request.GET else {})
+    is_drawn = "picture" in request.GET and page.best is not None
+    served = next((r.deployment for cell in page.cells for r in cell.results if r.deployment), None)
     context = {
         "page": page,
         "matrix": matrix,
@@ -269,23 +250,35 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
         ),
         "spec": matrix.spec,
         "workload": WORKLOADS.get(str(matrix.spec.get("workload", ""))),
-        "counts": [(state, number) for state, number in counts.items() if number],
+        "served": served,
+        "counts": [(state, number) for state, number in page.counts.items() if number],
         "metrics": [(name, metric_label(name)) for name in page.metrics],
         "in_queue": queue_words.rows(request.user, [page.next_job])[0] if page.next_job else None,
         "may_repeat": allowed(request.user, "job.repeat"),
         "may_cancel": may_cancel,
         "resume_words": label % {"n": page.to_resume},
         "again": f"{reverse('launch-matrix')}?{urlencode(_query(matrix))}",
-        "drifts": [_drift(cell, cell.drift) for cell in page.cells if cell.drift is not None],
-        "conclusions": row_conclusions(page),
+        "conclusion": matrix_view.conclusion_of(page, concluded),
+        "table": matrix_view.table_of(page, concluded),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
-        "heat": matrix_heat.figure(page) if page.best is not None else None,
+        "heat": matrix_heat.figure(page) if is_drawn else None,
         "heat_height": min(_HIGHEST, _AXES + _STEP * ceil(28 * len(page.rows) / _STEP)),
-        "live_url": f"{request.path}?{urlencode(chosen)}" if chosen else request.path,
+        "picture": f"?{urlencode(chosen | {'picture': 1})}#heat" if page.best is not None else "",
+        "live_url": f"{request.path}?{urlencode(own)}" if own else request.path,
         # The report has all main metrics, or the chosen one.
         "report_query": f"{urlencode({'id': matrix.pk, **chosen})}&",
     }
     return render(request, "matrices/detail.html", context)
+
+
+@requires("matrix.rename", "POST")
+def matrix_rename(request: HttpRequest, matrix_id: int) -> HttpResponse:
+    matrix = get_object_or_404(Matrix, pk=matrix_id)
+    try:
+        job_actions.rename_matrix(request.user, matrix, request.POST.get("title", ""))
+    except LaunchError as error:
+        messages.error(request, str(error))
+    return redirect("matrix-detail", matrix_id)
 
 
 @requires("job.repeat", "POST")
@@ -315,13 +308,6 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
     return redirect("matrix-detail", matrix_id)
 
 
-def _drift(cell: CellView, drift: Interval) -> dict[str, Any]:
-    low, high = change_text(drift.low), change_text(drift.high)
-    name = f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
-    text = f"{change_text(drift.value)} [{low}, {high}]"
-    return {"cell_name": name, "includes_zero": drift.includes_zero, "text": text}
-
-
 def _query(matrix: Matrix) -> dict[str, str]:
     """Return the state of the form that launches the matrix again."""
     spec = matrix.spec
@@ -337,38 +323,6 @@ def _query(matrix: Matrix) -> dict[str, str]:
         if value is not None:
             query[name] = str(int(value)) if isinstance(value, bool) else str(value)
     return query
-
-
-def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
-    """Return the conclusions of the rows with two measured concurrencies or more."""
-    return [_conclusion(row) for row in page.rows if len(row.points) > 1]
-
-
-def _conclusion(row: Row) -> RowConclusion:
-    points, results = row.points, row.results
-    found = conclude(points, limits=limits_of(results[0].deployment))
-    marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}
-    figures = []
-    if found.best is not None and found.knee is not None:
-        figures = [
-            (_("Best throughput"), rate_cell(found.best, marks)),
-            (_("Recommended concurrency"), Cell(str(found.knee.concurrency))),
-        ]
-    first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
-    sides = sides_of(points, results[0], first)
-    noise = list(filter(None, [noise_words(found)]))
-    if loaded := sum(any(one["id"] == LOADED for one in result.remarks) for result in results):
-        text = _("Other programs used the CPU in %(n)s of %(total)s runs.")
-        noise.append(text % {"n": loaded, "total": len(results)})
-    return RowConclusion(
-        lengths(row.input_tokens, row.output_tokens),
-        headline(found),
-        is_warning=found.shape in WARNING_SHAPES or bool(noise),
-        figures=figures,
-        texts=[*((text, True) for text in noise), *(sides.texts if sides else ())],
-        is_disturbed=not all(result.counts for result in results),
-        is_open=any(cell.state in ("queued", "running") for cell in row.cells),
-    )
 
 
 def matrix_csv(page: MatrixPage) -> HttpResponse:
@@ -401,6 +355,7 @@ def _state(run: RunView) -> tuple[str, str]:
 matrix_urlpatterns: list[URLPattern] = [
     path("", matrix_list, name="matrix-list"),
     path("<int:matrix_id>/", matrix_detail, name="matrix-detail"),
+    path("<int:matrix_id>/rename/", matrix_rename, name="matrix-rename"),
     path("<int:matrix_id>/resume/", matrix_resume, name="matrix-resume"),
     path("<int:matrix_id>/cancel/", matrix_cancel, name="matrix-cancel"),
     path("<int:matrix_id>/cells/<int:cell_id>/run/", matrix_cell_run, name="matrix-cell-run"),

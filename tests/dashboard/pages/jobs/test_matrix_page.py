@@ -80,18 +80,23 @@ def test_a_queued_matrix_says_why(client, matrix):
     assert f"deployment {server.name} is running. Stop that deployment" in html
 
 
-def test_cells_link_job_and_log_and_a_done_one_its_result_and_command(client, matrix):
+def test_cells_lead_to_result_job_or_run_and_each_run_to_all_of_them(client, matrix):
     html = page(client, matrix).text
 
-    job = matrix.cells.get(column=0).job
-    assert f'href="{reverse("result-detail", args=[job.result.pk])}"' in html
-    assert f'href="{reverse("job-script", args=[job.pk])}"' in html
-    table = html.partition('id="matrix-runs"')[0]
-    for cell in matrix.cells.exclude(job=None):
+    table, _, runs = html.partition('id="matrix-runs"')
+    done, running, queued, failed = (matrix.cells.get(column=n) for n in range(4))
+    result = reverse("result-detail", args=[done.job.result.pk])
+    open_jobs = [reverse("job-detail", args=[cell.job_id]) for cell in (running, queued)]
+    assert re.findall(r'data-step href="([^"]+)"', table) == [
+        *(result, *open_jobs, f"#run-{failed.pk}")
+    ]
+    for cell in (done, running, queued, failed):
         address = reverse("job-detail", args=[cell.job_id])
-        assert f'href="{address}">#{cell.job_id}</a>' in table
-        assert f'href="{address}#log-search"' in table
-    assert table.count("#log-search") == 4
+        assert f'id="run-{cell.pk}"' in runs
+        assert f'href="{address}">#{cell.job_id}</a>' in runs
+        assert f'href="{address}#log-search"' in runs
+        assert f'href="{reverse("job-script", args=[cell.job_id])}"' in runs
+    assert f'href="{result}"' in runs
 
 
 @pytest.fixture
@@ -118,13 +123,14 @@ def measured_row(lin):
 def conclusion(client, matrix):
     source = unescape(page(client, matrix).text)
     part = source.partition('id="conclusion"')[2].partition("</section>")[0]
+    part = part.partition(">")[2]
     return " ".join(re.sub(r"<[^>]+>", " ", part).split())
 
 
 def test_a_row_concludes_where_throughput_ends_and_compares_client_and_engine(client, measured_row):
     text = conclusion(client, measured_row)
 
-    assert "64 → 32 Saturated at concurrency 4. More concurrency adds latency only." in text
+    assert text.startswith("Conclusion Saturated at concurrency 4. More concurrency adds latency")
     assert "Best throughput 182 tok/s at concurrency 8" in text
     assert "Recommended concurrency 4" in text
     assert "disturbed" not in text
@@ -161,20 +167,96 @@ def test_a_conclusion_counts_runs_on_a_loaded_host(client, measured_row):
 
 @pytest.mark.parametrize(
     ("flag", "word"),
-    [("disturbed", "disturbed"), ("loaded", "loaded host"), ("incomplete", "failed requests")],
+    [
+        ("disturbed", "disturbed"),
+        ("loaded", "loaded host"),
+        ("incomplete", "failed requests"),
+        ("simulated", "simulated"),
+    ],
 )
-def test_marks_stand_in_cells_and_heat_map(client, measured_row, flag, word):
+def test_marks_stand_in_cells_and_picture(client, measured_row, flag, word):
     Result.objects.filter(job__cell__concurrency=4).update(**{flag: True})
 
+    html = page(client, measured_row, "?picture=1").text
+
+    cells = re.findall(r'<td class="cell.*?</td>', html, re.DOTALL)
+    assert [f"{word}</span>" in cell for cell in cells] == [False, False, True, False]
+    if flag != "simulated":
+        heat = figures(html)["heat"]
+        assert [text.startswith("○") for text in heat["data"][0]["text"][0]] == [
+            *(False, False, True, False)
+        ]
+        assert heat["layout"]["annotations"][0]["text"] == f"○ {word}"
+
+
+def test_the_picture_is_one_click_away(client, measured_row):
+    html = page(client, measured_row, "?metric=ttft_mean_ms").text
+
+    assert "data-chart=" not in html
+    assert 'href="?metric=ttft_mean_ms&amp;picture=1#heat"' in html
+
+
+def test_best_and_recommended_cells_of_a_row_are_marked(client, measured_row):
     html = page(client, measured_row).text
 
     cells = re.findall(r'<td class="cell.*?</td>', html, re.DOTALL)
-    assert [f">{word}</span>" in cell for cell in cells] == [False, False, True, False]
-    heat = figures(html)["heat"]
-    assert [text.startswith("○") for text in heat["data"][0]["text"][0]] == [
-        *(False, False, True, False)
+    marks = [re.findall(r'class="vh">(\w+) ?</span>', cell) for cell in cells]
+    assert marks == [[], [], ["recommended"], ["best"]]
+    assert "◆: recommended concurrency" in html
+
+
+@pytest.fixture
+def three_rows(measured_row):
+    """Two rows that saturate at concurrency 4, one whose rate rises to the highest."""
+    for row, rates in ((1, (40.0, 80.0, 150.0, 152.0)), (2, (30.0, 55.0, 100.0, 190.0))):
+        for column, rate in enumerate(rates):
+            job = make_job(host=measured_row.host, state="succeeded", **WORK)
+            cell = make_cell(measured_row, column, job, row=row, place=10 * row + column)
+            make_measured(job=job, points=[(cell.concurrency, {"output_tokens_per_s": rate})])
+        MatrixCell.objects.filter(row=row).update(input_tokens=64 * 4**row, output_tokens=32)
+    return measured_row
+
+
+def test_one_conclusion_stands_for_most_rows_and_names_the_others(client, three_rows):
+    text = conclusion(client, three_rows)
+
+    verdict = (
+        "2 of 3 measured rows: Saturated at concurrency 4. More concurrency adds latency only."
+    )
+    assert text.startswith(f"Conclusion {verdict} Best throughput 190 tok/s 1024 → 32, at")
+    head, _, by_row = text.partition("Conclusion of each row 3")
+    assert "Not saturated: throughput still rises at concurrency 8, the highest. 1024 → 32" in head
+    assert head.count("Saturated at concurrency 4.") == 1
+    assert by_row.count("Saturated at concurrency 4.") == 2
+
+
+def test_rows_that_end_alike_at_other_concurrencies_have_one_sentence(client, three_rows):
+    MatrixCell.objects.filter(row=2).delete()
+    of_second = Result.objects.filter(job__cell__row=1, job__cell__concurrency=2)
+    of_second.update(metrics={"output_tokens_per_s": 151.0})
+
+    text = conclusion(client, three_rows)
+
+    words = "All 2 measured rows: saturated below the highest concurrency."
+    assert text.startswith(f"Conclusion {words}")
+
+
+def test_cells_of_one_reason_share_it(client, matrix):
+    for column in (5, 6):
+        make_cell(matrix, column, None)
+    job = make_job(host=matrix.host, state="failed", **WORK, **MESSAGE)
+    cell = make_cell(matrix, 7, job)
+
+    html = page(client, matrix).text
+
+    reasons = html.partition('class="in findings-of"')[2].partition("</ul>")[0]
+    lines = [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in reasons.split("<li>")[1:]]
+    assert [line.partition(" 1024")[0] for line in lines] == [
+        "failed: Step measure failed with exit code 3.",
+        "skipped: Max concurrency of the engine is 8.",
     ]
-    assert heat["layout"]["annotations"][0]["text"] == f"○ {word}"
+    assert lines[1].endswith("1024 → 256 @ 16 , 1024 → 256 @ 32 , 1024 → 256 @ 64")
+    assert f'href="#run-{cell.pk}"' in reasons
 
 
 def test_the_best_of_a_row_has_its_mark(client, measured_row):
@@ -190,14 +272,14 @@ def test_a_cell_with_a_clean_run_has_no_mark(client, measured_row):
 
     html = page(client, measured_row).text
 
-    assert "disturbed</span>" not in html.partition('id="matrix-runs"')[0]
+    assert 'dist">disturbed</span>' not in html.partition('id="matrix-runs"')[0]
 
 
 def test_the_conclusion_of_an_open_row_is_preliminary(client, measured_row):
     last = measured_row.cells.get(concurrency=8, repeat=2)
     MatrixCell.objects.filter(pk=last.pk).update(job=make_job(host=measured_row.host, **WORK))
 
-    assert "Preliminary: runs of this row are still open." in conclusion(client, measured_row)
+    assert "Preliminary: runs are still open. 64 → 32" in conclusion(client, measured_row)
 
 
 def test_each_cell_of_a_row_has_its_own_warm_up(client, measured_row):
@@ -318,6 +400,22 @@ def test_it_is_resumed_by_a_button(client, matrix):
 
     assert matrix.cells.get(column=3).job.state == "queued"
     assert "Resume" not in page(client, matrix).text
+
+
+def test_a_matrix_is_renamed(client, matrix):
+    address = reverse("matrix-rename", args=[matrix.pk])
+
+    client.post(address, {"title": " Night  of fp8 "})
+
+    assert f"{matrix.pk} Night of fp8" in text_of(client.get(reverse("matrix-list")))
+    entry = AuditEntry.objects.get(action="matrix.rename")
+    assert (entry.subject, entry.detail) == (
+        f"matrix {matrix.pk}",
+        {"title": "Night of fp8", "before": "r1"},
+    )
+    assert "Enter a text." in client.post(address, {"title": " "}, follow=True).text
+    client.post(address, {"title": "Night of fp8"})
+    assert AuditEntry.objects.filter(action="matrix.rename").count() == 1
 
 
 def test_a_spec_of_another_version_is_no_failure(client, matrix):

@@ -38,7 +38,7 @@ def test_a_page_with_charts_gives_them_to_the_picture(client, lin, of):
     )
     pages = {
         "job": f"/jobs/{job.pk}/",
-        "matrix": f"/matrices/{matrix.pk}/",
+        "matrix": f"/matrices/{matrix.pk}/?picture=1",
         "result": f"/results/res-{result.pk}/",
     }
 
