@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -11,6 +12,8 @@ from dashboard import __version__
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
 from dashboard.pages.shared.places import AREAS, BELOW, MENU, Place, may_open
+from jobs.base.numbers import result_number
+from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Host, Job
 from jobs.queries.hosts import held_on, is_away
 
@@ -49,6 +52,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "pages": pages if is_page else (),
         "help": help_for(view or ""),
         "areas": _areas(hosts),
+        "new_job": _new_job(request),
         "menu": [group for group in menu if group],
         "fleet": [
             {"host": host, "grid": grid(host, held=held[host.pk]), "away": is_away(host)}
@@ -56,6 +60,24 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
             if host.pk in held
         ],
     }
+
+
+def _new_job(request: HttpRequest) -> str:
+    """Return the query of *New job*: a new job begins with what the page is about."""
+    match = request.resolver_match
+    given = match.kwargs if match else {}
+    view = match.view_name if match and match.view_name else ""
+    begins = {
+        "host": given.get("name") if view.startswith("host-") else None,
+        "model": given.get("model_id"),
+        "deployment": given.get("deployment_id") or request.GET.get("deployment"),
+        "job": given.get("job_id"),
+        "result": result_number(given["result_id"]) if "result_id" in given else None,
+    }
+    if "endpoint_id" in given:
+        begins["deployment"] = endpoint_key(given["endpoint_id"])
+    query = urlencode({name: value for name, value in begins.items() if value})
+    return f"?{query}" if query else ""
 
 
 def _areas(hosts: list[Host]) -> list[Area]:
@@ -79,4 +101,6 @@ def _area(request: HttpRequest) -> str:
     first = request.path_info.strip("/").split("/", 1)[0]
     if first == "frame":
         return request.GET.get("of", "")
+    if request.resolver_match and request.resolver_match.view_name == "model-pipeline":
+        return "jobs"
     return BELOW.get(first, first)

@@ -7,7 +7,7 @@ from django.urls import include, path
 from dashboard.pages import account, answers, compare, home, hosts, models
 from dashboard.pages.admin import access, audit, data_sets, rows, storage
 from dashboard.pages.jobs import groups, jobs
-from dashboard.pages.launch import launch, launch_groups
+from dashboard.pages.launch import launch, launch_groups, start
 from dashboard.pages.parity import parity
 from dashboard.pages.results import fleet, history, imports, organise, results
 from dashboard.pages.serving import engines, playground
@@ -17,7 +17,7 @@ from dashboard.reports import make as reports
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
     "": [home, account, access],
-    "launch/": [launch_groups.matrix_urlpatterns, launch],
+    "launch/": [start, launch_groups.matrix_urlpatterns, launch],
     "jobs/": [jobs, hosts.job_urlpatterns],
     "pipelines/": [groups.pipeline_urlpatterns],
     "matrices/": [groups.matrix_urlpatterns],

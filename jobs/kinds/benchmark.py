@@ -123,6 +123,7 @@ class Benchmark(OverHttp, params=LoadParams):
 
     name = "benchmark"
     title = "Benchmark"
+    good_for = "Any engine: throughput, TTFT and TPOT at each concurrency. EvalScope is the client."
     reads = "tools.evalscope.perf_reading.outcome"
     progress = "tools.outputs.progress.share_of_runs"
     environment = EVALSCOPE
@@ -197,6 +198,7 @@ class BenchmarkOnline(vllm.OnVllm, params=OnlineParams):
 
     name = "benchmark-online"
     title = "Benchmark online"
+    good_for = "The guide's benchmark of a vLLM server, with vLLM's own client."
     reads = "tools.vllm.reading.online"
     progress = "tools.outputs.progress.requests"
     family = "benchmark"
@@ -484,6 +486,7 @@ class BenchmarkThroughput(Offline, params=ThroughputParams):
 
     name = "benchmark-throughput"
     title = "Benchmark offline throughput"
+    good_for = "Weights without a server: the highest rate of the engine."
     leads_to = ("benchmark-latency", "deploy-vllm")
     reads = "tools.vllm.reading.throughput"
     progress = "tools.outputs.progress.prompts"
@@ -527,6 +530,7 @@ class BenchmarkLatency(Offline, params=LatencyParams):
 
     name = "benchmark-latency"
     title = "Benchmark offline latency"
+    good_for = "Weights without a server: the time of one batch."
     leads_to = ("deploy-vllm",)
     reads = "tools.vllm.reading.latency"
     progress = "tools.outputs.progress.iterations"

@@ -12,6 +12,7 @@ class BenchmarkGuidellm(OverHttp, params=LoadParams):
 
     name = guidellm.KIND
     title = "Benchmark with GuideLLM"
+    good_for = "Any engine: a second client that confirms a result."
     reads = "tools.guidellm.reading.outcome"
     progress = "tools.guidellm.reading.progress"
     environment = guidellm.NAME

@@ -33,6 +33,7 @@ class Compile(Kind, params=CompileParams):
 
     name = "compile"
     title = "Compile"
+    good_for = "Another precision for llama.cpp: int8 takes half of the memory of fp16."
     reads = "readings.compiled"
     progress = "tools.outputs.progress.tensors"
     family = "compile"
@@ -158,6 +159,7 @@ class CompileVacc(vacc.OnVacc, params=VaccCompileParams):
 
     name = "compile-vacc"
     title = "Compile for VACC"
+    good_for = "A distill for Build_In, for fixed lengths and a number of dies."
     reads = "readings.compiled_for_vacc"
     progress = "tools.outputs.progress.compiled"
     family = "compile"

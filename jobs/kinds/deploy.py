@@ -44,6 +44,7 @@ class Deploy(Kind, params=DeployParams):
 
     name = "deploy"
     title = "Deploy"
+    good_for = "llama.cpp on a processor: small models, ready within seconds."
     reads = "readings.ready"
     family = "deploy"
     has_dies = False
@@ -120,6 +121,7 @@ class DeployBuildIn(vacc.OnVacc, params=BuildInParams):
 
     name = "deploy-build-in"
     title = "Deploy Build_In"
+    good_for = "A compiled distill on a few dies, behind the vendor's server."
     reads = "readings.ready"
     family = "deploy"
     programs = build_in.PROGRAMS
@@ -261,6 +263,7 @@ class DeployVllm(vllm.OnVllm, params=DeployVllmParams):
 
     name = "deploy-vllm"
     title = "Deploy with vLLM"
+    good_for = "Published weights: DeepSeek-R1 over many dies, or a small model on a processor."
     reads = "readings.ready"
     progress = "tools.outputs.progress.shards"
     family = "deploy"

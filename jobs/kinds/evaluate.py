@@ -106,6 +106,7 @@ class Evaluate(Kind, params=EvaluateParams):
 
     name = "evaluate"
     title = "Evaluate"
+    good_for = "Included questions or your own. Each answer can be read, verdicts can stop early."
     reads = "tools.outputs.questions_reading.by_evalscope"
     progress = "tools.outputs.progress.share_of_looks_or_runs"
     family = "evaluate"
@@ -256,6 +257,7 @@ class EvaluateOpencompassQuestions(Evaluate, params=QuestionParams):
 
     name = opencompass.QUESTIONS
     title = "Evaluate with OpenCompass, own questions"
+    good_for = "The questions of Evaluate with another tool, to confirm a score."
     reads = "tools.outputs.questions_reading.by_opencompass"
     progress = "tools.outputs.progress.sets"
     environment = opencompass.NAME
@@ -434,6 +436,7 @@ class EvaluateOpencompass(vacc.OnOpencompass, PublicSets, params=OpencompassSets
 
     name = "evaluate-opencompass"
     title = "Evaluate with OpenCompass"
+    good_for = "The guide's public sets, comparable with its published scores."
     reads = "tools.opencompass.reading.outcome"
     progress = "tools.outputs.progress.sets"
     answer_limit = "max_answer"
@@ -573,6 +576,7 @@ class EvaluateEvalscope(PublicSets, params=EvalscopeSetsParams):
 
     name = "evaluate-evalscope"
     title = "Evaluate with EvalScope"
+    good_for = "Public sets such as GSM8K, MATH-500, AIME and GPQA, on any host."
     reads = "tools.evalscope.eval_reading.outcome"
     progress = "tools.outputs.progress.share_of_runs"
     has_dies = None

@@ -52,6 +52,7 @@ class GreedyProbe(Kind, params=Params):
 
     name = greedy_probe.KIND
     title = "Greedy probe"
+    good_for = "Two engines, the same prompts at temperature 0: where do the answers part?"
     reads = "readings.probed"
     progress = "tools.outputs.progress.probed"
     family = "evaluate"

@@ -41,6 +41,7 @@ class Prepare(Kind, params=PrepareParams):
 
     name = "prepare"
     title = "Prepare"
+    good_for = "A packaged model, or the environment of a tool. Any host."
     reads = "readings.installed"
     progress = "tools.outputs.progress.packages_or_size"
     family = "prepare"
@@ -130,6 +131,7 @@ class ConvertWeights(Kind, params=ConvertParams):
 
     name = "convert-weights"
     title = "Convert weights for vLLM"
+    good_for = "A GGUF file as safetensors, which vLLM on a processor needs."
     reads = "readings.converted"
     progress = "tools.outputs.progress.tensors"
     family = "prepare"
@@ -187,6 +189,7 @@ class CollectResults(Kind, params=CollectParams):
 
     name = folders.COLLECT
     title = "Collect result files"
+    good_for = "Results of a run that was started by hand on the host."
     reads = "readings.collected"
     family = "prepare"
     programs = folders.COLLECT_PROGRAMS
@@ -251,6 +254,7 @@ class PrepareWeights(vacc.OnVacc, params=WeightsParams):
 
     name = "prepare-weights"
     title = "Prepare weights"
+    good_for = "Published weights from a hub or a folder, verified by checksum."
     reads = "readings.weights"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
@@ -353,6 +357,7 @@ class ApplyModification(vacc.OnVacc, params=PatchParams):
 
     name = "apply-modification"
     title = "Apply VACC patch"
+    good_for = "The vendor's model files, which Qwen distills need before they are compiled."
     reads = "readings.modification"
     family = "prepare"
     programs = downloads.PATCH_PROGRAMS
@@ -426,6 +431,7 @@ class PrepareDatasets(vacc.OnVacc, params=DatasetParams):
 
     name = "prepare-datasets"
     title = "Prepare datasets"
+    good_for = "Data of the guide for calibration, benchmarks and evaluations."
     reads = "readings.data_set"
     progress = "tools.outputs.progress.brought"
     family = "prepare"
@@ -540,6 +546,7 @@ class BuildImages(vacc.OnVacc, params=ImageParams):
 
     name = "build-images"
     title = "Build images"
+    good_for = "vLLM's container image, built as in the guide or pulled."
     reads = "readings.image"
     progress = "tools.outputs.progress.image"
     family = "prepare"
@@ -636,6 +643,7 @@ class PrepareOpencompass(vacc.OnOpencompass, params=OpencompassParams):
 
     name = "prepare-opencompass"
     title = "Prepare OpenCompass"
+    good_for = "OpenCompass from sources, for the guide's evaluations."
     reads = "readings.opencompass"
     family = "prepare"
     programs = opencompass.PREPARE_PROGRAMS

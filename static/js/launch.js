@@ -2,6 +2,7 @@
 /** Launch form: marks changes, follows the host, updates the address, prevents double launch. */
 
 import { watchChecks } from "./lib/launch_checked.js";
+import { nextForm } from "./lib/launch_front.js";
 import { PreviewedForm } from "./lib/previewed_form.js";
 
 const form = document.querySelector("[data-launch-form]");
@@ -58,9 +59,9 @@ function showWhatCounts() {
 
 /** Errors arrive separately; fields under the cursor are not replaced. */
 function markErrors() {
-  for (const field of document.querySelectorAll("[data-field]")) {
+  for (const field of document.querySelectorAll(".f, .guide-switch")) {
     const control = field.querySelector(".form-control, .form-select, .form-check-input, [role=radiogroup]");
-    const error = field.querySelector(".form-hint.bad");
+    const error = field.querySelector(".form-error");
     if (!control || control.hasAttribute("disabled")) continue;
     const wrong = Boolean(error?.textContent?.trim());
     control.classList.toggle("is-invalid", wrong);
@@ -84,8 +85,9 @@ function markReady() {
  * Bring the form to its current values, of those fields that `keeps` names.
  * @param {HTMLFormElement} element
  * @param {(field: Element) => boolean} keeps
+ * @param {Element} changed
  */
-async function openAgain(element, keeps) {
+async function openAgain(element, keeps, changed) {
   htmx.trigger(element, "htmx:abort"); // a preview on its way is of the form before
   const state = previewed.query;
   for (const name of new Set(state.keys())) {
@@ -95,7 +97,9 @@ async function openAgain(element, keeps) {
     else state.set(name, last);
   }
   isLate = false;
-  if (await previewed.ask(`${location.pathname}?${state}`)) showEffects();
+  const next = nextForm(changed, state, previewed.isTyped("host"));
+  if (await previewed.ask(next || `${location.pathname}?${state}`)) showEffects();
+  if (document.activeElement === document.body) document.querySelector("[data-subject]")?.focus();
   if (isLate && !previewed.isAsking) htmx.trigger(element, "input");
 }
 
@@ -103,24 +107,26 @@ async function openAgain(element, keeps) {
  * After a change of host: keep what a person entered and an endpoint, which is no host's. With an
  * endpoint or a copied job, the numbers stay too. Other defaults and assets are the new host's.
  * @param {HTMLFormElement} element
+ * @param {Element} changed
  */
-function followHost(element) {
+function followHost(element, changed) {
   const isEndpoint = (/** @type {Element} */ field) => valueOf(field)?.startsWith("endpoint:") ?? false;
   const assets = [...element.querySelectorAll("[data-asset]")];
   const isSettled = assets.some(isEndpoint) || element.querySelector("[name=against]") !== null;
   openAgain(element, (field) => {
     if (assets.includes(field)) return isEndpoint(field);
     return isEntered(field) || (isSettled && field.querySelector("select, [type=radio]") === null);
-  });
+  }, changed);
 }
 
 /**
- * After a change that defaults depend on: keep changed values and all choices.
+ * After a change that defaults depend on, or another form: keep changed values and all choices.
  * @param {HTMLFormElement} element
- * @param {HTMLElement} chosen
+ * @param {Element} changed
  */
-function followChoice(element, chosen) {
-  openAgain(element, (field) => field === chosen || field.hasAttribute("data-asset") || isEntered(field));
+function followChoice(element, changed) {
+  const chosen = changed.closest("[data-leads]");
+  openAgain(element, (field) => field === chosen || field.hasAttribute("data-asset") || isEntered(field), changed);
 }
 
 /** The copy button copies the current address. */
@@ -152,9 +158,8 @@ if (form instanceof HTMLFormElement) {
   });
   document.body.addEventListener("change", ({ target }) => {
     if (!(target instanceof Element)) return;
-    const chosen = target.closest("[data-leads]");
-    if (target.matches("[data-host]")) followHost(form);
-    else if (chosen instanceof HTMLElement) followChoice(form, chosen);
+    if (target.matches("[data-host]")) followHost(form, target);
+    else if (target.closest("[data-leads]") || target.matches("[data-subject], [name=for], [name=tool]")) followChoice(form, target);
     else if (target.matches("[data-confirm]")) markReady();
   });
   // While the fields themselves are renewed, a preview waits for them.

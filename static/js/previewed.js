@@ -2,6 +2,7 @@
 /** Forms of a matrix and of a pipeline: a change shows their jobs anew. */
 
 import { watchChecks } from "./lib/launch_checked.js";
+import { nextForm } from "./lib/launch_front.js";
 import { PreviewedForm } from "./lib/previewed_form.js";
 
 const form = document.querySelector("form[data-previewed]");
@@ -9,6 +10,9 @@ const form = document.querySelector("form[data-previewed]");
 if (form instanceof HTMLFormElement) {
   // Not `form.dataset`, which a field of that name hides.
   const previewed = new PreviewedForm(form, form.getAttribute("data-previewed") ?? "");
-  form.addEventListener("change", () => previewed.ask(`${location.pathname}?${previewed.query}`));
+  form.addEventListener("change", ({ target }) => {
+    const next = target instanceof Element && nextForm(target, previewed.query, previewed.isTyped("host"));
+    previewed.ask(next || `${location.pathname}?${previewed.query}`);
+  });
 }
 watchChecks();

@@ -108,7 +108,7 @@ def _data_texts() -> Iterator[Text]:
     """Titles, labels and help that pages pass through ``gettext`` as variables."""
     kinds = "jobs/kinds"
     for kind in KINDS.values():
-        yield Text(kind.title, kinds)
+        yield from (Text(kind.title, kinds), Text(kind.good_for, kinds))
         for name, rules in rules_of(kind.Params).items():
             help_text = kind.Params.model_fields[name].description
             named = (help_text, rules.label, rules.group, rules.unit)

@@ -1,7 +1,6 @@
 """Launch form of a job: fields of its kind, command, checks, and launch."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
@@ -10,12 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
+from dashboard.pages.launch import front, parts
 from dashboard.pages.launch import launch_form as forms
-from dashboard.pages.launch import parts
+from dashboard.pages.launch.front import Subject
 from dashboard.security.audit_log import record_often
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -29,7 +28,7 @@ from jobs.catalog.presets import EVALUATION_PRESETS
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import goal_choices
 from jobs.kinds.lib import evaluations
-from jobs.kinds.lib.base import FAMILIES, Kind, Target, asset_fields, promised_job
+from jobs.kinds.lib.base import Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
 from jobs.models import Deployment, Host, Job, Preflight
 from jobs.plans import Plan, from_json
@@ -40,23 +39,13 @@ from jobs.schedule.targets import made_by, target_of
 from jobs.statistics.paired import BOUNDARY, Goal, Z
 
 
-@requires("job.launch", "GET")
-def launch_start(request: HttpRequest) -> HttpResponse:
-    """Show the form of ``?kind=``, or of the host's first kind."""
-    query, (host, _hosts) = request.GET.copy(), _host(request.GET, person(request))
-    first = _in_order(target_of(host) if host else None)[0].name
-    kind = _kind(query.pop("kind", [first])[-1])
-    address = reverse("launch-form", args=[kind.name])
-    return redirect(f"{address}?{query.urlencode()}" if query else address)
-
-
 @requires("job.launch", "GET", "HEAD", "POST")
 def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     """Show the form, filled from the URL; POST launches it and redirects to the job."""
     kind = _kind(kind_name)
     if request.method != "POST":
-        return render(request, "launch/form.html", _context(request, kind, request.GET))
-    host, _hosts = _host(request.POST, person(request))
+        return _page(request, kind, _context(request, kind, request.GET))
+    host = _host(kind, request.POST, person(request))
     if host is None:
         return redirect("launch-form", kind_name)
     form = forms.make_form(kind, target_of(host), forms.typed_values(kind, request.POST), {})
@@ -80,7 +69,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
         context = _context(request, kind, request.POST) | {"general_error": str(error)}
     except LaunchError as error:
         context = _context(request, kind, request.POST, errors=error.fields)
-    return render(request, "launch/form.html", context, status=422)
+    return _page(request, kind, context, status=422)
 
 
 @requires("job.launch", "POST")
@@ -100,7 +89,7 @@ def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
 @requires("job.launch", "POST")
 def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     kind, user = _kind(kind_name), person(request)
-    host, _hosts = _host(request.POST, user)
+    host = _host(kind, request.POST, user)
     if host is None:
         return HttpResponse()
     target = target_of(host)
@@ -127,17 +116,74 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _host(data: QueryDict, user: AbstractBaseUser | None) -> tuple[Host | None, list[Host]]:
-    return parts.choose_host(data, user, first=lambda one: one.type == Host.Type.THIS_COMPUTER)
+def _named(kind: Kind, data: QueryDict) -> Subject:
+    """Return the model or engine of the address; only a kind that takes engines keeps one."""
+    named = front.named_subject(data)
+    return named if "deployment" in kind.Params.model_fields else Subject(named.model)
+
+
+def _host(kind: Kind, data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
+    choices = front.host_choices(kind.has_dies, _named(kind, data), user, kind)
+    return front.chosen_host(choices, str(data.get("host", "")))
+
+
+def _page(
+    request: HttpRequest, kind: Kind, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    if form := context.get("form"):
+        engine, subject, hosts = form.field("deployment"), context["subject"], context["hosts"]
+        if (subject.model, subject.host) != context["hosts_of"]:
+            hosts = front.host_choices(kind.has_dies, subject, person(request), kind)
+        context["subject_field"] = engine or form.field("model")
+        context["groups"] = form.without(form.exact, context["subject_field"]).groups
+        context["front"] = front.questions(
+            front.purpose_of(kind),
+            kind.name,
+            subject,
+            context["target"],
+            hosts,
+            context["kept"],
+            engine,
+        )
+    return render(request, "launch/form.html", context, status=status)
+
+
+def _subject(kind: Kind, target: Target, typed: dict[str, str], named: Subject) -> Subject:
+    """Return what the form is about. Without a chosen engine ``typed`` gets the first one, with a
+    named model the first of that model."""
+    if "deployment" in kind.Params.model_fields:
+        refs = {ref.key: ref for ref in target.deployments}
+        key = typed.get("deployment", "")
+        if not key or key.startswith(front.MODEL):
+            model = "" if named.engine else named.model
+            keys = [one.value for one in forms.offers(kind, target, "deployment") or ()]
+            fits = [one for one in keys if not model or refs[one].data["model_id"] == model]
+            key = typed["deployment"] = next(iter(fits), "")
+        ref = refs.get(key)
+        host = target.name if ref and ref.endpoint is None else ""
+        return Subject(str(ref.data["model_id"]) if ref else named.model, key, host)
+    for name, type in asset_fields(kind.Params).items():
+        if type not in ("weights", "artifact"):
+            continue
+        first = [] if named.model else [one.value for one in forms.offers(kind, target, name) or ()]
+        key = typed.get(name) or next(iter(first), "")
+        ref = next((one for one in target.assets(type) if one.key == key), None)
+        return Subject(str(ref.data.get("model_id", "")) if ref else named.model)
+    if "model" in kind.Params.model_fields:
+        return Subject(typed.get("model") or str(kind.Params.model_fields["model"].default))
+    return named
 
 
 def _context(
     request: HttpRequest, kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     user = person(request)
-    host, hosts = _host(data, user)
+    named = _named(kind, data)
+    hosts = front.host_choices(kind.has_dies, named, user, kind)
+    host = front.chosen_host(hosts, str(data.get("host", "")))
     target = target_of(host) if host else None
-    base = {"families": _families(kind, target), "kind": kind, "hosts": hosts, "host": host}
+    base: dict[str, Any] = {"kind": kind, "host": host, "target": target}
+    base |= {"hosts": hosts, "hosts_of": (named.model, named.host)}
     if host is None or target is None:
         return base | {"script": None}
     # "from=17" fills the form with values of job 17. "against=17" comes from an edited form:
@@ -149,16 +195,25 @@ def _context(
     if origin and "from" in data:
         typed = {**forms.typed_from_params(kind, origin.params), **typed}
     typed = _promises_kept(kind, typed)
-    draft = forms.make_form(kind, target, typed, {})
+    subject = _subject(kind, target, typed, named)
+    model = "" if subject.engine else subject.model
+    draft = forms.make_form(kind, target, typed, {}, model)
     result = preview(kind.name, forms.raw_values(draft, kind), host, target, user=user)
     problems = {**result.errors, **forms.left_empty(draft), **(errors or {})}
-    form = forms.make_form(kind, target, typed, problems)
+    form = forms.make_form(kind, target, typed, problems, model)
+    form = form if errors else form.untouched()
     plan = None if problems else result.plan
     priority = str(data.get("priority", ""))
     if priority not in queue.priorities_for(request.user):
         priority = "normal"
+    kept = front.kept_of(data, kind.Params.model_fields)
+    # A model is in the address where neither an engine nor an asset tells it.
+    is_told = subject.engine or any(one.is_asset and one.value for one in form.fields)
+    more = kept if is_told or form.field("model") else [*kept, ("model", subject.model)]
+    more += [("against", str(origin.pk))] if origin else []
+    query = urlencode([(name, value) for name, value in more if value])
     address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
-    address += f"&against={origin.pk}" if origin else ""
+    address += f"&{query}" if query else ""
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
         before = from_json(origin.plan) if origin else _usual_plan(kind, host, target, typed, user)
@@ -172,6 +227,8 @@ def _context(
         "priorities": queue.priorities_for(request.user),
         "priority": priority,
         "form": form,
+        "subject": subject,
+        "kept": kept,
         "origin": origin,
         "presets": preset_links(kind, target, form),
         "address": address if priority == "normal" else f"{address}&priority={priority}",
@@ -179,11 +236,19 @@ def _context(
         "errors": problems,
         "general_error": problems.get("", ""),
         "checks": checks(host, result, form, planned["starts"]),
-        "blocked": "missing" if form.missing else ("errors" if problems else ""),
+        "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
+
+
+def _blocked(form: forms.LaunchForm, problems: Mapping[str, str]) -> str:
+    """Return why the form cannot be sent: a missing asset, errors, or fields left to fill in."""
+    if form.missing:
+        return "missing"
+    is_only_left = problems.keys() <= {field.name for field in form.left}
+    return "" if not problems else ("left" if is_only_left else "errors")
 
 
 def _usual_plan(
@@ -207,31 +272,6 @@ def _foreseen(
         earlier = None  # the deployment's own speed tells more than runs of other work
     starts = forecast_drafts(host, [queued])[0]
     return {"starts": starts, "before": measured, "earlier": earlier}
-
-
-def _families(kind: Kind, target: Target | None) -> list[dict[str, Any]]:
-    """Return kinds on ``target``, by family; ``first``: target of the family's link."""
-    families = []
-    for name, title in FAMILIES.items():
-        kinds = [
-            item
-            for item in _in_order(target)
-            if item.family == name and (item is kind or target is None or item.is_available(target))
-        ]
-        if kinds:
-            first = kind if kind in kinds else kinds[0]
-            families.append({"title": _(title), "first": first, "kinds": kinds})
-    return families
-
-
-def _in_order(target: Target | None) -> list[Kind]:
-    """Return all kinds; on a host with cards, those that need cards come first."""
-    kinds = list(KINDS.values())
-    if target is None or not target.has_dies:
-        return kinds
-    without = replace(target, facts={**target.facts, "dies": []})
-    first = [item for item in kinds if item.is_available(target) and not item.is_available(without)]
-    return [*first, *(item for item in kinds if item not in first)]
 
 
 def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
@@ -278,10 +318,7 @@ def checks(
             lines.append(SummaryLine("note", text % {"field": field.label}, job=number))
     missing = [field.missing.message for field in form.fields if field.missing]
     lines += [SummaryLine("failed", text) for text in missing]
-    wrong = sum(bool(field.error) for field in form.fields if not field.missing)
-    if wrong:
-        text = ngettext("%(count)d field is invalid.", "%(count)d fields are invalid.", wrong)
-        lines.append(SummaryLine("failed", text % {"count": wrong}))
+    lines += [SummaryLine("failed", f"{one.label}{_(': ')}{one.error}") for one in form.wrong]
     return lines
 
 
@@ -393,7 +430,6 @@ def preset_links(kind: Kind, target: Target, form: forms.LaunchForm) -> list[dic
 
 
 urlpatterns: list[URLPattern] = [
-    path("", launch_start, name="launch"),
     path("<slug:kind_name>/", launch_form, name="launch-form"),
     path("<slug:kind_name>/preview/", launch_preview, name="launch-preview"),
     path("<slug:kind_name>/plan.sh", launch_script, name="launch-script"),

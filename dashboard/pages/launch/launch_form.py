@@ -3,11 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from dashboard.text.labels import STATES, disambiguate, phrase
 from jobs.access.sources import offered as listed_sources
+from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.kinds.lib import defaults
 from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Rules, Target, asset_fields, rules_of
@@ -51,11 +54,12 @@ _WIDE_FROM = 300  # texts of this max length or more get a full row
 
 
 class Missing(NamedTuple):
-    """Field without choices on this host: the kind that produces one."""
+    """Field without choices on this host: the kind that produces one, and its form."""
 
     message: str
     action: str
     kind: str
+    address: str
 
 
 class Field(NamedTuple):
@@ -72,6 +76,7 @@ class Field(NamedTuple):
     options: tuple[Choice, ...] = ()
     missing: Missing | None = None
     error: str = ""
+    is_left: bool = False  # needs a value, and nobody gave one yet
     is_asset: bool = False
     when: tuple[str, str] | None = None  # (field, value) that this field depends on
     leads: bool = False  # defaults of other fields depend on it
@@ -139,7 +144,36 @@ class LaunchForm(NamedTuple):
 
     @property
     def exact(self) -> Field | None:
-        return next((field for field in self.fields if field.name == EXACT), None)
+        return self.field(EXACT)
+
+    @property
+    def wrong(self) -> list[Field]:
+        return [field for field in self.fields if field.error and not field.missing]
+
+    @property
+    def left(self) -> list[Field]:
+        return [field for field in self.fields if field.is_left]
+
+    def without(self, *fields: Field | None) -> "LaunchForm":
+        """Return the form without fields that are drawn elsewhere, and without empty groups."""
+        kept = (
+            Group(one.title, tuple(field for field in one.fields if field not in fields))
+            for one in self.groups
+        )
+        return self._replace(groups=tuple(group for group in kept if group.fields))
+
+    def untouched(self) -> "LaunchForm":
+        """Return the form before it was sent: a field without a value is not wrong yet."""
+
+        def at_rest(field: Field) -> Field:
+            is_left = bool(field.error) and not (field.value or field.default or field.missing)
+            return field._replace(is_left=True, error="") if is_left else field
+
+        groups = (Group(one.title, tuple(map(at_rest, one.fields))) for one in self.groups)
+        return self._replace(groups=tuple(groups))
+
+    def field(self, name: str) -> Field | None:
+        return next((field for field in self.fields if field.name == name), None)
 
     @property
     def missing(self) -> Field | None:
@@ -147,10 +181,21 @@ class LaunchForm(NamedTuple):
 
 
 def make_form(
-    kind: Kind, target: Target, typed: Mapping[str, str], errors: Mapping[str, str]
+    kind: Kind,
+    target: Target,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str],
+    model: str = "",
 ) -> LaunchForm:
-    """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults."""
+    """Build the form of ``kind`` on ``target`` with ``typed`` values, or defaults. ``model``: only
+    its assets are offered."""
     given = dict(typed)
+    if model:
+        weights, artifacts, deployments = (
+            tuple(ref for ref in refs if ref.data.get("model_id") == model)
+            for refs in (target.weights, target.artifacts, target.deployments)
+        )
+        target = replace(target, weights=weights, artifacts=artifacts, deployments=deployments)
     for name in asset_fields(kind.Params):
         usual = next(iter(offers(kind, target, name) or ()), None)
         given.setdefault(name, usual.value if usual else "")
@@ -168,14 +213,25 @@ def make_form(
         if name in without_switch and typed.get(name, default) == default:
             continue  # another value stays, with its error
         limit = _limit(_specs(kind.Params)[name], bound.get(name))
-        shown = {"error": errors.get(name, ""), "limit": limit}
-        field = _field(kind, target, name, _text(default), typed, **shown)
+        field = _field(kind, target, name, _text(default), typed, model)
+        field = field._replace(error=errors.get(name, ""), limit=limit)
         groups.setdefault(rules.group, []).append(field)
+    values = {field.name: field.value for fields in groups.values() for field in fields}
     return LaunchForm(
         kind=kind.name,
         host=target.name,
-        groups=tuple(Group(_(title), tuple(fields)) for title, fields in groups.items()),
+        groups=tuple(
+            Group(_(title), tuple(_counted(field, values) for field in fields))
+            for title, fields in groups.items()
+        ),
     )
+
+
+def _counted(field: Field, values: Mapping[str, str]) -> Field:
+    """Return a field that does not count with its default: what nobody sees blocks no launch."""
+    if field.when is None or values.get(field.when[0], field.when[1]) == field.when[1]:
+        return field
+    return field._replace(value=field.default, error="")
 
 
 # Former names of fields, by present name: people saved addresses with them.
@@ -257,9 +313,13 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
 
 
 def _field(
-    kind: Kind, target: Target, name: str, default: str, typed: Mapping[str, str], **shown: str
+    kind: Kind,
+    target: Target,
+    name: str,
+    default: str,
+    typed: Mapping[str, str],
+    model: str,
 ) -> Field:
-    """``shown``: error and limit, as they are."""
     rules, spec, choices = rules_of(kind.Params)[name], _specs(kind.Params)[name], None
     offered = offers(kind, target, name)
     if offered is not None and default not in [choice.value for choice in offered]:
@@ -282,8 +342,7 @@ def _field(
         default=default,
         unit=_(rules.unit) if rules.unit else "",
         options=options,
-        missing=_missing(rules, target) if rules.asset and not options else None,
-        **shown,
+        missing=_missing(rules, target, model) if rules.asset and not options else None,
         down=down,
         source=rules.source or "",
         listed=tuple(listed_sources(rules.source, target.facts)) if rules.source else (),
@@ -318,14 +377,23 @@ def _gone_label(kind: Kind, target: Target, name: str, value: str, down: Deploym
     return _("%(value)s, not on this host") % {"value": value}
 
 
-def _missing(rules: Rules, target: Target) -> Missing | None:
+def _missing(rules: Rules, target: Target, model: str) -> Missing | None:
     if rules.made_by and KINDS[rules.made_by].is_available(target):
-        text = _("No usable input on this host yet.")
-        return Missing(text, _("Prepare it"), rules.made_by)
-    if rules.asset not in _MAKERS:
+        text, action, kind = _("No usable input on this host yet."), _("Prepare it"), rules.made_by
+    elif rules.asset in _MAKERS:
+        makers, title, do = _MAKERS[rules.asset]
+        text, action, kind = str(title), str(do), makers[target.has_dies]
+    else:
         return None
-    makers, text_of_none, action = _MAKERS[rules.asset]
-    return Missing(str(text_of_none), str(action), makers[target.has_dies])
+    address, query = reverse("launch-form", args=[kind]), {"host": target.name}
+    name = MODELS[model].name if model in MODELS else model
+    if model and rules.asset == "deployment":  # another model may need another tool and host
+        text, action = _("%(model)s is not served on any host.") % {"model": name}, _("Serve it")
+        address, query = reverse("launch"), {"model": model, "for": "serve"}
+    elif model:
+        text = _("%(model)s: %(reason)s") % {"model": name, "reason": text}
+        query["model"] = model
+    return Missing(text, action, kind, f"{address}?{urlencode(query)}")
 
 
 def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Choice, ...] | None) -> str:

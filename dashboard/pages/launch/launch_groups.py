@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
-from dashboard.pages.launch import launch_form, parts
+from dashboard.pages.launch import front, launch_form, parts
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -65,6 +65,7 @@ class MatrixForm(NamedTuple):
     has_input: bool
     spec: MatrixSpec | None
     errors: dict[str, str]
+    model: str = ""  # that has no engine here
 
     @property
     def query(self) -> str:
@@ -76,7 +77,7 @@ class MatrixForm(NamedTuple):
     def with_errors(self, target: Target, errors: Mapping[str, str]) -> MatrixForm:
         """Return the form with more errors, also at the fields that its jobs share."""
         typed = {each.name: each.value for each in self.jobs.fields}
-        jobs = _shared(launch_form.make_form(self.kind, target, typed, errors))
+        jobs = _shared(launch_form.make_form(self.kind, target, typed, errors, self.model))
         return self._replace(jobs=jobs, errors={**self.errors, **errors})
 
 
@@ -120,16 +121,17 @@ def launch_matrix_script(request: HttpRequest) -> HttpResponse:
 
 
 def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
-    user = person(request)
+    user, named = person(request), front.named_subject(data)
+    hosts = front.host_choices(None, named, user)
     # By default the first host that has a deployment to measure.
-    host, hosts = parts.choose_host(
-        data, user, first=lambda one: one.deployments.filter(state="ready").exists()
-    )
+    served = {one.host for one in map(front.engine_subject, front.engine_rows())}
+    usual = (one.host.name for one in hosts if one.host.name in served and not one.is_blocked)
+    name = data.get("host") or named.host or next(usual, "")
+    host = front.chosen_host(hosts, str(name))
     target = target_of(host) if host else None
     base: dict[str, Any] = {
         "workloads": list(WORKLOADS.values()),
         "workload": _workload_of(data),
-        "hosts": hosts,
         "host": host,
         "target": target,
         "form": None,
@@ -139,14 +141,27 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     kind = _kind_of(data, target) if target else None
     if host is None or target is None or kind is None:
         return base
-    form = matrix_form(data, kind, target)
+    form = matrix_form(data, kind, target, "" if named.engine else named.model)
     planned = preview_matrix(form.spec, host, target, user=user) if form.spec else None
     if planned is not None and planned.errors:
         form = form.with_errors(target, planned.errors)
     launchable = planned is not None and not planned.errors
     first = planned.first if planned and launchable else None
+    engine = form.jobs.field("deployment")
+    own = {*kind.Params.model_fields, *form.texts}
     return base | {
         "form": form,
+        "subject_field": engine,
+        "groups": form.jobs.without(engine).groups,
+        "front": front.questions(
+            "speed",
+            front.MATRIX,
+            _measured(form, target, named),
+            target,
+            hosts,
+            front.kept_of(data, own),
+            engine,
+        ),
         "kinds": _kinds_on(target),
         "kind": kind,
         "planned": planned if launchable else None,
@@ -159,6 +174,15 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
         "script_address": f"{reverse('launch-matrix-script')}?{form.query}",
         "commands": _commands(form.workload, host, data),
     }
+
+
+def _measured(form: MatrixForm, target: Target, named: front.Subject) -> front.Subject:
+    engine = form.jobs.field("deployment")
+    ref = next((ref for ref in target.deployments if engine and ref.key == engine.value), None)
+    if ref is None:
+        return named
+    host = target.name if ref.endpoint is None else ""
+    return front.Subject(str(ref.data["model_id"]), ref.key, host)
 
 
 def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kind, str, str]]:
@@ -217,15 +241,18 @@ def _kind_of(data: QueryDict, target: Target) -> Kind | None:
     return next(iter([*named, *(kind for kind, _ref in fitting), *offered]), None)
 
 
-def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
-    """Return the form of ``kind``. A changed workload (``of`` is another) resets lengths."""
+def matrix_form(data: QueryDict, kind: Kind, target: Target, model: str = "") -> MatrixForm:
+    """Return the form of ``kind``. A changed workload (``of`` is another) resets lengths.
+    ``model``: to measure, if no engine is named."""
     workload = _workload_of(data).on_host(has_dies=target.has_dies)
     keeps = data.get("of", workload.id) == workload.id
     texts = _texts(workload, data if keeps else QueryDict())
     given = {"exclusive": "1", **workload.params}
     own = {name: value for name, value in given.items() if name in kind.Params.model_fields}
     typed = {**own, **launch_form.typed_values(kind, data)}
-    jobs = _shared(launch_form.make_form(kind, target, typed, {}))
+    if typed.get("deployment", "").startswith(front.MODEL):
+        del typed["deployment"]
+    jobs = _shared(launch_form.make_form(kind, target, typed, {}, model))
     raw = {
         name: value
         for name, value in launch_form.raw_values(jobs, kind).items()
@@ -236,17 +263,12 @@ def matrix_form(data: QueryDict, kind: Kind, target: Target) -> MatrixForm:
     if not workload.commands:
         spec, errors = _spec(workload, kind, raw, texts, has_input=prompts)
     errors = {**launch_form.left_empty(jobs), **errors}
-    return MatrixForm(workload, kind, jobs, texts, prompts, None if errors else spec, errors)
+    spec = None if errors else spec
+    return MatrixForm(workload, kind, jobs, texts, prompts, spec, errors, model)
 
 
 def _shared(form: launch_form.LaunchForm) -> launch_form.LaunchForm:
-    groups = (
-        launch_form.Group(
-            group.title, tuple(one for one in group.fields if one.name not in _NOT_SHOWN)
-        )
-        for group in form.groups
-    )
-    return form._replace(groups=tuple(group for group in groups if group.fields))
+    return form.without(*(one for one in form.fields if one.name in _NOT_SHOWN))
 
 
 def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:
@@ -362,9 +384,11 @@ def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, defi
 def _pipeline_context(
     model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
 ) -> dict[str, Any]:
-    """``hosts``: suitable ones. ``errors``: option → message; ``typed``: entered values."""
-    fitting = [host for host in Host.objects.all() if bool(dies(host)) == pipeline.needs_dies]
-    host, hosts = parts.choose_host(data, user, fitting)
+    """``errors``: option → message; ``typed``: entered values."""
+    subject = front.Subject(model.id)
+    hosts = front.host_choices(pipeline.needs_dies, subject, user)
+    fitting = [one for one in hosts if bool(dies(one.host)) == pipeline.needs_dies]
+    host = front.chosen_host(fitting, str(data.get("host", "")))
     offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
     stack = str(data.get("stack", ""))
     if stack not in offered:
@@ -382,7 +406,14 @@ def _pipeline_context(
     return {
         "model": model,
         "pipeline": pipeline,
-        "hosts": hosts,
+        "front": front.questions(
+            "pipeline",
+            pipeline.id,
+            subject,
+            target_of(host) if host else None,
+            hosts,
+            front.kept_of(data, ("stack", *pipeline.options)),
+        ),
         "host": host,
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,

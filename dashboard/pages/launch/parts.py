@@ -1,12 +1,11 @@
 """Parts of every launch form: host, command, script, preflight and its confirmation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -22,30 +21,12 @@ from jobs.launch.launch import Preview
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
 from jobs.schedule import preflights
-from jobs.schedule.launch_rights import open_hosts
 
 Answer = TypeVar("Answer")
 # The page polls no longer than this; an online host answers in less than a second.
 PATIENCE = timedelta(seconds=20)
 _FORMS = ("launch-form", "pipeline-form")
 _SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
-
-
-def choose_host(
-    data: QueryDict,
-    user: AbstractBaseUser | None,
-    hosts: Iterable[Host] | None = None,
-    *,
-    first: Callable[[Host], bool] = lambda host: False,
-) -> tuple[Host | None, list[Host]]:
-    """Return the host named by ``data``, and those to offer: where ``user`` may launch, and it.
-    Default: one where ``user`` may launch, preferably such a one as ``first`` takes."""
-    every = list(Host.objects.all() if hosts is None else hosts)
-    named = [host for host in every if host.name == data.get("host")]
-    allowed = open_hosts(every, user)
-    usual = [] if named else [*filter(first, allowed), *allowed, *every]
-    host = next(iter([*named, *usual]), None)
-    return host, [one for one in every if one in allowed or one == host]
 
 
 def command_of(planned: Preview | None, before: Plan | None = None) -> CommandView | None:

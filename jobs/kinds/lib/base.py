@@ -309,6 +309,7 @@ class Kind(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    good_for: ClassVar[str]  # one line that tells it from other kinds with the same purpose
     family: ClassVar[str]  # a key of FAMILIES
     # Functions that read its outputs and the end of its log, named from ``jobs.`` on; a worker
     # imports them. "": the log has no progress.

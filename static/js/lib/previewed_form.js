@@ -50,11 +50,14 @@ export class PreviewedForm {
     const sent = this.#clock;
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: request.signal });
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(this.#place);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelector(this.#place);
+      address = answer.redirected ? answer.url : address;
       const old = document.querySelector(this.#place);
       if (request.signal.aborted || answer.status >= 500) return false; // replaced, or as if away
-      if (!answer.ok || !fresh || !old) return location.assign(address), false; // logged out, or an error
+      if (!answer.ok || !fresh || !old) return go(address), false; // another form, logged out, an error
       swap(old, fresh, (node) => (this.#typed.get(nameOf(node)) ?? 0) > sent);
+      document.title = page.title;
     } catch (error) {
       if (!request.signal.aborted && !(error instanceof TypeError)) throw error;
       return false; // replaced, or the server is away: the form stays
@@ -71,6 +74,12 @@ export class PreviewedForm {
     const given = [...new FormData(this.#form)].filter(([name]) => !own.includes(name));
     return new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
   }
+}
+
+/** Open a page; what has the focus here has it there. @param {string} address */
+function go(address) {
+  const id = document.activeElement?.id;
+  location.assign(id ? `${address}#${id}` : address);
 }
 
 /** @param {EventTarget | null} node @returns {string} name of a control, "" for another node */

@@ -116,9 +116,9 @@ def checked(window: BrowserContext, *, but: str = "-") -> Iterator[Callable[...,
     assert [each for each in window.complaints if not each.startswith(but)] == []
 
 
-def log_in(page: Page) -> None:
+def log_in(page: Page, name: str = "admin") -> None:
     page.goto("/login/")
-    page.get_by_label("Name", exact=True).fill("admin")
+    page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/")

@@ -125,7 +125,7 @@ STARTED = {"type": "started", "values": {"port": "20000"}, "boot_id": "b", "run"
 class FakeKind(Kind, params=KINDS["prepare"].Params):
     """A kind with the outcome that the test sets."""
 
-    name = title = "fake"
+    name = title = good_for = "fake"
     reads = "readings.fake"
     family = "prepare"
 

@@ -12,6 +12,7 @@ class BenchmarkAiperf(OverHttp, params=LoadParams):
 
     name = aiperf.KIND
     title = "Benchmark with AIPerf"
+    good_for = "Any engine: the load generator of NVIDIA."
     reads = "tools.aiperf.reading.outcome"
     environment = aiperf.NAME
     programs = aiperf.PROGRAMS

@@ -16,7 +16,7 @@ from dashboard.pages.launch.launch_form import make_form, raw_values, typed_valu
 from dashboard.pages.shared.plan import command_view
 from jobs.base.errors import LaunchError
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import EXACT, Choice
+from jobs.kinds.lib.base import EXACT, Choice, rules_of
 from jobs.kinds.lib.guide import plan_for, target_for
 from jobs.launch import again, launch
 from jobs.launch.launch import preview
@@ -68,25 +68,6 @@ def form_of(kind, host, query=""):
 def test_every_kind_has_a_form_that_opens_on_an_empty_host(browser, host):
     for kind in KINDS:
         assert browser.get(reverse("launch-form", args=[kind])).status_code == 200
-
-
-def links_of(text, label):
-    nav = re.search(rf'<nav class="seg[^"]*" aria-label="{label}">(.*?)</nav>', text, re.S)
-    return re.findall(r'href="/launch/([\w-]+)/', nav[1]) if nav else []
-
-
-def test_the_form_offers_the_host_s_job_types_by_family(browser, host):
-    text = opened(browser, "compile", host=host.name)
-
-    assert links_of(text, "Job type") == ["prepare", "compile", "deploy", "benchmark", "evaluate"]
-    assert links_of(text, "Compile") == []  # there is one only
-
-    cards = make_host(type="vacc", facts={"dies": [{"id": 0}], "roots": {}})
-    text = opened(browser, "benchmark-online", host=cards.name)
-    assert "benchmark-online" in links_of(text, "Job type")
-    assert "compile" not in links_of(text, "Job type")
-    can = {name for name, kind in KINDS.items() if kind.is_available(target_of(cards))}
-    assert {"benchmark-online", "benchmark-latency"} <= set(links_of(text, "Benchmark")) <= can
 
 
 def test_a_field_shows_label_limit_unit_and_help_of_the_params(host):
@@ -410,23 +391,6 @@ def test_the_label_of_a_field_has_the_limit_of_what_is_chosen(browser):
     assert 'id="l-concurrency" hx-swap-oob="true">≤ 1024<' in exact
 
 
-def test_a_host_with_cards_is_first_offered_what_cards_are_for(browser):
-    make_host("here")
-    vacc = make_guide_host()
-
-    start = reverse("launch")
-    page = opened(browser, "prepare-weights", host=vacc.name)
-
-    assert browser.get(start, {"host": vacc.name}).url.startswith("/launch/prepare-weights/")
-    assert browser.get(start).url.startswith("/launch/prepare/")
-    tabs = re.findall(r'href="/launch/([a-z-]+)/\?host=va16-01"', page)
-    families, kinds = tabs[:5], tabs[5:]
-    assert families[:3] == ["prepare-weights", "compile-vacc", "deploy-build-in"]
-    assert families[4] == "evaluate-opencompass"
-    assert kinds[0] == "prepare-weights"
-    assert kinds[-2:] == ["prepare", "collect-results"]
-
-
 @pytest.mark.parametrize("kind", ["unknown", "١٢", "a/b", ""])
 def test_an_unknown_kind_in_the_address_is_not_found(browser, kind):
     assert browser.get(reverse("launch"), {"kind": kind}).status_code == 404
@@ -501,9 +465,11 @@ def test_the_form_the_api_and_the_command_make_one_plan(name):
         target = target_for(model, stack)
         chosen = {"stack": stack, EXACT: exact, "model": model, **ASSETS}
         given = {field: value for field, value in chosen.items() if field in fields}
+        if (rules_of(kind.Params)[EXACT].when or ("", stack))[1] != stack:
+            given[EXACT] = False  # the form hides the switch
         host = make_host(type="vacc", facts=dict(target.facts))
         typed = {field: "1" if value is True else str(value) for field, value in given.items()}
-        typed |= {EXACT: "1" if exact else "0"}
+        typed |= {EXACT: "1" if exact else "0"}  # also where it is hidden
 
         over_the_api = preview(name, given, host, target)
         form = raw_values(make_form(kind, target, typed, {}), kind)
@@ -512,7 +478,7 @@ def test_the_form_the_api_and_the_command_make_one_plan(name):
         assert in_the_form.params == over_the_api.params
         assert in_the_form.errors == over_the_api.errors
         if over_the_api.plan is not None:
-            sample = plan_for(kind, stack=stack, as_in_guide=exact, model=model, given={})
+            sample = plan_for(kind, stack=stack, as_in_guide=given[EXACT], model=model, given={})
             assert in_the_form.plan == over_the_api.plan == sample.plan
 
 
@@ -543,9 +509,10 @@ def asked(action) -> int:
 @pytest.mark.parametrize("kind", ["deploy", "benchmark", "evaluate"])
 def test_the_form_and_its_preview_ask_for_a_hosts_assets_once(kind, browser, deployment):
     typed = {"deployment": str(deployment.pk)}
+    hosts = "artifact" in KINDS[kind].Params.model_fields  # which ones have one
 
-    assert asked(lambda: opened(browser, kind, **typed)) == 1
-    assert asked(lambda: previewed(browser, kind, **typed)) == 1
+    assert asked(lambda: opened(browser, kind, **typed)) == 1 + hosts
+    assert asked(lambda: previewed(browser, kind, **typed)) == 1 + hosts
 
 
 def test_a_launch_repeats_queries_only_under_its_lock(browser, deployment):

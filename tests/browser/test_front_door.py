@@ -1,0 +1,64 @@
+"""The front door: few clicks from the login to a job, by mouse and by keyboard alone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lib.visits import axe, log_in, open_window
+
+pytestmark = pytest.mark.browser
+
+QWEN = "DeepSeek-R1-Distill-Qwen-7B"
+SEED = """
+from django.contrib.auth import get_user_model
+from django.utils.timezone import now, timedelta
+from jobs.models import Deployment
+from tests.factories import make_deployment, make_endpoint, make_guide_host, make_host, make_job
+from tests.stack import PASSWORD
+person = get_user_model().objects.create_user("new-member", password=PASSWORD)
+later = now() + timedelta(hours=2)  # online until the tests are over
+Deployment.objects.all().delete()
+roots = dict.fromkeys(("weights", "artifacts", "environments", "spool"), "/x")
+here = make_host("here", heartbeat_at=later, facts={"cpu": {"cores": 4}, "roots": roots})
+make_guide_host(heartbeat_at=later, dies_seen=[str(n) for n in range(32)])
+job = make_job(state="succeeded", host=here, kind="deploy")
+details = {"engine": "llama.cpp", "max_total": 4096}
+print(make_deployment(job=job, name="tour", details=details).pk)
+"""
+# Clicks of a person on the page, by the browser's own events.
+COUNT = """() => { window.name = window.name || "0";
+  document.addEventListener("click", (event) => {
+    if (event.isTrusted && event.detail > 0) window.name = String(Number(window.name) + 1);
+  }, true); }"""
+
+
+@pytest.fixture(scope="module")
+def served(server):
+    (number,) = server.shell(SEED)
+    return number
+
+
+@pytest.fixture
+def newcomer(browser, server, served):
+    """A page of a person who has the login only, and counts clicks."""
+    with open_window(browser, server, logged_in=False) as window:
+        window.add_init_script(f"({COUNT})()")
+        page = window.new_page()
+        log_in(page, "new-member")
+        yield page
+    assert window.complaints == []
+
+
+def clicks(page):
+    return int(page.evaluate("window.name"))
+
+
+def test_a_newcomer_benchmarks_the_ready_deployment_in_few_clicks(newcomer, served):
+    newcomer.get_by_role("link", name="New job").first.click()
+    expect(newcomer.locator("#f-deployment")).to_have_value(served)
+    expect(newcomer.get_by_label("Measure speed")).to_be_checked()
+    newcomer.get_by_role("button", name="Launch", exact=True).click()
+
+    newcomer.wait_for_url(re.compile(r"/jobs/\d+/"))
+    assert clicks(newcomer) + 1 < 6  # with that of the login
