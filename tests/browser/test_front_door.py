@@ -62,3 +62,56 @@ def test_a_newcomer_benchmarks_the_ready_deployment_in_few_clicks(newcomer, serv
 
     newcomer.wait_for_url(re.compile(r"/jobs/\d+/"))
     assert clicks(newcomer) + 1 < 6  # with that of the login
+
+
+def test_a_newcomer_launches_the_full_pipeline_of_a_distill(newcomer):
+    newcomer.get_by_role("link", name="New job").first.click()
+    newcomer.get_by_label("Which model or engine?").select_option(label=QWEN)  # two clicks
+    expect(newcomer.get_by_text(f"{QWEN} is not served on any host.").first).to_be_visible()
+    newcomer.get_by_label("Everything").click()
+    expect(newcomer.locator("details.stage")).to_have_count(7)
+    newcomer.get_by_role("button", name="Launch full pipeline").click()
+
+    newcomer.wait_for_url(re.compile(r"/pipelines/[0-9a-f-]{36}/"))
+    assert clicks(newcomer) + 1 + 2 <= 6
+
+
+def test_keys_alone_answer_the_questions(newcomer):
+    newcomer.keyboard.press("n")
+    subject = newcomer.locator("[data-subject]")
+    expect(subject).to_be_visible()
+    subject.focus()
+    newcomer.keyboard.type(QWEN)
+    expect(subject).to_have_value("model:deepseek-r1-distill-qwen-7b")
+    newcomer.wait_for_url("**model=deepseek-r1-distill-qwen-7b**")
+    expect(subject).to_be_focused()
+    assert axe(newcomer) == []
+
+    newcomer.locator("#for-speed").focus()
+    newcomer.keyboard.press("ArrowRight")
+    newcomer.wait_for_url("**/launch/evaluate/**")
+    expect(newcomer.locator("#for-accuracy")).to_be_focused()
+    newcomer.keyboard.press("ArrowRight")
+
+    newcomer.wait_for_url("**/models/deepseek-r1-distill-qwen-7b/pipelines/build-in/**")
+    expect(newcomer.locator("#for-pipeline")).to_be_focused()
+    assert axe(newcomer) == []
+
+
+def test_another_tool_and_purpose_keep_what_was_typed(newcomer, served):
+    newcomer.goto(f"/launch/benchmark/?host=here&deployment={served}")
+    newcomer.get_by_label(re.compile("^Requests")).fill("7")
+    newcomer.wait_for_url("**requests=7**")
+
+    newcomer.get_by_label("Benchmark with GuideLLM").check()
+    newcomer.wait_for_url("**/launch/benchmark-guidellm/**")
+    expect(newcomer.get_by_label(re.compile("^Requests"))).to_have_value("7")
+    expect(newcomer).to_have_title(re.compile("GuideLLM"))
+    newcomer.get_by_label(re.compile("^Requests")).fill("9")
+    newcomer.wait_for_url("**/launch/benchmark-guidellm/**requests=9**")  # of its own preview
+
+    newcomer.locator("#for-accuracy").check(force=True)
+    newcomer.wait_for_url("**/launch/evaluate/**")
+    newcomer.locator("#for-speed").check(force=True)
+    newcomer.wait_for_url("**/launch/benchmark/**")
+    expect(newcomer.get_by_label(re.compile("^Requests"))).to_have_value("9")

@@ -145,23 +145,29 @@ def test_a_preview_keeps_the_key_of_the_form_out_of_its_address(open_held, serve
     assert "idempotency_key" not in page.url
 
 
-@pytest.mark.parametrize("leading", ["deployment", "host"])
-def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(open_held, served, leading):
-    page, held = open_held("/launch/benchmark-online/", f"?deployment={served[0]}")
+@pytest.mark.parametrize(
+    ("kind", "leading", "name"),
+    [("benchmark-online", "deployment", "requests"), ("benchmark-latency", "host", "iterations")],
+)
+def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(
+    open_held, served, kind, leading, name
+):
+    query = f"?deployment={served[0]}" if leading == "deployment" else ""
+    page, held = open_held(f"/launch/{kind}/", query)
     other = served[1] if leading == "deployment" else "va16-01"
     page.locator(f"#f-{leading}").select_option(other)
-    requests = page.get_by_label(re.compile("^Requests")).last
-    requests.focus()
+    number = page.locator(f"#f-{name}")
+    number.focus()
 
-    type_with_a_late_answer(page, held, requests, "1", "7")
+    type_with_a_late_answer(page, held, number, "1", "7")
 
-    expect(requests).to_have_value("17")
+    expect(number).to_have_value("17")
     expect(page.locator(f"#f-{leading}")).to_have_value(other)
     proposed = {"deployment": "50", "host": "1024"}[leading]
     expect(page.locator("#f-input_tokens")).to_have_value(proposed)
     held.open()
-    page.wait_for_url("**requests=17**")
-    expect(requests).to_have_value("17")
+    page.wait_for_url(f"**{name}=17**")
+    expect(number).to_have_value("17")
 
 
 def test_another_host_keeps_an_endpoint_and_its_numbers(open_held, served):

@@ -52,17 +52,15 @@ def launch_start(request: HttpRequest) -> HttpResponse:
         purpose = _purpose_of(tool) if tool else ""
     if purpose in _OF_MODELS and data.get("model", "").startswith(ENGINE):
         purpose = _OF_ENGINES[0]  # chosen where only models make sense
+    subject, host = begun.subject, str(data.get("host") or data.get("near") or begun.host)
+    if not subject.engine and purpose not in _OF_MODELS:
+        subject = _engine_of(subject.model, host) or subject
     if not purpose:
-        purpose = begun.purpose or _usual_purpose(begun.subject)
-        tool = tool or begun.tool
-    host = str(data.get("host") or data.get("near") or begun.host)
-    subject = begun.subject
+        purpose, tool = begun.purpose or _usual_purpose(subject), tool or begun.tool
     if purpose in _OF_MODELS:
         subject = Subject(subject.model)
-    elif not subject.engine:
-        subject = _engine_of(subject.model, host) or subject
     if purpose == "pipeline":
-        return redirect(_pipeline_address(subject.model, tool or "", host, data))
+        return redirect(_pipeline_address(subject.model, tool or "", host, data, user))
     return redirect(_form_address(data, user, subject, purpose, tool or "", host))
 
 
@@ -133,13 +131,17 @@ def _engine_of(model: str, host: str) -> Subject | None:
     return next(iter(engines), None) if model else None
 
 
-def _pipeline_address(model: str, tool: str, host: str, data: QueryDict) -> str:
+def _pipeline_address(
+    model: str, tool: str, host: str, data: QueryDict, user: AbstractBaseUser | None
+) -> str:
     """Return the form of a model's pipeline; of a model without one, that of another model."""
     hosts = {row.name: bool(dies(row)) for row in Host.objects.all()}
     named = model if front.pipelines_for(model) else (_best("").model or next(iter(MODELS)))
     offered = front.pipelines_for(named)
     offered.sort(key=lambda one: (one.id != tool, one.needs_dies != hosts.get(host)))
-    query = {"host": host} if hosts.get(host) == offered[0].needs_dies else {}
+    choices = front.host_choices(offered[0].needs_dies, Subject(named), user)
+    names = [one.host.name for one in choices if not one.is_blocked]
+    query = {"host": host if host in names else next(iter(names), "")}
     query |= {name: str(data[name]) for name in ("stack", *offered[0].options) if data.get(name)}
     return _address("model-pipeline", query, named, offered[0].id)
 

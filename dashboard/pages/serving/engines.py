@@ -2,12 +2,11 @@
 
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -24,7 +23,6 @@ from dashboard.text.retention import removed_words
 from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.completions import CHAT_PATH
-from jobs.kinds import KINDS
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Deployment, Endpoint
 from jobs.queries import engines as queries
@@ -132,18 +130,6 @@ def _example(deployment: Deployment) -> str:
     return f"curl {at}{CHAT_PATH} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
 
 
-# Kinds offered on an endpoint's page, the usual ones first: those that measure a deployment.
-_USUAL = ("benchmark", "evaluate")
-_KINDS_OFFERED = sorted(
-    (
-        name
-        for name, kind in KINDS.items()
-        if kind.family in ("benchmark", "evaluate") and "deployment" in kind.Params.model_fields
-    ),
-    key=lambda name: (name not in _USUAL, name),
-)
-
-
 @requires("endpoint.view", "GET")
 def endpoint_list(request: HttpRequest) -> HttpResponse:
     """List endpoints; ``?all=1`` includes archived ones."""
@@ -196,7 +182,6 @@ def endpoint_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
         "check_text": message(row.check_id, row.check_args),
         "found": _found(row),
         "missing": _(", ").join(name for name, value in needed.items() if not value),
-        "launches": _launches(row) if row.archived_at is None else [],
         "chat_key": endpoint_key(row.pk),
         "may_check": allowed(request.user, "endpoint.check", row),
         "may_change": allowed(request.user, "endpoint.change", row),
@@ -226,16 +211,6 @@ def _found(row: Endpoint) -> list[tuple[str, str, str]]:
         (_("Counters"), counters, ""),
     ]
     return [(name, value, source if value else "") for name, value, source in facts]
-
-
-def _launches(row: Endpoint) -> list[tuple[str, str]]:
-    """Return (title, address of its form with this endpoint): the usual kind, a matrix, others."""
-    query = urlencode({"deployment": endpoint_key(row.pk)})
-    first, *others = (
-        (_(KINDS[name].title), f"{reverse('launch-form', args=[name])}?{query}")
-        for name in _KINDS_OFFERED
-    )
-    return [first, (_("Matrix"), f"{reverse('launch-matrix')}?{query}"), *others]
 
 
 @requires("endpoint.check", "POST")

@@ -81,7 +81,8 @@ def test_an_endpoint_is_permitted_and_saved(page, served):
 
 
 def test_a_preset_is_launched_and_its_cells_fill_by_themselves(page):
-    page.get_by_role("link", name="Matrix", exact=True).click()
+    page.get_by_role("link", name="Measure speed").click()
+    page.locator("#tool-matrix").check()
     page.wait_for_url(re.compile("/launch/matrix/"))  # with its scripts
     page.locator("#f-host").select_option("this-computer")
     page.wait_for_url(re.compile("host=this-computer"))

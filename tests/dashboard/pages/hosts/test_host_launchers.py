@@ -104,7 +104,7 @@ def test_the_launch_form_does_not_offer_a_closed_host(eve, host):
     page = eve.get(reverse("launch-form", args=["prepare"])).text
 
     assert 'value="near" selected' in page
-    assert 'value="far"' not in page
+    assert 'value="far" disabled>far · you may not launch here<' in page
 
 
 def test_the_form_of_a_closed_host_says_why_at_the_field(eve, host):

@@ -67,11 +67,10 @@ def test_an_endpoint_keeps_the_switch_of_its_template(client, lin):
     assert '<option value="enable_thinking" selected>enable_thinking (Qwen3, GLM-4.5)<' in form
 
 
-def test_the_list_is_by_name_and_a_matrix_is_one_click_away(client, lin):
+def test_the_list_is_by_name(client, lin):
     last, first = make_endpoint("H800, second"), make_endpoint("H800, first")
 
     assert [row for row, *_ in client.get(LIST).context["rows"]] == [first, last]
-    assert f"{reverse('launch-matrix')}?deployment=endpoint%3A{last.pk}" in page_of(client, last)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +226,8 @@ def test_the_page_has_results_jobs_and_forms(client, lin):
     page = page_of(client, row)
 
     assert reverse("endpoint-detail", args=[row.pk]) in client.get(f"/jobs/{job.pk}/").text
-    assert f"/launch/benchmark/?deployment=endpoint%3A{row.pk}" in page
+    assert f"/launch/?for=speed&deployment=endpoint%3A{row.pk}" in page
+    assert f"/launch/?for=accuracy&deployment=endpoint%3A{row.pk}" in page
     assert "everyday" in page
     assert f"#{job.pk}" in page
 
