@@ -228,7 +228,7 @@ def make_form(
 
 
 def _counted(field: Field, values: Mapping[str, str]) -> Field:
-    """Return a field that does not count with its default: what nobody sees blocks no launch."""
+    """Return a field that does not count with its default: a hidden value blocks no launch."""
     if field.when is None or values.get(field.when[0], field.when[1]) == field.when[1]:
         return field
     return field._replace(value=field.default, error="")

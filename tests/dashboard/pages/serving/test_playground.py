@@ -276,7 +276,7 @@ def test_without_a_ready_deployment_the_page_says_what_to_do(client, lin):
     text = client.get(reverse("playground")).text
 
     assert "No deployment is ready." in text
-    assert f'{reverse("launch")}?for=serve' in text
+    assert f"{reverse('launch')}?for=serve" in text
 
 
 def test_the_page_offers_the_deployment_that_its_address_names(client, lin):
