@@ -178,19 +178,19 @@ def _context(
     request: HttpRequest, kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     user = person(request)
+    # "from=17" fills the form with values of job 17. "against=17" comes from an edited form:
+    # differences from that job are marked.
+    number = number_from(data.get("from") or data.get("against", ""))
+    repeated = Job.objects.select_related("host").filter(pk=number or 0, kind=kind.name)
+    origin = repeated.first() if number is not None else None
     named = _named(kind, data)
     hosts = front.host_choices(kind.has_dies, named, user, kind)
-    host = front.chosen_host(hosts, str(data.get("host", "")))
+    host = front.chosen_host(hosts, str(data.get("host") or (origin.host.name if origin else "")))
     target = target_of(host) if host else None
     base: dict[str, Any] = {"kind": kind, "host": host, "target": target}
     base |= {"hosts": hosts, "hosts_of": (named.model, named.host)}
     if host is None or target is None:
         return base | {"script": None}
-    # "from=17" fills the form with values of job 17. "against=17" comes from an edited form:
-    # differences from that job are marked.
-    number = number_from(data.get("from") or data.get("against", ""))
-    repeated = Job.objects.filter(pk=number, kind=kind.name) if number is not None else []
-    origin = next(iter(repeated), None)
     typed = forms.typed_values(kind, data)
     if origin and "from" in data:
         typed = {**forms.typed_from_params(kind, origin.params), **typed}
