@@ -23,6 +23,8 @@ export class PreviewedForm {
   constructor(form, place) {
     this.#form = form;
     this.#place = place;
+    // The focus is where the page before had it.
+    addEventListener("load", () => history.replaceState(history.state, "", location.href.split("#", 1)[0]));
     document.addEventListener("input", ({ target }) => {
       const name = nameOf(target);
       if (name) this.#typed.set(name, ++this.#clock);
