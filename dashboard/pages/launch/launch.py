@@ -174,15 +174,34 @@ def _subject(kind: Kind, target: Target, typed: dict[str, str], named: Subject) 
     return named
 
 
+def _origin(kind: Kind, data: QueryDict) -> Job | None:
+    """Return the job of "from=17", which fills the form with its values, or of "against=17", which
+    comes from an edited form. Differences from it are marked."""
+    number = number_from(data.get("from") or data.get("against", ""))
+    rows = Job.objects.select_related("host").filter(pk=number or 0, kind=kind.name)
+    return rows.first() if number is not None else None
+
+
+def _query(
+    form: forms.LaunchForm,
+    subject: Subject,
+    kept: list[tuple[str, str]],
+    origin: Job | None,
+) -> str:
+    """Return the query of the form's address. It has the model if no engine or asset tells it."""
+    is_told = subject.engine or form.field("model")
+    is_told = is_told or any(one.is_asset and one.value for one in form.fields)
+    more = [*kept, ("model", "" if is_told else subject.model)]
+    more += [("against", str(origin.pk))] if origin else []
+    query = urlencode([(name, value) for name, value in more if value])
+    return "&".join(filter(None, (form.query, query)))
+
+
 def _context(
     request: HttpRequest, kind: Kind, data: QueryDict, *, errors: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     user = person(request)
-    # "from=17" fills the form with values of job 17. "against=17" comes from an edited form:
-    # differences from that job are marked.
-    number = number_from(data.get("from") or data.get("against", ""))
-    repeated = Job.objects.select_related("host").filter(pk=number or 0, kind=kind.name)
-    origin = repeated.first() if number is not None else None
+    origin = _origin(kind, data)
     named = _named(kind, data)
     hosts = front.host_choices(kind.has_dies, named, user, kind)
     host = front.chosen_host(hosts, str(data.get("host") or (origin.host.name if origin else "")))
@@ -207,13 +226,8 @@ def _context(
     if priority not in queue.priorities_for(request.user):
         priority = "normal"
     kept = front.kept_of(data, kind.Params.model_fields)
-    # A model is in the address where neither an engine nor an asset tells it.
-    is_told = subject.engine or any(one.is_asset and one.value for one in form.fields)
-    more = kept if is_told or form.field("model") else [*kept, ("model", subject.model)]
-    more += [("against", str(origin.pk))] if origin else []
-    query = urlencode([(name, value) for name, value in more if value])
-    address = f"{reverse('launch-form', args=[kind.name])}?{form.query}"
-    address += f"&{query}" if query else ""
+    query = _query(form, subject, kept, origin)
+    address = f"{reverse('launch-form', args=[kind.name])}?{query}"
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
         before = from_json(origin.plan) if origin else _usual_plan(kind, host, target, typed, user)
