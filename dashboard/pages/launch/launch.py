@@ -189,8 +189,8 @@ def _query(
     origin: Job | None,
 ) -> str:
     """Return the query of the form's address. It has the model if no engine or asset tells it."""
-    is_told = subject.engine or form.field("model")
-    is_told = is_told or any(one.is_asset and one.value for one in form.fields)
+    assets = [one for one in form.fields if one.is_asset and one.value]
+    is_told = bool(subject.engine or form.field("model") or assets)
     more = [*kept, ("model", "" if is_told else subject.model)]
     more += [("against", str(origin.pk))] if origin else []
     query = urlencode([(name, value) for name, value in more if value])
