@@ -29,6 +29,7 @@ _FAMILIES: Mapping[str, tuple[str | Promise, str]] = {
 # family -> time of a request
 TIMES = {"ttft": "ttft_ms", "tpot": "tpot_ms", "latency": "latency_s"}
 MOST_CURVES = len(COLOURS)
+_THIN = {"p90": "cross", "p99": "x"}  # marks of a percentile, which no series has
 _MARKED = (0.5, 0.9, 0.99)
 _SHARES = (*(percent / 100 for percent in range(1, 100)), 0.995, 0.999)
 _LEGEND_ROW, _IN_A_ROW = 19, 3  # height in pixels; curves in a row of a wide window
@@ -227,7 +228,8 @@ def statistics(family: str) -> tuple[str, ...]:
 
 
 def percentiles(family: str, all_series: Sequence[Series]) -> Figure:
-    """Return a family over concurrency: p50 bold and p99 thin, of a single result also p90."""
+    """Return a family over concurrency: p50 bold and p99 thin, of a single result also p90, each
+    with marks of its own."""
     unit = _FAMILIES[family][1]
     hover = f"%{{y:.3~g}} {unit}"
     data: list[dict[str, Any]] = []
@@ -237,7 +239,7 @@ def percentiles(family: str, all_series: Sequence[Series]) -> Figure:
             thin = fig.scatter(
                 *(f"{series.name} {statistic}", "lines+markers", (), ()),
                 line={"color": COLOURS[index], "dash": DASHES[index], "width": 1},
-                marker={"color": COLOURS[index], "size": 4},
+                marker={"color": COLOURS[index], "symbol": _THIN[statistic], "size": 6},
                 opacity=0.7,
             )
             metric = f"{family}_{statistic}_{unit}"

@@ -13,7 +13,7 @@ from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix_view import RowConclusion, name_of, row_conclusions
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
-from dashboard.pages.shared.marks import flags, marks_of
+from dashboard.pages.shared.marks import flags, marks_of, remarks_of
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text import labels
@@ -268,7 +268,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
         if run.is_bad and (job := run.job):
             reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
             failed.append(f"#{job.pk}, {name_of(run.cell)}{_(': ')}{' '.join(reasons)}")
-    texts = [(text, result) for result in results for text in parts.remarks_of(result)]
+    texts = [(text, result) for result in results for text, _is in remarks_of(result)]
     listings = (
         Listing(failed, _("Failed runs")),
         Listing(skipped, _("Skipped cells")),

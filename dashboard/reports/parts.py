@@ -8,19 +8,18 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.pages.shared.cells import Cell, Facts
-from dashboard.pages.shared.marks import Marks, flags, marks_of
+from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
 from dashboard.text.labels import limit_words, result_name, result_place, setting_title
-from dashboard.text.messages import message, view_of
+from dashboard.text.messages import view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
 from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.results import ResultPage
 
 LONGEST_FILE = 4_000  # characters of a file that a command list has in full
-_SETS = "evaluate:sets"  # a remark that has a table of its own
 
 
 def commands(job: Job | None) -> list[Block]:
@@ -140,19 +139,10 @@ def remarks_on(
     blocks: list[Block] = []
     for result in results:
         title = result_name(result) if is_titled else ""
-        items = [*remarks_of(result), *known_failure(result.job)]
+        items = [*(text for text, _is in remarks_of(result)), *known_failure(result.job)]
         blocks += [Listing(items, title)] if items else []
         blocks += added(result, marks[result.pk], "" if items else title) if has_added else []
     return blocks
-
-
-def remarks_of(result: Result) -> list[str]:
-    """Return the remarks on how a result was measured, without those of its flags."""
-    texts = (
-        message(remark["id"], remark["args"]) for remark in result.remarks if remark["id"] != _SETS
-    )
-    stated = " ".join(flag.why for flag in flags(result))
-    return [text for text in texts if text not in stated]
 
 
 def added(result: Result, marks: Marks, title: str) -> list[Block]:

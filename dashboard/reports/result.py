@@ -1,22 +1,23 @@
 """Report of one result: a benchmark or an evaluation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.charts import accuracy
-from dashboard.pages.results import page_parts
-from dashboard.pages.results.conclusion import NO_LEVEL, Card, conclusion_card
+from dashboard.pages.results import page_parts, view
+from dashboard.pages.results.conclusion import NO_LEVEL
+from dashboard.pages.results.page_parts import Chart
+from dashboard.pages.results.points import Points
+from dashboard.pages.results.view import Speed
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.words import failed_text, lengths_texts, mean_label
+from dashboard.pages.shared.words import lengths_texts, mean_label
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import duration, full_moment, percent
@@ -24,12 +25,10 @@ from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
 from jobs.base.numbers import result_number
 from jobs.models import Result
-from jobs.queries.results.curve import RATE, CurvePoint, curve_of
 from jobs.queries.results.levels import Level, team_levels
 from jobs.queries.results.results import ResultPage, SetRow, result_page
 
-_CHART, _TALL = 250, 560  # pixels
-_SHARES = ("p50", "p90", "p99")
+_TALL = 560  # pixels
 
 
 class ResultAsked(document.Asked):
@@ -51,13 +50,20 @@ def build(asked: ResultAsked) -> Report:
         if level is None:
             text = _("This service level was removed or hidden. Choose another.")
             raise document.ReportError("level", text)
-    is_evaluation = result.type == Result.Type.EVALUATION
-    points = [] if is_evaluation else curve_of(page)
-    card = conclusion_card(page, points, level=level, user=AnonymousUser())
-    if is_evaluation:
-        numbers = [*_accuracy_chart(page), *_sets(page), *_categories(page)]
+    numbers: list[Block]
+    if result.type == Result.Type.EVALUATION:
+        kicker = _("Accuracy report")
+        title, score = view.score_of(page)
+        conclusion: list[Block] = [Facts([*score.numbers.rows, *score.figures.rows], is_large=True)]
+        numbers = [*_figures(score.charts), *_sets(page), *_categories(page)]
     else:
-        numbers = _numbers(page, page_parts.charts(page, points), card)
+        kicker = _("Performance report")
+        title, speed = view.speed_of(page, level=level, user=AnonymousUser())
+        conclusion = _conclusion(speed, level)
+        numbers = _numbers(page, speed)
+    marks = marks_of([result])[result.pk]
+    if marks.verdict:
+        conclusion.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
     method = [
         *parts.environment(page),
         *(parts.inputs(result.job.params) if result.job else []),
@@ -66,14 +72,14 @@ def build(asked: ResultAsked) -> Report:
         *parts.packages([result]),
     ]
     return Report(
-        kicker=_("Accuracy report") if is_evaluation else _("Performance report"),
-        title=page_parts.page_title(page, points),
+        kicker=kicker,
+        title=title,
         file=f"report-{result_name(result)}",
         source=parts.sources([result]),
         about=_about(page),
         warnings=parts.warnings([result]),
         sections=[
-            Section(_("Conclusion"), _conclusion(page, points, card, level)),
+            Section(_("Conclusion"), conclusion),
             Section(_("Numbers"), numbers),
             Section(_("Method"), method),
             parts.remarks(parts.remarks_on([result], is_titled=False)),
@@ -111,138 +117,59 @@ def _about(page: ResultPage) -> Facts:
     return cells.facts(rows)
 
 
-def _conclusion(
-    page: ResultPage, points: Sequence[CurvePoint], card: Card | None, level: Level | None
-) -> list[Block]:
-    blocks: list[Block] = []
-    if card is None:
-        blocks.append(_main(page, points))
-    else:
+def _conclusion(speed: Speed, level: Level | None) -> list[Block]:
+    card, blocks = speed.card, list[Block]()
+    if card is not None:
         blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
-        blocks += [Facts(card.figures, is_large=True)] if card.figures else []
+    blocks.append(Facts([*speed.numbers.rows, *speed.figures.rows], is_large=True))
+    if card is not None:
         if level is not None and card.level_text:
             blocks.append(Paragraph(f"{level.name}{_(': ')}{card.level_text}"))
         steps = [step.text for step in card.steps]
         blocks += [Listing(steps, _("Next steps"))] if steps else []
-    marks = marks_of([page.result])[page.result.pk]
-    if marks.verdict:
-        blocks.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
     return blocks
 
 
-def _main(page: ResultPage, points: Sequence[CurvePoint]) -> Facts:
-    found: Mapping[str, Any] = page.result.metrics
-    if page.accuracy is not None:
-        questions = int(found["questions"])
-        rows = [
-            (_("Accuracy"), cells.share(page.accuracy, questions, found.get("accuracy"))),
-            (_("Correct"), cells.whole("correct", found.get("correct", 0))),
-            (_("Questions"), cells.whole("questions", questions)),
-        ]
-        both = (("accuracy_en", _("English")), ("accuracy_zh", _("Chinese")))
-        rows += [(label, cells.whole(name, found[name])) for name, label in both if name in found]
-        return Facts(rows, is_large=True)
-    if "batch_latency_mean_s" in found:
-        names = {"mean": _("Batch latency mean"), **{share: share for share in _SHARES}}
-        metrics = [(label, f"batch_latency_{which}_s") for which, label in names.items()]
-        rows = [(label, cells.whole(name, found.get(name))) for label, name in metrics]
-        return Facts(rows, is_large=True)
-    found = page_parts.peak(page, points)
-    failed = failed_text(found)
-    labels = {
-        _("Peak output"): RATE,
-        "TTFT p50": "ttft_p50_ms",
-        "TPOT p50": "tpot_p50_ms",
-        _("Requests/s"): "requests_per_s",
-    }
-    rows = [(label, cells.whole(name, found.get(name))) for label, name in labels.items()]
-    rows.append((_("Failed"), Cell(failed) if failed else cells.missing()))
-    return Facts(rows, title=page.result.measured, is_large=True)
+def _figures(charts: Sequence[Chart]) -> list[Block]:
+    return [Figure(one.title, one.figure, min(_TALL, one.height), one.caption) for one in charts]
 
 
-def _accuracy_chart(page: ResultPage) -> list[Block]:
-    if not page.categories:
-        return []
-    title = _("Accuracy by data set") if page.categories[0].is_set else _("By category")
-    figure = accuracy.categories(page.categories, page.accuracy)
-    height = min(_TALL, figure.height)
-    return [Figure(title, figure, height, _("95 %% confidence interval") % {})]
-
-
-def _numbers(page: ResultPage, drawn: Mapping[str, Any], card: Card | None) -> list[Block]:
-    blocks: list[Block] = []
-    if drawn["throughput"]:
-        blocks.append(Figure(_("Throughput vs concurrency"), drawn["throughput"], _CHART))
-    shares = _("p50 bold, p90 and p99 thin")
-    blocks += [Figure(title, figure, _CHART, shares) for _name, title, figure in drawn["waits"]]
-    if drawn.get("per_device"):
-        title, frontier = _("Throughput per device vs per user"), _("dotted: Pareto frontier")
-        blocks.append(Figure(title, drawn["per_device"], _CHART, frontier))
-    if card is not None and card.rows:
-        blocks.append(_by_concurrency(card))
-    if drawn.get("wait_rows"):
-        first = page.points[0]
-        heads = [*cells.words(_("Metric")), *map(Heading, (_("mean"), *_SHARES))]
-        rows = [
-            [
-                cells.heading(names[0], label),
-                *(cells.bare(name, first.metrics.get(name)) for name in names),
-            ]
-            for label, names in drawn["wait_rows"]
-        ]
-        title = _("Latency at concurrency %(n)s") % {"n": first.concurrency}
-        blocks.append(Table(title, heads, rows))
-    if page.points:
-        blocks.append(_metrics(page))
-    if card is not None and card.sides:
-        texts = [text for text, _is_flagged in card.sides.texts]
-        blocks.append(replace(card.sides.table, notes=texts))
+def _numbers(page: ResultPage, speed: Speed) -> list[Block]:
+    blocks = _figures([*speed.charts, *speed.more])
+    blocks += [speed.latencies] if speed.latencies else []
+    blocks += [_by_concurrency(speed.table)] if speed.table else []
+    if speed.sides:
+        texts = [text for text, _is_flagged in speed.sides.texts]
+        blocks.append(replace(speed.sides.table, notes=texts))
+    blocks += [speed.engine] if speed.engine else []
     return [*blocks, *_repeats(page)]
 
 
-def _metrics(page: ResultPage) -> Table:
-    is_batch = "batch_latency_mean_s" in page.result.metrics
-    heads = cells.words(_("Batch size") if is_batch else _("Concurrency"))
-    limits = page_parts.marks_of_points(page)
-    for point in page.points:
-        marks = _(", ").join(limits.get(point.concurrency, ()))
-        heads.append(Heading(f"{point.concurrency} ({marks})" if marks else str(point.concurrency)))
-    rows = [
-        [
-            cells.heading(name, label),
-            *(cells.bare(name, point.metrics.get(name)) for point in page.points),
-        ]
-        for name, label in page_parts.point_columns(page)
-    ]
-    return Table(_("Metrics of %(name)s") % {"name": result_name(page.result)}, heads, rows)
-
-
-def _by_concurrency(card: Card) -> Table:
-    """Return the table of the card with a column for each concurrency."""
-    heads = cells.words(_("Concurrency"))
-    for row in card.rows:
+def _by_concurrency(points: Points) -> Table:
+    """Return the table with a column for each concurrency: percentiles are rows there."""
+    heads = cells.words(points.each)
+    for row in points.rows:
         words = list(row.marks)
         if row.is_recommended:
             words.append(_("recommended"))
         elif row.is_best:
             words.append(pgettext("throughput", "best"))
         heads.append(Heading(str(row.point.concurrency), _(", ").join(words)))
-    points = [row.point for row in card.rows]
+    own = [row.point for row in points.rows]
     completed = [
         Cell(f"{one.completed} / {one.failed}", value=one.completed, measure="requests")
-        for one in points
+        for one in own
     ]
-    rates, *latencies = zip(*(row.cells for row in card.rows), strict=True)
     rows: list[list[Cell]] = [
-        [Cell(pgettext("count", "Runs")), *(cells.count(len(one.runs)) for one in points)],
+        [Cell(pgettext("count", "Runs")), *(cells.count(len(one.runs)) for one in own)],
         [Cell(_("Completed / failed")), *completed],
-        [cells.heading(RATE), *(one if one.tone else replace(one, tone="bold") for one in rates)],
     ]
-    for name, column, numbers in zip(card.names, card.columns, latencies, strict=True):
-        rows.append([cells.heading(name, column.rpartition(", ")[0]), *numbers])
-    if card.conclusion.level:
-        rows.append([Cell(_("Service level")), *(row.level for row in card.rows)])
-    return Table(_("Throughput and latency by concurrency"), heads, rows, card.remarks)
+    for each in zip(*(row.cells for row in points.rows), strict=True):
+        column = each[0][0]
+        rows.append([cells.heading(column.name), *(cell for _column, cell in each)])
+    if points.has_level:
+        rows.append([Cell(_("Service level")), *(row.level for row in points.rows)])
+    return Table(_("Throughput and latency by concurrency"), heads, rows, points.remarks)
 
 
 def _repeats(page: ResultPage) -> list[Block]:

@@ -162,15 +162,19 @@ function isInView(element) {
   return height > 0 && top < innerHeight && bottom > 0;
 }
 
+/** Return what waits and has a size: a hidden chart waits until it is shown. */
+function drawable() {
+  return [...waiting].filter((element) => element.checkVisibility());
+}
+
 /** Draw what waits, charts in view first. Between two of them the page answers, and shows the first. */
 async function drawWaiting() {
   if (isDrawing) return;
   isDrawing = true;
-  while (waiting.size) {
-    const all = [...waiting];
+  for (let all = drawable(); all.length; all = drawable()) {
     const next = all.find(isInView) ?? all[0];
     waiting.delete(next);
-    if (next.isConnected) await draw(next).catch(reportError);
+    await draw(next).catch(reportError);
     await new Promise((resolve) => setTimeout(resolve));
   }
   isDrawing = false;
@@ -195,9 +199,11 @@ document.addEventListener("theme", () => {
 });
 document.addEventListener("live:updated", drawNew);
 document.body.addEventListener("htmx:afterSettle", drawNew);
+addEventListener("resize", drawWaiting);
 document.addEventListener(
   "toggle",
   (event) => {
+    drawWaiting();
     if (!(event.target instanceof Element) || !event.target.matches("details.fig-table[open]")) return;
     const element = event.target.closest("[data-chart]");
     if (element instanceof HTMLElement) fillTable(element);

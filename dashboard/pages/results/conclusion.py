@@ -30,10 +30,9 @@ from jobs.queries.results.conclusion import (
     side_of,
 )
 from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of, warm_ups_of
-from jobs.queries.results.levels import FAMILIES, Level, LevelPoint, team_levels
+from jobs.queries.results.levels import Level, team_levels
 from jobs.queries.results.provenance import device_count, per_device, per_user
 from jobs.queries.results.results import ResultPage
-from jobs.statistics import LEAST_RUNS, least_samples
 
 LEVEL = "level"  # parameter of an address, and cookie
 NO_LEVEL = "none"
@@ -55,33 +54,16 @@ class Sides(NamedTuple):
     table: Table
 
 
-class Row(NamedTuple):
-    """Concurrency of the table: its rate and latencies. ``level``: whether it holds the level;
-    ``marks``: what limits its numbers."""
-
-    point: CurvePoint
-    cells: Sequence[Cell]
-    level: Cell
-    is_best: bool
-    is_recommended: bool
-    marks: Sequence[str]
-
-
 class Card(NamedTuple):
-    """Conclusion card. ``names``: metrics of the latency columns; ``remarks``: what the intervals
-    are of."""
+    """Conclusion of several points or runs. ``figures``: numbers besides rate and latencies, the
+    most telling first."""
 
     conclusion: Conclusion
     headline: str
     is_warning: bool
     figures: Sequence[tuple[str, Cell]]
     steps: Sequence[StepLine]
-    names: Sequence[str]
-    columns: Sequence[str]
-    rows: Sequence[Row]
-    remarks: Sequence[str]
     level_text: str
-    sides: Sides | None
 
 
 def conclusion_card(
@@ -93,30 +75,18 @@ def conclusion_card(
 ) -> Card | None:
     """Return the card; None without an output rate, or for one point of one run."""
     result = page.result
-    if result.type != Result.Type.BENCHMARK or not any(RATE in p.metrics for p in page.points):
+    if not any(RATE in point.metrics for point in page.points):
         return None
     if not points or (len(points) == 1 and len(points[0].runs) == 1):
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
-    marks = marks_of_points(page)
-    columns = [
-        f"{name}_{share}_{unit}"
-        for name, unit in FAMILIES.items()
-        for share in ("p50", "p90", "p99")
-    ]
-    names = [name for name in columns if any(point.mean(name) is not None for point in points)]
     return Card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
-        figures=_figures(found, result, marks),
+        figures=_figures(found, result, marks_of_points(page)),
         steps=_step_lines(found, result, user) if result.job else [],  # others measure imports
-        names=names,
-        columns=[_column(name) for name in names],
-        rows=_rows(found, names, marks),
-        remarks=_remarks(found, names),
         level_text=_level_text(found),
-        sides=sides_of(points, result),
     )
 
 
@@ -264,9 +234,10 @@ def _figures(
     best, knee = found.best, found.recommended
     if best is None:
         return []
-    figures = [(_("Best throughput"), rate_cell(best, marks)), _recommendation(found)]
+    figures = [_recommendation(found)]
     if found.level is not None and found.level.best is not None:
-        figures.append((_("Best within the level"), rate_cell(found.level.best.point, marks)))
+        within = rate_cell(found.level.best.point, marks)
+        figures.insert(0, (_("Best within the level"), within))
     count = device_count(result)
     each = per_device(best.rate, count)
     if each is not None:
@@ -293,7 +264,7 @@ def _recommendation(found: Conclusion) -> tuple[str, Cell]:
     text = fast if knee is found.knee else within
     note = text % {"rate": " ".join(metric_text(RATE, knee.rate))}
     if knee is found.best:
-        note = _("the best itself")
+        note = _("same as best")
     return label, Cell(str(knee.concurrency), note=note)
 
 
@@ -305,74 +276,7 @@ def rate_cell(point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Cell:
 
 
 def _column(name: str) -> str:
-    return f"{_metric_words(name)}, {name.rpartition('_')[2]}"
-
-
-def _rows(found: Conclusion, names: Sequence[str], marks: Mapping[int, Sequence[str]]) -> list[Row]:
-    against = {one.point.concurrency: one for one in found.level.points} if found.level else {}
-    rows = []
-    for point in found.points:
-        rate, runs = point.rate or None, {"n": len(point.runs), "of": "runs"}
-        latencies = []
-        for name in names:
-            bounds, more = point.interval(name), runs
-            if bounds is not None and len(point.runs) < LEAST_RUNS:
-                more = {"n": point.completed, "of": "requests"}
-            latencies.append(cells.bare(name, point.mean(name), bounds, **more))
-        rows.append(
-            Row(
-                point,
-                [cells.bare(RATE, rate, point.interval(RATE), **runs), *latencies],
-                _level_cell(against.get(point.concurrency)),
-                is_best=point is found.best,
-                is_recommended=point is found.recommended,
-                marks=marks.get(point.concurrency, ()),
-            )
-        )
-    return rows
-
-
-def _level_cell(one: LevelPoint | None) -> Cell:
-    """Return whether a point holds the level, and which limits it exceeds: "TTFT p99 1 200 > 450
-    ms"."""
-    if one is None:
-        return Cell(_("too many failures"), tone="dim")
-    if one.verdict == "met":
-        return Cell(_("met"), tone="good")
-    if one.verdict != "missed":
-        return Cell(_("unknown"), tone="dim")
-    parts = [
-        f"{_metric_words(check.metric)} {metric_text(check.metric, check.value)[0]}"
-        f" > {_limit(check.metric, check.limit)}"
-        for check in one.missed
-        if check.value is not None
-    ]
-    if one.goodput is not None and not parts:
-        parts.append(_("only %(share)s %% within all") % {"share": percent(one.goodput.value)})
-    return Cell(_("missed"), note=_(", ").join(parts), tone="bad")
-
-
-def _remarks(found: Conclusion, names: Sequence[str]) -> list[str]:
-    """Return what the intervals are of, and which percentiles have too few requests for one."""
-    remarks = [noise] if (noise := noise_words(found)) else []
-    if any(len(point.runs) >= LEAST_RUNS for point in found.points):
-        remarks.append(_("Intervals: 95 %, of the mean of three or more runs."))
-    elif any(point.quantiles for point in found.points):
-        remarks.append(_("Intervals: 95 %, distribution-free, over the requests of this point."))
-    elif names:
-        remarks.append(_("No intervals: the tool stored percentiles only, and fewer than 3 runs."))
-    fewest = min((p.completed for p in found.points if p.completed), default=0)
-    shares = sorted({name.split("_")[1] for name in names})
-    short = [one for one in shares if fewest and least_samples(int(one[1:]) / 100) > fewest]
-    if short:
-        args = {
-            "shares": _(", ").join(short),
-            "n": number(fewest),
-            "least": number(max(least_samples(int(one[1:]) / 100) for one in short)),
-        }
-        text = _("Few samples: %(n)s requests. A bound of %(shares)s needs %(least)s.")
-        remarks.append(text % args)
-    return remarks
+    return f"{metric_words(name)}, {name.rpartition('_')[2]}"
 
 
 def _level_text(found: Conclusion) -> str:
@@ -432,7 +336,7 @@ def level_choice(request: HttpRequest) -> Choice:
     return Choice(options, is_unknown=bool(asked) and asked != NO_LEVEL)
 
 
-def _metric_words(metric: str) -> str:
+def metric_words(metric: str) -> str:
     family, share, _unit = metric.split("_")
     name = family.upper() if family in ("ttft", "tpot") else _("End-to-end latency")
     return f"{name} {share}"
@@ -440,14 +344,15 @@ def _metric_words(metric: str) -> str:
 
 def limits_words(level: Level) -> str:
     """Return the limits: "TTFT p99 ≤ 450 ms, TPOT p99 ≤ 40 ms"."""
-    parts = [f"{_metric_words(name)} ≤ {_limit(name, most)}" for name, most in level.limits.items()]
+    limits = level.limits.items()
+    parts = [f"{metric_words(name)} ≤ {limit_text(name, most)}" for name, most in limits]
     if level.goodput is not None:
         share = number(100 * level.goodput, _decimals(100 * level.goodput))
         parts.append(_("%(share)s %% of requests within all") % {"share": share})
     return _(", ").join(parts)
 
 
-def _limit(metric: str, most: float) -> str:
+def limit_text(metric: str, most: float) -> str:
     return f"{number(most, _decimals(most))} {metric.rpartition('_')[2]}"
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.charts import curves as lines
 from dashboard.charts.curves import Run, Series, has_devices, per_device
 from dashboard.charts.figure_parts import COLOURS, Figure
+from dashboard.pages.shared.comparison import BATCH
 from dashboard.text.formatting import number
-from dashboard.text.labels import metric_label, metric_text, point_marks, result_name
+from dashboard.text.labels import metric_text, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.results.conclusion import best_of
@@ -19,16 +21,18 @@ from jobs.queries.results.repeats import headline
 from jobs.queries.results.results import Mean, ResultPage, mean_of, point_rows
 from jobs.statistics import Interval
 
-_POINT_COLUMNS = (
-    *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
-    *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
-    *("itl_p50_ms", "latency_p50_s", "latency_p99_s", "requests", "failed_requests"),
-    *("input_tokens_mean", "output_tokens_mean"),
-    *(name for name in METRICS if name.startswith("batch_latency_")),
-    "iterations",
-    *("engine_prefix_hits", "engine_kv_cache_peak", "engine_queue_mean_ms", "engine_preemptions"),
-    *("power_mean_w", "energy_per_token_j"),
-)
+_CHART, _TALL = 240, 280  # pixels
+
+
+class Chart(NamedTuple):
+    """Chart of a result. ``name``: its id on the page; ``label``: what it shows."""
+
+    name: str
+    title: str
+    figure: Figure
+    label: str
+    caption: str = ""
+    height: int = _CHART
 
 
 def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
@@ -104,49 +108,49 @@ def _rate(value: float) -> str:
     return " ".join(metric_text(RATE, value))
 
 
-def peak(page: ResultPage, points: Sequence[CurvePoint]) -> Mapping[str, Any]:
-    """Return the metrics of this run at the best concurrency; of all requests those of the run."""
+def main_point(page: ResultPage, points: Sequence[CurvePoint]) -> CurvePoint:
+    """Return the point that stands for the result: the best of ``points``, else that of its own
+    metrics, over its runs. Results without points have one of their metrics, at 0."""
     best = best_of(points)
-    own = (p.metrics for p in page.points if best and p.concurrency == best.concurrency)
-    return {**page.result.metrics, **next(own, {})}
-
-
-def point_columns(page: ResultPage) -> list[tuple[str, str]]:
-    columns = []
-    for name in _POINT_COLUMNS:
-        label, asked = metric_label(name), page.result.asked.get(name.removesuffix("_mean"))
-        if asked is not None and name.endswith("_tokens_mean"):
-            args = {"metric": label, "asked": number(asked)}
-            label = _("%(metric)s (requested: %(asked)s)") % args
-        if _has(page, name):
-            columns.append((name, label))
-    return columns
+    if best is not None:
+        return best
+    metrics = page.result.metrics
+    name = BATCH if BATCH in metrics else RATE
+    own = (one.concurrency for one in page.points if one.metrics.get(name) == metrics.get(name))
+    at = next(own, None)
+    rows = [row for run in runs_of(page) for c, row in own_points(page, run) if c == at]
+    return CurvePoint(at or 0, rows or [metrics])
 
 
 def charts(
     page: ResultPage, points: Sequence[CurvePoint], *, has_others: bool = False
-) -> dict[str, Any]:
-    """Return charts over concurrency; for one concurrency tables. ``has_others``: with the latest
-    other runs at other concurrencies, a series a run, one a colour."""
-    waits = {
-        family: title
-        for family, title in _wait_titles().items()
-        if any(name.startswith(f"{family}_p") and _has(page, name) for name in METRICS)
-    }
+) -> list[Chart]:
+    """Return charts over concurrency, the most telling first; none for one concurrency.
+    ``has_others``: with the latest other runs at other concurrencies, a series a run, one a
+    colour."""
     devices = device_count(page.result)  # a part of the identity
     series = [_curve(page, points)]
     for run, rows in further_points(page)[: len(COLOURS) - 1] if has_others else ():
         results, marks = {at: run.pk for at, _metrics in rows}, point_marks([(run, rows)])
         name = result_name(run)
         series.append(Series(name, rows, results=results, marks=marks, devices=devices))
-    if len({concurrency for one in series for concurrency, _metrics in one.points}) == 1:
-        tables = [(title, lines.statistics(name)) for name, title in waits.items()]
-        return {"throughput": False, "waits": [], "wait_rows": tables}
-    return {
-        "throughput": _has(page, RATE) and lines.throughput(series),
-        "waits": [(name, title, lines.percentiles(name, series)) for name, title in waits.items()],
-        "per_device": has_devices(series) and per_device(series),
-    }
+    if len({concurrency for one in series for concurrency, _metrics in one.points}) < 2:
+        return []
+    found = []
+    if _has(page, RATE):
+        label, figure = _("Output tokens/s vs concurrency"), lines.throughput(series)
+        found.append(Chart("throughput", _("Throughput vs concurrency"), figure, label))
+    shares = _("● p50, ✚ p90, ✖ p99") if len(series) == 1 else _("● p50, ✖ p99")
+    for name, title in wait_titles(page, drawn=True).items():
+        found.append(Chart(name, title, lines.percentiles(name, series), title, shares))
+    if has_devices(series):
+        label, frontier = (
+            _("Output tok/s per device vs tok/s per user"),
+            _("dotted: Pareto frontier"),
+        )
+        title = _("Throughput per device vs per user")
+        found.append(Chart("per-device", title, per_device(series), label, frontier))
+    return found
 
 
 def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
@@ -179,26 +183,32 @@ def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     return Series(name, means, intervals=intervals, **more)
 
 
-def spreads(points: Sequence[CurvePoint]) -> list[tuple[str, str, Figure, int]]:
-    """Return the distributions of request times: name, title, figure, number of requests."""
+def spreads(page: ResultPage, points: Sequence[CurvePoint]) -> list[Chart]:
+    """Return the distributions of request times."""
     found = []
     for family, title in _wait_titles().items():
         times = lines.times_of(family, points) if family in lines.TIMES else []
         if times:
-            drawn = lines.distribution(family, times)
-            found.append((family, title, drawn, sum(len(one.values) for one in times)))
+            drawn, n = lines.distribution(family, times), sum(len(one.values) for one in times)
+            shown = ngettext(
+                "%(n)s request; marks: p50, p90, p99", "%(n)s requests; marks: p50, p90, p99", n
+            )
+            title = _("%(title)s of single requests") % {"title": title}
+            caption = shown % {"n": number(n)}
+            if page.result.incomplete:
+                caption += _(", ") + _("failed ones left out")
+            found.append(Chart(f"spread-{family}", title, drawn, title, caption, _TALL))
     return found
 
 
-def repeated(page: ResultPage, points: Sequence[CurvePoint], metric: str) -> dict[str, Any]:
-    """Return the mean of a metric over the runs of the best point; none with one run."""
-    best, own = best_of(points), page.result.metrics.get(metric)
-    same = (p.concurrency for p in page.points if p.metrics.get(metric) == own)
-    at = best.concurrency if best else next(same, None)
-    rows = (row for run in runs_of(page) for row in own_points(page, run) if row[0] == at)
-    found = mean_of(page.result, metric, [float(row[metric]) for _at, row in rows if metric in row])
-    spread = found if found.runs > 1 else None
-    return {"spread": spread, "spread_metric": metric, "spread_at": at}
+def wait_titles(page: ResultPage, *, drawn: bool = False) -> dict[str, str]:
+    """Return the titles of measured latencies, by family. ``drawn``: of those with a percentile."""
+    part = "_p" if drawn else "_"
+    return {
+        family: title
+        for family, title in _wait_titles().items()
+        if any(name.startswith(family + part) and _has(page, name) for name in METRICS)
+    }
 
 
 def _wait_titles() -> dict[str, str]:

@@ -20,18 +20,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
 from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from dashboard.actions import results as additions
-from dashboard.charts import accuracy
-from dashboard.pages.answers import hygiene_card, token_card
-from dashboard.pages.results import page_parts
-from dashboard.pages.results.conclusion import LEVEL, conclusion_card, level_choice, sides_of
+from dashboard.pages.results import page_parts, view
+from dashboard.pages.results.conclusion import LEVEL, level_choice
 from dashboard.pages.shared import export, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
 from dashboard.pages.shared.comparison import BATCH
-from dashboard.pages.shared.marks import compare_query, marks_of, picture_lines, sentence, word
-from dashboard.pages.shared.words import identity_rows, provenance_rows, unknown_words
+from dashboard.pages.shared.marks import (
+    compare_query,
+    flag_rows,
+    marks_of,
+    picture_lines,
+    sentence,
+    word,
+)
+from dashboard.pages.shared.words import unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.text.import_words import declared_rows
@@ -42,7 +47,6 @@ from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import PointRequests, Result
 from jobs.queries.results import listing
-from jobs.queries.results.curve import CurvePoint, curve_of, further_points
 from jobs.queries.results.listing import FACETS, Counts, Filters
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import NEWEST, in_order, read_order
@@ -96,6 +100,19 @@ _WORDS: Mapping[str, str | Promise] = {
     "noted": gettext_lazy("with notes"),
     **FLAG_WORDS,
 }
+
+
+class Tab(NamedTuple):
+    """Part of a result's page below its first screen: id, title, template, number of rows."""
+
+    name: str
+    title: str
+    template: str
+    rows: int = 0
+
+    @property
+    def file(self) -> str:
+        return f"results/{self.template}.html"
 
 
 class Asked(NamedTuple):
@@ -288,7 +305,7 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     if "keep" not in request.GET:
         return result_response(request, result_id)
     key = request.GET.get(LEVEL, "")[:LONGEST_NAME]
-    answer = HttpResponseRedirect(f"?{urlencode({LEVEL: key})}#conclusion")
+    answer = HttpResponseRedirect(f"?{urlencode({LEVEL: key})}#by-concurrency")
     answer.set_cookie(
         *(LEVEL, quote(key)),
         max_age=365 * 86400,
@@ -311,68 +328,82 @@ def result_response(
     page = _page(result_id)
     result = page.result
     is_evaluation = result.type == Result.Type.EVALUATION
-    points = [] if is_evaluation else curve_of(page)
     context: dict[str, Any] = {
         "page": page,
         "result": result,
-        "title": page_parts.page_title(page, points),
         "report_query": f"id={result_name(result)}&",
-        "environments": result.run_context.get("environments", []),
         "is_evaluation": is_evaluation,
         "pictured": picture_lines([result]),
-        "identity": identity_rows(result),
+        "groups": view.record_groups(page),
+        "environments": result.run_context.get("environments", []),
         "unknown": unknown_words(result),
         "repeat_table": page_parts.repeat_table(page),
-        "provenance": provenance_rows(result),
+        "flag_rows": flag_rows(result),
         "typed": typed or {},
         "errors": errors or {},
     }
+    context["is_limited"] = any(is_warning for *_texts, is_warning in context["flag_rows"])
     context |= _kept(request, page) | _organised(request, result)
-    own = _evaluation(request, page) if is_evaluation else _benchmark(request, page, points)
-    return render(request, "results/detail.html", context | own, status=422 if errors else 200)
+    context |= _evaluation(request, page) if is_evaluation else _benchmark(request, page)
+    context["tabs"] = [tab for tab, is_there in _tabs(page, context) if is_there]
+    return render(request, "results/detail.html", context, status=422 if errors else 200)
+
+
+def _tabs(page: ResultPage, context: Mapping[str, Any]) -> list[tuple[Tab, bool]]:
+    """Return the tabs of a page, and whether it has something to show there."""
+    blocks, is_imported = context["blocks"], page.result.imported_id is not None
+    files = len(context["imported_files"] if is_imported else page.outputs)
+    if context["is_evaluation"]:
+        own = [
+            (Tab("sets", _("Sets"), "_sets", context["set_count"]), bool(page.sets)),
+            (Tab("quality", _("Answer quality"), "_quality"), blocks.quality is not None),
+            (Tab("tokens", _("Token use"), "_token_use"), blocks.tokens is not None),
+        ]
+    else:
+        points = _("Batch") if BATCH in page.result.metrics else _("By concurrency")
+        has_engine = bool(blocks.sides or blocks.engine)
+        own = [
+            (Tab("by-concurrency", points, "_points"), blocks.table is not None),
+            (Tab("engine", _("Client and engine"), "_engine"), has_engine),
+            (Tab("requests", pgettext("tab", "Requests"), "_requests"), bool(blocks.spreads)),
+        ]
+    return [
+        *own,
+        (Tab("figures", _("Figures in the files"), "_figures"), is_imported),
+        (Tab("reproduce", _("Origin"), "_origin"), is_imported),
+        (Tab("reproduce", _("Reproduce"), "_reproduce"), not is_imported),
+        (Tab("files", _("Files"), "_files", files), True),
+    ]
 
 
 def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
     sort = request.GET.get("subjects", "")
     tables = [(group, words.subject_table(page.result, group, sort)) for group in page.sets]
+    title, score = view.score_of(page)
     return {
-        "figure": accuracy.categories(page.categories, page.accuracy),
-        "tokens": token_card(page.result),
+        "title": title,
+        "blocks": score,
         "set_count": sum(len(group.rows) for group in page.sets),
         "name": name,
         "markdown": words.markdown(page.sets, name),
         "markdown_pattern": words.markdown(page.sets, words.NAME),
-        "quality": hygiene_card(page.result),
         "set_tables": tables,
         "is_sorted": bool(sort),
     }
 
 
-def _benchmark(
-    request: HttpRequest, page: ResultPage, points: Sequence[CurvePoint]
-) -> dict[str, Any]:
+def _benchmark(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     choice, result = level_choice(request), page.result
-    card = conclusion_card(page, points, level=choice.level, user=request.user)
-    marks = page_parts.marks_of_points(page)
-    is_batch = BATCH in result.metrics
     has_others = request.GET.get("others") == "on"  # points of other runs in the charts
+    title, speed = view.speed_of(page, level=choice.level, user=request.user, has_others=has_others)
     level = {LEVEL: choice.key} if choice.key else {}
     return {
+        "title": title,
+        "blocks": speed,
         "levels": choice,
-        "card": card,
-        # Of a single point, which allows no conclusion, both sides are shown anyway.
-        "sides": None if card else sides_of(points, result),
-        "others": [(run, [at for at, _m in rows]) for run, rows in further_points(page)],
         "has_others": has_others,
-        "point_heads": [(point, marks.get(point.concurrency, ())) for point in page.points],
-        "spreads": page_parts.spreads(points),
-        "columns": page_parts.point_columns(page),
-        "is_batch": is_batch,
-        "peak": page_parts.peak(page, points),
         "report_query": f"{urlencode({'id': result_name(result), **level})}&",
-        **page_parts.repeated(page, points, BATCH if is_batch else "output_tokens_per_s"),
-        **page_parts.charts(page, points, has_others=has_others),
     }
 
 

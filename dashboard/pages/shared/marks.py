@@ -20,7 +20,7 @@ from dashboard.text.labels import (
     result_name,
     result_place,
 )
-from dashboard.text.messages import message
+from dashboard.text.messages import PLAIN_REMARKS, message
 from jobs.base.numbers import result_number
 from jobs.models import Host, Result
 from jobs.queries.answers.answer_flags import is_doubtful, unswitched
@@ -32,6 +32,7 @@ from jobs.statistics import LEAST_RUNS
 
 LOADED = "result:host_loaded"
 OTHER_CLIENTS = "result:other_clients"
+_SETS = "evaluate:sets"  # a remark that has a table of its own
 _WORDS: Mapping[State, str | Promise] = {
     "own": gettext_lazy("baseline"),
     "uncounted": gettext_lazy("not judged"),
@@ -94,6 +95,24 @@ def all_flags(result: Result) -> list[Flag]:
     """Return the flags, and one of a small sample: of a number that stands for a model."""
     few = _remarks(result, ":few_")
     return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
+
+
+def remarks_of(result: Result) -> list[tuple[str, bool]]:
+    """Return the remarks on how a result was measured, without those of its flags; True for a
+    warning."""
+    stated = " ".join(flag.why for flag in flags(result))
+    texts = [
+        (message(one["id"], one["args"]), one["id"] not in PLAIN_REMARKS)
+        for one in result.remarks
+        if one["id"] != _SETS
+    ]
+    return [(text, is_warning) for text, is_warning in texts if text not in stated]
+
+
+def flag_rows(result: Result) -> list[tuple[str, str, bool]]:
+    """Return flags and remarks of a result as word, reason and True for a warning."""
+    found = [(flag.word, flag.why, flag.style != "ext") for flag in flags(result)]
+    return found + [("", text, is_warning) for text, is_warning in remarks_of(result)]
 
 
 def device_text(result: Result) -> str:

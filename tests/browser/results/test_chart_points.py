@@ -71,6 +71,7 @@ def test_a_number_of_the_table_opens_the_same_panel(opened):
 def test_the_distribution_has_a_row_for_each_share(opened):
     page, _number = opened
 
+    page.get_by_role("tab", name="Requests").click()
     page.locator("#spread-ttft .fig-table > summary").click()
 
     table = page.locator("#spread-ttft .fig-table table")

@@ -1,4 +1,4 @@
-"""Page of a benchmark: conclusion with level, steps, client and engine; its own points."""
+"""Page of a benchmark: verdict with level, steps, client and engine; its own points; tabs."""
 
 import html
 import re
@@ -29,13 +29,16 @@ def at(concurrency, rate, **more):
 
 SATURATED = (at(1, 50.0), at(2, 95.0), at(4, 97.0))
 RISING = (at(1, 50.0), at(2, 98.0))
+CONCLUDED = '<span class="then">'
 
 
 def card(page):
-    if 'id="conclusion"' not in page:
-        return ""
-    start = page.index('<section class="panel" id="conclusion"')
-    return page[start : page.index("</section>", start)]
+    """Title, numbers and the first tab; "" without a conclusion."""
+    return page[page.index("<h1>") : page.index('id="reproduce"')] if CONCLUDED in page else ""
+
+
+def tabs(page):
+    return re.findall(r'<a id="tab-[\w-]+" href="#([\w-]+)">', page)
 
 
 def links(part):
@@ -49,7 +52,7 @@ def test_the_conclusion_stands_before_the_charts(detail):
     assert "Saturated at concurrency 2. More concurrency adds latency only." in text
     assert "Best throughput 97.0 tok/s at concurrency 4" in text
     assert "Limit clients to concurrency 2." in text
-    assert "Few samples: 20 requests. A bound of p90 needs 36." in text
+    assert "Few samples: 20 requests. Intervals of p90 need 36." in text
     assert "No intervals: the tool stored percentiles only" in text
     assert page.index('id="conclusion"') < page.index("data-chart=")
 
@@ -116,7 +119,7 @@ def test_a_chosen_level_is_remembered_and_shared(client, detail):
     address = reverse("result-detail", args=[result.pk])
 
     answer = client.get(f"{address}?level={level.pk}&keep=1")
-    assert answer.headers["Location"] == f"?level={level.pk}#conclusion"
+    assert answer.headers["Location"] == f"?level={level.pk}#by-concurrency"
 
     for query, is_shown in (("", True), ("?level=none", False), ("", True)):
         assert ("Fastest that meets it" in detail(result, query)) == is_shown
@@ -136,7 +139,7 @@ def test_repeats_give_the_best_its_interval(detail, host):
 
     text = text_of(card(detail(runs[0])))
 
-    assert "Best throughput 91.0 tok/s [88.5, 93.5] at concurrency 2" in text
+    assert "Best throughput 91.0 tok/s [88.5, 93.5] at concurrency 2, mean of 3 runs" in text
     assert "Intervals: 95 %, of the mean of three or more runs." in text
 
 
@@ -165,15 +168,16 @@ def test_percentiles_of_requests_have_intervals(detail):
     assert "distribution-free" in text
 
 
-def test_a_delay_and_tokens_of_client_and_engine_are_in_the_card(detail):
+def test_a_delay_and_tokens_of_client_and_engine_have_a_tab(detail):
     tokens = {"output_tokens": 1000, "engine_output_tokens": 1010}
     through_proxy = [
         at(c, 50.0 * c, ttft_mean_ms=400.0 + c, engine_ttft_mean_ms=100.0, **tokens) for c in (1, 2)
     ]
 
-    part = card(detail(make_measured(points=through_proxy)))
+    part = detail(make_measured(points=through_proxy))
 
     text = text_of(part)
+    assert "engine" in tabs(part)
     assert "Concurrency 1, 2: output tokens agree within 3 %." in text
     assert "1 000 1 010 +1.0 %" in text
     assert "<b>TTFT is 302 ms longer for the client, at every concurrency." in part
@@ -230,6 +234,40 @@ def test_failures_are_a_warning_with_the_log(detail):
     assert reverse("job-detail", args=[result.job_id]) in links(part)
 
 
+def test_a_page_has_the_tabs_that_its_data_asks_for(detail):
+    points = [at(n, 50.0 * n, engine_kv_cache_peak=0.5) for n in (1, 2)]
+    result = make_measured(points=points)
+    plain = make_measured(points=SATURATED)
+    PointRequests.objects.create(point=result.points.first(), rows=[[50.0, 20.0, 2.0]])
+
+    page = detail(result)
+
+    assert tabs(page) == ["by-concurrency", "engine", "requests", "reproduce", "files"]
+    assert tabs(detail(plain)) == ["by-concurrency", "reproduce", "files"]
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for anchor in ("conclusion", "repeats", "identity", "provenance", "baseline", "notes"):
+        assert anchor in ids
+
+
+def test_each_metric_has_one_table_and_each_percentile_its_switch(detail):
+    page = detail(make_measured(points=SATURATED))
+
+    assert page.count("Throughput and latency by concurrency") == 2  # names of panel and table
+    assert re.findall(r'name="share" value="(\w+)"( checked)?', page) == [
+        ("p50", " checked"),
+        ("p90", ""),
+    ]
+    heads = re.findall(r'class="r of-(\w+)">(\w+), ms</th>', page)
+    assert heads == [("p50", "TTFT"), ("p90", "TTFT"), ("p50", "TPOT")]
+
+
+def test_a_checksum_stands_once(detail, host):
+    page = text_of(detail(measured(served(host))))
+
+    assert page.count("b" * 64) == 1  # of the weights: artifact, identity, provenance
+
+
 # Own points, one best, marks beside the numbers
 
 
@@ -251,7 +289,8 @@ def test_a_page_has_its_own_points_only(detail, host):
 
     assert "300" not in text_of(page)
     assert {x for trace in figures(page)["throughput"]["data"] for x in trace["x"]} == {1, 4}
-    assert title(page) == (f"{deployment.name}: 98.5 tok/s output at concurrency 4, mean of 2 runs")
+    said = f"{deployment.name}: 98.5 tok/s output at concurrency 4, mean of 2 runs. "
+    assert title(page).startswith(said)
     assert f"res-{later.pk} (2)" in text_of(page)
 
 
@@ -266,7 +305,7 @@ def test_points_of_other_runs_stand_apart_when_a_person_asks(detail, host):
         one for one in figures(page)["throughput"]["data"] if one["name"] == f"res-{later.pk}"
     )
     assert (apart["x"], apart["y"]) == ([2], [300.0])
-    assert title(page).endswith("98.0 tok/s output at concurrency 4")
+    assert ": 98.0 tok/s output at concurrency 4. " in title(page)
     conclusion = page[page.index('id="conclusion"') :].partition("</section>")[0]
     assert "300" not in text_of(conclusion)
 
@@ -276,11 +315,10 @@ def test_a_failing_point_is_no_peak_of_a_page(detail):
     page = detail(make_measured(points=points, incomplete=True))
 
     text = text_of(page)
-    assert title(page).endswith("8.80 tok/s output at concurrency 2")
+    assert ": 8.80 tok/s output at concurrency 2. " in title(page)
     drawn = figures(page)["throughput"]
     assert drawn["data"][0]["marker"]["symbol"] == ["circle-open", "circle"]
     assert [note["text"] for note in drawn["layout"]["annotations"]] == ["hollow: failed requests"]
-    assert "Peak output 8.80 tok/s" in text
     assert "Best throughput 8.80 tok/s at concurrency 2" in text
     assert "Only concurrency 2 was measured" not in text
     assert "Too many requests failed at every concurrency but 2: saturation is unknown." in text
@@ -289,7 +327,7 @@ def test_a_failing_point_is_no_peak_of_a_page(detail):
 def test_a_page_without_a_usable_point_names_no_rate(detail):
     page = detail(make_measured(points=[(1, failing(24.2, 2, 2)), (2, failing(30.0, 9, 4))]))
 
-    assert title(page).endswith("too many requests failed")
+    assert ": too many requests failed. " in title(page)
 
 
 @pytest.mark.parametrize(("flag", "word"), [("disturbed", "disturbed"), ("loaded", "loaded host")])
@@ -302,8 +340,8 @@ def test_points_of_a_run_that_does_not_count_are_hollow(detail, host, flag, word
     drawn = figures(page)["throughput"]
     assert drawn["data"][0]["marker"]["symbol"] == ["circle-open"] * 2
     assert drawn["layout"]["annotations"][0]["text"] == f"hollow: {word}"
-    heads = page.partition("By concurrency</h2>")[2].partition("</thead>")[0]
-    assert heads.count(f">{word}</span>") == 2
+    table = page.partition(' points">')[2].partition("</table>")[0]
+    assert table.count(f">{word}</span>") == 2
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ SUBJECTS = [name for names in AREAS.values() for name in names]
 
 
 def panel(html, name):
-    return text_of(re.search(rf'<section class="panel" id="{name}".*?</section>', html, re.S)[0])
+    return text_of(re.search(rf'<section id="{name}".*?</section>', html, re.S)[0])
 
 
 def with_subjects(low, **fields):
