@@ -78,7 +78,7 @@ def speed_of(
     charts = page_parts.charts(page, points, has_others=has_others)
     titles = page_parts.wait_titles(page)
     latencies = latency_table(shown, titles) if titles and len(shown) == 1 else None
-    facts = _speed_facts(page, main, card, is_best=len(points) > 1)
+    facts = _speed_facts(page, main, card, is_best=len(points) > 1 and main.is_usable)
     return page_parts.page_title(page, points), Speed(
         card=card,
         numbers=Facts(facts[:_FIRST], is_large=True),

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.lib.checks import overflows
 from tests.browser.lib.measured import SEED
-from tests.browser.lib.visits import checked, open_window
+from tests.browser.lib.visits import WIDE, axe, checked, open_window
 
 pytestmark = pytest.mark.browser
 
@@ -83,6 +84,16 @@ def test_a_switch_shows_one_percentile(page, address):
     page.get_by_role("radio", name="p90").check()
 
     assert "25.0" in row.inner_text() and "20.0" not in row.inner_text()
+
+
+def test_each_tab_is_well_and_no_tab_is_wide(page):
+    faults = {}
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        faults[tab.inner_text()] = [*axe(page), *overflows(page)]
+        page.set_viewport_size(WIDE)
+
+    assert not any(faults.values()), faults
 
 
 def test_print_has_the_open_tab_and_nothing_to_press(page, address):
