@@ -177,6 +177,8 @@ def _score_facts(page: ResultPage) -> list[tuple[str, Cell]]:
         note = _("%(right)s of %(n)s questions") % args
         share = cells.share(page.accuracy, questions, metrics.get("accuracy"), note=note)
         facts.append((_("Accuracy"), share))
+    elif metrics.get("accuracy") is not None:  # without a number of questions
+        facts.append((_("Accuracy"), cells.whole("accuracy", metrics["accuracy"])))
     names = {
         "accuracy_macro": _("Accuracy, mean of sets"),
         "accuracy_weighted": _("Accuracy, mean of questions"),
