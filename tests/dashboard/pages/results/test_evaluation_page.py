@@ -71,7 +71,7 @@ def test_the_subjects_of_mmlu_are_one_row_that_opens(detail):
 def test_an_evaluation_shows_four_numbers_first_and_the_others_with_its_sets(detail):
     result = make_measured(scores=[1, 0, 1, 1])
     result.metrics |= {"accuracy_en": 0.25, "accuracy_zh": 0.75, "accuracy_short": 0.5}
-    result.metrics |= {"accuracy_choice": 0.625, "tokens_per_correct": 81.0}
+    result.metrics |= {"accuracy_choice": 0.625, "tokens_per_correct": 81.5}
     result.save(update_fields=["metrics"])
 
     first, _row, tabs = detail(result).partition('class="tabbed"')
@@ -79,7 +79,7 @@ def test_an_evaluation_shows_four_numbers_first_and_the_others_with_its_sets(det
     shown = text_of(first[first.index('id="conclusion"') :])
     assert "Accuracy 75.00 % [30.06, 95.44] 3 of 4 questions English 25.00 %" in shown
     assert "Accuracy, multiple choice" not in shown
-    assert "Accuracy, multiple choice 62.50 % Tokens per correct answer 81.0" in text_of(tabs)
+    assert "Accuracy, multiple choice 62.50 % Tokens per correct answer 81.5" in text_of(tabs)
 
 
 def test_many_sets_are_a_few_rows_of_the_chart():

@@ -70,7 +70,8 @@ def test_a_comparison_has_a_line_each(get):
     html = get("result-compare", query=f"{ids(one, two)}&chart=budget")
     data = figures(html)["budget"]["data"]
 
-    assert [trace["name"] for trace in data[:2]] == [f"res-{one.pk}", f"res-{two.pk}"]
+    names = [trace["name"].partition(" ")[0] for trace in data[:2]]
+    assert names == [f"res-{one.pk}", f"res-{two.pk}"]
     assert [trace["mode"] for trace in data] == ["lines", "lines", "markers", "markers"]
     bars = dict(zip(data[0]["x"], data[0]["error_y"]["array"], strict=True))
     assert bars[32] > 0 and bars[35] is None
