@@ -37,7 +37,7 @@ class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         self, paths: dict[str, Any], dry_run: bool = False, **options: Any
     ) -> Iterator[Any]:
         if not dry_run:
-            folder = Path(settings.STATICFILES_DIRS[0])
+            folder = Path(settings.STATICFILES_DIRS[0]).resolve()
             entries = sorted([*folder.glob("js/*.js"), *folder.glob("css/*.css")])
             made = {entry: bundle(entry, folder) for entry in entries}
             for entry, (text, _parts) in made.items():

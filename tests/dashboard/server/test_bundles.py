@@ -1,11 +1,13 @@
 """Bundles have all that their entry point imports, in the order of a browser."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import settings as project
+from django.core.management import call_command
 
 from dashboard.server.bundles import bundle
 
@@ -39,13 +41,14 @@ a { b: c }
 @pytest.fixture
 def made(tmp_path):
     """A function that bundles one of the files, of which some may be replaced."""
+    folder = tmp_path / "static"
 
     def make(name, **replaced):
         for path, text in {**FILES, **replaced}.items():
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).write_text(text)
-        text, parts = bundle(tmp_path / name, tmp_path)
-        return text, [part.relative_to(tmp_path).as_posix() for part in parts]
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        text, parts = bundle(folder / name, folder)
+        return text, [part.relative_to(folder).as_posix() for part in parts]
 
     return make
 
@@ -67,6 +70,19 @@ def test_a_module_of_two_bundles_runs_once(made, tmp_path):
     done = subprocess.run([program, both], capture_output=True, text=True, check=False)
 
     assert done.stdout.splitlines() == ["1 /* no comment */ text S", "2"], done.stderr
+
+
+def test_a_start_collects_bundles_alone_also_from_a_linked_folder(made, tmp_path, settings):
+    made("js/page.js")
+    link, root = tmp_path / "link", tmp_path / "collected"
+    link.symlink_to(tmp_path / "static")
+    settings.STATICFILES_DIRS, settings.STATIC_ROOT = [link], root
+    settings.STORAGES = {"staticfiles": {"BACKEND": "dashboard.server.bundles.HashedStorage"}}
+
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+    names = sorted(re.sub(r"\.\w{12}", "", path.name) for path in root.rglob("*.*s"))
+    assert names == ["first.css", "other.js", "page.css", "page.js"]
 
 
 def test_comments_of_ours_go_and_licences_stay(made):
@@ -92,6 +108,6 @@ def test_what_a_bundle_cannot_have_is_refused(made, line, words):
 
 
 def test_a_script_without_imports_stays_a_script():
-    folder = Path(settings.STATICFILES_DIRS[0])
+    folder = Path(project.STATICFILES_DIRS[0])
 
     assert bundle(folder / "js" / "theme.js", folder)[0].startswith("(function () {")
