@@ -128,7 +128,8 @@ def matrix(host: Host, states: Sequence[str]) -> int:
     )
     for place, state in enumerate(states):
         at_row, at_column = divmod(place, 3)
-        job = make_job(kind="benchmark-online", host=host, state=state) if state else None
+        of = {"kind": "benchmark-online", "host": host, "chain": row.chain}
+        job = make_job(**of, state=state) if state else None
         if job is not None and state == "succeeded":
             metrics = {"output_tokens_per_s": 12345.6 / (place + 1), "ttft_p50_ms": 98765.4}
             make_measured(job=job, points=[(4, metrics)], simulated=True)

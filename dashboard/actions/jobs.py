@@ -137,13 +137,15 @@ def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
 def move(
     user: AbstractBaseUser, job: Job, asked: Mapping[str, Any] | QueryDict
 ) -> Done[queue.Move]:
-    """Move a queued job: ``to`` a step, or ``before`` or ``after`` another. Raises ``NotMoved``."""
+    """Move a queued job, or with ``whole`` its group: ``to`` a step, or ``before`` or ``after``
+    another. Raises ``NotMoved``."""
     moved = queue.move(
         job.pk,
         to=str(asked.get("to") or ""),
         before=number_from(str(asked.get("before") or "")),
         after=number_from(str(asked.get("after") or "")),
         can_overtake=allowed(user, "job.raise", job),
+        whole=bool(asked.get("whole")),
     )
     if moved.was == moved.now:
         return Done(moved)
@@ -151,13 +153,14 @@ def move(
 
 
 @action("job.order", dispatches=True)
-def set_priority(user: AbstractBaseUser, job: Job, name: str) -> Done[None]:
-    """Set a queued job's priority; above normal: administrators only. Raises ``NotMoved``."""
+def set_priority(user: AbstractBaseUser, job: Job, name: str, *, whole: bool = False) -> Done[None]:
+    """Set the priority of a queued job, or with ``whole`` of its row; above normal: administrators
+    only. Raises ``NotMoved``."""
     priority = read_priority(name)
     if priority < Job.Priority.NORMAL:
         check(user, "job.raise", job)
     can_overtake = allowed(user, "job.raise", job)
-    changed = queue.set_priority(job.pk, priority, can_overtake=can_overtake)
+    changed = queue.set_priority(job.pk, priority, can_overtake=can_overtake, whole=whole)
     return Done(None, f"job {job.pk}" if changed else "", priority=name, jobs=changed)
 
 

@@ -1,5 +1,6 @@
 """Overview, tour, frame of pages, search, guide, choice of columns, health."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,7 @@ from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
+from dashboard.pages.shared.groups import Row, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import member, person
@@ -38,9 +40,10 @@ from dashboard.server.health import all_checks, low_disk_bytes
 from dashboard.text import queue_words
 from dashboard.text.formatting import size_text
 from dashboard.text.labels import kind_title
+from dashboard.text.messages import message
 from jobs.catalog import QUESTION_SETS, SHIPPED
 from jobs.kinds import KINDS
-from jobs.models import Environment
+from jobs.models import Environment, Host
 from jobs.queries import overview as queries
 from jobs.queries.catalogue import deployable
 from jobs.queries.chat import best_engine, chat_engines
@@ -62,8 +65,9 @@ def overview(request: HttpRequest) -> HttpResponse:
     mine = request.GET.get("whose") == "mine"
     user = person(request) if mine else None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    counts, queued = queries.counts(user, midnight), queries.waiting(user)
-    waits = queue_words.waits([item.job for item in queued])
+    counts = queries.counts(user, midnight)
+    lists = queries.running(user), queries.waiting(user), queries.failed_today(user, midnight)
+    running, waiting, failed = rows_of(request, *lists)
     start = _start(request)
     is_new = start is not None and queries.is_new()
     context = {
@@ -74,16 +78,14 @@ def overview(request: HttpRequest) -> HttpResponse:
         "now": timezone.localtime(),
         "counts": counts,
         **_serving_panel(),
-        "running": queries.running(user),
-        # Queued jobs: reason, start estimate, number of further jobs of the pipeline.
-        "waiting": [
-            (item.job, why, queue_words.starts_in(starts), item.more)
-            for item in queued
-            for why, starts in [waits[item.job.pk]]
+        "running": [
+            (each, None if each.group else queries.running_of(each.job), each is not row)
+            for row in running
+            for each in (row, *row.runs)
         ],
+        "waiting": _waiting(waiting),
         "failed_today": [
-            (job, advice(job), actions(job, request.user)[:1])
-            for job in queries.failed_today(user, midnight)
+            (row, advice(row.job), actions(row.job, request.user)[:1]) for row in failed
         ],
         "broken_servers": [
             (row, server_advice(row), allowed(request.user, "deployment.restart", row))
@@ -97,7 +99,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             for view in host_views(hosts_now(waiting=0), request.user)
         ],
     }
-    chain = newest_chain(midnight)
+    chain = newest_chain(user, midnight)
     if chain is None or str(chain.id) != request.session.get(_DISMISSED):
         context["chain"] = chain
     return render(request, "overview/index.html", context)
@@ -129,6 +131,23 @@ def _start(request: HttpRequest) -> dict[str, Any] | None:
         "can_start": host is not None and bool(host.facts),
         "prepared": Environment.objects.filter(host=host).exists(),
     }
+
+
+def _waiting(rows: Sequence[Row]) -> list[tuple[Host, str, list[tuple[Row, str]]]]:
+    """Return rows by host, with the reason that the first one has, and others where they differ."""
+    known = {row.job.pk: row.forecast for row in rows if row.forecast}
+    waits = queue_words.waits([row.job for row in rows], known)
+    by_host: dict[Host, list[tuple[Row, str]]] = {}
+    for row in rows:
+        why, _forecast = waits[row.job.pk]
+        text = "" if row.job.open_confirmations else message(why.id, why.args)
+        by_host.setdefault(row.job.host, []).append((row, text))
+    shown = []
+    for host, each in by_host.items():
+        first = next((text for _row, text in each if text), "")
+        differ = [(row, "" if text == first else text) for row, text in each]
+        shown.append((host, first, differ))
+    return shown
 
 
 def tour_steps() -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from dashboard.intake.ingest import PROTOCOL
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.die_grid import HOT_C, Cards, cards, name_of, path_of
 from dashboard.pages.shared.engine_rates import rates
+from dashboard.pages.shared.groups import rows_of
+from dashboard.pages.shared.queue_section import section
 from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
@@ -32,14 +34,14 @@ from jobs.access import valkey_users
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import Account, Deployment, Host, Job
-from jobs.queries.hosts import HostNow, host_page, hosts_now, is_away, lacks_room, queued_jobs
+from jobs.queries.hosts import HostNow, host_page, hosts_now, is_away, lacks_room
 from jobs.schedule import dispatch
 from jobs.schedule.launch_rights import launcher_names, may_launch, restrict
 from jobs.schedule.queue import Move, PassesOthers
 from jobs.services import hosts
 
-_WAITING = 10  # jobs of its line on the page of one host; a list has the first
-PAGE = 50  # jobs on a page of a queue
+_WAITING = 10  # rows of its queue on the page of one host; a list has the first
+PAGE = 50  # rows on a page of a queue
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
 LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 # Keys of other hosts are made by the dashboard itself at each start.
@@ -153,8 +155,7 @@ def host_views(found: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser)
                     "is_deployment": is_deployment,
                 }
             )
-        more = one.queued_count > len(one.queued)
-        views.append(HostView(one, grid, here, queue_words.rows(user, one.queued, more=more)))
+        views.append(HostView(one, grid, here, queue_words.rows(user, one.queued)))
     return sorted(views, key=lambda view: view.cards is None)
 
 
@@ -185,11 +186,14 @@ def host_detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpResponse:
-    page = or_404(host_page, name, waiting=_WAITING)
+    page = or_404(host_page, name)
     (view,), user = host_views([page.now], request.user), request.user
     host = view.host
+    (recent,) = rows_of(request, page.recent)
     context = {
         "page": page,
+        "recent": recent,
+        "section": section(request, host, 1, _WAITING),
         "view": view,
         "host": host,
         "dashboard_url": settings.PUBLIC_URL,
@@ -266,7 +270,7 @@ def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
             record(request.user, "host.mark_lost", f"host {host.name}", lost=lost)
             dispatch.run()
         return redirect("host-detail", host.name)
-    (view,) = host_views([host_page(name, waiting=0).now], request.user)
+    (view,) = host_views([host_page(name).now], request.user)
     context = {
         "host": host,
         "away": view.is_away,
@@ -324,36 +328,28 @@ def _launchers(
 
 @requires("host.view", "GET")
 def host_queue(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a host's queue in order, from number ``from`` on (1 is the first)."""
+    """Show a host's queue in order, from position ``from`` on (1 is the first)."""
     host = get_object_or_404(Host, name=name)
-    start = max(1, number_from(request.GET.get("from", "")) or 1) - 1
-    ahead = 1 if start else 0  # the one before says whether the first may be moved
-    jobs, total = queued_jobs(host, start=start - ahead, count=PAGE + ahead)
-    before, jobs = (jobs[0], jobs[1:]) if ahead and jobs else (None, jobs)
-    more = total > start + len(jobs)
-    context = {
-        "host": host,
-        "name": host_title(host),
-        "rows": queue_words.rows(request.user, jobs, before=before, more=more),
-        "total": total,
-        "start": start,
-        "earlier": max(1, start + 1 - PAGE) if start else None,
-        "later": start + PAGE + 1 if more else None,
-    }
+    start = max(1, number_from(request.GET.get("from", "")) or 1)
+    shown = section(request, host, start, PAGE)
+    context = {"host": host, "name": host_title(host), "section": shown, "start": start}
     return render(request, "hosts/queue.html", context)
 
 
 @requires("job.order", "POST")
 def job_move(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Move a waiting job: ``to`` first, earlier, later or last; or ``before`` or ``after`` one."""
+    """Move a waiting job, or with ``whole`` its group: ``to`` first, earlier, later or last; or
+    ``before`` or ``after`` one."""
     return _ordered(request, job_id, lambda job: job_actions.move(request.user, job, request.POST))
 
 
 @requires("job.order", "POST")
 def job_priority(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Give a waiting job another ``priority``: urgent, normal or low."""
-    name = request.POST.get("priority", "")
-    return _ordered(request, job_id, lambda job: job_actions.set_priority(request.user, job, name))
+    """Give a waiting job, or with ``whole`` its group, a ``priority``: urgent, normal or low."""
+    name, whole = request.POST.get("priority", ""), bool(request.POST.get("whole"))
+    return _ordered(
+        request, job_id, lambda job: job_actions.set_priority(request.user, job, name, whole=whole)
+    )
 
 
 @requires("job.order", "POST")
@@ -389,7 +385,8 @@ def _ordered(
         return redirect(f"{reverse('host-detail', args=[job.host.name])}#queue")
     start = number_from(request.POST.get("start", ""))
     query = f"?from={start}" if start else ""
-    return redirect(f"{reverse('host-queue', args=[job.host.name])}{query}#queue-{job.pk}")
+    row = f"#queue-{job.pk}{'-all' if request.POST.get('whole') else ''}"
+    return redirect(f"{reverse('host-queue', args=[job.host.name])}{query}{row}")
 
 
 @never_cache
@@ -428,7 +425,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
     host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
     if request.method == "GET":
-        (view,) = host_views([host_page(name, waiting=0).now], request.user)
+        (view,) = host_views([host_page(name).now], request.user)
         context = {"host": host, "view": view, "redis_command": valkey_users.command_without(host)}
         return render(request, "hosts/revoke.html", context)
     if hosts.revoke_key(host.pk):

@@ -25,6 +25,7 @@ from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared import die_grid as grids
 from dashboard.pages.shared.marks import all_flags, flags
 from dashboard.pages.shared.plan import command_view
+from dashboard.pages.shared.run_strip import run_strip
 from dashboard.security.permissions import allowed
 from dashboard.text import formatting, labels
 from dashboard.text import queue_words as queue
@@ -54,6 +55,7 @@ register.filter("stack_title", stringfilter(labels.stack_name))
 register.filter("step_name", stringfilter(labels.step_title))
 register.filter("unit_name", stringfilter(labels.unit_word))
 register.simple_tag(stalled_text, name="stalled")
+register.simple_tag(run_strip)
 
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)

@@ -1,6 +1,6 @@
 """Queue of a host for pages and API: each job with its reason and start time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -29,8 +29,8 @@ _SOON_S = 60.0  # precise enough below this
 
 
 class QueueRow(NamedTuple):
-    """A job of the queue, for one viewer. ``earlier`` and ``later``: the viewer may move it one
-    place. ``can_prioritize``: it may pass jobs of others."""
+    """A job of the queue, for one viewer. ``earlier`` and ``later``: the viewer may move it, or
+    its row, one place. ``can_prioritize``: it may pass jobs of others."""
 
     job: Job
     why: Message
@@ -39,6 +39,10 @@ class QueueRow(NamedTuple):
     can_prioritize: bool = False
     earlier: bool = False
     later: bool = False
+
+    @property
+    def reason(self) -> str:
+        return message(self.why.id, self.why.args)
 
     @property
     def starts(self) -> str:
@@ -120,11 +124,13 @@ def priorities_for(user: AbstractBaseUser | AnonymousUser) -> list[str]:
     return [name for name in PRIORITIES if name != "urgent" or allowed(user, "job.raise")]
 
 
-def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
+def waits(
+    jobs: Sequence[Job], known: Mapping[int, Forecast] | None = None
+) -> dict[int, tuple[Message, Forecast]]:
     """Return reason and forecast of queued jobs, by id, with the active jobs that need servers
-    to be stopped."""
-    whys, whens = dispatch.reasons(jobs), forecasts(jobs)
-    remarks = [*whys.values(), *(when.message for when in whens.values())]
+    to be stopped. ``known``: their forecasts, else read now."""
+    whys, whens = dispatch.reasons(jobs), known or forecasts(jobs)
+    remarks = [*whys.values(), *(whens[job.pk].message for job in jobs)]
     servers = [one for remark in remarks for one in remark.args.get("servers") or ()]
     if servers:
         needed = needing((one["id"], one["job"]) for one in servers)
@@ -133,29 +139,15 @@ def waits(jobs: Sequence[Job]) -> dict[int, tuple[Message, Forecast]]:
     return {job.pk: (whys[job.pk], whens[job.pk]) for job in jobs}
 
 
-def rows(
-    user: AbstractBaseUser | AnonymousUser,
-    jobs: Sequence[Job],
-    *,
-    before: Job | None = None,
-    more: bool = False,
-) -> list[QueueRow]:
-    """Return a section of a host's queue. ``before``: the job ahead of it; ``more``: others
-    follow."""
-    reasons, entries = waits(jobs), []
-    for ahead, job, behind in zip([before, *jobs], jobs, [*jobs[1:], None], strict=False):
-        can_prioritize, may_order = allowed(user, "job.raise", job), allowed(user, "job.order", job)
-        passes = ahead is not None and ahead.priority == job.priority
-        own = ahead is not None and ahead.created_by_id == job.created_by_id
-        follows = more if behind is None else behind.priority == job.priority
-        entries.append(
-            QueueRow(
-                job,
-                *reasons[job.pk],
-                may_order=may_order,
-                can_prioritize=can_prioritize,
-                earlier=may_order and passes and (own or can_prioritize),
-                later=may_order and follows,
-            )
+def rows(user: AbstractBaseUser | AnonymousUser, jobs: Sequence[Job]) -> list[QueueRow]:
+    """Return queued jobs with reason and forecast. What may be moved where, only a queue says."""
+    reasons = waits(jobs)
+    return [
+        QueueRow(
+            job,
+            *reasons[job.pk],
+            may_order=allowed(user, "job.order", job),
+            can_prioritize=allowed(user, "job.raise", job),
         )
-    return entries
+        for job in jobs
+    ]

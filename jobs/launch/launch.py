@@ -275,11 +275,10 @@ def create(
     target: Target,
     chain: uuid.UUID | None = None,
     after: Iterable[Job] = (),
-    matrix: int | None = None,
     starts: bool = True,
 ) -> Job:
     """Write the job, its steps, its deployment and its predecessors. ``target``: the known host,
-    with promises; ``matrix``: id of its matrix. Not ``starts``: the caller dispatches."""
+    with promises. Not ``starts``: the caller dispatches."""
     queue.check_length(host)
     if environments and chain is None:
         chain = uuid.uuid4()
@@ -304,7 +303,7 @@ def create(
     logstore.store().set_aside(f"job/{draft.pk}")
     draft.after.set(before)
     queue.raise_those_before(draft.pk, draft.priority)
-    queue.take_turn(draft, matrix)
+    queue.take_turn(draft)
     JobStep.objects.bulk_create(
         JobStep(job=draft, index=index, name=step["name"])
         for index, step in enumerate(draft.plan["steps"])

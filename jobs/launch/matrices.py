@@ -422,7 +422,7 @@ def launch_matrix(
                 *(draft, host, user),
                 environments=missing,
                 target=target,
-                matrix=matrix.pk,
+                chain=matrix.chain,
                 starts=False,
             )
             _row(matrix, run, place, job).save()
@@ -533,7 +533,7 @@ def _attempt(
 ) -> Job:
     """Queue the job of a cell once more. ``adds``: as a further run, behind all others."""
     old = Job.objects.select_related("host").get(cell=cell)
-    job = repeat(old, user, can_prioritize=can_prioritize, starts=False)
+    job = repeat(old, user, can_prioritize=can_prioritize, chain=old.chain, starts=False)
     if adds:
         values = {name: getattr(cell, name) for name in ("matrix_id", *_OF_A_CELL)}
         same = MatrixCell.objects.filter(matrix=cell.matrix_id)

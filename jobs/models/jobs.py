@@ -115,7 +115,7 @@ class Job(Reported):
     made = models.JSONField(null=True)  # the product as registered, with its tool's measurements
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     after = models.ManyToManyField("self", symmetrical=False, related_name="before", blank=True)
-    chain = models.UUIDField(null=True, db_index=True)  # jobs created together
+    chain = models.UUIDField(null=True)  # jobs created together: a pipeline, or a matrix
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.NORMAL)
     # Its place among queued jobs of its priority: people take turns, and move jobs.
     place = models.BigIntegerField(default=last_place)
@@ -160,6 +160,12 @@ class Job(Reported):
             Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
             Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
             Index(fields=["-created_at", "-id"], name="job_by_age"),
+            # The newest of a group stands for it in lists.
+            Index(
+                fields=["chain", "id"],
+                name="job_in_group",
+                condition=Q(chain__isnull=False),
+            ),
             Index(
                 fields=["-created_at", "-id"],
                 name="job_pinned",
@@ -377,13 +383,15 @@ class Preflight(models.Model):
 
 
 class Matrix(models.Model):
-    """Benchmark jobs that fill one table. ``spec``: a ``jobs.launch.matrices.MatrixSpec``."""
+    """Benchmark jobs that fill one table. ``spec``: a ``jobs.launch.matrices.MatrixSpec``;
+    ``chain``: that of its jobs."""
 
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS
     host = models.ForeignKey(Host, models.PROTECT, related_name="matrices")
     model_id = models.CharField(max_length=100, blank=True)
     spec = models.JSONField()
+    chain = models.UUIDField(default=uuid.uuid4, unique=True)
     created_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="matrices")
     created_at = models.DateTimeField(default=now)
     # Set: lost cells are not run again automatically.

@@ -11,6 +11,7 @@ from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Instance, Job, Weights
+from jobs.queries.jobs.groups import firsts
 
 
 def instance_id() -> str:
@@ -138,13 +139,14 @@ class HostNow(NamedTuple):
 
 
 class HostPage(NamedTuple):
-    """Data of one host. Assets newest first; ``recent``: its last ended jobs."""
+    """Data of one host. Assets newest first; ``recent``: its last ended jobs, one of each group,
+    and all ended jobs."""
 
     now: HostNow
     weights: tuple[Weights, ...]
     artifacts: tuple[Artifact, ...]
     environments: tuple[Environment, ...]
-    recent: tuple[Job, ...]
+    recent: tuple[list[Job], QuerySet[Job]]
 
     @property
     def has_assets(self) -> bool:
@@ -155,22 +157,23 @@ def hosts_now(*, waiting: int) -> list[HostNow]:
     return _now(list(Host.objects.all()), waiting)
 
 
-def host_page(name: str, *, waiting: int) -> HostPage:
-    """Return one host, with the first ``waiting`` jobs of its queue. May raise DoesNotExist."""
+def host_page(name: str) -> HostPage:
+    """Return one host. May raise DoesNotExist."""
     host = Host.objects.get(name=name)
     ended = Job.objects.filter(host=host).exclude(state__in=Job.OPEN_STATES)
+    ended = ended.select_related("host", "created_by").order_by("-finished_at", "-id")
     return HostPage(
-        now=_now([host], waiting)[0],
+        now=_now([host], 0)[0],
         weights=tuple(Weights.objects.filter(host=host).select_related("job")),
         artifacts=tuple(Artifact.objects.filter(host=host, deleted_at=None).select_related("job")),
         environments=tuple(Environment.objects.filter(host=host).select_related("job")),
-        recent=tuple(ended.select_related("host", "created_by").order_by("-finished_at")[:10]),
+        recent=(firsts(ended, 10), ended),
     )
 
 
 def queued_jobs(host: Host, *, start: int, count: int) -> tuple[list[Job], int]:
     """Return ``count`` queued jobs from index ``start`` in order, and the queue length."""
-    waiting = _waiting([host])
+    waiting = waiting_on([host])
     return list(waiting[start : start + count]), waiting.count()
 
 
@@ -217,7 +220,7 @@ def _behind(job: Job) -> set[int]:
     return dependents
 
 
-def _waiting(hosts: Sequence[Host]) -> QuerySet[Job]:
+def waiting_on(hosts: Sequence[Host]) -> QuerySet[Job]:
     """Return queued jobs of these hosts in order, without plans, which are long."""
     predecessors = Prefetch("after", Job.objects.only("pk", "state", "title"))
     queued = Job.objects.filter(host__in=hosts, state=Job.State.QUEUED)
@@ -241,7 +244,7 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
     numbered = narrow.annotate(in_queue=in_queue, in_all=in_all).filter(in_queue__lte=waiting)
     rows = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
     counts = {host_id: in_all for _pk, host_id, in_all in rows}
-    for job in _waiting(hosts).filter(pk__in=[pk for pk, *_ in rows]):
+    for job in waiting_on(hosts).filter(pk__in=[pk for pk, *_ in rows]):
         queued[job.host_id].append(job)
     for deployment in holding_deployments(hosts):
         deployments[deployment.host_id].append(deployment)

@@ -1,15 +1,13 @@
 """Overview: running, queued and failed jobs, latest results; and one search over all pages."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from operator import and_
 from typing import NamedTuple
-from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils.timezone import now
 from django.utils.translation import gettext
 
@@ -19,6 +17,7 @@ from jobs.models import Conversation, Deployment, Host, Job, Result
 from jobs.queries.chat import conversations_with
 from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
+from jobs.queries.jobs.groups import firsts
 from jobs.queries.jobs.job_page import BROKEN_STATES, left_s, progress_of
 from jobs.queries.jobs.jobs import Filters as JobFilters
 from jobs.queries.jobs.jobs import page as job_list
@@ -35,7 +34,6 @@ from jobs.queries.results.repeats import (
 
 _MOST = 8
 _SPARK = 14
-_SCANNED = 500  # number of queued jobs searched for the first of each pipeline
 
 
 class Running(NamedTuple):
@@ -62,13 +60,6 @@ class Running(NamedTuple):
         return min(100, int(100 * self.done / self.total))
 
 
-class Waiting(NamedTuple):
-    """Queued job; ``more``: number of further queued jobs of its pipeline, not listed."""
-
-    job: Job
-    more: int = 0
-
-
 class ResultFigures(NamedTuple):
     """Result with its main and second metric. ``history``: main metric of its earlier counted
     repeats and of itself, oldest first, at the concurrency of ``value``."""
@@ -88,30 +79,20 @@ class ServedModel(NamedTuple):
     measured: Result | None
 
 
-def running(user: AbstractBaseUser | None) -> list[Running]:
+def running(user: AbstractBaseUser | None) -> tuple[list[Job], QuerySet[Job]]:
+    """Return the first running job of each group, and all running jobs."""
     jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
-    return [running_of(job) for job in jobs.order_by("started_at", "id")[:_MOST]]
+    jobs = jobs.order_by("started_at", "id")
+    return firsts(jobs, _MOST), jobs
 
 
-def waiting(user: AbstractBaseUser | None) -> list[Waiting]:
-    """Return queued jobs: first jobs that need confirmation, then by queue order of the hosts. Only
-    the first job of a pipeline is listed, with the number of its further queued jobs."""
-    queued = _of(user).filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
-    asking = list(queued.exclude(needs_confirmation=[])[:_MOST])
-    chains, shown = {job.chain for job in asking if job.chain}, [job.pk for job in asking]
-    for number, chain in queued.filter(needs_confirmation=[]).values_list("pk", "chain")[:_SCANNED]:
-        if len(shown) < _MOST and (chain is None or chain not in chains):
-            shown.append(number)
-            chains |= {chain} if chain else set()
-    members = queued.filter(chain__in=chains).order_by().values_list("chain").annotate(Count("pk"))
-    count: dict[UUID, int] = dict(members)  # a chain leaves it with its first row
-    jobs = [*asking, *queued.filter(pk__in=shown[len(asking) :])]
-    listed = Counter(job.chain for job in jobs if job.chain)
-    rows = []
-    for job in jobs:
-        more = count.pop(job.chain, listed[job.chain]) - listed[job.chain] if job.chain else 0
-        rows.append(Waiting(job, more))
-    return rows
+def waiting(user: AbstractBaseUser | None) -> tuple[list[Job], QuerySet[Job]]:
+    """Return the first queued job of each group and all queued jobs: first jobs that need
+    confirmation, then by queue order of the hosts."""
+    queued = _of(user).filter(state=Job.State.QUEUED)
+    asks = Case(When(needs_confirmation=[], then=1), default=0)
+    queued = queued.order_by(asks, *Job.QUEUE_ORDER)
+    return firsts(queued, _MOST), queued
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
@@ -129,8 +110,10 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
     return counted | {"needs_confirmation": unconfirmed, "failed_today": failed}
 
 
-def failed_today(user: AbstractBaseUser | None, since: datetime) -> list[Job]:
-    return list(_failed(user, since).order_by("-finished_at", "-id")[:_MOST])
+def failed_today(user: AbstractBaseUser | None, since: datetime) -> tuple[list[Job], QuerySet[Job]]:
+    """Return the last failed job of each group, and all failed jobs, latest first."""
+    jobs = _failed(user, since).order_by("-finished_at", "-id")
+    return firsts(jobs, _MOST), jobs
 
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:

@@ -46,11 +46,12 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """``starts_in_s``: seconds from now, None if unknown. ``message``: the assumption, or the
-    reason; "forecast:now": no other job must end first."""
+    """``starts_in_s``, ``ends_in_s``: seconds from now, None if unknown. ``message``: the
+    assumption, or the reason; "forecast:now": no other job must end first."""
 
     starts_in_s: float | None
     message: Message
+    ends_in_s: float | None = field(default=None, compare=False)
 
     @property
     def waits_for_person(self) -> bool:
@@ -88,10 +89,12 @@ def forecast(
         course.over.add(ended)
         capacity.release(next(other for other in capacity.running if other.id == ended))
         waiting = _start_what_can(course, waiting)
-    by_id = {
-        pk: Forecast(at_s, Message("forecast:now" if pk in at_once else "forecast:usual"))
-        for pk, at_s in course.starts.items()
-    }
+    lengths = {one.job.id: one.length_s for one in queue}
+    by_id = {}
+    for pk, at_s in course.starts.items():
+        message, length_s = "forecast:now" if pk in at_once else "forecast:usual", lengths[pk]
+        ends_in_s = None if length_s is None else at_s + length_s
+        by_id[pk] = Forecast(at_s, Message(message), ends_in_s)
     for ahead in waiting:
         by_id[ahead.job.id] = Forecast(None, _why_not(course, ahead, by_id))
     return by_id
@@ -148,7 +151,7 @@ def _why_not(course: _Course, ahead: Ahead, known: Mapping[int, Forecast]) -> Me
 
 
 def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
-    """Forecasts of these queued jobs, by id; each host's queue is read once."""
+    """Forecasts of these active jobs, by id; each host's queue is read once."""
     by_host: dict[Host, set[int]] = defaultdict(set)
     for job in jobs:
         by_host[job.host].add(job.pk)
@@ -197,19 +200,20 @@ def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
             level = [job for job in queued if job.priority == draft.priority]
             queued.insert(ahead + place_among(level, draft), draft)
             times |= usual_times(host, [draft])
+        known = {pk: Forecast(0.0, Message("forecast:now"), end) for pk, end in left.items()}
         if reason:
-            return {job.pk or 0: _unknown(reason, host=host.name) for job in queued}
+            return known | {job.pk or 0: _unknown(reason, host=host.name) for job in queued}
         lacks, queue = _servers_not_ready(queued), []
         for job in queued:
             after = {ref["job"] for ref in job.inputs.values() if "job" in ref and "id" not in ref}
             if job.pk:
                 after = {one.pk for one in job.after.all() if not one.is_released}
-            known, lack = times.get(job.pk or 0), lacks.get(job.pk or 0)
+            usually, lack = times.get(job.pk or 0), lacks.get(job.pk or 0)
             if job.open_confirmations:  # its time is unknown; jobs behind pass meanwhile
                 lack = Message("forecast:confirm", {"job": job.pk})
-            length_s = known.typical_s if known else None
+            length_s = usually.typical_s if usually else None
             queue.append(Ahead(queued_job_of(job), length_s, frozenset(after), lack))
-        return forecast(deepcopy(capacity), queue, left)
+        return known | forecast(deepcopy(capacity), queue, left)
 
     return forecasts_with
 

@@ -2,17 +2,17 @@
 matrices of one person; people can move jobs. Each change holds the host's lock."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import notifications
 from jobs.base.errors import JobsError, LaunchError
-from jobs.models import Host, Job, MatrixCell
+from jobs.models import Host, Job
 from jobs.models.jobs import PLACES_A_SECOND, last_place
 from jobs.schedule.lifecycle import lock_host, lock_waiting
 
@@ -32,7 +32,7 @@ class PassesOthers(NotMoved):
 
 
 class Move(NamedTuple):
-    """Old and new position of a job within its priority, from 1."""
+    """Old and new position of a job or row within its priority, from 1."""
 
     was: int
     now: int
@@ -48,29 +48,22 @@ def check_length(host: Host) -> None:
         raise LaunchError(message % {"n": settings.QUEUE_LIMIT, "host": host.name})
 
 
-def take_turn(job: Job, matrix: int | None = None) -> None:
+def take_turn(job: Job) -> None:
     """Set the place of a job that is new in the queue, or in its priority. The caller holds the
-    host's lock. ``matrix``: of a job whose cell is not saved yet."""
+    host's lock."""
     level = in_order(job.host).filter(priority=job.priority).exclude(pk=job.pk)
-    columns = ("pk", "place", "created_by_id", "chain", "matrix")
+    columns = ("pk", "place", "created_by_id", "chain")
     rows: list[Any] = [*level.values_list(*columns, named=True)]
-    group = job.chain or matrix or _matrix_of(job)
-    index, behind = _in_turn(rows, job.created_by_id, group)
+    index, behind = _in_turn(rows, job.created_by_id, job.chain)
     _put(job, rows, index)
     if behind:
         # It takes the place of the person's next job, which takes that of the one behind it.
-        ids = [job.pk, *(row.pk for row in behind)]
-        lock_waiting(ids)
-        places = sorted(Job.objects.filter(pk__in=ids).values_list("place", flat=True))
-        moved = [Job(pk=pk, place=place) for pk, place in zip(ids, places, strict=True)]
-        Job.objects.bulk_update(moved, ["place"], batch_size=500)
+        _exchange([job.pk, *(row.pk for row in behind)])
     job.refresh_from_db(fields=["place"])
 
 
 def in_order(host: Host) -> QuerySet[Job]:
-    """Queued jobs of a host in order, each with ``matrix``, the id of its matrix or None."""
-    queued = Job.objects.filter(host=host, state=Job.State.QUEUED)
-    return queued.annotate(matrix=F("cell__matrix")).order_by(*Job.QUEUE_ORDER)
+    return Job.objects.filter(host=host, state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER)
 
 
 def place_among(rows: Sequence[Any], draft: Job) -> int:
@@ -83,8 +76,7 @@ def _in_turn(rows: Sequence[Any], person: int | None, group: object) -> tuple[in
     """Index among ``rows`` at which one more job of ``person`` gets in, and the rows of that person
     that a job of ``group`` comes before."""
     own = [row for row in rows if row.created_by_id == person]
-    # A row's group is its pipeline or matrix; None: a single job.
-    behind = own[_turn([row.chain or row.matrix for row in own], group) :]
+    behind = own[_turn([row.chain for row in own], group) :]
     return _turn([row.created_by_id for row in rows], person), behind
 
 
@@ -100,10 +92,13 @@ def _turn(names: Sequence[object], name: object) -> int:
     return len(names)
 
 
-def _matrix_of(job: Job) -> int | None:
-    """The matrix of a queued cell, or of the cell that a new job measures again."""
-    cells = MatrixCell.objects.filter(job__in=[job.pk, job.repeats_id])
-    return cells.values_list("matrix", flat=True).first()
+def rows_of(jobs: Iterable[Any]) -> list[list[Any]]:
+    """Rows of a queue: queued jobs of one group, person and priority are one, at the place of the
+    first."""
+    rows: dict[Any, list[Any]] = {}
+    for job in jobs:
+        rows.setdefault((job.priority, job.chain or job.pk, job.created_by_id), []).append(job)
+    return list(rows.values())
 
 
 def move(
@@ -113,44 +108,87 @@ def move(
     before: int | None = None,
     after: int | None = None,
     can_overtake: bool,
+    whole: bool = False,
 ) -> Move:
     """Move a queued job within its priority, past other people's jobs only with ``can_overtake``.
-    Raises ``Job.DoesNotExist``, ``NotMoved``, ``PassesOthers``."""
+    ``whole``: all queued jobs of its group, in their order; they and the passed rows exchange
+    places, so that no other job moves. Raises ``Job.DoesNotExist``, ``NotMoved``,
+    ``PassesOthers``."""
     with transaction.atomic():
-        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         job = Job.objects.only("pk", "host_id", "priority", "state", "created_by_id").get(pk=job_id)
-        queued = Job.objects.filter(host_id=job.host_id, state=Job.State.QUEUED)
-        level = queued.filter(priority=job.priority).order_by(*Job.QUEUE_ORDER)
-        rows: list[Any] = [*level.values_list("pk", "place", "created_by_id", named=True)]
-        was = next((index for index, row in enumerate(rows) if row.pk == job.pk), None)
+        level = in_order(host).filter(priority=job.priority)
+        columns = ("pk", "place", "created_by_id", "chain", "priority")
+        jobs: list[Any] = [*level.values_list(*columns, named=True)]
+        rows = rows_of(jobs) if whole else [[one] for one in jobs]
+        was = _row_with(rows, job.pk)
         if was is None:
             raise NotMoved(_("This job is no longer queued."))
         mine = rows.pop(was)
-        target = _index(job, rows, was, to=to, before=before, after=after)
-        passed = [row for row in rows[target:was] if row.created_by_id != mine.created_by_id]
-        if passed and not can_overtake:
-            message = _(
-                "Not moved: job #%(job)s of another person would be passed. Ask an administrator."
-            )
-            raise PassesOthers(message % {"job": passed[0].pk})
-        if target != was:
-            _put(mine, rows, target)
+        if whole and {before, after} & {one.pk for one in mine}:  # dropped among its own jobs
+            target = was
+        elif whole and to == "earlier" and not can_overtake:  # past the next one of that person
+            own = [index for index in range(was) if _is_of(mine, rows[index])]
+            target = max(own, default=max(0, was - 1))
+        else:
+            target = _index(job, rows, was, to=to, before=before, after=after)
+        passed = rows[target:was] or rows[was:target]
+        others = [row for row in passed if target < was and not _is_of(mine, row)]
+        if others and not can_overtake:
+            passed = [row for row in passed if row not in others]
+            if not whole or not passed:
+                message = _(
+                    "Not moved: job #%(job)s of another person would be passed. Ask an "
+                    "administrator."
+                )
+                raise PassesOthers(message % {"job": others[0][0].pk})
+        if whole and passed:
+            order = [mine, *passed] if target < was else [*passed, mine]
+            _exchange([one.pk for row in order for one in row])
+        elif passed:
+            _put(mine[0], [row[0] for row in rows], target)
+        if passed:
             notifications.notify("job", id=job.pk)
     return Move(was + 1, target + 1)
 
 
-def set_priority(job_id: int, priority: int, *, can_overtake: bool = False) -> list[int]:
+def _row_with(rows: Sequence[Sequence[Any]], pk: int | None) -> int | None:
+    return next((at for at, row in enumerate(rows) if any(one.pk == pk for one in row)), None)
+
+
+def _is_of(mine: Sequence[Any], row: Sequence[Any]) -> bool:
+    return bool(row[0].created_by_id == mine[0].created_by_id)
+
+
+def _exchange(ids: Sequence[int]) -> None:
+    """Give queued jobs the places that they have together, in this order."""
+    lock_waiting(ids)
+    places = sorted(Job.objects.filter(pk__in=ids).values_list("place", flat=True))
+    moved = [Job(pk=pk, place=place) for pk, place in zip(ids, places, strict=True)]
+    Job.objects.bulk_update(moved, ["place"], batch_size=500)
+
+
+def set_priority(
+    job_id: int, priority: int, *, can_overtake: bool = False, whole: bool = False
+) -> list[int]:
     """Set the priority of a queued job; a higher one also for jobs it depends on. ``can_overtake``:
-    it keeps its place, even before other people's jobs. Returns ids of changed jobs. Raises
-    ``Job.DoesNotExist``: unknown job; ``NotMoved``: the job is no longer queued."""
+    it keeps its place, even before other people's jobs. ``whole``: of all jobs of its row. Returns
+    ids of changed jobs. Raises ``Job.DoesNotExist``: unknown job; ``NotMoved``: the job is no
+    longer queued."""
     with transaction.atomic():
-        lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+        host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
         queued = Job.objects.filter(state=Job.State.QUEUED)
         if not queued.filter(pk=job_id).exists():
             raise NotMoved(_("This job is no longer queued."))
-        lock_waiting([job_id, *_all_before(job_id, priority)])
-        own = queued.filter(pk=job_id).exclude(priority=priority)
-        changed = raise_those_before(job_id, priority, can_overtake=can_overtake)
+        columns = ("pk", "chain", "priority", "created_by_id")
+        rows = rows_of(in_order(host).values_list(*columns, named=True)) if whole else []
+        at = _row_with(rows, job_id)
+        ids = [job_id] if at is None else [one.pk for one in rows[at]]
+        lock_waiting({*ids, *(pk for one in ids for pk in _all_before(one, priority))})
+        changed = [
+            pk for one in ids for pk in raise_those_before(one, priority, can_overtake=can_overtake)
+        ]
+        own = queued.filter(pk__in=ids).exclude(priority=priority)
         changed += _enter(own, priority, can_overtake)
         for pk in changed:
             notifications.notify("job", id=pk)
@@ -181,7 +219,7 @@ def _all_before(job_id: int, priority: int) -> list[int]:
 def _enter(jobs: QuerySet[Job], priority: int, can_overtake: bool) -> list[int]:
     """Move queued jobs to another priority; return their ids. Without permission to pass they take
     their turn there, or a detour through an empty priority would lead to the front."""
-    columns = ("pk", "host", "place", "created_by_id", "chain", "repeats_id")
+    columns = ("pk", "host", "place", "created_by_id", "chain")
     entered = []
     for job in jobs.order_by("place", "pk").select_related("host").only(*columns):
         job.priority = priority
@@ -206,7 +244,13 @@ def set_exclusive(job_id: int, *, exclusive: bool) -> bool:
 
 
 def _index(
-    job: Job, rows: Sequence[Any], was: int, *, to: str, before: int | None, after: int | None
+    job: Job,
+    rows: Sequence[Sequence[Any]],
+    was: int,
+    *,
+    to: str,
+    before: int | None,
+    after: int | None,
 ) -> int:
     """The job's index in ``rows``, which exclude it."""
     steps = {
@@ -220,7 +264,7 @@ def _index(
             raise NotMoved(_("Choose one of %(expected)s.") % {"expected": ", ".join(STEPS)})
         return steps[to]
     other = before if before is not None else after
-    position = next((index for index, row in enumerate(rows) if row.pk == other), None)
+    position = _row_with(rows, other)
     if position is not None:
         return position if before is not None else position + 1
     if other is not None and other != job.pk:

@@ -166,6 +166,15 @@ const socket = connect({
   onState: changed,
   heartbeatMs: HEARTBEAT_MS,
 });
+// The address remembers which groups of jobs are unfolded: the page asks for itself with it.
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-unfold]") : null;
+  const part = link?.closest("[data-live][id]");
+  if (!(link instanceof HTMLAnchorElement) || !part || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.replaceState(history.state, "", link.href);
+  ask(addressOf(part));
+});
 setInterval(lookAnyway, 1000);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) askForAll();

@@ -52,6 +52,8 @@ _HEAD = (
 
 @requires("job.view", "GET")
 def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
+    if matrix := Matrix.objects.filter(chain=chain_id).first():
+        return redirect("matrix-detail", matrix.pk)
     chain = or_404(chain_of, chain_id)
     user = request.user
     results = [job.result for job in chain.jobs if hasattr(job, "result")]

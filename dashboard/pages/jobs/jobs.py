@@ -32,6 +32,7 @@ from dashboard.pages.shared import failures
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
+from dashboard.pages.shared.groups import Row, rows_of
 from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
@@ -76,23 +77,32 @@ def job_list(request: HttpRequest) -> HttpResponse:
     )
     order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
     after = request.GET.get("after", "")
-    jobs, following = queries.page(filters, order, after=after)
+    jobs, following = queries.page(filters, order, after=after, grouped=True)
+    is_flat = order.name not in queries.GROUPED
+    if is_flat:
+        waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
+        rows = [Row(job, waiting.get(job.pk)) for job in jobs]
+    else:
+        runs = queries.matching(filters).order_by("pk")
+        (rows,) = rows_of(request, (jobs, runs), filtered=True)
     query = request.GET.copy()
     query.pop("after", None)
-    waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
     columns = chosen(request, "jobs")
+    count = sum(len(row.group.matching) if row.group else 1 for row in rows)
     states = [
         (queries.OPEN, _("active")),
         (queries.FAILED_OR_LOST, _("failed or lost")),
         (queries.NEEDS_CONFIRMATION, labels.style_of(queries.NEEDS_CONFIRMATION).word),
     ]
     context = {
-        "rows": [(job, waiting.get(job.pk)) for job in jobs],
+        "rows": rows,
+        "is_flat": is_flat and any(job.chain for job in jobs),
         "filters": filters,
         "dropped": dropped.values(),
-        "title": _list_title(filters, len(jobs), more=bool(following), newest=order == NEWEST),
+        "title": _list_title(filters, count, more=bool(following), newest=order == NEWEST),
         "order": request.GET.get("order", ""),
         "columns": columns,
+        "shows": {column.name: True for column in columns},
         "all_columns": JOBS,
         "heads": heads(columns, order, query),
         "is_later_page": bool(after),

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs.kinds import KINDS
-from jobs.models import Deployment, Endpoint, Job, JobStep, OutputFile, Result
+from jobs.models import Deployment, Endpoint, Job, JobStep, Matrix, OutputFile, Result
 from jobs.plans import ENGINES
 from jobs.queries.hosts import is_away
 from jobs.queries.jobs.durations import Durations, durations
@@ -19,6 +20,7 @@ from jobs.queries.jobs.progress import whole_standing
 _CHAINS, _CHAIN_JOBS = 3, 60  # how far back to look for a recent chain
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
 BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
+_BROKEN = frozenset(BROKEN_STATES)
 _GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 _ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 
@@ -108,6 +110,9 @@ class ChainProgress:
 
 
 def chain_of(chain_id: UUID) -> ChainProgress | None:
+    """None: unknown, or a matrix, whose page differs."""
+    if Matrix.objects.filter(chain=chain_id).exists():
+        return None
     jobs = list(
         Job.objects.filter(chain=chain_id)
         .select_related("host", "deployment", "created_by", "result")
@@ -144,14 +149,18 @@ def dependents(ids: Iterable[int]) -> list[Job]:
     return [found[pk] for pk in sorted(found)]
 
 
-def newest_chain(since: datetime) -> ChainProgress | None:
-    """Return the newest chain that is active, or ended after ``since``; None for none. A successful
-    pair of a job and its requirement does not count."""
-    newest = Job.objects.filter(chain__isnull=False).order_by("-id").values_list("chain", flat=True)
+def newest_chain(user: AbstractBaseUser | None, since: datetime) -> ChainProgress | None:
+    """Return the newest pipeline, of ``user`` if given, if it ended after ``since`` and no job of
+    it failed. A successful pair of a job and its requirement does not count."""
+    jobs = Job.objects.exclude(chain=None).exclude(chain__in=Matrix.objects.values("chain"))
+    if user is not None:
+        jobs = jobs.filter(created_by_id=user.pk)
+    newest = jobs.order_by("-id").values_list("chain", flat=True)
     for chain_id in list(dict.fromkeys(newest[:_CHAIN_JOBS]))[:_CHAINS]:
         chain = chain_of(chain_id) if chain_id else None
         if chain and not (chain.succeeded and len(chain.jobs) <= 2):
-            return chain if chain.is_open or chain.ended_at >= since else None
+            is_over = not chain.is_open and chain.ended_at >= since
+            return chain if is_over and not {job.state for job in chain.jobs} & _BROKEN else None
     return None
 
 
@@ -279,7 +288,7 @@ def job_page(job_id: int) -> JobPage:
     ).get(pk=job_id)
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     chain = tuple(sorted({*after, job, *before}, key=lambda item: item.pk))
-    if job.chain is not None:
+    if job.chain is not None and not Matrix.objects.filter(chain=job.chain).exists():
         chain = tuple(Job.objects.filter(chain=job.chain).order_by("id")[:60])
     uses, endpoint = _used(job, "deployment")
     return JobPage(

@@ -8,6 +8,7 @@ from django.db.models import F, Q, QuerySet
 
 from jobs.base.numbers import number_from
 from jobs.models import Host, Job
+from jobs.queries.jobs.groups import heads
 from jobs.queries.sorting import (
     MADE,
     NEWEST,
@@ -42,6 +43,9 @@ COLUMNS: Mapping[str, Column] = {
     "duration": Column(F("duration_s"), read_float),
     "made": MADE,
 }
+_LONG = ("plan", "params", "inputs", "guide")  # long fields that no list shows
+# In these orders a group is one row, at the place of its newest job. In others its jobs differ.
+GROUPED = ("made", "job", "host", "person")
 
 
 class Filters(NamedTuple):
@@ -61,13 +65,23 @@ class Filters(NamedTuple):
 
 
 def page(
-    filters: Filters, order: Order = NEWEST, *, after: str = "", limit: int = PAGE_SIZE
+    filters: Filters,
+    order: Order = NEWEST,
+    *,
+    after: str = "",
+    limit: int = PAGE_SIZE,
+    grouped: bool = False,
 ) -> tuple[list[Job], str]:
-    """Return a page of jobs, and the next cursor, "" at the end."""
-    return sorted_page(_filtered(filters), COLUMNS[order.name], order, after, limit)
+    """Return a page of jobs, and the next cursor, "" at the end. ``grouped``: of each group only
+    the newest job, in the orders of ``GROUPED``."""
+    jobs = matching(filters)
+    if grouped:
+        jobs = jobs.defer(*_LONG)
+        jobs = heads(jobs) if order.name in GROUPED else jobs
+    return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
 
 
-def _filtered(filters: Filters) -> QuerySet[Job]:
+def matching(filters: Filters) -> QuerySet[Job]:
     jobs = Job.objects.select_related("host", "created_by").prefetch_related("steps")
     if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
@@ -91,10 +105,11 @@ def _filtered(filters: Filters) -> QuerySet[Job]:
 
 def _matches(word: str) -> Q:
     number = number_from(word.removeprefix("#"))
+    # No joins: a group is looked into only for jobs that match.
     condition = (
         Q(title__icontains=word)
         | Q(kind__istartswith=word)
-        | Q(host__name__icontains=word)
-        | Q(created_by__username__icontains=word)
+        | Q(host__in=Host.objects.filter(name__icontains=word))
+        | Q(created_by__in=User.objects.filter(username__icontains=word))
     )
     return condition if number is None else condition | Q(pk=number)

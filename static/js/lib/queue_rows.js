@@ -26,8 +26,6 @@ export function canStand(row, other) {
  * @param {Element} row
  */
 export function positionText(row) {
-  const rows = [...(row.parentElement?.children ?? [])];
-  const first = Number(row.parentElement?.getAttribute("start") ?? 1);
-  const place = { job: row.getAttribute("data-queue-job"), n: first + rows.indexOf(row) };
+  const place = { job: row.getAttribute("data-queue-job"), n: row.querySelector(".no")?.textContent ?? "" };
   return interpolate(gettext("#%(job)s is now at position %(n)s in the queue."), place, true);
 }
