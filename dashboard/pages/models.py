@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from pydantic import ValidationError
 
 from dashboard.pages.shared.export import attachment
+from dashboard.pages.shared.groups import rows_of
 from dashboard.pages.shared.places import form_of
 from dashboard.pages.shared.words import published_tables
 from dashboard.security.audit_log import record
@@ -95,8 +96,10 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
     measured, others = published_tables(published_comparisons(model))
     found = _fits(model) if model.package is None else []
     speed, answers = page.row.speed, page.row.answers
+    (jobs,) = rows_of(request, page.jobs)
     context = {
         "page": page,
+        "jobs": jobs,
         "model": model,
         "hosts": [(place, _assets(place, model)) for place in page.row.hosts],
         "title": _title(page.row, step),

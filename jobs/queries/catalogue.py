@@ -17,6 +17,7 @@ from jobs.kinds.lib.base import TeamPrompts
 from jobs.metrics.measured import SHARES
 from jobs.models import Answer, Artifact, Dataset, Deployment, Host, Job, PromptSet, Result, Weights
 from jobs.queries.hosts import is_away
+from jobs.queries.jobs.groups import firsts
 from jobs.queries.results.repeats import best_first
 from jobs.statistics import Interval, wilson
 from jobs.tools.lib.folders import folder_of
@@ -346,7 +347,7 @@ def lack_of(data_set: DataSet, host: Host) -> Lack:
     return "cards" if data_set.evalscope is None and not host.facts.get("dies") else ""
 
 
-_MODEL_RESULTS = 5
+_MODEL_RESULTS, _MODEL_JOBS = 5, 20
 _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
@@ -457,11 +458,12 @@ class ModelRow(NamedTuple):
 
 
 class ModelPage(NamedTuple):
-    """One model: what each host has of it, its results, and open jobs that work on it."""
+    """One model: what each host has of it, its results, and open jobs that work on it: one of each
+    group, and all."""
 
     row: ModelRow
     results: Sequence[Result]
-    jobs: Sequence[Job]
+    jobs: tuple[list[Job], QuerySet[Job]]
 
 
 def model_rows() -> list[ModelRow]:
@@ -476,8 +478,8 @@ def model_page(model_id: str) -> ModelPage:
     jobs = Job.objects.filter(
         Q(model_id=model_id) | Q(product__model_id=model_id) | Q(params__model=model_id),
         state__in=Job.OPEN_STATES,
-    ).select_related("host")
-    return ModelPage(row, list(results[:_MODEL_RESULTS]), list(jobs))
+    ).select_related("host", "created_by")
+    return ModelPage(row, list(results[:_MODEL_RESULTS]), (firsts(jobs, _MODEL_JOBS), jobs))
 
 
 def deployable() -> tuple[ZooModel, Step] | None:

@@ -13,6 +13,10 @@ from tests.factories import make_host, make_job, make_user, make_weights
 pytestmark = pytest.mark.django_db
 
 
+def jobs_of(page):
+    return [row.job for row in page.context["rows"]]
+
+
 @pytest.mark.postgresql
 def test_the_filter_offers_everyone_who_has_made_a_job_once(member):
     maker = make_user("maker")
@@ -36,16 +40,26 @@ def test_lists_of_a_host_or_person_are_sorted_by_an_index():
 
 
 @pytest.mark.postgresql
-def test_the_list_descends_from_end_to_end_chains_included(member):
-    first, second = uuid4(), uuid4()
+def test_the_list_descends_from_end_to_end_and_a_pipeline_is_one_row(member):
+    first = uuid4()
     made = [make_job()]
     made += [make_job(chain=first) for _ in range(3)]
-    made += [make_job(), *(make_job(chain=second) for _ in range(2))]
+    made += [make_job()]
 
     page = member.get(reverse("job-list"))
 
-    assert [job for job, _forecast in page.context["rows"]] == made[::-1]
-    assert page.text.count(reverse("pipeline", args=[first])) == 3
+    assert jobs_of(page) == [made[4], made[3], made[0]]
+    assert page.text.count(reverse("pipeline", args=[first])) == 1
+    assert ">5 jobs<" in page.text
+
+
+def test_other_orders_list_each_run_and_say_so(member):
+    made = [make_job(chain=uuid4(), duration_s=duration) for duration in (1.0, 3.0, 2.0)]
+
+    page = member.get(reverse("job-list"), {"order": "-duration"})
+
+    assert jobs_of(page) == [made[1], made[2], made[0]]
+    assert "one row a run" in page.text
 
 
 @pytest.mark.parametrize(
@@ -57,7 +71,7 @@ def test_a_filter_of_an_unknown_value_is_dropped_with_a_message(member, query, w
 
     page = member.get(reverse("job-list"), {query: "bogus"})
 
-    assert [one for one, _forecast in page.context["rows"]] == [job]
+    assert jobs_of(page) == [job]
     assert f"Filter ignored: no {word} is called “bogus”." in page.text
 
 
@@ -66,9 +80,10 @@ def test_a_required_job_is_older_than_its_dependent(member):
     compiling = launch("compile", {"weights": str(weights.pk)}, host=weights.host, user=None)
     environment = compiling.after.get()
 
-    listed = member.get(reverse("job-list")).context["rows"]
+    opened = {"open": str(compiling.chain)}
+    (row,) = member.get(reverse("job-list"), opened).context["rows"]
 
-    assert [job for job, _forecast in listed] == [compiling, environment]
+    assert [run.job for run in row.runs] == [environment, compiling]
     assert environment.created_at < compiling.created_at
     assert environment.place <= compiling.place
 
