@@ -74,10 +74,9 @@ def _paths(states: Sequence[str]) -> tuple[int, int, tuple[tuple[str, str], ...]
     return min(len(states), per_line) * step - gap, lines * (height + _GAP) - _GAP, drawn
 
 
-def run_strip(states: Sequence[str], label: str) -> SafeString:
-    """Return one cell a run, in the order of ``states``; ``label`` says how many are in each."""
+def run_strip(states: Sequence[str]) -> SafeString:
+    """Return one cell a run, in the order of ``states``. Words beside them say the same."""
     width, height, drawn = _paths(tuple(states[: _LAYOUTS[-1][0]]))
     paths = format_html_join("", '<path class="{}" d="{}"/>', drawn)
-    text = '<svg class="runs" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img"'
-    text += ' aria-label="{2}"><title>{2}</title>{3}</svg>'
-    return format_html(text, width, height, label, paths)
+    text = '<svg class="runs" width="{0}" height="{1}" viewBox="0 0 {0} {1}" aria-hidden="true">{2}'
+    return format_html(text + "</svg>", width, height, paths)

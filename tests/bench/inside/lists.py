@@ -9,6 +9,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.management import call_command
 from django.db import connection
@@ -21,11 +22,13 @@ from tests.factories import make_host, make_plan, make_user
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 RARE = 30  # jobs of a kind and results of a model that few have, however many there are
 METRICS = {"output_tokens_per_s": 61.9, "ttft_p50_ms": 120.5, "requests": 48, "failed_requests": 0}
+GROUPED = 50
 AT_ONCE = 5000
 
 
 def fill(jobs: int, points: int) -> dict[str, str]:
-    """Seven jobs of ten are benchmarks that succeeded; every job has a result with its points."""
+    """Seven jobs of ten are benchmarks that succeeded; every job has a result with its points.
+    Of each hundred jobs, the benchmarks among the first fifty are a group."""
     call_command("migrate", verbosity=0)
     instance_id()
     hosts = [make_host(f"host-{n}") for n in range(5)]
@@ -58,8 +61,8 @@ def fill(jobs: int, points: int) -> dict[str, str]:
     deep = Job.objects.order_by("created_at")[jobs // 10]
     last = Result.objects.order_by("created_at")[jobs // 10]
     return {
-        "jobs": f"{deep.created_at.isoformat()}_{deep.pk}",
-        "results": f"{last.created_at.isoformat()}~{last.pk}",
+        name: f"{row.pk}~{row.created_at.isoformat()}"
+        for name, row in (("jobs", deep), ("results", last))
     }
 
 
@@ -69,9 +72,11 @@ def _is_common(n: int) -> bool:
 
 def _job(n: int, hosts: list[Host], people: list[Any], *, is_rare: bool) -> dict[str, Any]:
     at, is_common = BEGAN + timedelta(seconds=60 * n), _is_common(n)
+    group, place = divmod(n, 100)
     return {
         "kind": "compile" if is_rare else "benchmark" if is_common else "evaluate",
         "title": f"SmolLM2-135M int{4 + n % 3 * 4}" + " oddity" * is_rare,
+        "chain": UUID(int=group + 1) if place < GROUPED and is_common else None,
         "host": hosts[0 if is_common else n % 5],
         "state": Job.State.SUCCEEDED if is_common else Job.State.FAILED,
         "message_id": "done",

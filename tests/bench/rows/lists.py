@@ -1,4 +1,4 @@
-"""Lists of 100,000 jobs and results with 1,000,000 points, beside the same with 100 jobs."""
+"""Lists of 100,000 jobs and results with 1,000,000 points, beside the same with 200 jobs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -34,8 +34,7 @@ FILTERS = {
     },
 }
 SHALLOW = ("rare", "text")  # these have one page
-CURSOR = {"jobs": "before", "results": "after"}
-FEW = 100
+FEW = 200
 
 
 @row(
@@ -68,7 +67,7 @@ def lists(bench: Bench) -> Readings:
                     first = f"/{page}/?{urlencode(query)}"
                     figures[f"{database}.{page}.{name}"] = _beside(many, first, few, first, rounds)
                     if name not in SHALLOW:
-                        deep = f"{first}&{CURSOR[page]}={quote(cursors[page])}"
+                        deep = f"{first}&after={quote(cursors[page])}"
                         place = f"{database}.{page}.{name}-deep"
                         figures[place] = _beside(many, deep, few, first, rounds)
     return figures

@@ -351,8 +351,8 @@ class TestRows:
     @pytest.mark.parametrize(
         ("to", "expected"),
         [
-            ("first", "a2 a1 a2 a a1"),
-            ("earlier", "a2 a1 a2 a a1"),
+            ("first", "a2 a2 a1 a a1"),
+            ("earlier", "a2 a2 a1 a a1"),
             ("later", "a1 a a1 a2 a2"),
             ("last", "a1 a a1 a2 a2"),
         ],
