@@ -172,7 +172,7 @@ class _RungView(NamedTuple):
 
 def _rungs(page: ModelPage, step: Step | None) -> list[_RungView]:
     row = page.row
-    open_jobs = {_RUNG_OF.get(job.kind.partition("-")[0]): job for job in page.jobs}
+    open_jobs = {_RUNG_OF.get(job.kind.partition("-")[0]): job for job in page.jobs[1]}
     following = step and _RUNG_OF[step.verb]
     there = {
         "weights": bool(row.weights),
