@@ -35,6 +35,7 @@ from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import Account, Deployment, Host, Job
 from jobs.queries.hosts import HostNow, host_page, hosts_now, is_away, lacks_room
+from jobs.queries.jobs.groups import firsts
 from jobs.schedule import dispatch
 from jobs.schedule.launch_rights import launcher_names, may_launch, restrict
 from jobs.schedule.queue import Move, PassesOthers
@@ -42,6 +43,7 @@ from jobs.services import hosts
 
 _WAITING = 10  # rows of its queue on the page of one host; a list has the first
 PAGE = 50  # rows on a page of a queue
+_RECENT = 10
 CLOCK_OFF_S = 5.0  # beyond it times of host and dashboard are confusing side by side
 LATEST = 10**11  # seconds since the epoch, long before the year 9999 ends
 # Keys of other hosts are made by the dashboard itself at each start.
@@ -189,7 +191,7 @@ def _detail(request: HttpRequest, name: str, slots_error: str = "") -> HttpRespo
     page = or_404(host_page, name)
     (view,), user = host_views([page.now], request.user), request.user
     host = view.host
-    (recent,) = rows_of(request, page.recent)
+    (recent,) = rows_of(request, (firsts(page.recent, _RECENT), page.recent))
     context = {
         "page": page,
         "recent": recent,

@@ -11,7 +11,6 @@ from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Instance, Job, Weights
-from jobs.queries.jobs.groups import firsts
 
 
 def instance_id() -> str:
@@ -139,14 +138,13 @@ class HostNow(NamedTuple):
 
 
 class HostPage(NamedTuple):
-    """Data of one host. Assets newest first; ``recent``: its last ended jobs, one of each group,
-    and all ended jobs."""
+    """Data of one host. Assets newest first; ``recent``: its ended jobs, latest first."""
 
     now: HostNow
     weights: tuple[Weights, ...]
     artifacts: tuple[Artifact, ...]
     environments: tuple[Environment, ...]
-    recent: tuple[list[Job], QuerySet[Job]]
+    recent: QuerySet[Job]
 
     @property
     def has_assets(self) -> bool:
@@ -167,7 +165,7 @@ def host_page(name: str) -> HostPage:
         weights=tuple(Weights.objects.filter(host=host).select_related("job")),
         artifacts=tuple(Artifact.objects.filter(host=host, deleted_at=None).select_related("job")),
         environments=tuple(Environment.objects.filter(host=host).select_related("job")),
-        recent=(firsts(ended, 10), ended),
+        recent=ended,
     )
 
 
