@@ -197,8 +197,8 @@ def host_choices(
         choices.append(HostChoice(host, reason or remark, rank))
 
     def place(one: HostChoice) -> tuple[object, ...]:
-        is_far = one.host.type != Host.Type.THIS_COMPUTER
-        return (*one.rank, is_away(one.host), one.host.is_simulated, is_far)
+        is_far, is_new = one.host.type != Host.Type.THIS_COMPUTER, not one.host.facts.get("roots")
+        return (*one.rank, is_away(one.host), is_new, one.host.is_simulated, is_far)
 
     return sorted(choices, key=place)
 
