@@ -105,10 +105,6 @@ class RowConclusion(NamedTuple):
     is_open: bool
 
     @property
-    def is_warning(self) -> bool:
-        return self.found.shape in WARNING_SHAPES or bool(self.uncertain or self.loaded)
-
-    @property
     def texts(self) -> list[tuple[str, bool]]:
         loaded = [_loaded(self.loaded, self.runs)] if self.loaded else []
         return [*((text, True) for text in (self.uncertain, *loaded) if text), *self.sides]
