@@ -214,7 +214,8 @@ def test_a_person_without_jobs_is_offered_what_answers(member):
 
 def test_the_offers_open_filled_in(member):
     host = make_host("va16", type="vacc", facts={"dies": [{"id": 0}]})
-    served = make_deployment(host=host)
+    served = make_deployment(host=host, model_id="deepseek-r1-distill-qwen-1.5b")
+    make_artifact(host=host, model_id=served.model_id)  # of a model that runs
     artifact = make_artifact(host=host, model_id="deepseek-r1-distill-qwen-7b")
 
     html = member.get(reverse("overview")).text

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from jobs.logstore import store
 from jobs.models import Conversation, Endpoint, Source, Turn
 from jobs.services.chat import close_turn
-from tests.factories import keep_secret, make_deployment, make_endpoint, make_user
+from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_user
 
 pytestmark = pytest.mark.django_db
 BY_SCRIPT = "application/json"
@@ -35,6 +35,13 @@ def make_turn(user, **fields):
 def submit(client, **fields):
     """Ask as the browser does before the script has loaded."""
     return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": "text/html"})
+
+
+def test_a_new_chat_asks_a_real_engine_first(member):
+    make_deployment(name="real")
+    make_deployment(name="newer", host=make_host(type="simulated"))
+
+    assert "Send a message to real." in member.get(reverse("playground")).text
 
 
 def test_a_first_question_makes_a_conversation_named_after_it(client, lin):
