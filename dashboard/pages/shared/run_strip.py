@@ -58,9 +58,13 @@ _SHAPES: dict[str, Callable[[float, float, float, float], str]] = {
 }
 
 
+def run_strip(states: Sequence[str]) -> SafeString:
+    """Return one cell a run, in the order of ``states``. Words beside them say the same."""
+    return _drawn(tuple(states[: _LAYOUTS[-1][0]]))
+
+
 @lru_cache(maxsize=512)  # a page has fifty, of which few have changed
-def _paths(states: Sequence[str]) -> tuple[int, int, tuple[tuple[str, str], ...]]:
-    """Return width, height, and (CSS class, path) of each state."""
+def _drawn(states: Sequence[str]) -> SafeString:
     per_line, height = next((line, h) for most, line, h in _LAYOUTS if len(states) <= most)
     step = min(_WIDEST, _WIDTH // min(len(states), per_line))
     gap = 1 if step < 4 else 2
@@ -69,14 +73,12 @@ def _paths(states: Sequence[str]) -> tuple[int, int, tuple[tuple[str, str], ...]
         line, place = divmod(index, per_line)
         draw = _SHAPES.get(state, _hollow)
         paths[state] += draw(place * step, line * (height + _GAP), step - gap, height)
+    width = min(len(states), per_line) * step - gap
     lines = (len(states) - 1) // per_line + 1
-    drawn = tuple((style_of(state).css, path) for state, path in paths.items())
-    return min(len(states), per_line) * step - gap, lines * (height + _GAP) - _GAP, drawn
-
-
-def run_strip(states: Sequence[str]) -> SafeString:
-    """Return one cell a run, in the order of ``states``. Words beside them say the same."""
-    width, height, drawn = _paths(tuple(states[: _LAYOUTS[-1][0]]))
-    paths = format_html_join("", '<path class="{}" d="{}"/>', drawn)
-    text = '<svg class="runs" width="{0}" height="{1}" viewBox="0 0 {0} {1}" aria-hidden="true">{2}'
-    return format_html(text + "</svg>", width, height, paths)
+    classed = ((style_of(state).css, path) for state, path in paths.items())
+    return format_html(
+        '<svg class="runs" width="{0}" height="{1}" viewBox="0 0 {0} {1}" aria-hidden="true">{2}'
+        "</svg>",
+        *(width, lines * (height + _GAP) - _GAP),
+        format_html_join("", '<path class="{}" d="{}"/>', classed),
+    )

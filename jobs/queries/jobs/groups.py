@@ -50,7 +50,7 @@ class Group:
 
     @property
     def state(self) -> str:
-        return next(state for state in _WORST if state in self.states)
+        return next(iter(self.counts))
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -58,7 +58,7 @@ class Group:
         counted = Counter(self.states)
         return {str(state): counted[state] for state in _WORST if counted[state]}
 
-    @property
+    @cached_property
     def open_ids(self) -> list[int]:
         return [run.id for run in self.runs if run.state == ASKS or run.state in Job.OPEN_STATES]
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 
 from jobs.base.numbers import number_from
-from jobs.models import Host, Job
+from jobs.models import Host, Job, JobStep
 from jobs.queries.jobs.groups import heads
 from jobs.queries.sorting import (
     MADE,
@@ -43,7 +43,11 @@ COLUMNS: Mapping[str, Column] = {
     "duration": Column(F("duration_s"), read_float),
     "made": MADE,
 }
-_LONG = ("plan", "params", "inputs", "guide")  # long fields that no list shows
+# Fields that no page of a list shows. Their JSON would be a third of its time.
+_UNSEEN = (
+    *("plan", "params", "inputs", "guide", "product", "made", "ended", "host_load"),
+    *("confirmed", "removed_args"),
+)
 # In these orders a group is one row, at the place of its newest job. In others its jobs differ.
 GROUPED = ("made", "job", "host", "person")
 
@@ -73,12 +77,21 @@ def page(
     grouped: bool = False,
 ) -> tuple[list[Job], str]:
     """Return a page of jobs, and the next cursor, "" at the end. ``grouped``: of each group only
-    the newest job, in the orders of ``GROUPED``."""
+    the newest job, in the orders of ``GROUPED``, with the fields that a page shows."""
     jobs = matching(filters)
-    if grouped:
-        jobs = jobs.defer(*_LONG)
-        jobs = heads(jobs) if order.name in GROUPED else jobs
-    return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    if not grouped:
+        return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    of_running = JobStep.objects.filter(job__state=Job.State.RUNNING)
+    jobs = (
+        jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related(Prefetch("steps", of_running))
+    )
+    jobs = heads(jobs) if order.name in GROUPED else jobs
+    shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    # Live accuracy needs the plans of running evaluations.
+    scored = {job.pk: job for job in shown if job.state == Job.State.RUNNING and job.scores}
+    for pk, plan in Job.objects.filter(pk__in=scored).values_list("pk", "plan") if scored else ():
+        scored[pk].plan = plan
+    return shown, following
 
 
 def matching(filters: Filters) -> QuerySet[Job]:
