@@ -147,7 +147,7 @@ def test_results_and_jobs_can_be_filtered_by_pin(client, lin):
 
     assert [row.pk for row in results.context["page"].results] == [kept.pk]
     assert results.context["page"].total == 1
-    assert [job.pk for job, _forecast in jobs.context["rows"]] == [kept.job_id]
+    assert [row.job.pk for row in jobs.context["rows"]] == [kept.job_id]
     assert 'name="pinned" value="1" checked' in results.text
     assert 'name="pinned" value="1" checked' in jobs.text
     # Each page of a list keeps it.
