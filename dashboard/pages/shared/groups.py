@@ -66,8 +66,9 @@ class Row(NamedTuple):
     @property
     def words(self) -> str:
         """Return the runs by state: "1 failed, 30 succeeded"."""
-        counts = self.group.counts if self.group else {}
-        return _(", ").join(f"{n} {style_of(state).word}" for state, n in counts.items())
+        counts, each = self.group.counts if self.group else {}, _("%(n)s %(state)s")
+        words = (each % {"n": n, "state": style_of(state).word} for state, n in counts.items())
+        return _(", ").join(words)
 
     @property
     def named(self) -> Sequence[Run]:
