@@ -12,6 +12,9 @@ from tests.browser.lib.visits import WIDE, axe, checked, open_window
 pytestmark = pytest.mark.browser
 
 SHOWN = "[...document.querySelectorAll('.tabbed > section')].filter((one) => one.checkVisibility())"
+CUT_TABLES = """[...document.querySelectorAll("main .scroll")].filter(
+  (one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map(
+  (one) => `${one.ariaLabel}: ${one.scrollWidth} px in a card of ${one.clientWidth} px`)"""
 BOTTOM = "element => element.getBoundingClientRect().bottom"
 
 
@@ -86,12 +89,14 @@ def test_a_switch_shows_one_percentile(page, address):
     assert "25.0" in row.inner_text() and "20.0" not in row.inner_text()
 
 
-def test_each_tab_is_well_and_no_tab_is_wide(page):
+def test_each_tab_is_well_and_no_tab_is_wide(page, address):
     faults = {}
+    page.goto(f"{address}?level=mlperf-interactive")  # a column more
     for tab in page.get_by_role("tab").all():
+        page.set_viewport_size({"width": 1280, "height": 800})
         tab.click()
-        faults[tab.inner_text()] = [*axe(page), *overflows(page)]
-        page.set_viewport_size(WIDE)
+        faults[tab.inner_text()] = [*page.evaluate(CUT_TABLES), *axe(page), *overflows(page)]
+    page.set_viewport_size(WIDE)
 
     assert not any(faults.values()), faults
 
