@@ -41,7 +41,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"lib"},
         {
             *("prepare", "compile", "deploy", "benchmark", "evaluate"),
-            *("benchmark_guidellm", "greedy_probe"),
+            *("benchmark_guidellm", "find_limit", "greedy_probe"),
         },
     ],
     "jobs.queries": [

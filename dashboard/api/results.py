@@ -18,6 +18,7 @@ from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, 
 from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.pages.answers import Export, export
 from dashboard.pages.results.fleet import stale_text
+from dashboard.pages.results.limit import limit_text
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import all_flags, as_data, marks_of, organised_fields
 from dashboard.security.request import member
@@ -121,6 +122,21 @@ class Point(Answer):
     measured: dict[str, Any] = read("metrics", then=measured_lengths)
 
 
+class LimitRun(Answer):
+    """A run of a search of a limit, at a rate (requests per second) or a concurrency."""
+
+    load: float
+    metrics: dict[str, Any]
+
+
+class LimitSearch(Answer):
+    """What a search of a limit asked, and why it stopped."""
+
+    search: dict[str, Any] = read(lambda row: row.run_context["search"])
+    text: str = read(limit_text)
+    runs: list[LimitRun] = read(lambda row: [LimitRun.of(one) for one in row.limit_runs.all()])
+
+
 class ScoreInterval(Answer):
     """Bounds of a score, in per cent."""
 
@@ -157,6 +173,9 @@ class WholeResult(ResultAnswer):
     loaded_repeats: list[ResultNumber]
     provenance: dict[str, Any] = read(_provenance)
     points: list[Point] = read(lambda row: [Point.of(one) for one in row.points.all()])
+    limit: LimitSearch | None = read(
+        lambda row: LimitSearch.of(row) if row.run_context.get("search") else None
+    )
     sets: list[SetScore] = read(
         lambda row: [
             SetScore.of(one, group=group.name) for group in set_groups(row) for one in group.rows

@@ -36,6 +36,8 @@ _LEGEND_ROW, _IN_A_ROW = 19, 3  # height in pixels; curves in a row of a wide wi
 _CLOSEST = 0.05  # of the axis, between two of its labels
 _WIDE = 20  # from this ratio of the largest to the smallest value, the axis is logarithmic
 Points = Sequence[tuple[int, Mapping[str, Any]]]
+# (load, value, its interval) of a search.
+LoadPoints = Sequence[tuple[float, float | None, Interval | None]]
 
 
 class Run(NamedTuple):
@@ -102,6 +104,22 @@ def _apart(values: Sequence[int], least: float) -> list[int]:
         if not kept or kept[-1] - value >= least:
             kept.append(value)
     return kept[::-1]
+
+
+def over_loads(name: str, title: str, points: LoadPoints, limit: float | None = None) -> Figure:
+    """Return a metric over the loads of a search, with intervals; ``title``: of the loads.
+    ``limit``: of a service level, a dashed line."""
+    loads, y, bounds = (list(column) for column in zip(*points, strict=True))
+    trace = line(0, name, loads, y)
+    if any(bounds):
+        trace["error_y"] = fig.bars(zip(y, bounds, strict=True), COLOURS[0])
+    data = [trace]
+    if limit is not None:
+        ends = [min(loads), max(loads)]
+        dashed = {"color": COLOURS[1], "dash": "dash", "width": 1}
+        data.append(fig.scatter(_("limit"), "lines", ends, [limit, limit], line=dashed))
+    x = axis(title, tickvals=loads)
+    return Figure(data, fig.layout(x, axis(name, rangemode="tozero"), margin=fig.margins(right=14)))
 
 
 def line(index: int, name: str, x: Sequence[float], y: Sequence[float | None]) -> dict[str, Any]:

@@ -119,7 +119,10 @@ def _about(page: ResultPage) -> Facts:
 
 def _conclusion(speed: Speed, level: Level | None) -> list[Block]:
     card, blocks = speed.card, list[Block]()
-    if card is not None:
+    if speed.limit is not None:
+        notes = [text for text, _is_doubt in speed.limit.notes]
+        blocks += [Paragraph(speed.limit.headline, "bold"), Listing(notes)]
+    elif card is not None:
         blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
     blocks.append(Facts([*speed.numbers.rows, *speed.figures.rows], is_large=True))
     if card is not None:
@@ -136,6 +139,7 @@ def _figures(charts: Sequence[Chart]) -> list[Block]:
 
 def _numbers(page: ResultPage, speed: Speed) -> list[Block]:
     blocks = _figures([*speed.charts, *speed.more])
+    blocks += [speed.limit.table] if speed.limit else []
     blocks += [speed.latencies] if speed.latencies else []
     blocks += [_by_concurrency(speed.table)] if speed.table else []
     if speed.sides:

@@ -40,7 +40,7 @@ _ONE: dict[str, str | Promise] = {
     "answers": pgettext_lazy("after a number", "answer"),
 }
 # Names that are labels: manage.py translations collects these tuples. Further units of progress.
-PROGRESS = ("tensors", "packages", "shards", "files", "layers", "steps")
+PROGRESS = ("tensors", "packages", "shards", "files", "layers", "steps", "loads")
 # Titles of plan steps, some the name itself; kinds add their own.
 STEPS = (
     *("create", "install", "verify", "fetch", "unpack", "check", "serve", "measure", "download"),

@@ -3,6 +3,16 @@
 RESULT_MESSAGES: dict[str, str] = {
     "benchmark:done": "Peak %(output_tokens_per_s)s output tokens/s, at concurrency "
     "%(concurrency)s.",
+    "limit:rate": "Meets the level up to %(met)s req/s, misses it at %(missed)s.",
+    "limit:rate_open": "Meets the level up to %(met)s req/s, the highest measured.",
+    "limit:rate_none": "Misses the level at %(missed)s req/s, the lowest measured.",
+    "limit:rate_unknown": "Unknown whether %(at)s req/s meets the level.",
+    "limit:rate_swept": "Measured from %(low)s to %(high)s req/s.",
+    "limit:concurrency": "Meets the level up to concurrency %(met)s, misses it at %(missed)s.",
+    "limit:concurrency_open": "Meets the level up to concurrency %(met)s, the highest measured.",
+    "limit:concurrency_none": "Misses the level at concurrency %(missed)s, the lowest measured.",
+    "limit:concurrency_unknown": "Unknown whether concurrency %(at)s meets the level.",
+    "limit:concurrency_swept": "Measured from concurrency %(low)s to %(high)s.",
     "benchmark:no_request": "The tool exited with 0, but no request succeeded: %(failed)s failed.",
     "benchmark:no_token": "Requests succeeded, but the tool counted no tokens in any answer.",
     "benchmark:no_stream": "Measured without streaming, because the tool cannot parse this "

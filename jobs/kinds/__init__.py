@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.kinds import benchmark, compile, deploy, evaluate, prepare
 from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
+from jobs.kinds.find_limit import FindLimit
 from jobs.kinds.greedy_probe import GreedyProbe
 from jobs.kinds.lib.base import Kind
 
@@ -29,6 +30,7 @@ _ALL: tuple[Kind, ...] = (
     benchmark.Benchmark(),
     BenchmarkGuidellm(),
     benchmark.BenchmarkOnline(),
+    FindLimit(),
     benchmark.BenchmarkThroughput(),
     benchmark.BenchmarkLatency(),
     evaluate.Evaluate(),

@@ -74,6 +74,8 @@ _ALL = (
     Metric("tokens_per_correct", "Tokens per correct answer", "tokens", "lower"),
     # Counts of requests, questions and tokens, and of failures.
     Metric("concurrency", "Concurrency", "requests", "", is_count=True),
+    # Of requests that arrive at a rate, as asked; their concurrency has no limit.
+    Metric("request_rate", "Request rate", "requests/s", ""),
     Metric("requests", "Requests completed", "requests", "", is_count=True),
     Metric("failed_requests", "Failed requests", "requests", "lower", is_count=True),
     # Totals over all concurrencies; the other metrics are of the best concurrency.

@@ -1,7 +1,8 @@
 """Measured things as typed values: what a reader returns and records store, no bytes of a tool."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import fsum
 from typing import Any, NamedTuple
 
 from jobs.base.messages import Message
@@ -63,13 +64,27 @@ class SetScore:
     group: str
 
 
+class Load(NamedTuple):
+    """Load of a run in a search. ``rate``: requests per second, without a limit of concurrency."""
+
+    concurrency: int = 0
+    rate: float | None = None
+
+    @property
+    def at(self) -> int | str:
+        """Return what a message names as its concurrency."""
+        return self.concurrency if self.rate is None else f"∞ ({self.rate:g} req/s)"
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Measurement of a benchmark or evaluation; becomes a Result with points and answers.
 
     ``began``: concurrency -> start of its first request (seconds since the epoch, host clock), if
     the tool tells it. ``warm_ups``: concurrency -> what was sent before, and is in no figure.
-    ``requests``: concurrency -> its completed requests, if the tool wrote them.
+    ``requests``: concurrency -> its completed requests, if the tool wrote them. In a search of a
+    limit, all of these have the number of a run in place of its concurrency; ``loads`` has its
+    load, and ``search`` what was asked and why it ended.
     """
 
     type: str
@@ -83,6 +98,50 @@ class Measurement:
     warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
     requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
+    loads: Mapping[int, Load] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self, key: int) -> Load:
+        return self.loads.get(key, Load(key))
+
+    @property
+    def named_points(self) -> list[tuple[int | str, Mapping[str, float]]]:
+        """Return the points with the concurrency that a message names."""
+        return [(self.load(key).at, metrics) for key, metrics in self.points]
+
+    @property
+    def by_concurrency(self) -> "Measurement":
+        """Return a search with a point for each concurrency, over its runs; none for rates."""
+        if not self.loads:
+            return self
+        runs: dict[int, list[int]] = {}
+        for key, _metrics in self.points:
+            load = self.loads[key]
+            if load.rate is None:
+                runs.setdefault(load.concurrency, []).append(key)
+        known = dict(self.points)
+        return replace(
+            self,
+            points=[(at, _pooled([known[key] for key in keys])) for at, keys in runs.items()],
+            requests={
+                at: [one for key in keys for one in self.requests.get(key, ())]
+                for at, keys in runs.items()
+            },
+            loads={},
+        )
+
+
+def _pooled(runs: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """Return the sum of counts and durations, and the mean of others, of what all runs have."""
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    sums = {name: fsum(run[name] for run in runs) for name in names}
+    return {name: total if name in _SUMMED else total / len(runs) for name, total in sums.items()}
+
+
+_SUMMED = (
+    *("requests", "failed_requests", "input_tokens", "output_tokens", "duration_s"),
+    *("engine_requests", "engine_output_tokens", "engine_preemptions"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ class Result(models.Model):
     ``jobs.metrics.METRICS``. A benchmark has a :class:`ResultPoint` for each concurrency; its own
     ``metrics`` are those of the point with the highest output rate, of the points where at most 1 %
     of the requests failed if there are any, and ``requests_all``, ``failed_requests_all`` of all
-    points. An evaluation has :class:`Answer` rows."""
+    points. A search of a limit has a :class:`LimitRun` for each run; by rate, its metrics are those
+    of the highest rate that met its level. An evaluation has :class:`Answer` rows."""
 
     class Type(models.TextChoices):
         BENCHMARK = "benchmark"
@@ -189,6 +190,21 @@ class ResultPoint(models.Model):
     index = models.PositiveSmallIntegerField()
     concurrency = models.PositiveIntegerField()
     metrics = models.JSONField()
+
+    class Meta:
+        ordering: ClassVar = ["result_id", "index"]
+
+
+class LimitRun(models.Model):
+    """One run of a search of a limit, at a rate (requests per second) or a concurrency. A table of
+    its own: no list or chart of concurrencies has a rate, and a :class:`ResultPoint` is the mean of
+    the runs at its concurrency. ``requests`` as in :class:`PointRequests`."""
+
+    result = models.ForeignKey(Result, models.CASCADE, related_name="limit_runs")
+    index = models.PositiveSmallIntegerField()
+    load = models.FloatField()
+    metrics = models.JSONField()
+    requests = models.JSONField(default=list)
 
     class Meta:
         ordering: ClassVar = ["result_id", "index"]

@@ -13,12 +13,13 @@ from jobs import plans
 from jobs.base import bounds, engine_addresses
 from jobs.base.errors import ParseError
 from jobs.kinds.lib import ports
-from jobs.kinds.lib.base import AssetRef, Target, asset_values
+from jobs.kinds.lib.base import AssetRef, LevelChoice, Target, asset_values
 from jobs.models import Artifact, Dataset, Deployment, Endpoint, Environment, Host, Job, Weights
 from jobs.plans import ENGINES, Plan
 from jobs.queries.answers.own_questions import baselines
 from jobs.queries.catalogue import team_prompts
 from jobs.queries.hosts import holding_deployments, proposed_dies
+from jobs.queries.results.levels import team_levels
 from jobs.tools.vacc.site import inside_of
 
 Record = Environment | Weights | Artifact | Dataset
@@ -177,7 +178,15 @@ def target_of(host: Host) -> Target:
         datasets=refs("dataset"),
         prompts=team_prompts(),
         baselines=baselines,
+        levels=_levels,
     )
+
+
+def _levels() -> list[LevelChoice]:
+    return [
+        LevelChoice(key, str(one.name), one.limits, one.goodput)
+        for key, one in team_levels().options()
+    ]
 
 
 def asset_ref(record: Record) -> AssetRef:

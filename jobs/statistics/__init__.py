@@ -18,49 +18,14 @@ from jobs.statistics.paired import Z as Z
 from jobs.statistics.paired import excess
 from jobs.statistics.paired import paired_difference as paired_difference
 from jobs.statistics.paired import wilson as wilson
+from jobs.statistics.repeats import LEAST_RUNS as LEAST_RUNS
+from jobs.statistics.repeats import mean as mean
+from jobs.statistics.repeats import student_t as student_t
+from jobs.statistics.repeats import variance as variance
 
 NORMAL = NormalDist()
 POWER = 0.8
-# Student's t, 97.5 %, for 1 … 30 degrees of freedom.
-_T = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-
-
-def student_t(freedom: float) -> float:
-    """Return Student's t at 97.5 %, rounded to the safe side between whole degrees of freedom."""
-    if freedom == inf:
-        return Z
-    whole = max(1, int(freedom))
-    if whole <= len(_T):
-        return _T[whole - 1]
-    # Cornish-Fisher expansion (Abramowitz and Stegun 1964, 26.7.5), off by less than 0.0001 here.
-    first, second = (Z**3 + Z) / 4, (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
-    return Z + first / whole + second / whole**2 + 0.0001
-
-
 _TAIL = 0.025  # on each side of a 95 % interval
-LEAST_RUNS = 3  # fewer runs give no useful variance
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean; of equal values exactly this value, of counts a count where it is one.
-
-    ``statistics.mean`` takes forty times the time, for a relative difference below 1e-15.
-    """
-    first = values[0]
-    if all(value == first for value in values):
-        return first
-    middle = fmean(values)
-    return int(middle) if isinstance(first, int) and middle.is_integer() else middle
-
-
-def variance(values: Sequence[float]) -> float:
-    """Return the variance of two or more values; of equal values exactly 0."""
-    middle = mean(values)
-    return fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:

@@ -92,7 +92,11 @@ def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
     if rate is None:
         return _("%(name)s: measured") % {"name": name}
     if not points:
-        return _("%(name)s: %(rate)s output") % {"name": name, "rate": _rate(rate)}
+        values = {"name": name, "rate": _rate(rate)}
+        if asked := result.metrics.get("request_rate"):
+            values["asked"] = f"{asked:g}"
+            return _("%(name)s: %(rate)s output at %(asked)s req/s") % values
+        return _("%(name)s: %(rate)s output") % values
     best = best_of(points)
     if best is None:
         return _("%(name)s: too many requests failed") % {"name": name}

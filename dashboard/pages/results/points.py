@@ -78,7 +78,7 @@ def points_table(
         Row(
             point,
             [(column, _cell(point, column.name)) for column in columns],
-            _level_cell(against.get(point.concurrency)),
+            level_cell(against.get(point.concurrency)),
             is_best=found is not None and point is found.best,
             is_recommended=found is not None and point is found.recommended,
             marks=marks.get(point.concurrency, ()),
@@ -152,7 +152,7 @@ def _level_points(found: Conclusion | None) -> Sequence[LevelPoint]:
     return found.level.points if found is not None and found.level is not None else ()
 
 
-def _level_cell(one: LevelPoint | None) -> Cell:
+def level_cell(one: LevelPoint | None) -> Cell:
     """Return whether a point holds the level, and which limits it exceeds: "TTFT p99 1 200 > 450
     ms"."""
     if one is None:

@@ -11,6 +11,7 @@ from dashboard.charts import accuracy
 from dashboard.pages.answers import hygiene_card, token_card
 from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import Card, Sides, conclusion_card, rate_cell, sides_of
+from dashboard.pages.results.limit import LimitCard, limit_card
 from dashboard.pages.results.page_parts import Chart, main_point, marks_of_points
 from dashboard.pages.results.points import Points, engine_table, latency_table, points_table
 from dashboard.pages.shared import cells
@@ -50,6 +51,7 @@ class Speed(NamedTuple):
     engine: Table | None
     spreads: Sequence[Chart]
     others: Sequence[tuple[Result, Sequence[int]]]
+    limit: LimitCard | None
 
 
 class Score(NamedTuple):
@@ -75,7 +77,9 @@ def speed_of(
     main = main_point(page, points)
     # An offline run has points without a limit of the concurrency.
     shown = points or ([main] if page.points else [])
+    limit = limit_card(page.result)
     charts = page_parts.charts(page, points, has_others=has_others)
+    charts = [*(limit.charts if limit else ()), *charts]
     titles = page_parts.wait_titles(page)
     latencies = latency_table(shown, titles) if titles and len(shown) == 1 else None
     facts = _speed_facts(page, main, card, is_best=len(points) > 1 and main.is_usable)
@@ -93,6 +97,7 @@ def speed_of(
         engine=engine_table(shown),
         spreads=page_parts.spreads(page, points),
         others=[(run, [at for at, _metrics in rows]) for run, rows in further_points(page)],
+        limit=limit,
     )
 
 

@@ -159,7 +159,9 @@ def _points(row: Result) -> list[dict[str, Any]]:
 
 
 def _lines(row: Result) -> list[tuple[Any, Mapping[str, Any]]]:
-    """Return (concurrency, metrics) of each point; for an evaluation, "" and its metrics."""
+    """Return (concurrency, metrics) of each point, "" for a rate; of an evaluation its metrics."""
+    if row.metrics.get("request_rate"):
+        return [("", run.metrics) for run in row.limit_runs.all()]
     return [*point_rows(row)] or [("", row.metrics)]
 
 

@@ -22,6 +22,8 @@ from jobs.host.base.config import Config
 from jobs.host.claim.programs import CLIENTS, PROGRAMS
 from jobs.plans import SECRET, Plan, Step, fill, slots
 
+# The script of a search of a limit: behind each "--" it has a command, which it runs for each load.
+_SEARCH = "find_limit.py"
 _FORBIDDEN_ENV = ("LD_", "PYTHONPATH", "PYTHONSTARTUP", "BASH_ENV")
 
 # Paths of an address, and a model's name, which may look like a path.
@@ -82,7 +84,8 @@ class Policy:
         return None
 
     def _step(self, step: Step, cwd: Path) -> Refusal | None:
-        for argv in filter(None, (step.argv, step.cleanup)):
+        commands = [*commands_of(step.argv), *filter(None, [step.cleanup])]
+        for argv in commands:
             if not self._may_run(argv[0], cwd):
                 return Refusal("policy:program", {"program": argv[0], "step": step.name})
         paths: list[str] = []
@@ -91,7 +94,7 @@ class Policy:
                 return Refusal("policy:variable", {"variable": name, "step": step.name})
             paths += paths_of_variable(value)
         paths += [str(cwd), *step.path]
-        for text in (*paths, *paths_of_command(step.argv), *paths_of_command(step.cleanup)):
+        for text in (*paths, *(path for argv in commands for path in paths_of_command(argv))):
             if not self._permits(cwd / text):
                 return self._outside(step.name, text, cwd)
         return None
@@ -130,6 +133,15 @@ def policy_of(config: Config) -> Policy:
 def _expanded(given: Sequence[str], default: Iterable[str]) -> Iterator[str]:
     for word in given or ("default",):
         yield from default if word == "default" else (word,)
+
+
+def commands_of(argv: Sequence[str]) -> list[Sequence[str]]:
+    """Return a command, and those that it runs if it is a search."""
+    if _SEARCH not in map(_last, argv[:2]):
+        return [argv]
+    places = [place for place, word in enumerate(argv) if word == "--"]
+    ends = zip([-1, *places], [*places, len(argv)], strict=True)
+    return [argv[begin + 1 : end] for begin, end in ends if end > begin + 1]
 
 
 def paths_of_variable(value: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ PROGRAMS = frozenset(
 # These send requests to a server and get a model name; others load a folder.
 CLIENTS = frozenset(
     {
-        *["ask_and_score.py", "ask_until_decided.py", "evalscope", "greedy_probe.py"],
-        *["send_cold.py", "wait_ready.py"],
+        *["ask_and_score.py", "ask_until_decided.py", "evalscope", "find_limit.py"],
+        *["greedy_probe.py", "send_cold.py", "wait_ready.py"],
     }
 )

@@ -126,13 +126,23 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelChoice:
+    """Service level: metric -> highest value; ``goodput``: least share of requests within all."""
+
+    key: str
+    name: str
+    limits: Mapping[str, float]
+    goodput: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Snapshot of a host for kinds: facts and assets, from ``jobs.schedule.targets``.
 
     ``deployments`` are available for choice, endpoints included. ``servers`` are all that hold
     ports and dies, stopping and restarting ones included. ``prompts``: the team's, on every host.
     ``baselines`` reads the evaluations to compare with, newest first; with a result's id only that
-    result.
+    result. ``levels`` reads the service levels.
     """
 
     name: str
@@ -147,6 +157,9 @@ class Target:
     prompts: tuple[TeamPrompts, ...] = ()
     baselines: Callable[[int | None], Sequence[Baseline]] = dataclasses.field(
         default=lambda result: (), compare=False, repr=False
+    )
+    levels: Callable[[], Sequence[LevelChoice]] = dataclasses.field(
+        default=tuple, compare=False, repr=False
     )
 
     @property

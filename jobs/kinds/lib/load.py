@@ -133,7 +133,7 @@ def ignores_ends(arguments: Iterable[str]) -> bool:
 
 def length_remarks(
     asked: Mapping[str, int],
-    points: Sequence[tuple[int, Mapping[str, Any]]],
+    points: Sequence[tuple[int | str, Mapping[str, Any]]],
     *,
     full: bool,
     context: int = 0,
@@ -165,7 +165,7 @@ def length_remarks(
 
 
 def hits_remark(
-    params: Mapping[str, Any], points: Sequence[tuple[int, Mapping[str, float]]]
+    params: Mapping[str, Any], points: Sequence[tuple[int | str, Mapping[str, float]]]
 ) -> Message | None:
     """Return a remark on the point with the most hits in a prefix cache, with the cause if
     ``params`` show it."""

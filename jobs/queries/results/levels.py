@@ -97,12 +97,12 @@ class LevelFinding(NamedTuple):
 
 
 def hold(level: Level, usable: Sequence[CurvePoint]) -> LevelFinding:
-    points = [_against(level, point) for point in usable]
+    points = [against(level, point) for point in usable]
     met = [one for one in points if one.verdict == "met"]
     return LevelFinding(level, points, max(met, key=lambda one: one.point.rate, default=None))
 
 
-def _against(level: Level, point: CurvePoint) -> LevelPoint:
+def against(level: Level, point: CurvePoint) -> LevelPoint:
     checks = []
     for name, limit in level.limits.items():
         least = least_samples(int(name.split("_")[1].removeprefix("p")) / 100)

@@ -36,13 +36,16 @@ def with_engine(job: Job, measured: Measurement) -> Measurement:
     }
     measured = _with_metrics(measured, own)
     points = measured.points
-    remark, whole = hits_remark(job.params, points), dict(measured.metrics)
+    remark, whole = hits_remark(job.params, measured.named_points), dict(measured.metrics)
     if windows and not any("engine_prefix_hits" in metrics for _c, metrics in points):
         share = hits_since_start(samples, max(end for _begin, end in windows.values()))
         if share is not None:
             whole = {"engine_prefix_hits_since_start": share, **whole}
             remark = since_start_remark(share)
-    remarks = [*measured.remarks, *filter(None, (remark, _others_remark(samples, windows)))]
+    remarks = [
+        *measured.remarks,
+        *filter(None, (remark, _others_remark(samples, windows, measured))),
+    ]
     return replace(measured, metrics=whole, remarks=remarks)
 
 
@@ -110,10 +113,15 @@ def _served(
     )
 
 
-def _others_remark(samples: Sequence[Sample], windows: Mapping[int, Window]) -> Message | None:
+def _others_remark(
+    samples: Sequence[Sample], windows: Mapping[int, Window], measured: Measurement
+) -> Message | None:
     """A remark when the engine ran more requests than the client sent: other clients. The point
     with the largest excess counts; a client without a limit (0) is left out."""
-    peaks = {c: running_peak(samples, *window) or 0.0 for c, window in windows.items() if c}
+    peaks: dict[int, float] = {}
+    for key, window in windows.items():
+        if c := measured.load(key).concurrency:
+            peaks[c] = max(peaks.get(c, 0.0), running_peak(samples, *window) or 0.0)
     worst = max(peaks, key=lambda c: peaks[c] - c, default=None)
     if worst is None or peaks[worst] <= worst:
         return None

@@ -53,6 +53,9 @@ _PLACES = {
 _NOT_WORK = {
     *("concurrency", "seed", "exclusive", "overlap", "stack", "model", "weights", "artifact"),
     *("endpoint", "source", "folder", "dataset_source", "token", "retries"),
+    # Of a search: which loads it measured, and how often.
+    *("tool", "level", "lowest", "highest", "resolution", "most_points", "half_width"),
+    "most_runs",
 }
 # Checksum of a team's prompts in the workload.
 PROMPTS = "prompts_sha256"

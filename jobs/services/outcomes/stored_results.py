@@ -23,6 +23,7 @@ from jobs.models import (
     Endpoint,
     Environment,
     Job,
+    LimitRun,
     MatrixCell,
     PointRequests,
     Preflight,
@@ -61,6 +62,8 @@ def keep(job: Job, measured: Measurement, *, duration_s: float | None) -> None:
     if is_benchmark:
         measured = with_energy(job, with_engine(job, measured))
     kept = context_of(job, [deployment.job] if deployment else [])
+    if measured.search:
+        kept["search"] = sanitize(dict(measured.search))
     if endpoint is not None:
         # What the first step kept of the endpoint's answers.
         answers = outputs.Contents(job).get(variants.ENDPOINT_FILE, b"")
@@ -71,7 +74,7 @@ def keep(job: Job, measured: Measurement, *, duration_s: float | None) -> None:
     remarks, disturbances, load = list(measured.remarks), list[Message](), list[Message]()
     if is_benchmark:
         is_full = ignores_ends(_arguments_of(job))
-        remarks += length_remarks(asks, measured.points, full=is_full, context=context_tokens)
+        remarks += length_remarks(asks, measured.named_points, full=is_full, context=context_tokens)
         disturbances = [*_disturbed(others), *warm_up_remarks(job.pk)]
         load = load_remarks(kept["load"], job.host.facts)
         remarks += [*disturbances, *load]
@@ -119,6 +122,18 @@ def _subject(job: Job) -> tuple[dict[str, Any], int]:
 
 def keep_parts(result: Result, measured: Measurement) -> None:
     """Store points with their single requests, answers, and what derives from all of them."""
+    LimitRun.objects.bulk_create(
+        LimitRun(
+            result=result,
+            index=index,
+            load=load.concurrency if load.rate is None else load.rate,
+            metrics=stored_numbers(metrics),
+            requests=sanitize([list(one) for one in measured.requests.get(key, ())]),
+        )
+        for index, (key, metrics) in enumerate(measured.points)
+        if (load := measured.loads.get(key))
+    )
+    measured = measured.by_concurrency
     points = ResultPoint.objects.bulk_create(
         ResultPoint(
             result=result, index=index, concurrency=concurrency, metrics=stored_numbers(metrics)

@@ -59,7 +59,7 @@ _ONE_CLIENT = ("--model-args", "max_retries=0")
 _PERF_EXTRA = {"ignore_eos": True, "cache_prompt": False}
 PAUSE_S = 1
 # Adds a unique mark before each prompt, and records the start of each concurrency.
-_SEND = "send_cold.py"
+SEND = "send_cold.py"
 WINDOWS = "windows.jsonl"
 BARE = "bare"  # a stream of JSON lines without events
 _PROGRESS = "client.jsonl"  # as jobs.tools.vllm.host_reader knows it
@@ -97,24 +97,21 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
         data = ("written_lines", "--dataset-path", "{job_dir}/work")
         python = ENVIRONMENTS[TOKENIZERS].python(site)
         steps = (load.written(python, params.requests + max(params.concurrency)),)
-    argv = (
-        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{_SEND}"),
-        *("--seeds", load.seeds, "--windows", WINDOWS),
-        *("--progress", _PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
-        *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
-        *("--model", "{deployment.name}", *_HEADERS, "--dataset", *data),
-        *("--parallel", *map(str, params.concurrency)),
-        *("--number", *(str(params.requests) for _ in params.concurrency)),
-        *_NO_WAIT,
-        *("--warmup-num", str(max(params.concurrency)), "--sleep-interval", str(PAUSE_S)),
-        *("--max-tokens", str(params.output_tokens), "--temperature", "0"),
-        *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
-        *("--outputs-dir", "perf", "--name", "run", "--no-timestamp"),
+    argv = perf_command(
+        load,
+        site,
+        seeds=load.seeds,
+        data=data,
+        sent=(
+            *("--parallel", *map(str, params.concurrency)),
+            *("--number", *(str(params.requests) for _ in params.concurrency)),
+        ),
+        warm_ups=max(params.concurrency),
     )
     return Plan(
         kind="benchmark",
-        steps=(*steps, Step("measure", argv, env=(*_ENV, *secret("API_KEY", load.key)))),
-        files=(script(_SEND), *load.files()),
+        steps=(*steps, Step("measure", argv, env=perf_environment(load))),
+        files=(script(SEND), *load.files()),
         outputs=(
             Output("summary", "perf/run/*/benchmark_summary.json"),
             Output("percentiles", "perf/run/*/benchmark_percentile.json"),
@@ -132,6 +129,36 @@ def perf_plan(load: HttpLoad, site: Site) -> Plan:
                 expected=tuple((str(level), params.requests) for level in params.concurrency),
             )
         ),
+    )
+
+
+def perf_environment(load: HttpLoad) -> tuple[tuple[str, str], ...]:
+    return (*_ENV, *secret("API_KEY", load.key))
+
+
+def perf_command(
+    load: HttpLoad,
+    site: Site,
+    *,
+    seeds: str,
+    data: tuple[str, ...],
+    sent: tuple[str, ...],
+    warm_ups: int,
+    windows: str = WINDOWS,
+    name: str = "run",
+) -> tuple[str, ...]:
+    """``data``: its set with options. ``sent``: how many requests, at what load."""
+    return (
+        *(ENVIRONMENTS[EVALSCOPE].python(site), f"{FILES}/{SEND}"),
+        *("--seeds", seeds, "--windows", windows),
+        *("--progress", _PROGRESS, "--stream", "sse" if load.streamed else BARE, "perf"),
+        *("--api", "openai", "--url", "{deployment.url}/v1/chat/completions"),
+        *("--model", "{deployment.name}", *_HEADERS, "--dataset", *data),
+        *(*sent, *_NO_WAIT),
+        *("--warmup-num", str(warm_ups), "--sleep-interval", str(PAUSE_S)),
+        *("--max-tokens", str(load.params.output_tokens), "--temperature", "0"),
+        *("--extra-args", literal(json.dumps(_PERF_EXTRA))),
+        *("--outputs-dir", "perf", "--name", name, "--no-timestamp"),
     )
 
 

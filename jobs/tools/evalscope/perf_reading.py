@@ -34,6 +34,7 @@ WHAT = "a summary of EvalScope's performance test"
 # Our name -> EvalScope's names, 1.14 first.
 _DURATION = ("Test Duration (s)", "Time taken for tests (s)")
 _CONCURRENCY = ("Concurrency", "Number of concurrency")
+_NO_LIMIT = -1  # of requests that are sent at a rate
 _COMPLETED = ("Success Requests", "Succeed requests")
 _FAILED = ("Failed Requests", "Failed requests")
 _HITS = "KV Cache Hit Rate (%)"
@@ -94,7 +95,7 @@ def parse(files: Mapping[str, bytes]) -> list[Point]:
         if PurePosixPath(path).name == SUMMARY:
             beside = str(PurePosixPath(path).with_name(PERCENTILES))
             percentiles = (beside, files[beside]) if beside in files else None
-            points.append(_point(path, files[path], percentiles))
+            points.append(point(path, files[path], percentiles))
     if not points:
         raise ParseError(f"EvalScope wrote no {SUMMARY}")
     return sorted(points, key=lambda one: (one.concurrency or 0, one.completed + one.failed))
@@ -126,10 +127,12 @@ def _recorded(content: bytes, names: Sequence[str]) -> Iterator[tuple[int, dict[
             yield concurrency, values
 
 
-def _point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
+def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
+    """Read a summary, with the percentiles beside it."""
     summary = json_object(path, content)
     completed, failed = (_needed(path, summary, names) for names in (_COMPLETED, _FAILED))
-    concurrency = _needed(path, summary, _CONCURRENCY)
+    has_limit = summary.get(_CONCURRENCY[0]) != _NO_LIMIT
+    concurrency = _needed(path, summary, _CONCURRENCY) if has_limit else None
     figures = {
         "concurrency": Figure(_CONCURRENCY[0], concurrency),
         "requests": Figure(_COMPLETED[0], completed),
@@ -273,16 +276,18 @@ def _part(bundle: Bundle, own: Sequence[str], path: str) -> _Part:
     arguments = [one for one in beside if bundle.has_keys(one, keys, 3)]
     bases = [one for one in beside if bundle.files[one].startswith(_BASE_HEAD)]
     pair = (percentiles[0], bundle.files[percentiles[0]]) if len(percentiles) == 1 else None
-    point = _point(path, bundle.files[path], pair)
+    run = point(path, bundle.files[path], pair)
+    if run.concurrency is None:
+        raise ParseError(f"{path}: its requests were sent at a rate, without a concurrency")
     requests, damage = (
         requests_of(bases[0], bundle.files[bases[0]]) if len(bases) == 1 else ([], ())
     )
-    if "ttft_mean_ms" not in point.metrics:  # whole answers: EvalScope writes their time as TTFT
+    if "ttft_mean_ms" not in run.metrics:  # whole answers: EvalScope writes their time as TTFT
         requests = [RequestTimes(None, None, one.latency_s) for one in requests]
     return _Part(
         path,
         (*percentiles[:1], *arguments[:1], *(bases if requests else ())),
-        replace(point, left_out=(*point.left_out, *damage), requests=requests),
+        replace(run, left_out=(*run.left_out, *damage), requests=requests),
         pair is not None,
         bundle.object(arguments[0]) if len(arguments) == 1 else {},
         next((one for one in times if one), None),

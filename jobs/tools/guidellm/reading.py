@@ -102,7 +102,7 @@ class Guidellm(Reader):
 def parse(path: str, content: bytes) -> Point:
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
-        raise ParseError(f"{path} is not {WHAT} at one concurrency")
+        raise ParseError(f"{path} is not {WHAT} at one load")
     return _point(path, runs[0])
 
 
@@ -122,7 +122,7 @@ def _point(path: str, run: Any) -> Point:
     metrics, left_out = take(path, figures)
     names = ("time_to_first_token_ms", _ITL, "request_latency")
     return Point(
-        concurrency=count(path, strategy, "streams"),
+        concurrency=count(path, strategy, "streams") if "rate" not in strategy else None,
         completed=completed,
         failed=failed,
         metrics=metrics,

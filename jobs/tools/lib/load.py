@@ -90,13 +90,15 @@ class HttpLoad:
     def seeds(self) -> str:
         return seeds_text(self.params.seed, self.params.concurrency)
 
-    def written(self, python: str, requests: int) -> Step:
-        """Return the step that writes new prompts for each concurrency. ``python``: an argument."""
+    def written(self, python: str, requests: int, seeds: str = "") -> Step:
+        """Return the step that writes new prompts for each concurrency, or each of ``seeds``.
+        ``python``: an argument."""
+        seeds = seeds or self.seeds
         if not self.prompts.folder:
             file = self.prompts_file().name
-            return cold_prompts(python, file, requests=requests, seeds=self.seeds)
+            return cold_prompts(python, file, requests=requests, seeds=seeds)
         wanted = ("--tokens", str(self.params.input_tokens), "--requests", str(requests))
-        argv = (python, f"{FILES}/{SIZED}", *wanted, "--seeds", self.seeds)
+        argv = (python, f"{FILES}/{SIZED}", *wanted, "--seeds", seeds)
         return Step("prompts", (*argv, literal(self.prompts.folder)))
 
     def prompts_file(self) -> PlanFile:

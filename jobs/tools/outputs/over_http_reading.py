@@ -49,12 +49,14 @@ def outcome(
     warm_ups: Mapping[int, WarmUp] | None = None,
     keeps_failed: bool = True,
     may_have_no_tokens: bool = False,
+    headline: Point | None = None,
 ) -> Outcome:
     """Build the outcome: the headline is the point with the highest output rate, of those that
     :func:`holds_load` if there are any; requests are counted over all points.
 
     ``keeps_failed``: points without a completed request are kept, with their failures.
-    ``may_have_no_tokens``: answers without tokens are not a failure.
+    ``may_have_no_tokens``: answers without tokens are not a failure. ``headline``: another point in
+    its place.
     """
     done = [point for point in points if point.completed]
     failed = sum(point.failed for point in points)
@@ -64,7 +66,7 @@ def outcome(
         return Outcome(failure=Message("benchmark:no_token"))
     whole, uncounted = _whole(points)
     held = [point for point in done if holds_load(point.completed, point.failed)]
-    best = max(held or done, key=lambda point: point.metrics.get(RATE, 0.0))
+    best = headline or max(held or done, key=lambda point: point.metrics.get(RATE, 0.0))
     return Outcome(
         message=Message(
             "benchmark:done",

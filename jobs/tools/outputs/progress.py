@@ -1,7 +1,8 @@
 """Progress of a job from the end of its log, as printed by the tools.
 
 Pure: last bytes of a log in, ``{"done", "total", "unit"}`` out, None without progress.
-``unit`` is "tensors", "packages", "shards", "requests", "files", "layers", "steps", "MB" or "%".
+``unit`` is "tensors", "packages", "shards", "requests", "files", "layers", "steps", "loads", "MB"
+or "%".
 """
 
 from collections.abc import Callable
@@ -83,6 +84,8 @@ prompts = _counted(pattern(rf"Processed prompts: +{_BAR}"), "%")
 iterations = _counted(pattern(rf"(?:Profiling|Bench) iterations: +{_BAR}"), "%")
 # Our greedy probe: "prompt 12/40: equal"
 probed = _counted(pattern(r"^prompt (\d{1,6})/(\d{1,6}): ", lines=True), "requests")
+# Our search of a limit: "point 2/6: rate 3.5, between …"
+searched = _counted(pattern(r"^point (\d{1,6})/(\d{1,6}): ", lines=True), "loads")
 _requests = _counted(_UNNAMED, "requests")
 # huggingface_hub: "Fetching 163 files:  25%|██▌       | 41/163 [05:25<16:15,  7.98s/it]"
 _files = _counted(pattern(rf"Fetching \d+ files: +{_BAR}"), "files")

@@ -84,12 +84,68 @@ class BenchLoad:
     def prompts_at(self, concurrency: int) -> str:
         return f"prompts-{self.params.requests}-at-{concurrency}.jsonl"
 
+    def seed_at(self, concurrency: int) -> str:
+        return seed_word(self.params.seed, self.params.concurrency.index(concurrency) + 1)
+
     def run_options(self, concurrency: int, folder: str) -> tuple[str, ...]:
         return (
             *("--num-prompts", str(self.params.requests), "--max-concurrency", str(concurrency)),
             *("--result-dir", folder, "--result-filename", self.names(concurrency)[1]),
             "--save-result",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLoad(BenchLoad):
+    """Load of one run of a search, with ``own`` prompts. ``run``, ``seed``: words that the search
+    replaces. ``sent``: options of the load."""
+
+    run: str = ""
+    seed: str = ""
+    sent: tuple[str, ...] = ()
+
+    def names(self, _concurrency: int) -> tuple[str, str]:
+        return "", f"result-{self.run}.json"
+
+    def prompts_at(self, _concurrency: int) -> str:
+        return f"prompts-{self.params.requests}-at-{self.run}.jsonl"
+
+    def seed_at(self, _concurrency: int) -> str:
+        return self.seed
+
+    def run_options(self, concurrency: int, folder: str) -> tuple[str, ...]:
+        named = ("--result-dir", folder, "--result-filename", self.names(concurrency)[1])
+        requests = ("--num-prompts", str(self.params.requests))
+        return (*requests, *self.sent, *named, "--save-result")
+
+
+def search_commands(
+    stack: Stack, load: SearchLoad, site: Site
+) -> tuple[tuple[Step, ...], tuple[tuple[str, ...], ...]]:
+    """Return steps before the search, and the commands of one run: in the deployment's container,
+    if the stack has one."""
+    command = stack.bench.online.command
+    if stack.vllm.container is None:
+        return (), (_own_argv(stack, load, 0, _WORK, vllm.cpu_command(stack, command, site)),)
+    folder, at, file = _OWN_RESULTS, load.prompts_at(0), load.names(0)[1]
+    run = _own_argv(stack, load, 0, folder, command)
+    return (_folder_step(_IN_DEPLOYMENT),), (
+        ("docker", "cp", at, f"{_IN_DEPLOYMENT}:{folder}/{at}"),
+        (*_exec(_IN_DEPLOYMENT, key=bool(load.key)), *run),
+        ("docker", "cp", f"{_IN_DEPLOYMENT}:{folder}/{file}", file),
+    )
+
+
+def search_environment(stack: Stack, key: str) -> tuple[tuple[str, str], ...]:
+    own = vllm.cpu_variables() if stack.vllm.container is None else ()
+    return (*own, *secret("OPENAI_API_KEY", key))
+
+
+def search_cleanup(stack: Stack) -> tuple[str, ...]:
+    """Return the command that ends a client in a container, which outlives its docker exec."""
+    if stack.vllm.container is None:
+        return ()
+    return (*_exec(_IN_DEPLOYMENT), "python3", "-c", literal(STOP), _OWN_RESULTS)
 
 
 def online_plan(stack: Stack, load: BenchLoad, python: str) -> Plan:
@@ -220,7 +276,6 @@ def _own_argv(
     """Return the corrected command with comparable results: seed, percentiles, greedy decoding."""
     online = stack.bench.online
     address = ("--host", "{deployment.host}", "--port", "{deployment.port}")
-    seed = seed_word(load.params.seed, load.params.concurrency.index(concurrency) + 1)
     # Own prompts are sent unchanged, because the server applies the chat template; answers are
     # generated in full.
     own = (
@@ -234,7 +289,13 @@ def _own_argv(
         *("--served-model-name", "{deployment.name}", "--endpoint", _CHAT),
         *(own if load.own else _dataset_options(stack, load)),
         *load.run_options(concurrency, folder),
-        *("--seed", seed, "--trust-remote-code", "--percentile-metrics", "ttft,tpot,itl,e2el"),
+        *(
+            "--seed",
+            load.seed_at(concurrency),
+            "--trust-remote-code",
+            "--percentile-metrics",
+            "ttft,tpot,itl,e2el",
+        ),
         *("--metric-percentiles", "50,90,95,99"),
         # 0.7.2 sends it by default
         *(("--temperature", "0.0") if online.sampling_flags else ()),

@@ -40,11 +40,13 @@ USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, cu
 SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
 ORIGINS = ({}, {"endpoint_id": 1}, {"imported_id": 1})
 PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
+LOADS = [(1, 9.0, SHARE), (2, None, None)]
 FIGURES = {
     "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "per_device"),
     "accuracy.budgets": lambda: accuracy.budgets([("#1", USE), ("#2", USE)]),
     "curves.throughput": lambda: throughput(EIGHT),
     "curves.percentiles": lambda: curves.percentiles("ttft", EIGHT),
+    "curves.over_loads": lambda: curves.over_loads("TTFT", "rate", LOADS, 5.0),
     "curves.distribution": lambda: curves.distribution("ttft", TIMES),
     "curves.per_device": lambda: curves.per_device(EIGHT),
     "curves.interactivity": lambda: curves.interactivity(EIGHT),

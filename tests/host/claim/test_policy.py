@@ -9,7 +9,7 @@ import pytest
 from jobs.base.errors import LaunchError
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
-from jobs.host.claim.policy import policy_of
+from jobs.host.claim.policy import commands_of, policy_of
 from jobs.kinds import KINDS
 from jobs.kinds.lib.guide import plan_for
 from jobs.plans import Plan, PlanFile, Step, Watch
@@ -296,7 +296,8 @@ def test_the_default_permits_every_kind_on_this_computer(strict, monkeypatch, ki
 
     assert policy.refusal(plan, VALUES, Path(VALUES["job_dir"]) / "work") is None
     # Such a python is a link to a file outside of the host's folders.
-    words = [word for step in plan.steps for word in step.argv[1:]]
+    commands = [argv for step in plan.steps for argv in commands_of(step.argv)]
+    words = [word for argv in commands for word in argv[1:]]
     assert not [word for word in words if word.endswith(("/bin/python", "/bin/python3"))]
 
 
@@ -311,3 +312,21 @@ def test_the_default_permits_every_kind_on_a_host_with_cards(strict, monkeypatch
     plan = KINDS[kind].plan(KINDS[kind].Params(**raw), host)
 
     assert policy.refusal(plan, values, Path(values["job_dir"]) / "work") is None
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        (("sh", "-c", "true"), "policy:program"),
+        (("docker", "run", "-v", "/etc:/x", "image"), "policy:root"),
+        (("python3", "x.py", "--to", "/etc/passwd"), "policy:root"),
+        ((sys.executable, "x.py", "@load"), None),
+        (("docker", "exec", "vllm", "cat", "/etc/passwd"), None),  # a path in a container
+    ],
+)
+def test_the_commands_of_a_search_are_checked_one_by_one(strict, command, refusal):
+    first = ("python3", "work/find_limit.py", "{{}}", "--", "python3", "x.py")
+
+    found = refused(strict, *first, "--", *command)
+
+    assert (found and found[0]) == refusal

@@ -40,6 +40,7 @@ def plans_at(kind, host=vacc_host, fields=None, **raw):
 CLIENTS = [
     ("benchmark", {}),
     ("evaluate", {}),
+    ("find-limit", {"tool": "evalscope"}),
     ("benchmark-online", {"stack": "guide"}),
     ("benchmark-online", {"stack": "current", "dataset": "random"}),
     ("evaluate-evalscope", {}),
@@ -60,7 +61,7 @@ def test_each_client_checks_first_and_shows_no_key(kind, raw):
     key = "sk-not-{a}-real one"
     assert all(key not in word for step in plan.steps for word in (*step.argv, *step.cleanup))
     given = {name for step in plan.steps for name, value in step.env if value == key}
-    assert given - {"API_KEY"} or kind in ("benchmark", "greedy-probe")
+    assert given - {"API_KEY"} or kind in ("benchmark", "find-limit", "greedy-probe")
     assert plan.outputs[0].pattern == "endpoint.json"
 
 

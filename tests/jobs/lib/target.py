@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.kinds.lib.base import AssetRef, Baseline, Target
+from jobs.kinds.lib.base import AssetRef, Baseline, LevelChoice, Target
 from jobs.tools.evalscope.commands import rules_version
 
 DATA = Path(__file__).parent.parent.parent / "data"
@@ -93,6 +93,9 @@ PARAMS: list[tuple[str, dict[str, Any]]] = [
     ("benchmark-latency", {**_SMALL, **_SHORT}),
     ("benchmark", {"deployment": "3"}),
     ("benchmark-guidellm", {"deployment": "3"}),
+    ("find-limit", {"deployment": "3", "level": "1"}),
+    ("find-limit", {"deployment": "3", "tool": "evalscope", "half_width": 5.0}),
+    ("find-limit", {"deployment": "5", "tool": "vllm", "vary": "concurrency"}),
     ("evaluate", {"deployment": "3"}),
     ("evaluate", {"deployment": "3", **EARLY}),
     ("evaluate-evalscope", {"deployment": "3", "source": "folder"}),
@@ -138,6 +141,7 @@ def here(facts: Mapping[str, Any] | None = None) -> Target:
             AssetRef("deployment", "of vLLM", id=5, data=SERVED_BY_VLLM),
         ),
         baselines=lambda pk: (BASELINE,) if pk in (None, BASELINE.result) else (),
+        levels=lambda: (LevelChoice("1", "chat", {"ttft_p99_ms": 450.0}),),
     )
 
 

@@ -4,7 +4,8 @@
 
 EvalScope sends the lines of a file in turn, from the first one at each concurrency: a prefix cache
 then answers all but the first. cold_lines sends them as cold.py makes them new by the seed of that
-concurrency; written_lines sends the prompts that sized.py wrote into the folder of --dataset-path.
+concurrency; written_lines sends the prompts that sized.py wrote into the folder of --dataset-path,
+or those of that file.
 
 The windows' FILE gets the start of each concurrency, one JSON object a line. EvalScope sends the
 first measured request while the last warm-ups still run: once the last has ended, a second line has
@@ -208,8 +209,9 @@ def register(seeds, windows, client):
     @register_dataset("written_lines")
     class WrittenLines(ColdLines):
         def prompts_at(self, concurrency):
-            folder = Path(self.query_parameters.dataset_path)
-            (path,) = folder.glob(f"prompts-*-at-{concurrency}.jsonl")
+            path = Path(self.query_parameters.dataset_path)
+            if path.is_dir():
+                (path,) = path.glob(f"prompts-*-at-{concurrency}.jsonl")
             return cold.lines_of(path)
 
 

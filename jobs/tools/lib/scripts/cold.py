@@ -57,7 +57,7 @@ def main():
         name = f"prompts-{args.requests}-at-{concurrency}{'.jsonl' if as_json else '.txt'}"
         written = (json.dumps({"prompt": one}) if as_json else one for one in prompts)
         Path(name).write_text("".join(f"{line}\n" for line in written), encoding="utf-8")
-        print(f"concurrency {concurrency}: {args.requests} new prompts, seed {seed}", flush=True)
+        print(f"{name}: {args.requests} new prompts, seed {seed}", flush=True)
 
 
 if __name__ == "__main__":

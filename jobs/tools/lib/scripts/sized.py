@@ -60,12 +60,13 @@ def main():
     for concurrency, seed in args.seeds.items():
         chance = random.Random(seed)  # noqa: S311 -- repeatable
         prompts = [sized(tokenizer, words, args.tokens, chance) for _ in range(args.requests)]
-        Path(f"prompts-{args.requests}-at-{concurrency}.jsonl").write_text(
+        name = f"prompts-{args.requests}-at-{concurrency}.jsonl"
+        Path(name).write_text(
             "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts), encoding="utf-8"
         )
         lengths = [length(tokenizer, prompt) for prompt in prompts]
         print(
-            f"concurrency {concurrency}: {args.requests} new prompts of {min(lengths)} to "
+            f"{name}: {args.requests} new prompts of {min(lengths)} to "
             f"{max(lengths)} tokens, seed {seed}",
             flush=True,
         )
