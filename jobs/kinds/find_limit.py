@@ -73,6 +73,7 @@ class FindLimit(Kind, params=LimitParams):
 
     name = limit.KIND
     title = "Find the limit"
+    good_for = "The highest request rate or concurrency within a service level."
     reads = "tools.limit.reading.outcome"
     progress = "tools.outputs.progress.searched"
     family = "benchmark"
