@@ -248,13 +248,20 @@ def _context(
         "address": address if priority == "normal" else f"{address}&priority={priority}",
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
         "errors": problems,
-        "general_error": problems.get("", ""),
+        "general_error": _elsewhere(form, problems),
         "checks": checks(host, result, form, planned["starts"]),
         "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
+
+
+def _elsewhere(form: forms.LaunchForm, problems: Mapping[str, str]) -> str:
+    """Return errors of no field that is shown."""
+    shown = {one.name for one in (*form.wrong, *form.left)} | {"host", "priority"}
+    shown |= {one.name for one in form.fields if one.missing}
+    return " ".join(text for name, text in problems.items() if name not in shown)
 
 
 def _blocked(form: forms.LaunchForm, problems: Mapping[str, str]) -> str:

@@ -143,6 +143,12 @@ def test_a_wrong_value_is_refused_at_its_field(browser, host, served, typed, mes
     assert Matrix.objects.count() == 0
 
 
+def test_a_wrong_value_is_linked_beside_launch(browser, host, served):
+    page = form_of(browser, workload="own", of="own", host=host.name, repeats="many").text
+
+    assert '<a href="#f-repeats">Enter a whole number.</a>' in page.partition("start foot")[2]
+
+
 def test_skipped_cells_show_their_reasons_even_if_none_runs(browser, host, served):
     answer = form_of(browser, workload="own", of="own", host=host.name, concurrency="64")
 
