@@ -53,13 +53,13 @@ def test_the_state_stands_before_the_actions(page, server, kind):
 
 def test_tabs_that_overflow_are_shaded_and_show_the_chosen_one(page):
     page.set_viewport_size({"width": 300, "height": 700})
-    page.goto("/launch/evaluate/")
-    tabs = page.locator("nav.seg").first
+    page.goto("/launch/prepare/")
+    tabs = page.locator(".front .seg")
 
     inner, outer = tabs.evaluate("tabs => [tabs.scrollWidth, tabs.clientWidth]")
     assert inner > outer
     assert "local" in tabs.evaluate("tabs => getComputedStyle(tabs).backgroundAttachment")
-    shown = tabs.locator("[aria-current]").bounding_box()
+    shown = tabs.locator("label:has(:checked)").bounding_box()
     frame = tabs.bounding_box()
     assert frame["x"] <= shown["x"]
     assert shown["x"] + shown["width"] <= frame["x"] + frame["width"] + 1
