@@ -18,7 +18,6 @@ from dashboard.charts import accuracy
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.columns import Column, heads
-from dashboard.pages.shared.comparison import column_names
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.marks import thinking_words
 from dashboard.security.permissions import requires
@@ -455,9 +454,9 @@ def budget_uses(comparison: Comparison) -> list[BudgetUse | None]:
     return uses if sum(use is not None for use in uses) > 1 else []
 
 
-def budget_figure(comparison: Comparison) -> Figure | None:
+def budget_figure(comparison: Comparison, names: Sequence[str]) -> Figure | None:
     """Return the budget curves of a comparison; None where fewer than two are known."""
-    pairs = zip(column_names(comparison), budget_uses(comparison), strict=False)
+    pairs = zip(names, budget_uses(comparison), strict=False)
     curves = [(name, use) for name, use in pairs if use is not None]
     return accuracy.budgets(curves) if curves else None
 

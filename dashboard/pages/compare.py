@@ -187,24 +187,23 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     }
     if context["pairs"]:
         context["wrong"] = wrong_answers(heads[0])
-    drawn = charts_of(comparison)
+    drawn = charts_of(comparison, shared.column_names(comparison))
     asked = request.GET.get("chart", "")
     is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
     shown = next((one for one in drawn if one.id == asked), drawn[0] if drawn else None)
     return context | {"charts": drawn, "drawn": shown, "is_batch": is_batch}
 
 
-def charts_of(comparison: Comparison) -> list[shared.Chart]:
-    """Return the charts of a comparison, the most telling first."""
+def charts_of(comparison: Comparison, names: Sequence[str]) -> list[shared.Chart]:
+    """Return the charts of a comparison, the most telling first. ``names``: those of columns."""
     if comparison.heads[0].type == Result.Type.BENCHMARK:
-        return shared.charts(comparison)
-    names = shared.column_names(comparison)
+        return shared.charts(comparison, names)
     row = next((row for row in comparison.rows if is_accuracy(row.metric)), None)
     known = zip(names, row.cells if row else (), strict=False)
     rows = [(name, cell.interval) for name, cell in known if cell.interval]
     label = _("Accuracy of each result with its 95 % interval")
     drawn = [shared.Chart("accuracy", _("Accuracy"), label, compared(rows))] if rows else []
-    if (budget := budget_figure(comparison)) is not None:
+    if (budget := budget_figure(comparison, names)) is not None:
         note = _("marks: own limit")
         if any(len(column.runs) > 1 for column in comparison.columns):
             note += _("; ") + _("groups: all answers of their runs")

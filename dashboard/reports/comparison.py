@@ -1,6 +1,9 @@
 """Report of a comparison: two to eight results, or groups of repeats."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
+from typing import Annotated
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -15,7 +18,6 @@ from dashboard.pages.shared import cells
 from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
-from dashboard.pages.shared.comparison import short_name
 from dashboard.pages.shared.marks import device_text, flags
 from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
@@ -53,10 +55,13 @@ class ComparisonAsked(document.Asked):
     )
     margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
     goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
+    names: list[Annotated[str, Field(max_length=60)]] = Field(
+        default_factory=list, description="own names of the columns, in their order; repeat it"
+    )
 
 
-def build(asked: ComparisonAsked) -> Report:
-    is_grouped = bool(asked.group)
+def _read(asked: ComparisonAsked) -> tuple[list[list[Result]], Comparison]:
+    """Return the runs by column, compared."""
     try:
         wanted = [pks_of(text.split(",")) for text in asked.group]
     except NotNumbered as error:
@@ -65,40 +70,52 @@ def build(asked: ComparisonAsked) -> Report:
     if missing:
         raise document.absent("results", list(map(result_number, missing)))
     if problem := shared.problem_of(groups):
-        raise document.ReportError("group" if is_grouped else "id", problem)
-    comparison = compare(groups, asked.concurrency)
+        raise document.ReportError("group" if asked.group else "id", problem)
+    return groups, compare(groups, asked.concurrency)
+
+
+def build(asked: ComparisonAsked) -> Report:
+    is_grouped = bool(asked.group)
+    groups, comparison = _read(asked)
     try:
         found = of_comparison(comparison, asked.margin, asked.goal)
     except ParityError as error:
         why = message(error.reason.id, error.reason.args)
         raise document.ReportError(error.field, why) from None
     results = [run for runs in groups for run in runs]
-    heads = comparison.heads
+    heads, names = comparison.heads, _names(comparison, asked)
+    own = names if any(asked.names) or asked.profile == "customer" else ()
     joined = _(", ").join
     rows = [
         (_("Models"), joined(dict.fromkeys(head.model_id for head in heads))),
         (_("Workload"), joined(dict.fromkeys(phrase(head.what) for head in heads))),
         (_("Tool"), joined(dict.fromkeys(head.tool for head in heads))),
-        (_("Baseline"), short_name(comparison.columns[0])),
+        (_("Baseline"), names[0]),
         (_("Measured"), measured_text(heads)),
-        *declared_facts(heads),
+        *declared_facts(heads, has_people=asked.shows("people")),
     ]
     barred = shared.barred_words(comparison)
     reasons = _("; ").join(shared.barrier_words(one, heads) for one in comparison.barriers)
-    barriers = [f"{barred} {reasons}" if barred else "", shared.declared_words(comparison)]
+    declared = shared.declared_words(comparison, has_people=asked.shows("people"))
+    barriers = [f"{barred} {reasons}" if barred else "", declared]
+    conclusion = _conclusion(comparison, groups, names, own, is_grouped=is_grouped)
+    title = shared.conclusion(comparison, own)
+    if found:
+        title = words.headline(found) if own else words.full_headline(found)
     return Report(
         kicker=_("Comparison report"),
-        title=words.full_headline(found) if found else shared.conclusion(comparison),
+        title=title,
         file=f"report-compare-{'-'.join(map(result_name, heads))}",
-        source=parts.sources(results),
+        source=parts.sources(results, asked),
         about=cells.facts(rows),
         warnings=[*filter(None, barriers), *parts.warnings(results)],
         sections=[
             *([_parity(found)] if found else []),
-            Section(_("Conclusion"), _conclusion(comparison, groups, is_grouped=is_grouped)),
-            Section(_("Numbers"), _numbers(comparison, is_grouped=is_grouped)),
-            Section(_("Method"), _method(comparison)),
-            parts.remarks(parts.remarks_on(results)),
+            Section(_("Conclusion"), conclusion),
+            Section(_("Numbers"), _numbers(comparison, names, is_grouped=is_grouped)),
+            Section(_("Configuration"), _configuration(comparison, names)),
+            Section(_("Method"), _method(comparison), is_appendix=True),
+            parts.remarks(parts.remarks_on(results, asked)),
         ],
     )
 
@@ -110,60 +127,76 @@ def _parity(found: Stated) -> Section:
     return Section(_("Parity statement"), blocks)
 
 
+def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
+    """Return the names of the columns: those typed, for a customer what tells them apart."""
+    names = shared.column_names(comparison)
+    if asked.profile == "customer":
+        told = shared.distinctions(comparison)
+        names = told if all(told) and len(set(told)) == len(told) else names
+    typed = [" ".join(text.split()) for text in asked.names[: len(names)]]
+    return [own or name for own, name in zip_longest(typed, names, fillvalue="")]
+
+
 def _conclusion(
-    comparison: Comparison, groups: list[list[Result]], *, is_grouped: bool
+    comparison: Comparison,
+    groups: list[list[Result]],
+    names: Sequence[str],
+    own: Sequence[str],
+    *,
+    is_grouped: bool,
 ) -> list[Block]:
-    texts = shared.conclusions(comparison) or [shared.conclusion(comparison)]
+    """``own``: names of the columns in sentences; empty: those of the page."""
+    texts = shared.conclusions(comparison, own) or [shared.conclusion(comparison, own)]
     others = other_runs([run for runs in groups for run in runs])
     more = more_runs(comparison, shared.with_repeats(groups, others))
     paragraphs = [Paragraph(more.text)] if more.text else []
     runs = pgettext("of a measurement", "Runs")
     heads = cells.words(_("Result"), _("Name"), _("Precision"), _("Device"), runs)
-    rows = [_column(column, index) for index, column in enumerate(comparison.columns)]
+    rows = [
+        _column(column, name, is_base=index == 0)
+        for index, (column, name) in enumerate(zip(comparison.columns, names, strict=True))
+    ]
     notes = [] if is_grouped else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
     return [Listing(texts), *paragraphs, Table(_("Compared results"), heads, rows, notes)]
 
 
-def _column(column: Column, index: int) -> list[Cell]:
+def _column(column: Column, name: str, *, is_base: bool) -> list[Cell]:
     head = column.head
     marks = [flag.word for flag in flags(head)]
-    if index == 0:
+    if is_base:
         marks.insert(0, _("baseline"))
     return [
-        Cell(short_name(column), note=_(", ").join(marks)),
+        Cell(name, note=_(", ").join(marks)),
         Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
         Cell(phrase(head.label)),
         Cell(device_text(head), note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
-        Cell(parts.sources(column.runs), note=measured_text([head]) if head.measured_at else ""),
+        Cell(_(", ").join(map(result_name, column.runs)), note=measured_text([head])),
     ]
 
 
-def _numbers(comparison: Comparison, *, is_grouped: bool) -> list[Block]:
-    blocks: list[Block] = [_metrics(comparison, is_grouped=is_grouped)]
+def _numbers(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) -> list[Block]:
+    blocks: list[Block] = [_metrics(comparison, names, is_grouped=is_grouped)]
     height = _CHART + _KEY * len(comparison.columns)
-    drawn = charts_of(comparison)
+    drawn = charts_of(comparison, names)
     blocks += [
         Figure(one.title, one.figure, one.figure.height or height, one.note) for one in drawn
     ]
     if comparison.heads[0].type == Result.Type.BENCHMARK:
-        return [*blocks, *_by_concurrency(comparison)] if drawn else blocks
+        return [*blocks, *_by_concurrency(comparison, names)] if drawn else blocks
     if any(one.id == "budget" for one in drawn):
-        blocks.append(_by_budget(comparison))
+        blocks.append(_by_budget(comparison, names))
     return [*blocks, *_changed_answers(comparison)]
 
 
-def _heads(comparison: Comparison, first: str) -> list[Heading]:
+def _heads(comparison: Comparison, names: Sequence[str], first: str) -> list[Heading]:
     notes = {index: _("not comparable") for index in comparison.barred} | {0: _("baseline")}
     return [
         Heading(first, is_number=False),
-        *(
-            Heading(name, notes.get(index, ""), series=index)
-            for index, name in enumerate(shared.column_names(comparison))
-        ),
+        *(Heading(name, notes.get(index, ""), series=index) for index, name in enumerate(names)),
     ]
 
 
-def _metrics(comparison: Comparison, *, is_grouped: bool) -> Table:
+def _metrics(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) -> Table:
     title, at = _("Metrics"), comparison.concurrency
     if at is not None and comparison.rows and comparison.rows[0].metric == shared.BATCH:
         title = _("Metrics of a batch of %(n)s") % {"n": at}
@@ -194,7 +227,7 @@ def _metrics(comparison: Comparison, *, is_grouped: bool) -> Table:
     else:
         text = _("Values of single runs, without intervals.")
     rows = [_metric(row, comparison, is_grouped=is_grouped) for row in comparison.rows]
-    return Table(title, _heads(comparison, _("Metric")), rows, [text % {}])
+    return Table(title, _heads(comparison, names, _("Metric")), rows, [text % {}])
 
 
 def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list[Cell]:
@@ -220,7 +253,7 @@ def _with_change(cell: Cell, change: Change, name: str) -> Cell:
     return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
 
 
-def _by_concurrency(comparison: Comparison) -> list[Table]:
+def _by_concurrency(comparison: Comparison, names: Sequence[str]) -> list[Table]:
     """Return a table for each drawn metric: a row a concurrency, a column a result."""
     columns = comparison.columns
 
@@ -232,7 +265,7 @@ def _by_concurrency(comparison: Comparison) -> list[Table]:
     known = sorted({c for column in columns for c, _metrics in column.points})
     if known == [comparison.concurrency]:
         return []
-    heads = _heads(comparison, _("Concurrency"))
+    heads = _heads(comparison, names, _("Concurrency"))
     tables = []
     for name in _DRAWN:
         if any(name in found for column in columns for _c, found in column.points):
@@ -242,7 +275,7 @@ def _by_concurrency(comparison: Comparison) -> list[Table]:
     return tables
 
 
-def _by_budget(comparison: Comparison) -> Table:
+def _by_budget(comparison: Comparison, names: Sequence[str]) -> Table:
     """Return the accuracy within each token budget: a row a doubling, a column a result."""
     uses = budget_uses(comparison)
     drawn = {point.budget for use in uses if use for point in points_of(use)}
@@ -265,7 +298,7 @@ def _by_budget(comparison: Comparison) -> Table:
                 "with another limit, do not count."
             )
         )
-    heads = _heads(comparison, _("Token budget"))
+    heads = _heads(comparison, names, _("Token budget"))
     return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
 
 
@@ -292,17 +325,20 @@ def _changed_answers(comparison: Comparison) -> list[Block]:
     return blocks
 
 
-def _method(comparison: Comparison) -> list[Block]:
-    heads = comparison.heads
+def _configuration(comparison: Comparison, names: Sequence[str]) -> list[Block]:
     differing = [setting for setting in comparison.settings if setting.differs]
     rows = []
     for setting in differing:
         texts = [setting_text(value, setting.name) if value else "" for value in setting.values]
         rows.append([Cell(text or _("none")) for text in (setting_title(setting.name), *texts)])
-    columns = [replace(head, is_number=False) for head in _heads(comparison, _("Setting"))]
+    columns = [replace(head, is_number=False) for head in _heads(comparison, names, _("Setting"))]
     equal = len(comparison.settings) - len(differing)
     note = ngettext("%(n)s setting is equal.", "%(n)s settings are equal.", equal) % {"n": equal}
-    blocks: list[Block] = [Table(_("Configuration, differences only"), columns, rows, [note])]
+    return [Table(_("Configuration, differences only"), columns, rows, [note])]
+
+
+def _method(comparison: Comparison) -> list[Block]:
+    heads, blocks = comparison.heads, list[Block]()
     for head in heads:
         blocks += parts.titled(parts.environment(result_page(head.pk)), head)
     blocks += [block for head in heads for block in parts.commands(head.job)]
@@ -312,4 +348,5 @@ def _method(comparison: Comparison) -> list[Block]:
 KIND = document.Kind(
     *("comparison", "Report of a comparison", "result.view", ComparisonAsked, build),
     results=("id", "group"),
+    columns=lambda asked: _names(_read(asked)[1], asked),
 )

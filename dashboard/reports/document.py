@@ -56,10 +56,12 @@ Block = Paragraph | Listing | Facts | Table | Figure | Code
 
 
 class Section(NamedTuple):
-    """Part of a report."""
+    """Part of a report. ``is_appendix``: for who repeats the measurement; nothing stands there
+    alone that a conclusion needs."""
 
     title: str
     blocks: Sequence[Block]
+    is_appendix: bool = False
 
 
 class Report(NamedTuple):
@@ -80,19 +82,35 @@ class Report(NamedTuple):
         return any(isinstance(block, Figure) for block in blocks)
 
 
+Part = Literal["notes", "people", "paths", "addresses"]
+
+
 class Asked(BaseModel):
-    """Language and format of a report."""
+    """Language, format and own words of a report, and whom it is for."""
 
     language: Literal["en", "zh"] = Field("en", description="independent of the reader's own")
     format: Literal["html", "md", "csv"] = Field(
         "html", description="html: one file with charts; md: Markdown; csv: one line a number"
     )
+    profile: Literal["internal", "customer"] = Field(
+        "internal", description="customer: method in an appendix, without the parts of include"
+    )
+    include: list[Part] = Field(
+        default_factory=list, description="what a customer's report has, too; repeat it"
+    )
+    heading: str = Field("", max_length=200, description="title; empty: the conclusion")
+    customer: str = Field("", max_length=200, description="name of the customer")
+    summary: str = Field("", max_length=4000, description="own text before the conclusion")
+
+    def shows(self, part: Part) -> bool:
+        return self.profile == "internal" or part in self.include
 
 
 class Kind(NamedTuple):
     """A kind of report. ``action``: the right that it needs; ``results``: parameters that name
-    results. ``build`` raises ``Http404`` for a missing record, ``ReportError`` for records without
-    a report."""
+    results; ``columns``: names of what it compares, which a person can change. ``build`` raises
+    ``Http404`` for a missing record, ``ReportError`` for records without a report.
+    """
 
     name: str
     summary: str
@@ -100,6 +118,7 @@ class Kind(NamedTuple):
     asked: type[Asked]
     build: Callable[[Any], Report]
     results: Sequence[str] = ()
+    columns: Callable[[Any], Sequence[str]] | None = None
 
 
 class ReportError(Exception):

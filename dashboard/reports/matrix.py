@@ -62,13 +62,13 @@ def build(asked: MatrixAsked) -> Report:
         title=_title(page),
         file=f"report-matrix-{page.matrix.pk}",
         source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
-        about=_about(page),
+        about=_about(page, asked),
         warnings=[*([left % {"n": n}] if n else []), *parts.warnings(results)],
         sections=[
             Section(_("Conclusion"), _conclusion(page)),
             Section(_("Numbers"), _numbers(pages)),
-            Section(_("Method"), _method(page, measured)),
-            parts.remarks(_remarks(page, results)),
+            Section(_("Method"), _method(page, measured), is_appendix=True),
+            parts.remarks(_remarks(page, results, asked)),
         ],
     )
 
@@ -89,8 +89,9 @@ def _title(page: MatrixPage) -> str:
     return _("%(title)s: highest %(metric)s %(value)s, %(lengths)s at concurrency %(n)s") % args
 
 
-def _about(page: MatrixPage) -> Facts:
+def _about(page: MatrixPage, asked: MatrixAsked) -> Facts:
     matrix, spec = page.matrix, page.matrix.spec
+    by = matrix.created_by.get_username() if matrix.created_by and asked.shows("people") else ""
     workload = WORKLOADS.get(str(spec.get("workload", "")))
     each = f" × {_('concurrency')}" if spec.get("requests_each") else ""
     rows = [
@@ -101,7 +102,7 @@ def _about(page: MatrixPage) -> Facts:
         (_("Host"), labels.host_title(matrix.host)),
         (_("Requests"), f"{spec.get('requests', '')}{each}"),
         (_("Repeats"), str(spec.get("repeats", ""))),
-        (_("Started by"), matrix.created_by.get_username() if matrix.created_by else ""),
+        (_("Started by"), by),
         (_("Created"), full_moment(matrix.created_at)),
     ]
     return cells.facts(rows)
@@ -257,7 +258,7 @@ def _commands(page: MatrixPage) -> list[document.Code]:
     return blocks
 
 
-def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
+def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) -> list[Block]:
     skipped = [
         f"{name_of(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
         for cell in page.cells
@@ -276,7 +277,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result]) -> list[Block]:
     )
     blocks: list[Block] = [one for one in listings if one.items]
     marks = marks_of(results)
-    for result in results:
+    for result in results if asked.shows("notes") else ():
         blocks += parts.added(result, marks[result.pk], result_name(result))
     return blocks
 

@@ -48,46 +48,47 @@ def build(asked: ParityAsked) -> Report:
             raise Http404(text) from None
         raise document.ReportError(error.field, text) from None
     if isinstance(found, Family):
-        return _of_family(found)
+        return _of_family(found, asked)
     warnings = [text for _name, text in words.warnings(found)]
     numbered = [Section(_("Numbers"), numbers(found))] if found.parity.statement else []
     return Report(
         kicker=_("Parity report"),
         title=words.headline(found),
         file=f"report-{found.file_name}",
-        source=parts.sources(found.results) if found.results else _("Typed counts"),
-        about=_about(found),
+        source=parts.sources(found.results, asked) if found.results else _("Typed counts"),
+        about=_about(found, asked),
         warnings=[*warnings, *parts.warnings(found.results)],
         sections=[
             Section(_("Conclusion"), conclusion(found)),
             *numbered,
-            Section(_("Method"), [*methods(found), *_method(found)]),
-            parts.remarks(parts.remarks_on(found.results, has_added=False)),
+            Section(_("Statistics"), methods(found)),
+            Section(_("Method"), _method(found), is_appendix=True),
+            parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
 
 
-def _of_family(found: Family) -> Report:
+def _of_family(found: Family, asked: ParityAsked) -> Report:
     heads = [found.base.results[0], *(one.result.results[0] for one, _own in found.members)]
     return Report(
         kicker=_("Parity report"),
         title=words.family_headline(found),
         file=f"report-{found.file_name}",
-        source=parts.sources(found.results),
+        source=parts.sources(found.results, asked),
         about=facts(
             [
                 (_("Baseline"), found.base.name),
                 (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
                 (_("Margin"), words.margin_text(found.asks.margin / 100)),
                 (_("Measured"), measured_text(heads)),
-                *declared_facts(heads),
+                *declared_facts(heads, has_people=asked.shows("people")),
             ]
         ),
         warnings=[*words.family_warnings(found), *parts.warnings(found.results)],
         sections=[
             Section(_("Conclusion"), [words.family_table(found)]),
             Section(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),
-            parts.remarks(parts.remarks_on(found.results, has_added=False)),
+            parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
 
@@ -115,10 +116,10 @@ def methods(found: Stated) -> list[Block]:
     return [Listing(words.methods(statement), _("Statistics"))] if statement else []
 
 
-def _about(found: Stated) -> Facts:
+def _about(found: Stated, asked: ParityAsked) -> Facts:
     heads = [side.results[0] for side in found.sides if side.results]
     statement = found.parity.statement
-    asked = number(min(statement.pooled.questions)) if statement else ""
+    questions = number(min(statement.pooled.questions)) if statement else ""
     return facts(
         [
             (_("Baseline"), found.base.name),
@@ -126,11 +127,11 @@ def _about(found: Stated) -> Facts:
             (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
             (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
             (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
-            (pgettext("count", "Questions"), asked),
+            (pgettext("count", "Questions"), questions),
             (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
             (_("Margin"), words.margin_text(found.asks.margin / 100)),
             (_("Measured"), measured_text(heads)),
-            *declared_facts(heads),
+            *declared_facts(heads, has_people=asked.shows("people")),
         ]
     )
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.pages.shared.cells import Cell, Facts
 from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
-from dashboard.reports.document import Block, Code, Listing, Paragraph, Section
+from dashboard.reports.document import Asked, Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
 from dashboard.text.labels import limit_words, result_name, result_place, setting_title
 from dashboard.text.messages import view_of
@@ -19,6 +20,7 @@ from jobs.plans import from_json, script
 from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.results import ResultPage
 
+_MOST_NAMED = 8  # results before a text
 LONGEST_FILE = 4_000  # characters of a file that a command list has in full
 
 
@@ -112,18 +114,29 @@ def warnings(results: Sequence[Result]) -> list[str]:
 
 
 def by_text(texts: Sequence[tuple[str, Result]]) -> list[str]:
-    """Return each text once, with the results that it is of: "res-1, res-2: …"."""
+    """Return each text once, with the results that it is of: "res-1, res-2: …", of many with their
+    number: "50 results: …"."""
     found: dict[str, list[str]] = {}
     for text, result in texts:
         found.setdefault(text, []).append(result_name(result))
-    return [f"{_(', ').join(names)}{_(': ')}{text}" for text, names in found.items()]
+    return [f"{_named(names)}{_(': ')}{text}" for text, names in found.items()]
 
 
-def sources(results: Sequence[Result]) -> str:
-    """Return results with their jobs: "res-1 (job #5), res-2"; an import has no job."""
+def _named(names: Sequence[str]) -> str:
+    if len(names) <= _MOST_NAMED:
+        return _(", ").join(names)
+    return ngettext("%(n)s result", "%(n)s results", len(names)) % {"n": len(names)}
+
+
+def sources(results: Sequence[Result], asked: Asked) -> str:
+    """Return results with their jobs: "res-1 (job #5), res-2"; an import has no job. A customer
+    gets the results alone."""
     text = _("%(result)s (job #%(job)s)")
+    has_jobs = asked.profile == "internal"
     return _(", ").join(
-        text % {"result": result_name(one), "job": one.job_id} if one.job_id else result_name(one)
+        text % {"result": result_name(one), "job": one.job_id}
+        if one.job_id and has_jobs
+        else result_name(one)
         for one in results
     )
 
@@ -133,8 +146,9 @@ def remarks(blocks: Sequence[Block]) -> Section:
 
 
 def remarks_on(
-    results: Sequence[Result], *, is_titled: bool = True, has_added: bool = True
+    results: Sequence[Result], asked: Asked, *, is_titled: bool = True, has_added: bool = True
 ) -> list[Block]:
+    has_added = has_added and asked.shows("notes")
     marks = marks_of(results) if has_added else {}
     blocks: list[Block] = []
     for result in results:

@@ -75,20 +75,21 @@ def build(asked: ResultAsked) -> Report:
         kicker=kicker,
         title=title,
         file=f"report-{result_name(result)}",
-        source=parts.sources([result]),
-        about=_about(page),
+        source=parts.sources([result], asked),
+        about=_about(page, asked),
         warnings=parts.warnings([result]),
         sections=[
             Section(_("Conclusion"), conclusion),
             Section(_("Numbers"), numbers),
-            Section(_("Method"), method),
-            parts.remarks(parts.remarks_on([result], is_titled=False)),
+            Section(_("Method"), method, is_appendix=True),
+            parts.remarks(parts.remarks_on([result], asked, is_titled=False)),
         ],
     )
 
 
-def _about(page: ResultPage) -> Facts:
+def _about(page: ResultPage, asked: ResultAsked) -> Facts:
     result = page.result
+    by = result.created_by.get_username() if result.created_by and asked.shows("people") else ""
     took_s = result.job.duration_s if result.job else None
     rows = [
         (_("Model"), result.model_id),
@@ -107,11 +108,8 @@ def _about(page: ResultPage) -> Facts:
         (_("Tool"), result.tool),
         (_("Duration"), duration(took_s) if took_s else ""),
         *([(_("Measured"), measured_text([result]))] if result.imported else []),
-        *declared_facts([result]),
-        (
-            _("Imported by") if result.imported else _("Started by"),
-            result.created_by.get_username() if result.created_by else "",
-        ),
+        *declared_facts([result], has_people=asked.shows("people")),
+        (_("Imported by") if result.imported else _("Started by"), by),
         (_("Imported") if result.imported else _("Created"), full_moment(result.created_at)),
     ]
     return cells.facts(rows)

@@ -74,7 +74,8 @@ def _section(section: Section, number: int) -> dict[str, Any]:
         }
         for index, (part, whole) in enumerate(parts)
     ]
-    return {"title": section.title, "id": f"section-{number}", "blocks": shown}
+    known = {"title": section.title, "id": f"section-{number}"}
+    return {**known, "is_appendix": section.is_appendix, "blocks": shown}
 
 
 def _parts(block: Block) -> list[Block]:

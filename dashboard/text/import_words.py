@@ -129,13 +129,15 @@ def declared_rows(row: Import) -> list[tuple[str, str]]:
     ]
 
 
-def declared_text(row: Import) -> str:
+def declared_text(row: Import, *, has_people: bool = True) -> str:
     """Return what is declared of an import, by whom and when; "" if nothing is."""
     if row.declared_at is None:
         return ""
     values = (f"{label}{gettext(': ')}{value}" for label, value in declared_rows(row))
     args = {"name": row.declared_by or "–", "at": full_moment(row.declared_at)}
     args["values"] = gettext(", ").join(values)
+    if not has_people:
+        return gettext("%(values)s (declared on %(at)s)") % args
     return gettext("%(values)s (declared by %(name)s on %(at)s)") % args
 
 
@@ -151,11 +153,14 @@ def measured_text(results: Sequence[Result]) -> str:
     return known + text % {"results": gettext(", ").join(undated)}
 
 
-def declared_facts(results: Sequence[Result]) -> list[tuple[str, str]]:
+def declared_facts(results: Sequence[Result], *, has_people: bool = True) -> list[tuple[str, str]]:
     """Return label and text of what is declared of each import; of several, with its number."""
     title = gettext("Declared")
     return [
-        (title if len(results) == 1 else f"{title} {result_name(one)}", declared_text(one.imported))
+        (
+            title if len(results) == 1 else f"{title} {result_name(one)}",
+            declared_text(one.imported, has_people=has_people),
+        )
         for one in results
         if one.imported is not None
     ]

@@ -153,9 +153,9 @@ class Chart(NamedTuple):
         return self.figure.height or _CHART
 
 
-def charts(comparison: Comparison) -> list[Chart]:
-    """Return the charts of benchmarks, the most telling first; none of batches."""
-    names = column_names(comparison)
+def charts(comparison: Comparison, names: Sequence[str]) -> list[Chart]:
+    """Return the charts of benchmarks, the most telling first; none of batches. ``names``: those of
+    the columns."""
     # Saved images have no page around them.
     full = {
         name: _(", ").join(dict.fromkeys((name, column.head.model_id)))
@@ -209,18 +209,26 @@ def _series(column: Column, name: str) -> Series:
     )
 
 
-def conclusion(comparison: Comparison) -> str:
-    """Return the verdict on the first metric, for the column with the largest difference."""
+def titles(comparison: Comparison) -> list[str]:
+    """Return the names of the columns in a sentence: "res-12 (int8), 3 runs"."""
+    pairs = zip(comparison.columns, distinctions(comparison), strict=True)
+    return [named(column.runs, text) for column, text in pairs]
+
+
+def conclusion(comparison: Comparison, names: Sequence[str] = ()) -> str:
+    """Return the verdict on the first metric, for the column with the largest difference.
+    ``names``: those of the columns; empty: ``titles``."""
     changes = _changes(comparison)
     if not changes:
         return _("No common metrics")
     comparable = [item for item in changes if item[1].verdict != "not_comparable"] or changes
     index, change = max(comparable, key=lambda item: abs(item[1].absolute or 0))
-    return _verdict_words(comparison, index, change)
+    return _verdict_words(comparison, index, change, names)
 
 
-def conclusions(comparison: Comparison) -> list[str]:
-    return [_verdict_words(comparison, index, change) for index, change in _changes(comparison)]
+def conclusions(comparison: Comparison, names: Sequence[str] = ()) -> list[str]:
+    changes = _changes(comparison)
+    return [_verdict_words(comparison, index, change, names) for index, change in changes]
 
 
 def _changes(comparison: Comparison) -> list[tuple[int, Change]]:
@@ -232,12 +240,12 @@ def _changes(comparison: Comparison) -> list[tuple[int, Change]]:
     return [(index, change) for index, change in changes if change.value is not None]
 
 
-def _verdict_words(comparison: Comparison, index: int, change: Change) -> str:
+def _verdict_words(comparison: Comparison, index: int, change: Change, names: Sequence[str]) -> str:
     base, column = comparison.columns[0], comparison.columns[index]
-    metric, labels = comparison.rows[0].metric, distinctions(comparison)
+    metric, names = comparison.rows[0].metric, names or titles(comparison)
     args: dict[str, Any] = {
-        "name": named(column.runs, labels[index]),
-        "base": named(base.runs, labels[0]),
+        "name": names[index],
+        "base": names[0],
         "metric": metric_label(metric).lower(),
         "size": _("unchanged") if change.verdict == "same" else size_of(change, metric),
         "concurrency": comparison.concurrency,
@@ -278,7 +286,7 @@ def named(runs: Sequence[Result], label: str) -> str:
     return name if len(runs) == 1 else name + _(", %(n)s runs") % {"n": len(runs)}
 
 
-def declared_words(comparison: Comparison) -> str:
+def declared_words(comparison: Comparison, *, has_people: bool = True) -> str:
     """Return on whose words a verdict with an import rests; "" without one."""
     heads = [
         column.head
@@ -291,7 +299,8 @@ def declared_words(comparison: Comparison) -> str:
     for head in heads:
         row = head.imported
         if row is not None and row.declared_at is not None:
-            args = {"result": result_name(head), "name": row.declared_by or "–"}
+            name = row.declared_by if has_people else None
+            args = {"result": result_name(head), "name": name or "–"}
             args["at"] = full_moment(row.declared_at)
             told.append(_("%(result)s by %(name)s on %(at)s") % args)
     text = _("As declared: workload, engine and device of imports are not measured (%(who)s).")

@@ -1,0 +1,59 @@
+"""Own words of a report, and what a customer does not get: folders and addresses of the team.
+
+Notes and people are left out where a kind of report writes them, because a name can be any word.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from dashboard.charts.figure_parts import Figure
+from dashboard.pages.shared.cells import Cell
+from dashboard.reports.document import Asked, Paragraph, Report, Section
+from jobs.base.patterns import pattern
+
+HIDDEN = "…"
+# A URL, or an address of a private network or of the computer itself.
+_ADDRESS = pattern(
+    r"""https?://[^\s"'<>()，。；]+|\b(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))"""
+    r"""(?:\.\d{1,3}){2,3}(?::\d+)?\b|\blocalhost(?::\d+)?"""
+)
+# Folders of an absolute path, with the sign before it; its last part stays.
+_FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True)
+
+
+def edited(report: Report, asked: Asked) -> Report:
+    """Return the report with the words of the person who asks, for whom it is asked."""
+    rows = [(_("Customer"), Cell(asked.customer)), *report.about.rows]
+    about = replace(report.about, rows=rows) if asked.customer else report.about
+    texts = [Paragraph(text) for text in asked.summary.split("\n\n") if text.strip()]
+    sections = [*([Section(_("Summary"), texts)] if texts else []), *report.sections]
+    report = report._replace(title=asked.heading.strip() or report.title, about=about)
+    if asked.profile == "internal":
+        return report._replace(sections=sections)
+    shown = [one for one in sections if not one.is_appendix]
+    method = [one for one in sections if one.is_appendix]
+    report = report._replace(sections=[*shown, *method])
+    if not asked.shows("addresses"):
+        report = _mapped(report, lambda text: _ADDRESS.sub(HIDDEN, text))
+    if not asked.shows("paths"):
+        report = _mapped(report, lambda text: _FOLDERS.sub(rf"\1{HIDDEN}/", text))
+    return report
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a copy with every text changed; charts have names of metrics and results only."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Figure):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = {one.name: _mapped(getattr(value, one.name), change) for one in fields(value)}
+        return replace(value, **shown)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(one, change) for one in value))
+    if isinstance(value, list | tuple):
+        return [_mapped(one, change) for one in value]
+    return value

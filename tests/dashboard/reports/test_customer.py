@@ -1,0 +1,107 @@
+"""Reports for a customer: own words, nothing internal, the method at the end."""
+
+import pytest
+from django.urls import reverse
+
+from jobs.models import Note, SignOff
+from jobs.plans import Plan, Step
+from tests.comparing import text_of
+from tests.factories import make_host, make_job, make_measured, make_user
+
+pytestmark = pytest.mark.django_db
+
+FORMATS = ("html", "md", "csv")
+INTERNAL = {
+    "notes": "hidden-note",
+    "people": "hidden-ada",
+    "paths": "/hidden/folder/",
+    "addresses": "10.77.7.7:8000",
+}
+
+
+@pytest.fixture
+def measured():
+    """Two results of one person, whose commands name a folder and an address."""
+    ada = make_user("hidden-ada")
+    argv = ("client", "--url", "http://10.77.7.7:8000/v1", "--out", "/hidden/folder/out.json")
+    results = []
+    for label, rate in (("fp8", 50.0), ("int8", 60.0)):
+        plan = Plan("benchmark", (Step("measure", argv),))
+        job = make_job(host=make_host(f"va16-{label}"), plan=plan, state="succeeded")
+        points = [(1, {"output_tokens_per_s": rate}), (4, {"output_tokens_per_s": 2 * rate})]
+        results.append(make_measured(job=job, points=points, label=label, created_by=ada))
+    Note.objects.create(result=results[0], text="hidden-note", created_by=ada)
+    SignOff.objects.create(result=results[0], purpose="hidden-note", created_by=ada)
+    return [f"res-{one.pk}" for one in results]
+
+
+def asked(kind, names):
+    return {"id": names[0]} if kind == "result" else {"id": names}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", ["result", "comparison"])
+def test_a_customer_gets_what_is_internal_only_if_it_is_included(write, measured, kind, format):
+    def found(**more):
+        text = write(kind, format=format, **asked(kind, measured), **more)
+        return {part for part, marker in INTERNAL.items() if marker in text}
+
+    assert found(profile="customer") == set()
+    assert found(profile="customer", include=["paths", "addresses"]) == {"paths", "addresses"}
+    assert found(profile="customer", include=["notes", "people"]) == {"notes", "people"}
+    assert found() == set(INTERNAL)
+
+
+def test_a_customer_s_report_ends_with_the_method(write, measured):
+    text = write("result", format="html", profile="customer", id=measured[0])
+
+    order = [text.index(f"{title}</h2>") for title in ("Conclusion", "Numbers", "Appendix: Method")]
+    assert order == sorted(order)
+    assert text.count('<section class="appendix"') == 1
+    assert text.index('class="appendix"') > text.rindex("<section aria")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_own_words_take_the_place_of_title_and_names(write, measured, format):
+    words = {"heading": "FP8 on VACC", "customer": "ACME", "names": ["VACC 8 dies", "H800 × 2"]}
+    words["summary"] = "First part.\n\nSecond part."
+
+    text = write("comparison", format=format, profile="customer", id=measured, **words)
+
+    for own in ("FP8 on VACC", "ACME", "VACC 8 dies", "H800 × 2", "First part.", "Second part."):
+        assert own in text
+    assert f"{measured[1]} (va16" not in text
+    if format == "md":
+        assert text.startswith("# FP8 on VACC\n")
+
+
+def test_columns_of_a_customer_are_named_by_what_differs(write, measured):
+    text = write("comparison", format="md", profile="customer", id=measured)
+
+    title, _line, _rest = text.partition("\n")
+    assert title.startswith("# va16-int8, int8 vs va16-fp8, fp8: output tokens/s")
+
+
+def test_words_are_kept_for_the_next_report(client, measured):
+    client.force_login(make_user("lin"))
+    query = {"id": measured, "language": "en", "format": "md", "profile": "customer"}
+    words = {"heading": "FP8 on VACC", "customer": "ACME", "names": ["ours", "theirs"]}
+    assert client.get(reverse("report-comparison"), query | words).status_code == 200
+
+    again = client.get(reverse("report-comparison-words"), {"id": measured}).content.decode()
+    other = client.get(reverse("report-result-words"), {"id": measured[0]}).content.decode()
+
+    for own in ("FP8 on VACC", "ACME", "ours", "theirs"):
+        assert f'value="{own}"' in again
+    assert 'value="ACME"' in other
+    assert "FP8 on VACC" not in other
+
+
+def test_the_form_of_a_report_hands_its_records_on(client, measured):
+    client.force_login(make_user("lin"))
+
+    html = client.get(reverse("report-comparison-words"), {"id": measured}).content.decode()
+
+    for name in measured:
+        assert f'<input type="hidden" name="id" value="{name}">' in html
+    assert "Name of va16-fp8, fp8" in text_of(html)
