@@ -341,7 +341,7 @@ def _method(comparison: Comparison) -> list[Block]:
     heads, blocks = comparison.heads, list[Block]()
     for head in heads:
         blocks += parts.titled(parts.environment(result_page(head.pk)), head)
-    blocks += [block for head in heads for block in parts.commands(head.job)]
+    blocks += [block for head in heads for block in parts.commands(head)]
     return [*blocks, *parts.packages(heads)]
 
 

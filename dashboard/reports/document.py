@@ -45,11 +45,10 @@ class Figure(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Commands, as they ran. ``is_folded``: a click shows them; on paper they are open."""
+    """Commands, as they ran."""
 
     title: str
     text: str
-    is_folded: bool = False
 
 
 Block = Paragraph | Listing | Facts | Table | Figure | Code

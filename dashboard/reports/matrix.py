@@ -10,14 +10,14 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix_view import RowConclusion, name_of, row_conclusions
+from dashboard.pages.jobs.matrix_view import Finding, conclusion_of, name_of, row_conclusions
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of, remarks_of
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text import labels
-from dashboard.text.formatting import change_text, full_moment
+from dashboard.text.formatting import full_moment
 from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
@@ -25,7 +25,6 @@ from jobs.models import Result
 from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import result_page
-from jobs.statistics import Interval
 
 # Tables of a report without a chosen metric, where its results have them.
 _SHOWN = (RATE, "ttft_p50_ms", "tpot_p50_ms", "latency_p50_s")
@@ -67,6 +66,7 @@ def build(asked: MatrixAsked) -> Report:
         sections=[
             Section(_("Conclusion"), _conclusion(page)),
             Section(_("Numbers"), _numbers(pages)),
+            Section(_("Runs"), [*_by_row(page), _runs(page, asked)], is_appendix=True),
             Section(_("Method"), _method(page, measured), is_appendix=True),
             parts.remarks(_remarks(page, results, asked)),
         ],
@@ -125,32 +125,35 @@ def _conclusion(page: MatrixPage) -> list[Block]:
         unit = labels.metric_text(page.metric, best.value)[1]
         cell = replace(_number(best, page.metric, note), unit=unit)
         blocks.append(Facts([(label, cell)], is_large=True))
-    blocks += [_row(one) for one in row_conclusions(page)]
-    blocks.append(Facts(counts, _("Cells")))
-    drifts = [_drift(cell, cell.drift) for cell in page.cells if cell.drift is not None]
-    return [*blocks, *([Listing(drifts, _("Drift"))] if drifts else [])]
+    found = conclusion_of(page, row_conclusions(page))
+    if found is not None:
+        blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
+        exceptions = [_finding(one) for one in found.exceptions]
+        blocks += [Listing(exceptions, _("Exceptions"))] if exceptions else []
+    return [*blocks, Facts(counts, _("Cells"))]
 
 
-def _row(found: RowConclusion) -> Listing:
-    items = [found.headline]
-    for label, cell in found.figures:
-        value = " ".join(filter(None, (cell.text, cell.unit, cell.interval)))
-        items.append(f"{label}{_(': ')}{_(', ').join(filter(None, (value, cell.note)))}")
-    if found.is_open:
-        items.append(_("Preliminary: runs of this row are still open."))
-    items += [text for text, _is_flagged in found.texts]
-    if found.is_disturbed:
-        items.append(_("Some cells have only runs that do not count. Repeat them on an idle host."))
-    return Listing(items, _("%(lengths)s tokens") % {"lengths": found.lengths})
+def _finding(found: Finding) -> str:
+    names = _(", ").join(place.name for place in found.where)
+    return _(": ").join(filter(None, (found.text.rstrip(_(".")), names)))
 
 
-def _drift(cell: CellView, drift: Interval) -> str:
-    interval = f"[{change_text(drift.low)}, {change_text(drift.high)}]"
-    if drift.includes_zero:
-        text = _("No significant drift from the first to the last third of the runs.")
-    else:
-        text = _("The value changed from the first to the last third of the runs.")
-    return f"{name_of(cell)}{_(': ')}{text} {change_text(drift.value)} {interval}"
+def _by_row(page: MatrixPage) -> list[Block]:
+    """Return the conclusion of each row, and the drift of each repeated cell."""
+    found = conclusion_of(page, row_conclusions(page))
+    if found is None or len(found.by_row) == 1:
+        return []
+    rows = []
+    for row in found.by_row:
+        best = row.figures[0][1] if row.figures else Cell("")
+        knee = row.figures[1][1] if row.figures else Cell("")
+        texts = " ".join((row.headline, *(text for text, _is_flagged in row.texts)))
+        rows.append([Cell(row.lengths), replace(best, tone="bold"), knee, Cell(texts)])
+    heads = [*cells.words(_("Lengths, tokens")), Heading(_("Best throughput"))]
+    heads += [Heading(_("Recommended concurrency")), *cells.words(_("Conclusion"))]
+    drifts = [f"{name}{_(': ')}{change}" for name, change in found.drifts]
+    listed = [Listing(drifts, _("Change from the first to the last third of the runs"))]
+    return [Table(_("Conclusion by row"), heads, rows), *(listed if drifts else [])]
 
 
 def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
@@ -159,12 +162,19 @@ def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
     if page.best is not None:
         height = min(420, 120 + 28 * len(page.rows))
         blocks.append(Figure(_("Heat map"), matrix_heat.figure(page), height))
-    blocks += [_cells(other) for other in pages[1:]]
+    return [*blocks, *(_cells(other) for other in pages[1:])]
+
+
+def _runs(page: MatrixPage, asked: MatrixAsked) -> Table:
     run, state = pgettext("of a measurement", "Run"), _("State")
-    rate = Heading(cells.heading(page.metric).text)
-    heads = [*cells.words(run, _("Job"), state), rate, *cells.words(_("Plan, SHA-256"))]
+    heads = [*cells.words(run, state), Heading(cells.heading(page.metric).text)]
     rows = [_run(run, page.metric) for run in page.runs]
-    return [*blocks, Table(_("Runs in the order of their start"), heads, rows)]
+    if asked.profile == "internal":
+        heads += cells.words(_("Job"), _("Plan, SHA-256"))
+        for row, one in zip(rows, page.runs, strict=True):
+            known = (f"#{one.job.pk}", one.job.plan_sha256[:12]) if one.job else ("", "")
+            row += map(Cell, known)
+    return Table(_("Runs in the order of their start"), heads, rows)
 
 
 def _cells(page: MatrixPage) -> Table:
@@ -210,10 +220,8 @@ def _run(run: RunView, metric: str) -> list[Cell]:
     number = cells.bare(metric, run.value, n=1, of="runs")
     return [
         Cell(name_of(run.cell), note=repeat),
-        Cell(f"#{job.pk}" if job is not None else ""),
         Cell(str(style_of(state).word), note=_(", ").join(words)),
         number if run.value is not None else Cell("–", tone="dim"),
-        Cell(job.plan_sha256[:12] if job is not None else ""),
     ]
 
 
@@ -230,32 +238,35 @@ def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
     blocks: list[Block] = [Listing(items), *parts.inputs(params)]
     if not measured:
         return blocks
-    note = _("Each command once, with its runs. Files are in full in the first.")
     return [
         *blocks,
         *parts.environment(result_page(measured[0].pk)),
         *parts.identity(measured[0]),
-        Paragraph(note),
         *_commands(page),
         *parts.packages(measured),
     ]
 
 
 def _commands(page: MatrixPage) -> list[document.Code]:
-    """Return the commands of each distinct plan, with its cells and jobs."""
+    """Return the commands of the first run, and of the others the lines that differ from it."""
     by_plan: dict[str, list[RunView]] = {}
     for run in page.runs:
         if run.job is not None and run.result is not None:
             by_plan.setdefault(run.job.plan_sha256, []).append(run)
-    blocks: list[document.Code] = []
+    first, others = None, list[str]()
     for runs in by_plan.values():
-        known = [run.job for run in runs if run.job is not None]
         names = _(", ").join(dict.fromkeys(name_of(run.cell) for run in runs))
-        jobs = _(", ").join(f"#{job.pk}" for job in known)
-        title = _("%(cells)s: commands of %(jobs)s") % {"cells": names, "jobs": jobs}
-        longest = 0 if blocks else parts.LONGEST_FILE
-        blocks.append(parts.code(title, known[0], longest=longest, is_folded=True))
-    return blocks
+        job = next(run.job for run in runs if run.job is not None)
+        code = parts.code(_("Commands of %(cells)s") % {"cells": names}, job)
+        if first is None:
+            first = code
+            continue
+        known = set(first.text.splitlines())
+        others += [f"# {names}", *(line for line in code.text.splitlines() if line not in known)]
+    if first is None:
+        return []
+    title = _("Other runs: the lines that differ")
+    return [first, *([document.Code(title, "\n".join(others))] if others else [])]
 
 
 def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) -> list[Block]:
@@ -268,7 +279,8 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) ->
     for run in page.runs:
         if run.is_bad and (job := run.job):
             reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
-            failed.append(f"#{job.pk}, {name_of(run.cell)}{_(': ')}{' '.join(reasons)}")
+            number = f"#{job.pk}, " if asked.profile == "internal" else ""
+            failed.append(f"{number}{name_of(run.cell)}{_(': ')}{' '.join(reasons)}")
     texts = [(text, result) for result in results for text, _is in remarks_of(result)]
     listings = (
         Listing(failed, _("Failed runs")),

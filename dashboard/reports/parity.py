@@ -141,7 +141,7 @@ def _method(found: Stated) -> list[Block]:
     for result in (side.results[0] for side in found.sides if side.results):
         inputs = parts.inputs(result.job.params) if result.job else []
         tables = [*inputs, *parts.environment(result_page(result.pk))]
-        blocks += [*parts.titled(tables, result), *parts.commands(result.job)]
+        blocks += [*parts.titled(tables, result), *parts.commands(result)]
     return blocks
 
 

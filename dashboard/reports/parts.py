@@ -24,15 +24,15 @@ _MOST_NAMED = 8  # results before a text
 LONGEST_FILE = 4_000  # characters of a file that a command list has in full
 
 
-def commands(job: Job | None) -> list[Block]:
-    """Return the commands of a job as a script; secrets are names there. An import has none."""
-    if job is None:
+def commands(result: Result) -> list[Block]:
+    """Return the commands of a result as a script; secrets are names there. An import has none."""
+    if result.job is None:
         return []
-    return [code(_("Commands of job #%(job)s") % {"job": job.pk}, job)]
+    return [code(_("Commands of %(name)s") % {"name": result_name(result)}, result.job)]
 
 
-def code(title: str, job: Job, *, longest: int = LONGEST_FILE, is_folded: bool = False) -> Code:
-    return Code(title, script(from_json(job.plan), job.values, longest_file=longest), is_folded)
+def code(title: str, job: Job) -> Code:
+    return Code(title, script(from_json(job.plan), job.values, longest_file=LONGEST_FILE))
 
 
 def environment(page: ResultPage) -> list[Facts]:

@@ -68,7 +68,7 @@ def build(asked: ResultAsked) -> Report:
         *parts.environment(page),
         *(parts.inputs(result.job.params) if result.job else []),
         *parts.identity(result),
-        *parts.commands(result.job),
+        *parts.commands(result),
         *parts.packages([result]),
     ]
     return Report(
