@@ -102,6 +102,12 @@ PAGES = {
         "/parity/?base_counts=154/159,933/976&counts=155/159,929/976&sets=dev,test&margin=1",
     ],
     "result-tables": ["/results/tables/?id=res-{quality}"],
+    "report-result-words": ["/reports/result/words/?id=res-{speed}"],
+    "report-comparison-words": [
+        "/reports/comparison/words/?id=res-{speed}&id=res-{speed2}&heading=Of+a+customer"
+    ],
+    "report-parity-words": ["/reports/parity/words/?base=res-{quality}&id=res-{quality}"],
+    "report-matrix-words": ["/reports/matrix/words/?id={matrix}"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id=res-{speed}&id=res-{speed2}",

@@ -34,10 +34,10 @@ from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import BudgetUse, NotNumbered, accuracy, pks_of, result_page
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
-# Metrics of the charts, for tables over all concurrencies.
-_DRAWN = (
-    *("output_tokens_per_s", "requests_per_s"),
-    *("ttft_p50_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms", "latency_p50_s"),
+# Metrics of tables over all concurrencies; others stand in the appendix.
+_MAIN = ("output_tokens_per_s", "ttft_p50_ms", "tpot_p50_ms")
+_OTHERS = (
+    *("requests_per_s", "ttft_p99_ms", "tpot_p99_ms", "latency_p50_s"),
     *("requests", "failed_requests"),
 )
 
@@ -99,6 +99,7 @@ def build(asked: ComparisonAsked) -> Report:
     declared = shared.declared_words(comparison, has_people=asked.shows("people"))
     barriers = [f"{barred} {reasons}" if barred else "", declared]
     conclusion = _conclusion(comparison, groups, names, own, is_grouped=is_grouped)
+    details = _by_concurrency(comparison, names, _OTHERS)
     title = shared.conclusion(comparison, own)
     if found:
         title = words.headline(found) if own else words.full_headline(found)
@@ -114,6 +115,7 @@ def build(asked: ComparisonAsked) -> Report:
             Section(_("Conclusion"), conclusion),
             Section(_("Numbers"), _numbers(comparison, names, is_grouped=is_grouped)),
             Section(_("Configuration"), _configuration(comparison, names)),
+            *([Section(_("Details"), details, is_appendix=True)] if details else []),
             Section(_("Method"), _method(comparison), is_appendix=True),
             parts.remarks(parts.remarks_on(results, asked)),
         ],
@@ -182,7 +184,7 @@ def _numbers(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) 
         Figure(one.title, one.figure, one.figure.height or height, one.note) for one in drawn
     ]
     if comparison.heads[0].type == Result.Type.BENCHMARK:
-        return [*blocks, *_by_concurrency(comparison, names)] if drawn else blocks
+        return [*blocks, *_by_concurrency(comparison, names, _MAIN)] if drawn else blocks
     if any(one.id == "budget" for one in drawn):
         blocks.append(_by_budget(comparison, names))
     return [*blocks, *_changed_answers(comparison)]
@@ -253,8 +255,10 @@ def _with_change(cell: Cell, change: Change, name: str) -> Cell:
     return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
 
 
-def _by_concurrency(comparison: Comparison, names: Sequence[str]) -> list[Table]:
-    """Return a table for each drawn metric: a row a concurrency, a column a result."""
+def _by_concurrency(
+    comparison: Comparison, names: Sequence[str], metrics: Sequence[str]
+) -> list[Table]:
+    """Return a table for each metric: a row a concurrency, a column a result."""
     columns = comparison.columns
 
     def at(column: Column, name: str, concurrency: int) -> Cell:
@@ -267,7 +271,7 @@ def _by_concurrency(comparison: Comparison, names: Sequence[str]) -> list[Table]
         return []
     heads = _heads(comparison, names, _("Concurrency"))
     tables = []
-    for name in _DRAWN:
+    for name in metrics:
         if any(name in found for column in columns for _c, found in column.points):
             rows = [[Cell(str(c)), *(at(column, name, c) for column in columns)] for c in known]
             title = _("%(metric)s by concurrency") % {"metric": cells.title_of(name)}

@@ -51,6 +51,7 @@ def build(asked: ResultAsked) -> Report:
             text = _("This service level was removed or hidden. Choose another.")
             raise document.ReportError("level", text)
     numbers: list[Block]
+    details: list[Block] = []
     if result.type == Result.Type.EVALUATION:
         kicker = _("Accuracy report")
         title, score = view.score_of(page)
@@ -60,7 +61,9 @@ def build(asked: ResultAsked) -> Report:
         kicker = _("Performance report")
         title, speed = view.speed_of(page, level=level, user=AnonymousUser())
         conclusion = _conclusion(speed, level)
-        numbers = _numbers(page, speed)
+        numbers = _numbers(speed)
+        details = [*_figures(speed.more), *([speed.engine] if speed.engine else [])]
+        details += _repeats(page)
     marks = marks_of([result])[result.pk]
     if marks.verdict:
         conclusion.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
@@ -81,6 +84,7 @@ def build(asked: ResultAsked) -> Report:
         sections=[
             Section(_("Conclusion"), conclusion),
             Section(_("Numbers"), numbers),
+            *([Section(_("Details"), details, is_appendix=True)] if details else []),
             Section(_("Method"), method, is_appendix=True),
             parts.remarks(parts.remarks_on([result], asked, is_titled=False)),
         ],
@@ -135,16 +139,15 @@ def _figures(charts: Sequence[Chart]) -> list[Block]:
     return [Figure(one.title, one.figure, min(_TALL, one.height), one.caption) for one in charts]
 
 
-def _numbers(page: ResultPage, speed: Speed) -> list[Block]:
-    blocks = _figures([*speed.charts, *speed.more])
+def _numbers(speed: Speed) -> list[Block]:
+    blocks = _figures(speed.charts)
     blocks += [speed.limit.table] if speed.limit else []
     blocks += [speed.latencies] if speed.latencies else []
     blocks += [_by_concurrency(speed.table)] if speed.table else []
     if speed.sides:
         texts = [text for text, _is_flagged in speed.sides.texts]
         blocks.append(replace(speed.sides.table, notes=texts))
-    blocks += [speed.engine] if speed.engine else []
-    return [*blocks, *_repeats(page)]
+    return blocks
 
 
 def _by_concurrency(points: Points) -> Table:

@@ -15,6 +15,7 @@ from dashboard.reports.make import KINDS, TYPES, make
 from jobs.base.validation_errors import messages
 
 STDOUT = "-"
+_OF_ALL = ("language", "format", "profile", "heading", "customer", "summary")
 
 
 class Command(base.DashboardCommand):
@@ -29,6 +30,12 @@ class Command(base.DashboardCommand):
         base.Arg("--level", "service level of one result"),
         base.Arg("--concurrency", "compared concurrency", default=None),
         base.Arg("--metric", "number of each cell of a matrix"),
+        base.Arg("--profile", choices=("internal", "customer"), default="internal"),
+        base.Arg("--include", "internal part for a customer: notes, people, paths, addresses"),
+        base.Arg("--heading", "title; default: the conclusion"),
+        base.Arg("--customer", "name of the customer"),
+        base.Arg("--summary", "own text before the conclusion"),
+        base.Arg("--names", "own names of the columns, with | between", metavar="A|B"),
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -68,7 +75,8 @@ def _name(options: Mapping[str, Any]) -> str:
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     results = options["results"]
-    given = {name: options[name] for name in ("language", "format")}
+    given = {name: options[name] for name in _OF_ALL}
+    given["include"] = [part for part in options["include"].split(",") if part]
     match _name(options):
         case "parity":
             return given | base.statement_fields(options)
@@ -78,4 +86,5 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
             return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"
     more = {name: options[name] for name in ("concurrency", "margin")}
+    more["names"] = options["names"].split("|") if options["names"] else []
     return {**given, column: results, **more}
