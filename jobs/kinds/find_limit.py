@@ -43,7 +43,7 @@ class LimitParams(KindParams):
     """The search stops after so many."""
     half_width: float = field(0.0, "Repeat until within", "Search", "%", ge=0, le=50)
     """Each load is repeated until the 95 % interval of its output rate is ± so narrow. 0: once."""
-    most_runs: int = field(5, "Most runs", "Search", "runs", ge=3, le=10)
+    most_runs: int = field(5, "Most runs", "Search", ge=3, le=10)
     """Of one load, if it is repeated."""
     requests: int = field(50, "Requests", "Load", "requests", ge=1, le=10000)
     """Requests of each run. A percentile needs many: 6 for p50, 36 for p90, 368 for p99."""

@@ -114,7 +114,8 @@ def known(connection_stays):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_every_operation_answers_as_the_document_says(case, known):
-    headers = {"Authorization": "Bearer secret"}
+    # An answer of schemathesis' own transport stays compressed.
+    headers = {"Authorization": "Bearer secret", "Accept-Encoding": "identity"}
     case.validate_response(case.call(headers=headers), [*CHECKS, checks.negative_data_rejection])
     parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
     if "record_id" in parameters:
