@@ -161,7 +161,7 @@ def test_the_list_of_deployments_asks_as_often_for_many(member, django_assert_nu
     for _ in range(3):
         tell(make_deployment(), (0, vllm(1)), at=time.time())
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         member.get(reverse("deployment-list"))
 
 
