@@ -401,7 +401,7 @@ def test_two_results_stand_side_by_side(page, api):
 
     page.get_by_role("button", name="Compare").click()
 
-    expect(page.locator(".multi.rs > div")).to_have_count(2)
+    expect(page.locator(".sides .lk")).to_have_count(2)
     older, newer = re.findall(r"id=res-(\d+)", page.url)
     assert int(older) < int(newer)  # the older is the base, though the list begins with the newer
     expect(page.locator(".main-svg").first).to_be_visible()

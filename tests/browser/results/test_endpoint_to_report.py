@@ -140,8 +140,8 @@ def test_two_results_are_tagged_and_compared(page):
     select()
     page.get_by_role("button", name="Compare").click()
 
-    expect(page.locator(".multi.rs > div")).to_have_count(2)
-    expect(page.locator(".multi.rs .stamp.tagged")).to_have_count(2)
+    expect(page.locator(".sides .lk")).to_have_count(2)
+    expect(page.locator(".sides .stamp.tagged")).to_have_count(2)
     settle(page)
     assert axe(page) == []
 
