@@ -25,13 +25,11 @@ from jobs.models import Deployment, Job
 from jobs.queries.jobs.progress import stalled_since
 from jobs.statistics.paired import Decision
 
-MESSAGES: dict[str, str | Promise] = {
-    **JOB_MESSAGES,
-    **QUEUE_MESSAGES,
-    **RESULT_MESSAGES,
-    **GUIDE_MESSAGES,
-    **vacc.LIMIT_WORDS,  # requests beyond the limits of the model, the stack or the card
-}
+# The last: requests beyond the limits of the model, the stack or the card.
+TABLES: tuple[Mapping[str, str | Promise], ...] = (
+    *(JOB_MESSAGES, QUEUE_MESSAGES, RESULT_MESSAGES, GUIDE_MESSAGES, vacc.LIMIT_WORDS),
+)
+MESSAGES: dict[str, str | Promise] = {id: text for table in TABLES for id, text in table.items()}
 # Remarks on how a result was measured; not warnings.
 PLAIN_REMARKS = frozenset(
     {

@@ -144,15 +144,15 @@ def _message(rules: Mapping[str, Any], asked: Sequence[Mapping[str, Any]]) -> Me
     name = "concurrency" if rules["by"] == CONCURRENCY else "rate"
     loads = [one["load"] for one in asked]
     if not rules["limits"]:
-        return Message(f"limit:{name}_swept", {"low": min(loads), "high": max(loads)})
+        return Message(f"search:{name}_swept", {"low": min(loads), "high": max(loads)})
     said = {
         verdict: [one["load"] for one in asked if one["verdict"] == verdict]
         for verdict in (MET, MISSED, UNKNOWN)
     }
     if said[UNKNOWN]:
-        return Message(f"limit:{name}_unknown", {"at": said[UNKNOWN][0]})
+        return Message(f"search:{name}_unknown", {"at": said[UNKNOWN][0]})
     if not said[MET]:
-        return Message(f"limit:{name}_none", {"missed": min(said[MISSED])})
+        return Message(f"search:{name}_none", {"missed": min(said[MISSED])})
     if not said[MISSED]:
-        return Message(f"limit:{name}_open", {"met": max(said[MET])})
-    return Message(f"limit:{name}", {"met": max(said[MET]), "missed": min(said[MISSED])})
+        return Message(f"search:{name}_open", {"met": max(said[MET])})
+    return Message(f"search:{name}", {"met": max(said[MET]), "missed": min(said[MISSED])})

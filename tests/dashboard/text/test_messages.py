@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.utils.translation import override
 
-from dashboard.text.messages import MESSAGES, message
+from dashboard.text.messages import MESSAGES, TABLES, message
 
 ROOT = Path(__file__).parents[3]
 FILES = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
@@ -49,6 +49,10 @@ def test_every_id_that_is_used_has_its_words():
 
     assert {"job:missing", "work:exit", "benchmark:done", "host:rebooted", "done"} <= used
     assert used - set(MESSAGES) == set()
+
+
+def test_an_id_stands_in_one_table():
+    assert sum(map(len, TABLES)) == len(MESSAGES)
 
 
 def test_every_message_has_a_text():

@@ -100,11 +100,11 @@ def test_a_search_by_concurrency_has_a_point_for_each_over_its_runs():
 @pytest.mark.parametrize(
     ("runs", "rules", "message"),
     [
-        (SEARCH, {}, Message("limit:rate", {"met": 2, "missed": 3})),
-        (SEARCH[:1], {}, Message("limit:rate_open", {"met": 1})),
-        (SEARCH[1:2], {"by": "concurrency"}, Message("limit:concurrency_none", {"missed": 4})),
-        ([(1, 0.0, "unknown")], {}, Message("limit:rate_unknown", {"at": 1})),
-        (SEARCH, {"limits": {}}, Message("limit:rate_swept", {"low": 1, "high": 4})),
+        (SEARCH, {}, Message("search:rate", {"met": 2, "missed": 3})),
+        (SEARCH[:1], {}, Message("search:rate_open", {"met": 1})),
+        (SEARCH[1:2], {"by": "concurrency"}, Message("search:concurrency_none", {"missed": 4})),
+        ([(1, 0.0, "unknown")], {}, Message("search:rate_unknown", {"at": 1})),
+        (SEARCH, {"limits": {}}, Message("search:rate_swept", {"low": 1, "high": 4})),
     ],
 )
 def test_a_job_says_its_limit_in_one_sentence(runs, rules, message):
