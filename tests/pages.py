@@ -127,7 +127,7 @@ ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
     *("columns", "logout", "person-add", "set_language", "jsi18n", "health"),
-    *("matrix-resume", "matrix-cell-run", "launch-matrix-script"),
+    *("matrix-resume", "matrix-rename", "matrix-cell-run", "launch-matrix-script"),
     *("job-retry", "job-resume", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),
     *("launch", "launch-preview", "launch-script", "tour-start", "frame"),

@@ -114,5 +114,5 @@ def test_another_tool_and_purpose_keep_what_was_typed(newcomer, served):
     newcomer.locator("#for-accuracy").check(force=True)
     newcomer.wait_for_url("**/launch/evaluate/**")
     newcomer.locator("#for-speed").check(force=True)
-    newcomer.wait_for_url("**/launch/benchmark/**")
+    newcomer.wait_for_url("**/launch/benchmark-guidellm/**")  # the tool of this purpose before
     expect(newcomer.get_by_label(re.compile("^Requests"))).to_have_value("9")

@@ -58,6 +58,7 @@ export class PreviewedForm {
       const old = document.querySelector(this.#place);
       if (request.signal.aborted || answer.status >= 500) return false; // replaced, or as if away
       if (!answer.ok || !fresh || !old) return go(address), false; // another form, logged out, an error
+      htmx.trigger(this.#form, "htmx:abort"); // a preview on its way is of the form before
       swap(old, fresh, (node) => (this.#typed.get(nameOf(node)) ?? 0) > sent);
       document.title = page.title;
     } catch (error) {
