@@ -87,7 +87,7 @@ def test_a_preset_is_launched_and_its_cells_fill_by_themselves(page):
     page.locator("#f-host").select_option("this-computer")
     page.wait_for_url(re.compile("host=this-computer"))
     page.get_by_role("link", name=re.compile("^Quick look")).click()
-    page.get_by_label("Client").select_option("benchmark")
+    page.get_by_label("Client", exact=True).select_option("benchmark")
     page.wait_for_url(re.compile("kind=benchmark&"))
     page.get_by_label("Exclusive host").uncheck()  # servers of the tour run there
     page.wait_for_url(re.compile("exclusive=0(?!&exclusive=1)"))
