@@ -130,7 +130,7 @@ class LimitRun(Answer):
 
 
 class LimitSearch(Answer):
-    """What a search of a limit asked, and why it stopped."""
+    """Rule of a search of a limit, and the reason of its end."""
 
     search: dict[str, Any] = read(lambda row: row.run_context["search"])
     text: str = read(limit_text)

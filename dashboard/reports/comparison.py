@@ -130,7 +130,7 @@ def _parity(found: Stated) -> Section:
 
 
 def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
-    """Return the names of the columns: those typed, for a customer what tells them apart."""
+    """Return the typed names of the columns; for a customer, else what tells them apart."""
     names = shared.column_names(comparison)
     if asked.profile == "customer":
         told = shared.distinctions(comparison)

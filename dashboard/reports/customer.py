@@ -33,9 +33,7 @@ def edited(report: Report, asked: Asked) -> Report:
     report = report._replace(title=asked.heading.strip() or report.title, about=about)
     if asked.profile == "internal":
         return report._replace(sections=sections)
-    shown = [one for one in sections if not one.is_appendix]
-    method = [one for one in sections if one.is_appendix]
-    report = report._replace(sections=[*shown, *method])
+    report = report._replace(sections=sorted(sections, key=lambda one: one.is_appendix))
     if not asked.shows("addresses"):
         report = _mapped(report, lambda text: _ADDRESS.sub(HIDDEN, text))
     if not asked.shows("paths"):

@@ -10,7 +10,13 @@ from pydantic import Field
 
 from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix_view import Finding, conclusion_of, name_of, row_conclusions
+from dashboard.pages.jobs.matrix_view import (
+    Finding,
+    MatrixConclusion,
+    conclusion_of,
+    name_of,
+    row_conclusions,
+)
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of, remarks_of
@@ -45,9 +51,9 @@ def build(asked: MatrixAsked) -> Report:
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
     others = [] if asked.metric else [name for name in _SHOWN if name in page.metrics]
     pages = [page] + [
-        found
+        other
         for name in others
-        if name != page.metric and (found := matrix_page(asked.id, name)) is not None
+        if name != page.metric and (other := matrix_page(asked.id, name)) is not None
     ]
     count, n = len(page.runs), page.counts["running"] + page.counts["queued"]
     runs = ngettext("%(n)s run", "%(n)s runs", count) % {"n": count}
@@ -56,6 +62,7 @@ def build(asked: MatrixAsked) -> Report:
         "Not finished: %(n)s cells are queued or running.",
         n,
     )
+    found = conclusion_of(page, row_conclusions(page))
     return Report(
         kicker=_("Matrix report"),
         title=_title(page),
@@ -64,9 +71,9 @@ def build(asked: MatrixAsked) -> Report:
         about=_about(page, asked),
         warnings=[*([left % {"n": n}] if n else []), *parts.warnings(results)],
         sections=[
-            Section(_("Conclusion"), _conclusion(page)),
+            Section(_("Conclusion"), _conclusion(page, found)),
             Section(_("Numbers"), _numbers(pages)),
-            Section(_("Runs"), [*_by_row(page), _runs(page, asked)], is_appendix=True),
+            Section(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
             Section(_("Method"), _method(page, measured), is_appendix=True),
             parts.remarks(_remarks(page, results, asked)),
         ],
@@ -108,7 +115,7 @@ def _about(page: MatrixPage, asked: MatrixAsked) -> Facts:
     return cells.facts(rows)
 
 
-def _conclusion(page: MatrixPage) -> list[Block]:
+def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]:
     counts = [
         (str(style_of(state).word), Cell(str(number), value=number, measure="cells"))
         for state, number in page.counts.items()
@@ -125,7 +132,6 @@ def _conclusion(page: MatrixPage) -> list[Block]:
         unit = labels.metric_text(page.metric, best.value)[1]
         cell = replace(_number(best, page.metric, note), unit=unit)
         blocks.append(Facts([(label, cell)], is_large=True))
-    found = conclusion_of(page, row_conclusions(page))
     if found is not None:
         blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
         exceptions = [_finding(one) for one in found.exceptions]
@@ -138,9 +144,8 @@ def _finding(found: Finding) -> str:
     return _(": ").join(filter(None, (found.text.rstrip(_(".")), names)))
 
 
-def _by_row(page: MatrixPage) -> list[Block]:
+def _by_row(found: MatrixConclusion | None) -> list[Block]:
     """Return the conclusion of each row, and the drift of each repeated cell."""
-    found = conclusion_of(page, row_conclusions(page))
     if found is None or len(found.by_row) == 1:
         return []
     rows = []

@@ -352,7 +352,7 @@ _UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
 class Step(NamedTuple):
-    """What makes a model go on: the kind of job, and what its form is filled with."""
+    """Next step of a model: the kind of job, and the values of its form."""
 
     kind: str
     filled: Mapping[str, str]

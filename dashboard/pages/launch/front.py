@@ -30,7 +30,7 @@ from jobs.schedule.launch_rights import open_hosts
 MATRIX = "matrix"  # the tool that is no kind
 # A model in place of an engine, and an engine in place of a model.
 MODEL, ENGINE = "model:", "engine:"
-_MADE: dict[str, Any] = {"weights": Weights, "artifact": Artifact}
+MADE: dict[str, Any] = {"weights": Weights, "artifact": Artifact}
 _ASSETS = {name for kind in KINDS.values() for name in asset_fields(kind.Params)}
 _FIELDS = {name for kind in KINDS.values() for name in kind.Params.model_fields}
 
@@ -205,7 +205,7 @@ def host_choices(
 
 def prepared(kind: Kind, model: str) -> set[int] | None:
     """Return hosts with the weights or artifact of ``model`` that the kind needs; None: none."""
-    record = next((_MADE[one] for one in asset_fields(kind.Params).values() if one in _MADE), None)
+    record = next((MADE[one] for one in asset_fields(kind.Params).values() if one in MADE), None)
     if record is None or not model:
         return None
     return set(record.objects.filter(model_id=model).values_list("host", flat=True))

@@ -20,7 +20,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, asset_fields, endpoint_number
 from jobs.launch.matrices import AXES
 from jobs.launch.pipelines import PIPELINES, Options
-from jobs.models import Artifact, Deployment, Endpoint, Host, Job, Result, Weights
+from jobs.models import Deployment, Endpoint, Host, Job, Result
 from jobs.queries.hosts import dies
 from jobs.schedule.targets import target_of
 
@@ -169,7 +169,7 @@ def _form_address(
     is_here = place is not None and data.get("host") == place.name
     for name, type in asset_fields(kind.Params).items():
         value = str(data.get(name, ""))
-        made = {"weights": Weights, "artifact": Artifact}.get(type)
+        made = front.MADE.get(type)
         row = front.row_of(made, value) if made else None
         fits = row is not None and row.model_id == subject.model if made else True
         if (
