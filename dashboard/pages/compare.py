@@ -190,7 +190,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     drawn = charts_of(comparison, shared.column_names(comparison))
     asked = request.GET.get("chart", "")
     is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
-    shown = next((one for one in drawn if one.id == asked), drawn[0] if drawn else None)
+    shown = next((one for one in drawn if one.name == asked), drawn[0] if drawn else None)
     return context | {"charts": drawn, "drawn": shown, "is_batch": is_batch}
 
 
@@ -202,14 +202,19 @@ def charts_of(comparison: Comparison, names: Sequence[str]) -> list[shared.Chart
     known = zip(names, row.cells if row else (), strict=False)
     rows = [(name, cell.interval) for name, cell in known if cell.interval]
     label = _("Accuracy of each result with its 95 % interval")
-    drawn = [shared.Chart("accuracy", _("Accuracy"), label, compared(rows))] if rows else []
+    drawn = []
+    if rows:
+        figure = compared(rows)
+        drawn = [shared.Chart("accuracy", _("Accuracy"), figure, label, height=figure.height)]
     if (budget := budget_figure(comparison, names)) is not None:
         note = _("marks: own limit")
         if any(len(column.runs) > 1 for column in comparison.columns):
             note += _("; ") + _("groups: all answers of their runs")
         label = _("Accuracy vs token budget, one line per result")
         title = _("Accuracy vs token budget")
-        drawn.append(shared.Chart("budget", title, label, budget, note))
+        drawn.append(
+            shared.Chart("budget", title, budget, label, note, budget.height or shared.CHART)
+        )
     return drawn
 
 

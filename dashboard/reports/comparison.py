@@ -181,11 +181,11 @@ def _numbers(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) 
     height = _CHART + _KEY * len(comparison.columns)
     drawn = charts_of(comparison, names)
     blocks += [
-        Figure(one.title, one.figure, one.figure.height or height, one.note) for one in drawn
+        Figure(one.title, one.figure, one.figure.height or height, one.caption) for one in drawn
     ]
     if comparison.heads[0].type == Result.Type.BENCHMARK:
         return [*blocks, *_by_concurrency(comparison, names, _MAIN)] if drawn else blocks
-    if any(one.id == "budget" for one in drawn):
+    if any(one.name == "budget" for one in drawn):
         blocks.append(_by_budget(comparison, names))
     return [*blocks, *_changed_answers(comparison)]
 

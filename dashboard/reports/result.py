@@ -10,12 +10,12 @@ from pydantic import Field
 
 from dashboard.pages.results import page_parts, view
 from dashboard.pages.results.conclusion import NO_LEVEL
-from dashboard.pages.results.page_parts import Chart
 from dashboard.pages.results.points import Points
 from dashboard.pages.results.view import Speed
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.comparison import Chart
 from dashboard.pages.shared.marks import marks_of
 from dashboard.pages.shared.words import lengths_texts, mean_label
 from dashboard.reports import document, parts

@@ -5,10 +5,10 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from dashboard.charts.curves import over_loads
-from dashboard.pages.results.page_parts import Chart
 from dashboard.pages.results.points import level_cell
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Heading, Table
+from dashboard.pages.shared.comparison import Chart
 from dashboard.text.formatting import number, percent
 from jobs.models import Result
 from jobs.queries.results.curve import RATE

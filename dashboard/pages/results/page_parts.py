@@ -8,8 +8,8 @@ from django.utils.translation import ngettext
 
 from dashboard.charts import curves as lines
 from dashboard.charts.curves import Run, Series, has_devices, per_device
-from dashboard.charts.figure_parts import COLOURS, Figure
-from dashboard.pages.shared.comparison import BATCH
+from dashboard.charts.figure_parts import COLOURS
+from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_text, point_marks, result_name
 from jobs.metrics import METRICS
@@ -21,18 +21,7 @@ from jobs.queries.results.repeats import headline
 from jobs.queries.results.results import Mean, ResultPage, mean_of, point_rows
 from jobs.statistics import Interval
 
-_CHART, _TALL = 240, 280  # pixels
-
-
-class Chart(NamedTuple):
-    """Chart of a result. ``name``: its id on the page; ``label``: what it shows."""
-
-    name: str
-    title: str
-    figure: Figure
-    label: str
-    caption: str = ""
-    height: int = _CHART
+_TALL = 280  # pixels
 
 
 def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:

@@ -12,11 +12,11 @@ from dashboard.pages.answers import hygiene_card, token_card
 from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import Card, Sides, conclusion_card, rate_cell, sides_of
 from dashboard.pages.results.limit import LimitCard, limit_card
-from dashboard.pages.results.page_parts import Chart, main_point, marks_of_points
+from dashboard.pages.results.page_parts import main_point, marks_of_points
 from dashboard.pages.results.points import Points, engine_table, latency_table, points_table
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Facts, Table
-from dashboard.pages.shared.comparison import BATCH
+from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.pages.shared.words import (
     Group,
     failed_text,

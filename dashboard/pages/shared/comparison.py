@@ -29,7 +29,7 @@ from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
 BATCH = "batch_latency_mean_s"
-_CHART = 280  # pixels
+CHART = 280  # pixels
 MOST_TOLD, _LONGEST_TOLD = 2, 36  # settings in the name of a column; characters of a setting
 _TOLD_ALONE = ("device", "host", "model", "precision", "tool", "stack", "deployment", "what")
 _LAST_TOLD = ("what", "deployment")  # long texts, which tell less than any other setting
@@ -140,17 +140,15 @@ def _labelled(name: str, label: str) -> str:
 
 
 class Chart(NamedTuple):
-    """Chart of a comparison. ``id``: its name in an address; ``label``: for who does not see it."""
+    """Chart of a page or a report. ``name``: its id on the page and in an address; ``label``: its
+    content in words; ``height``: pixels."""
 
-    id: str
+    name: str
     title: str
-    label: str
     figure: Figure
-    note: str = ""
-
-    @property
-    def height(self) -> int:
-        return self.figure.height or _CHART
+    label: str
+    caption: str = ""
+    height: int = 240
 
 
 def charts(comparison: Comparison, names: Sequence[str]) -> list[Chart]:
@@ -165,9 +163,9 @@ def charts(comparison: Comparison, names: Sequence[str]) -> list[Chart]:
     if not lines.measured(series, RATE):
         return []
 
-    def chart(id: str, title: str, label: str, figure: Figure, note: str = "") -> Chart:
+    def chart(name: str, title: str, label: str, figure: Figure, caption: str = "") -> Chart:
         layout = {**figure.layout, "meta": {"names": full}}
-        return Chart(id, title, label, replace(figure, layout=layout), note)
+        return Chart(name, title, replace(figure, layout=layout), label, caption, CHART)
 
     title = _("Throughput vs concurrency")
     label = _("Output tokens/s vs concurrency, one line per result")
