@@ -36,20 +36,11 @@ class LoadParams(KindParams):
     """Max concurrency. Several values are measured one after another."""
     requests: int = field(12, "Requests", "Load", "requests", ge=1, le=10000)
     """Requests per concurrency. Percentiles need many."""
-    output_tokens: int = field(
-        *(64, "Output length", "Load", "tokens"),
-        ge=1,
-        le=8192,
-        beside=("deployment", load.PROMPT_TOKENS),
-    )
-    """Output tokens per request, always generated in full."""
+    output_tokens: int = load.output_field()
     prompts: str = field("everyday", "Prompts", "Load", max_length=60)
     """Included prompts, or those of the team. Sent in turn. Random words of a chosen length need
     the model's tokenizer on the host."""
-    input_tokens: int = field(
-        128, "Prompt length", "Load", "tokens", ge=1, le=1048576, when=("prompts", load.RANDOM)
-    )
-    """Tokens of a random prompt, without the chat template."""
+    input_tokens: int = load.input_field()
     seed: int | None = common.seed_field()
     exclusive: bool = common.exclusive_field(False)
     overlap: bool = common.overlap_field()

@@ -47,20 +47,11 @@ class LimitParams(KindParams):
     """Of one load, if it is repeated."""
     requests: int = field(50, "Requests", "Load", "requests", ge=1, le=10000)
     """Requests of each run. A percentile needs many: 6 for p50, 36 for p90, 368 for p99."""
-    output_tokens: int = field(
-        *(64, "Output length", "Load", "tokens"),
-        ge=1,
-        le=8192,
-        beside=("deployment", load.PROMPT_TOKENS),
-    )
-    """Output tokens per request, always generated in full."""
+    output_tokens: int = load.output_field()
     prompts: str = field("everyday", "Prompts", "Load", max_length=60)
     """Included prompts, or those of the team. Random words of a chosen length need the model's
     tokenizer on the host."""
-    input_tokens: int = field(
-        128, "Prompt length", "Load", "tokens", ge=1, le=1048576, when=("prompts", load.RANDOM)
-    )
-    """Tokens of a random prompt, without the chat template."""
+    input_tokens: int = load.input_field()
     seed: int | None = field(None, "Seed", "Load", ge=0, le=2147480000)
     """Empty: new requests and arrivals in each run. A number: the same again, run by run, which a
     prefix cache answers faster."""

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import PROMPT_SETS
-from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Target
+from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Target, field
 from jobs.kinds.lib.common import folder_step, tokenizer_folder
 from jobs.tools.lib.load import Prompts
 from jobs.tools.llama_cpp import commands as llama_cpp
@@ -29,6 +29,28 @@ HITS_MOST = 0.01  # share of prompt tokens from a prefix cache; a cold benchmark
 _READ = 0.05
 # Counters of each engine under /metrics.
 COUNTERS = {llama_cpp.NAME: llama_cpp.METRICS, "vllm": vllm.METRICS}
+
+
+def output_field() -> Any:
+    """Return the field ``output_tokens`` of a benchmark over HTTP."""
+    return field(
+        *(64, "Output length", "Load", "tokens"),
+        ge=1,
+        le=8192,
+        beside=("deployment", PROMPT_TOKENS),
+        description="Output tokens per request, always generated in full.",
+    )
+
+
+def input_field() -> Any:
+    """Return the field ``input_tokens``: the length of random prompts."""
+    return field(
+        *(128, "Prompt length", "Load", "tokens"),
+        ge=1,
+        le=1048576,
+        when=("prompts", RANDOM),
+        description="Tokens of a random prompt, without the chat template.",
+    )
 
 
 def asked_lengths(
