@@ -129,6 +129,14 @@ function followChoice(element, changed) {
   openAgain(element, (field) => field === chosen || field.hasAttribute("data-asset") || isEntered(field), changed);
 }
 
+/** Return true if a person changed this control before the script was there. @param {Element} control */
+function isAnswered(control) {
+  if (control instanceof HTMLInputElement) return control.checked && !control.defaultChecked;
+  if (!(control instanceof HTMLSelectElement)) return false;
+  const given = [...control.options].findIndex((one) => one.defaultSelected);
+  return control.selectedIndex !== Math.max(given, 0);
+}
+
 /** The copy button copies the current address. */
 function markShare() {
   const button = document.querySelector("[data-share]");
@@ -179,6 +187,9 @@ if (form instanceof HTMLFormElement) {
     markShare();
   });
   watchChecks();
+  for (const early of document.querySelectorAll("[data-subject], [name=for], [name=tool], [data-host]")) {
+    if (isAnswered(early)) early.dispatchEvent(new Event("change", { bubbles: true }));
+  }
   // Restored from the back/forward cache: enable the button again.
   window.addEventListener("pageshow", markReady);
 }

@@ -77,6 +77,16 @@ def test_a_newcomer_launches_the_full_pipeline_of_a_distill(newcomer):
     assert "#" not in newcomer.url
 
 
+def test_an_answer_before_the_script_is_there_is_followed(newcomer):
+    held = []
+    newcomer.route("**/js/launch.*.js", lambda route: held.append(route))
+    newcomer.goto("/launch/", wait_until="commit")
+    newcomer.get_by_label("Which model or engine?").select_option(label=QWEN)
+    held[0].continue_()
+
+    newcomer.wait_for_url("**model=deepseek-r1-distill-qwen-7b**")
+
+
 def test_keys_alone_answer_the_questions(newcomer):
     newcomer.keyboard.press("n")
     subject = newcomer.locator("[data-subject]")
