@@ -81,10 +81,10 @@ def test_an_answer_before_the_script_is_there_is_followed(newcomer):
     held = []
     newcomer.route("**/js/launch.*.js", lambda route: held.append(route))
     newcomer.goto("/launch/", wait_until="commit")
-    newcomer.get_by_label("Which model or engine?").select_option(label=QWEN)
+    newcomer.get_by_label("Which model or engine?").select_option(label="DeepSeek-R1-Distill-Llama-8B")
     held[0].continue_()
 
-    newcomer.wait_for_url("**model=deepseek-r1-distill-qwen-7b**")
+    newcomer.wait_for_url("**model=deepseek-r1-distill-llama-8b**")
 
 
 def test_keys_alone_answer_the_questions(newcomer):
