@@ -177,9 +177,7 @@ class WholeResult(ResultAnswer):
         lambda row: LimitSearch.of(row) if row.run_context.get("search") else None
     )
     sets: list[SetScore] = read(
-        lambda row: [
-            SetScore.of(one, group=group.name) for group in set_groups(row) for one in group.rows
-        ]
+        lambda row: [SetScore.of(one) for group in set_groups(row) for one in group.rows]
     )
     answers: list[dict[str, Any]] = read(answer_rows)
 

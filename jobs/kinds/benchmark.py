@@ -48,10 +48,8 @@ class LoadParams(KindParams):
 
 class OverHttp(Kind, params=LoadParams):
     """Base of kinds that send ``LoadParams`` to a deployment with the tool of ``environment``.
-
     Steps are ``measure-<concurrency>``, or one ``measure``; ``began`` of the outcome has the start
-    of each concurrency. Both give the windows of the engine's counters.
-    """
+    of each concurrency. Both give the windows of the engine's counters."""
 
     family = "benchmark"
     steps = STEPS
@@ -63,8 +61,7 @@ class OverHttp(Kind, params=LoadParams):
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field != "prompts":
             return None
-        own = Choice(load.RANDOM, _("random words"))
-        return [*load.included_choices(), own, *load.team_choices(target)]
+        return load.prompt_choices(target)
 
     def can_measure(self, served: AssetRef, target: Target) -> bool:
         return self.takes_key or not common.key_of(served)
@@ -82,8 +79,7 @@ class OverHttp(Kind, params=LoadParams):
 
     def load_of(self, params: LoadParams) -> str:
         """ "everyday → 64 tok"; "random 1024 → 64 tok"."""
-        sized = f" {params.input_tokens}" if params.prompts == load.RANDOM else ""
-        return f"{params.prompts}{sized} → {params.output_tokens} tok"
+        return load.text_of(params)
 
     def work(self, params: Mapping[str, Any]) -> float:
         return load.work_of_requests(params)
@@ -95,18 +91,7 @@ class OverHttp(Kind, params=LoadParams):
             tool = ENVIRONMENTS[self.environment].title
             raise LaunchError(message, "deployment", tool=tool)
         load.check_concurrency(params.concurrency)
-        if params.prompts == load.RANDOM:
-            load.check_input(params.input_tokens, served)
-            sent = load.random_prompts(params.input_tokens, served, target)
-        else:
-            sent = load.chosen_prompts(params.prompts, target)
-        load.check_answer(served.data, load.OUTPUT, params.output_tokens, sent.longest)
-        counters = load.COUNTERS.get(str(served.data.get("toolchain")), ())
-        return HttpLoad(
-            *(params, sent, counters, common.key_of(served)),
-            streamed=not served.data.get("bare_stream"),
-            has_dies=target.has_dies,
-        )
+        return load.http_load(params, served, target)
 
 
 class Benchmark(OverHttp, params=LoadParams):
@@ -216,7 +201,7 @@ class BenchmarkOnline(vllm.OnVllm, params=OnlineParams):
         return super().choices(field, target)
 
     def can_measure(self, served: AssetRef, target: Target) -> bool:
-        return served.endpoint is None or common.tokenizer_folder(served, target) is not None
+        return served.endpoint is None or common.tokenizer_weights(served, target) is not None
 
     def title_of(self, params: OnlineParams, target: Target) -> str:
         """ "DeepSeek-R1 @ 4, sonnet 1024 → 1024"."""
@@ -289,7 +274,7 @@ class BenchmarkOnline(vllm.OnVllm, params=OnlineParams):
 
 def _external(sent: BenchLoad, stack: Stack, served: AssetRef, target: Target) -> Plan:
     """Return the plan against an endpoint, from a client of the stack on this host."""
-    weights = common.tokenizer_of(served, target)
+    weights = common.endpoint_tokenizer(served, target)
     tokenizer = literal(vllm.inside(stack, weights, target))
     sent = replace(sent, tokenizer=tokenizer, by_url=True)
     if stack.vllm.container is None:

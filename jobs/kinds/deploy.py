@@ -418,10 +418,8 @@ def _serving(params: DeployVllmParams, target: Target) -> serve.VllmServer:
 
 
 def _address(params: DeployVllmParams, stack: Stack, target: Target) -> str:
-    """Return the listen address; behind a published port, all addresses of the container.
-
-    The dashboard's chat must reach the server; on This computer nothing else must.
-    """
+    """Return the listen address; behind a published port, all addresses of the container. The
+    dashboard's chat must reach the server; on This computer nothing else must."""
     if target.is_this_computer and not stack.vllm.container:
         return serve.LOOPBACK
     if not _by_hand(stack):

@@ -472,7 +472,7 @@ class EvaluateOpencompass(vacc.OnOpencompass, PublicSets, params=OpencompassSets
         if not vacc.is_exact(params):
             _check_lengths(params, target)
         served, exact = target.asset("deployment", params.deployment), vacc.is_exact(params)
-        tokenizer = served if served.endpoint is None else common.tokenizer_of(served, target)
+        tokenizer = served if served.endpoint is None else common.endpoint_tokenizer(served, target)
         model_id = str(served.data.get("model_id") or "")
         plan = opencompass.evaluate_plan(
             *(params, site),
@@ -628,8 +628,7 @@ class EvaluateEvalscope(PublicSets, params=EvalscopeSetsParams):
 
 def _folder(path: str, target: Target) -> str:
     """Return the folder with the sets: below the workspace of a host with cards, else below the
-    host's folder of data sets, which is the default.
-    """
+    host's folder of data sets, which is the default."""
     data = str(PurePosixPath(common.site(target).workspace, DATA_FOLDER))
     if not path:
         return data

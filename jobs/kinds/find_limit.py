@@ -12,7 +12,6 @@ from jobs.kinds.lib import common, load
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, LevelChoice, Target, field
 from jobs.plans import Plan
 from jobs.tools.lib.environments import TOKENIZERS
-from jobs.tools.lib.load import HttpLoad
 from jobs.tools.limit import commands as limit
 from jobs.tools.limit.commands import CONCURRENCY, GUIDELLM, RATE, VLLM
 from jobs.tools.vllm import bench
@@ -77,8 +76,7 @@ class FindLimit(Kind, params=LimitParams):
 
     def choices(self, field: str, target: Target) -> Sequence[Choice] | None:
         if field == "prompts":
-            own = Choice(load.RANDOM, _("random words"))
-            return [*load.included_choices(), own, *load.team_choices(target)]
+            return load.prompt_choices(target)
         if field == "level":
             levels = [Choice(one.key, one.name) for one in target.levels()]
             return [Choice("", _("none: measure each load")), *levels]
@@ -109,9 +107,7 @@ class FindLimit(Kind, params=LimitParams):
 
     def load_of(self, params: LimitParams) -> str:
         """ "everyday → 64 tok"; "random 1024 → 64 tok, Poisson"."""
-        sized = f" {params.input_tokens}" if params.prompts == load.RANDOM else ""
-        arrivals = ", Poisson" if params.vary == RATE else ""
-        return f"{params.prompts}{sized} → {params.output_tokens} tok{arrivals}"
+        return load.text_of(params) + (", Poisson" if params.vary == RATE else "")
 
     def work(self, params: Mapping[str, Any]) -> float:
         """In output tokens, one load after another: their number is the most of a search."""
@@ -129,25 +125,8 @@ class FindLimit(Kind, params=LimitParams):
         level = _level(params, target)
         _check(params, level)
         stack = _check_client(params, served, level)
-        if params.prompts == load.RANDOM:
-            load.check_input(params.input_tokens, served)
-            sent = load.random_prompts(params.input_tokens, served, target)
-        else:
-            sent = load.chosen_prompts(params.prompts, target)
-        load.check_answer(served.data, load.OUTPUT, params.output_tokens, sent.longest)
-        made = limit.plan(
-            HttpLoad(
-                params,
-                sent,
-                load.COUNTERS.get(str(served.data.get("toolchain")), ()),
-                common.key_of(served),
-                streamed=not served.data.get("bare_stream"),
-                has_dies=target.has_dies,
-            ),
-            _rules(params, level),
-            here,
-            seen_by=stack,
-        )
+        sent = load.http_load(params, served, target)
+        made = limit.plan(sent, _rules(params, level), here, stack)
         return common.against(made, served, here.python)
 
 

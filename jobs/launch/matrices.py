@@ -40,7 +40,6 @@ MOST_CELLS = 240
 MOST_RUNS = 600
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
 _RECOVERED_FOR = timedelta(hours=1)
-_ENDED_BADLY = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 _MOST_ADDED = 10  # further runs of a cell, at once
 _Length = Annotated[int, Field(ge=1, le=1048576)]
 
@@ -457,7 +456,9 @@ def resume_matrix(
     Raises ``LaunchError``: there is none, or an input is missing; then none is queued."""
     with transaction.atomic():
         lifecycle.lock_host(matrix.host_id)
-        broken = MatrixCell.objects.filter(matrix=matrix, skip_id="", job__state__in=_ENDED_BADLY)
+        broken = MatrixCell.objects.filter(
+            matrix=matrix, skip_id="", job__state__in=Job.UNSUCCESSFUL_STATES
+        )
         rows = list(broken.order_by("place", "pk"))
         if not rows:
             raise LaunchError(_("No cell failed or was cancelled."))
@@ -479,7 +480,7 @@ def repeat_cell(
             raise LaunchError(_("This cell is skipped."))
         if cell.job.is_open:
             raise LaunchError(_("This cell is still queued or running."))
-        adds = cell.job.state not in _ENDED_BADLY
+        adds = cell.job.state not in Job.UNSUCCESSFUL_STATES
         jobs = [
             _attempt(cell, user, can_prioritize=can_prioritize, adds=adds)
             for _number in range(min(count, _MOST_ADDED) if adds else 1)

@@ -38,8 +38,7 @@ RequestRow = tuple[float | None, ...]
 class WarmUp:
     """Requests before the measured ones of a point, and their output tokens, which only the engine
     counts. ``until``: start of the first measured request (seconds since the epoch, host clock);
-    None: unknown. Warm-ups may still run then.
-    """
+    None: unknown. Warm-ups may still run then."""
 
     requests: int
     tokens: float
@@ -48,12 +47,9 @@ class WarmUp:
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """Score of one data set, as reported by the tool.
-
-    ``value``: per cent where ``metric`` is a share of the questions; None without a score.
-    ``version``: hash of its prompt, "" without one. Sets of one ``group`` belong together, such as
-    the subjects of MMLU.
-    """
+    """Score of one data set, as reported by the tool. ``value``: per cent where ``metric`` is a
+    share of the questions; None without a score. ``version``: hash of its prompt, "" without one.
+    Sets of one ``group`` belong together, such as the subjects of MMLU."""
 
     dataset: str
     version: str
@@ -161,8 +157,7 @@ MODELS, VERSION, METRICS, PROPS = "/v1/models", "/version", "/metrics", "/props"
 @dataclass(frozen=True, slots=True)
 class EngineAbout:
     """Answers of an engine. ``engine``, ``version``: "" if not told. ``max_context``: tokens of the
-    asked model, None if not told. ``has_counters``: ``/metrics`` has those of a known engine.
-    """
+    asked model, None if not told. ``has_counters``: ``/metrics`` has those of a known engine."""
 
     models: tuple[str, ...]
     engine: str = ""

@@ -87,6 +87,7 @@ class Deployment(Reported):
         LOST = "lost"
 
     LIVE_STATES: ClassVar = (State.LOADING, State.READY, State.UNHEALTHY, State.STOPPING)
+    UP_STATES: ClassVar = (State.WAITING, *LIVE_STATES)
     ENDED_STATES: ClassVar = (State.STOPPED, State.FAILED, State.LOST)
 
     name = models.CharField(max_length=100)  # also the served model name

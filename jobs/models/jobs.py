@@ -100,6 +100,8 @@ class Job(Reported):
     QUEUE_ORDER: ClassVar = ("priority", "place", "pk")
     OPEN_STATES: ClassVar = (State.QUEUED, State.STARTING, State.RUNNING)
     ON_HOST_STATES: ClassVar = (State.STARTING, State.RUNNING)
+    BROKEN_STATES: ClassVar = (State.FAILED, State.ERRORED, State.LOST)
+    UNSUCCESSFUL_STATES: ClassVar = (*BROKEN_STATES, State.CANCELLED)
 
     kind = models.CharField(max_length=32)  # a key of jobs.kinds.KINDS
     title = models.CharField(max_length=200)  # what it works on: "SmolLM2-135M, int8"

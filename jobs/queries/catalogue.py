@@ -348,7 +348,6 @@ def lack_of(data_set: DataSet, host: Host) -> Lack:
 
 
 _MODEL_RESULTS, _MODEL_JOBS = 5, 20
-_UP = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
 class Step(NamedTuple):
@@ -525,7 +524,7 @@ def _places(wanted: Collection[str]) -> dict[str, list[OnHost]]:
     artifacts = Artifact.objects.filter(model_id__in=wanted, deleted_at=None)
     for artifact in artifacts.select_related("host", "job").order_by("-pk"):
         place(artifact.model_id, artifact.host).artifacts.append(artifact)
-    served = Deployment.objects.filter(model_id__in=wanted, state__in=_UP)
+    served = Deployment.objects.filter(model_id__in=wanted, state__in=Deployment.UP_STATES)
     for deployment in served.select_related("host", "artifact", "job"):
         place(deployment.model_id, deployment.host).deployments.append(deployment)
     return {

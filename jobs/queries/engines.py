@@ -15,7 +15,6 @@ from jobs.models import Deployment, DeploymentEvent, Endpoint, Job, Result, Secr
 from jobs.plans import ENGINES
 
 _BROKE_WITHIN = timedelta(days=1)
-_DOWN = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 _ID = re.compile(r"[0-9]{1,18}")
 LISTED = 100
 _EVENTS = 50
@@ -52,14 +51,14 @@ def deployments(*, only_live: bool) -> Sequence[Deployment]:
     """Newest first, at most ``LISTED``; only live ones and what broke since yesterday, or all."""
     rows = _all()
     if only_live:
-        live = Q(state__in=(Deployment.State.WAITING, *Deployment.LIVE_STATES))
+        live = Q(state__in=Deployment.UP_STATES)
         rows = rows.filter(live | broken_since(now() - _BROKE_WITHIN))
     return list(rows[:LISTED])
 
 
 def deployment_down(host: str, number: str) -> Deployment | None:
     """The deployment of ``host`` with that id, where it serves no more; else None."""
-    down = (*_DOWN, Deployment.State.STOPPING)
+    down = (*Deployment.ENDED_STATES, Deployment.State.STOPPING)
     rows = Deployment.objects.filter(host__name=host, state__in=down).select_related("job")
     return rows.filter(pk=int(number)).first() if _ID.fullmatch(number) else None
 

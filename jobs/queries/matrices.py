@@ -18,7 +18,6 @@ from jobs.statistics import Interval, mean, mean_interval, relative_difference
 
 _REQUESTS = ("requests", "failed_requests")
 STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
-_BAD = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, Job.State.CANCELLED)
 
 
 class RunView(NamedTuple):
@@ -41,7 +40,7 @@ class RunView(NamedTuple):
     @property
     def is_bad(self) -> bool:
         """True if its last attempt failed, was lost or was cancelled."""
-        return self.job is not None and self.job.state in _BAD
+        return self.job is not None and self.job.state in Job.UNSUCCESSFUL_STATES
 
     @property
     def is_failed(self) -> bool:

@@ -18,7 +18,7 @@ from jobs.queries.chat import conversations_with
 from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.groups import firsts
-from jobs.queries.jobs.job_page import BROKEN_STATES, left_s, progress_of
+from jobs.queries.jobs.job_page import left_s, progress_of
 from jobs.queries.jobs.jobs import Filters as JobFilters
 from jobs.queries.jobs.jobs import page as job_list
 from jobs.queries.results.listing import Filters, matching
@@ -163,7 +163,7 @@ def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
 
 
 def _failed(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
-    return _of(user).filter(state__in=BROKEN_STATES, finished_at__gte=since)
+    return _of(user).filter(state__in=Job.BROKEN_STATES, finished_at__gte=since)
 
 
 def running_of(job: Job) -> Running:

@@ -24,7 +24,6 @@ SOON = timedelta(days=7)
 _LOOKED_AT = 5000  # maximum records to compute the next removals
 _LAST_MOMENT_S = 1e11  # seconds since the epoch that a host may send: still a date
 _FAR = 520  # weeks: limit of predictions
-_SERVES = (Deployment.State.WAITING, *Deployment.LIVE_STATES)
 
 
 class RetentionLimits(NamedTuple):
@@ -85,7 +84,7 @@ class Bulk:
 
 def may_be_removed(moment: datetime) -> QuerySet[Job]:
     """Return jobs whose files may be removed: ended, not kept, without a server in use."""
-    served = Deployment.objects.filter(job=OuterRef("pk"), state__in=_SERVES)
+    served = Deployment.objects.filter(job=OuterRef("pk"), state__in=Deployment.UP_STATES)
     over = Job.objects.filter(stored_bytes__gt=0, pinned_at=None, finished_at__lt=moment)
     return over.filter(~Exists(served), removed_at=None)
 
@@ -201,7 +200,7 @@ def pending_removal_of(job: Job) -> PendingRemoval | None:
     is_left = job.is_open or job.pinned_at or job.removed_at or not job.stored_bytes
     if not given.any or is_left or ended_at is None:
         return None
-    if Deployment.objects.filter(job=job, state__in=_SERVES).exists():
+    if Deployment.objects.filter(job=job, state__in=Deployment.UP_STATES).exists():
         return None
     age = given.retention_age
     if age is not None and ended_at + age <= now() + SOON:

@@ -29,10 +29,8 @@ _TAIL = 0.025  # on each side of a 95 % interval
 
 
 def mean_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
-    """Return mean of ``second`` minus mean of ``first`` (Welch).
-
-    None below three values each, or without a spread: equal repeats prove nothing about others.
-    """
+    """Return mean of ``second`` minus mean of ``first`` (Welch). None below three values each, or
+    without a spread: equal repeats prove nothing about others."""
     if min(len(first), len(second)) < LEAST_RUNS:
         return None
     spread_first = variance(first) / len(first)
@@ -57,10 +55,8 @@ def relative_change(first: Sequence[float], second: Sequence[float]) -> float | 
 
 def relative_difference(first: Sequence[float], second: Sequence[float]) -> Interval | None:
     """Return the ratio of geometric means, ``second`` to ``first``, minus 1, with Welch's interval
-    of logarithms: no bound is below -1.
-
-    None with fewer than three values each, without a spread, or with a value not above 0.
-    """
+    of logarithms: no bound is below -1. None with fewer than three values each, without a spread,
+    or with a value not above 0."""
     if min((*first, *second), default=0) <= 0:
         return None
     found = mean_difference([log(one) for one in first], [log(one) for one in second])
@@ -87,11 +83,8 @@ def runs_to_tell(first: Sequence[float], second: Sequence[float]) -> int | None:
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
     """Return the mean of repeats with its interval; None with fewer than three, or without a
-    spread.
-
-    Of values above 0 (rates, times), Student's interval of the logarithm of the mean, with the
-    variance by the delta method: mean · exp(± t · s / (mean · √n)). Of others, of the mean.
-    """
+    spread. Of values above 0 (rates, times), Student's interval of the logarithm of the mean, with
+    the variance by the delta method: mean · exp(± t · s / (mean · √n)). Of others, of the mean."""
     if len(values) < LEAST_RUNS or variance(values) == 0:
         return None
     middle = mean(values)
@@ -161,10 +154,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 def holm(values: Sequence[float]) -> list[float]:
     """Return p values adjusted for their number, in the given order: of hypotheses that are all
-    rejected up to ``p``, one or more is true with a probability of ``p`` at most.
-
-    Step-down (Holm 1979, Scandinavian Journal of Statistics 6, 65-70), for dependent tests too.
-    """
+    rejected up to ``p``, one or more is true with a probability of ``p`` at most. Step-down (Holm
+    1979, Scandinavian Journal of Statistics 6, 65-70), for dependent tests too."""
     adjusted, least = dict[int, float](), 0.0
     for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
         least = max(least, min(1.0, (len(values) - rank) * values[place]))
@@ -178,9 +169,7 @@ _MOST_GAIN = 2.0  # of questions, by sets of unequal accuracy
 @dataclass(frozen=True, slots=True)
 class Share:
     """Accuracy of one set: ``right`` of ``total`` questions, means of several answers to each.
-
-    ``effect``: variance relative to one answer a question, see :func:`design_effect`.
-    """
+    ``effect``: variance relative to one answer a question, see :func:`design_effect`."""
 
     right: float
     total: int
@@ -242,10 +231,8 @@ LEAST_FREEDOM = 3
 
 
 def freedom(values: Sequence[float]) -> float:
-    """Return the degrees of freedom of the variance of a sample; infinite without a spread.
-
-    ``2n / (kurtosis - (n - 3) / (n - 1))``, about ``n`` for a normal sample, fewer with outliers.
-    """
+    """Return the degrees of freedom of the variance of a sample; infinite without a spread. ``2n /
+    (kurtosis - (n - 3) / (n - 1))``, about ``n`` for a normal sample, fewer with outliers."""
     total, middle = len(values), fmean(values)
     squares = fsum((value - middle) ** 2 for value in values) / total
     if total < 2 or squares == 0:
@@ -256,9 +243,7 @@ def freedom(values: Sequence[float]) -> float:
 
 def clustered_error(questions: Sequence[Sequence[float]]) -> float:
     """Return the standard error of the mean of all scores; ``questions`` has those of each.
-
-    Cluster-robust, without a correction for few clusters (Miller 2024, equation 4).
-    """
+    Cluster-robust, without a correction for few clusters (Miller 2024, equation 4)."""
     total = sum(map(len, questions))
     middle = sum(map(sum, questions)) / total
     return sqrt(sum(sum(score - middle for score in scores) ** 2 for scores in questions)) / total
@@ -312,10 +297,8 @@ def cells_of(
     first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]
 ) -> tuple[int, int, int, int] | None:
     """Return the questions that are correct on both sides, only on the first, only on the second,
-    on neither; None unless all answers of a side to a question are correct, or all incorrect.
-
-    Both have the same questions in the same order.
-    """
+    on neither; None unless all answers of a side to a question are correct, or all incorrect. Both
+    have the same questions in the same order."""
     if any(set(scores) not in ({0}, {1}) for scores in (*first, *second)):
         return None
     pairs = Counter((bool(a[0]), bool(b[0])) for a, b in zip(first, second, strict=True))
@@ -329,10 +312,8 @@ _FEW, _MOST_OF_FEW = 6, 20
 
 
 def paired_variance(only_first: int, only_second: int, total: int) -> float:
-    """Return the variance of a question's difference, from the changed answers.
-
-    One changed answer is added to those observed: none in ten questions promises nothing.
-    """
+    """Return the variance of a question's difference, from the changed answers. One changed answer
+    is added to those observed: none in ten questions promises nothing."""
     gap = (only_second - only_first) / (total + 2)
     return (only_first + only_second + 1) / (total + 2) - gap**2
 
@@ -340,8 +321,7 @@ def paired_variance(only_first: int, only_second: int, total: int) -> float:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Answered ``questions`` with the difference ``gap``, from 0 to 1, and the ``variance`` of one
-    question's difference. ``changed``: answers of pairs that differ; None for other methods.
-    """
+    question's difference. ``changed``: answers of pairs that differ; None for other methods."""
 
     questions: int
     gap: float
@@ -356,8 +336,7 @@ class Seen:
 
 def conditional_power(goal: Goal, seen: Seen, more: int, margin: float, z: float) -> float:
     """Return the probability that ``more`` questions after those ``seen`` show the goal, if both
-    sides are equally accurate. ``z``: quantile of the interval with all questions.
-    """
+    sides are equally accurate. ``z``: quantile of the interval with all questions."""
     if seen.changed is not None and more * seen.rate < _FEW:
         return _of_few(goal, seen, more, margin, z)
     total = seen.questions + more
@@ -406,11 +385,8 @@ def _least(seen: Seen, more: int, margin: float, z: float) -> float:
 
 def more_questions(goal: Goal, seen: Seen, margin: float, z_of: Callable[[int], float]) -> int:
     """Return about how many more questions show the goal with a power of 80 %; at most
-    ``MOST_QUESTIONS``.
-
-    ``z_of``: quantile of the interval by the number of all questions, because another look needs
-    a wider one.
-    """
+    ``MOST_QUESTIONS``. ``z_of``: quantile of the interval by the number of all questions, because
+    another look needs a wider one."""
 
     def is_enough(more: int) -> bool:
         z = z_of(seen.questions + more)
@@ -473,12 +449,9 @@ LEAST_DIFFERENT = 10  # fewer differing questions: resampling invents no others
 def bootstrap_difference(
     differences: Sequence[float], step: float, z: float = Z, seed: int = SEED
 ) -> tuple[Interval, bool]:
-    """Return the mean with its interval, and True where it is from resampling.
-
-    Bias-corrected and accelerated (Efron 1987, J. American Statistical Association 82, 171-185),
-    with a fixed seed. With few differing questions, or wider than 95 %, it is
-    :func:`mean_of_differences`.
-    """
+    """Return the mean with its interval, and True where it is from resampling. Bias-corrected and
+    accelerated (Efron 1987, J. American Statistical Association 82, 171-185), with a fixed seed.
+    With few differing questions, or wider than 95 %, it is :func:`mean_of_differences`."""
     if len(set(differences)) < 2 or sum(d != 0 for d in differences) < LEAST_DIFFERENT or z > Z:
         return mean_of_differences(differences, step, z), False
     total, middle = len(differences), fmean(differences)
@@ -540,10 +513,8 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Accuracy of the second side minus that of the first, over all sets, with its interval.
-
     ``variance``: of one question's difference. ``cells``: those of all sets; None for other methods
-    than "paired".
-    """
+    than "paired"."""
 
     interval: Interval
     method: Method

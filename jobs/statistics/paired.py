@@ -54,10 +54,8 @@ class Interval:
 
 
 def wilson(right: float, total: float, z: float = Z) -> Interval:
-    """Return the share ``right / total`` with its interval (Wilson 1927).
-
-    ``total`` is at least 1; the share is clamped to 0 … 1.
-    """
+    """Return the share ``right / total`` with its interval (Wilson 1927). ``total`` is at least 1;
+    the share is clamped to 0 … 1."""
     share = min(1.0, max(0.0, right / total))
     scale = 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
@@ -89,11 +87,8 @@ def paired_difference(
 
 def excess(lost: float, gained: float, total: float, gap: float, z: float) -> float:
     """Return the distance of the observed difference from a true ``gap``, beyond ``z`` standard
-    errors. Positive: the low end of the interval is above ``gap``.
-
-    ``lost`` and ``gained``: shares of the questions that only the first, or only the second, has
-    correct.
-    """
+    errors. Positive: the low end of the interval is above ``gap``. ``lost`` and ``gained``: shares
+    of the questions that only the first, or only the second, has correct."""
     value = gained - lost
     # The most likely share of answers that only the first has, with this gap.
     linear = (2 - value) * gap - lost - gained

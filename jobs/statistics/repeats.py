@@ -37,9 +37,7 @@ def student_t(freedom: float) -> float:
 
 def mean(values: Sequence[float]) -> float:
     """Return the mean; of equal values exactly this value, of counts a count where it is one.
-
-    ``statistics.mean`` takes forty times the time, for a relative difference below 1e-15.
-    """
+    ``statistics.mean`` takes forty times the time, for a relative difference below 1e-15."""
     first = values[0]
     if all(value == first for value in values):
         return first

@@ -339,7 +339,7 @@ def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
     names = [row.name for row in rows]
     written = [
         ",".join(
-            f"{side.sets[row.name].value:.{side.sets[row.name].decimals}f}%{row.questions[index]}"
+            f"{side.sets[row.name].value:.{side.decimals[row.name]}f}%{row.questions[index]}"
             for row in rows
         )
         for index, side in enumerate((own, other))

@@ -93,10 +93,8 @@ def _number_of(key: Any, begin: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class TeamPrompts:
-    """Prompts that the team uploaded. ``longest``: estimated tokens of the longest one.
-
-    ``read`` returns them: forms need the names only.
-    """
+    """Prompts that the team uploaded. ``longest``: estimated tokens of the longest one. ``read``
+    returns them: forms need the names only."""
 
     name: str
     count: int
@@ -218,9 +216,7 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What launches, forms and the API know of a field beyond its type: a part of its JSON schema.
-
-    Label, unit and group are English source texts, which pages translate.
-    """
+    Label, unit and group are English source texts, which pages translate."""
 
     label: str
     group: str  # heading in the form
@@ -273,10 +269,8 @@ _LIMITS = {"ge", "gt", "le", "pattern", "min_length", "max_length", "description
 
 
 def field(default: Any, label: str, group: str, unit: str | None = None, **options: Any) -> Any:
-    """Return a field of ``Params``; its help is the text below it.
-
-    ``default``: ``...`` for a field that must be given. ``options``: :class:`Rules`, and limits.
-    """
+    """Return a field of ``Params``; its help is the text below it. ``default``: ``...`` for a field
+    that must be given. ``options``: :class:`Rules`, and limits."""
     limits = {name: options.pop(name) for name in _LIMITS & options.keys()}
     rules = Rules(label=label, group=group, unit=unit, **options)
     return Field(default, json_schema_extra=rules, **limits)
@@ -316,9 +310,7 @@ def source_fields(params: type[BaseModel]) -> dict[str, str]:
 
 class Kind(ABC):
     """One kind of job: ``class Benchmark(Kind, params=Params)``, an instance of it in ``KINDS``.
-
-    ``Params`` inherit ``KindParams``; their fields come from :func:`field`.
-    """
+    ``Params`` inherit ``KindParams``; their fields come from :func:`field`."""
 
     name: ClassVar[str]
     title: ClassVar[str]

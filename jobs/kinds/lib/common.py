@@ -44,8 +44,7 @@ def overlap_field() -> Any:
 
 def seed_field() -> Any:
     """Return the field ``seed`` of a benchmark over HTTP: None draws one per concurrency and job
-    (``jobs.tools.lib.load``); a number is used as typed.
-    """
+    (``jobs.tools.lib.load``); a number is used as typed."""
     return field(
         *(None, "Seed", "Load"),
         ge=0,
@@ -94,61 +93,58 @@ def key_of(engine: AssetRef) -> str:
 
 
 def against(plan: Plan, served: AssetRef, python: str) -> Plan:
-    """Return ``plan``; against an endpoint, with its check as the first step.
-
-    ``python``: interpreter of the host.
-    """
+    """Return ``plan``; against an endpoint, with its check as the first step. ``python``:
+    interpreter of the host."""
     if served.endpoint is None:
         return plan
     counters = bool(served.data["toolchain"])
     return variants.checked(plan, literal(python), key=key_of(served), has_counters=counters)
 
 
-def tokenizer_of(served: AssetRef, target: Target) -> AssetRef:
-    """Return the weights on the host whose tokenizer counts the tokens of an endpoint."""
+def tokenizer_of(
+    served: AssetRef, target: Target, field: str, *, unknown: str, missing: str
+) -> AssetRef:
+    """Return the weights on the host whose tokenizer counts the tokens of an engine's model. Raises
+    LaunchError at ``field``: ``unknown`` without a model, ``missing`` without weights."""
     model_id = str(served.data.get("model_id") or "")
     if not model_id:
-        message = _(
-            "This client needs the model's tokenizer. Choose the catalogue model of endpoint "
-            "%(name)s first."
-        )
-        raise LaunchError(message, "deployment", name=served.label)
-    found = _folder_of(model_id, target)
+        raise LaunchError(unknown, field, name=served.title)
+    found = tokenizer_weights(served, target)
     if found is None:
-        message = _(
-            "This client needs the tokenizer of %(model)s, which is missing on %(host)s. %(step)s "
-            "Or use “Benchmark” or “Evaluate”."
-        )
-        step = folder_step(model_id, target)
-        raise LaunchError(message, "deployment", model=model_id, host=target.name, step=step)
+        step = _("Prepare its weights there first.")
+        if any(ref.data.get("model_id") == model_id and ref.id for ref in target.weights):
+            step = _(
+                "Its weights are there as one file: run “Convert weights for vLLM” for the folder."
+            )
+        raise LaunchError(missing, field, model=model_id, host=target.name, step=step)
     return found
 
 
-def folder_step(model_id: str, target: Target) -> str:
-    """Return the next step to a folder with the model's tokenizer, as a sentence."""
-    if any(ref.data.get("model_id") == model_id and ref.id for ref in target.weights):
-        return _(
-            "Its weights are there as one file: run “Convert weights for vLLM” for the folder."
-        )
-    return _("Prepare its weights there first.")
+def endpoint_tokenizer(served: AssetRef, target: Target) -> AssetRef:
+    """Return the weights of :func:`tokenizer_of` for a client that measures an endpoint."""
+    return tokenizer_of(
+        *(served, target, "deployment"),
+        unknown=_(
+            "This client needs the model's tokenizer. Choose the catalogue model of endpoint "
+            "%(name)s first."
+        ),
+        missing=_(
+            "This client needs the tokenizer of %(model)s, which is missing on %(host)s. %(step)s "
+            "Or use “Benchmark” or “Evaluate”."
+        ),
+    )
 
 
-def tokenizer_folder(served: AssetRef, target: Target) -> str | None:
-    """Return the folder on the host with the tokenizer of a deployment's model; None: none. A
-    deployment that is queued may have queued weights: it is served from them."""
-    model_id = str(served.data.get("model_id") or "")
-    found = _folder_of(model_id, target, queued=served.is_promised)
-    return None if found is None else str(found.data["path"])
-
-
-def _folder_of(model_id: str, target: Target, *, queued: bool = False) -> AssetRef | None:
+def tokenizer_weights(served: AssetRef, target: Target) -> AssetRef | None:
+    """Return a folder on the host with the tokenizer of an engine's model; None: none. A deployment
+    that is queued may have queued weights: it is served from them."""
     usable = [
         ref
         for ref in target.weights
         # Without cards, other weights are GGUF files.
-        if ref.data.get("model_id") == model_id
+        if ref.data.get("model_id") == str(served.data.get("model_id") or "")
         and (target.has_dies or ref.data.get("format"))
-        and (not ref.is_promised or (queued and ref.data.get("path")))
+        and (not ref.is_promised or (served.is_promised and ref.data.get("path")))
     ]
     return min(usable, key=lambda ref: ref.is_promised, default=None)
 

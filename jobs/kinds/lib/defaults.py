@@ -29,10 +29,8 @@ def is_asked(raw: Mapping[str, Any]) -> bool:
 def defaults_for(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return defaults on ``target`` that differ from the field's own: field -> value.
-
-    ``raw``: values of other fields. Lengths of the guide are not fitted to a deployment.
-    """
+    """Return defaults on ``target`` that differ from the field's own: field -> value. ``raw``:
+    values of other fields. Lengths of the guide are not fitted to a deployment."""
     given, every = raw or {}, rules_of(params)
     chosen, taken = _chosen(params, target, given), ports.held(target.servers)
     stack = _stack(params, given, chosen)
@@ -86,9 +84,8 @@ def _fitting(value: Any, rules: Rules, chosen: Chosen) -> Any:
 def bounds(
     params: type[BaseModel], target: Target, raw: Mapping[str, Any] | None = None
 ) -> dict[str, int]:
-    """Return upper bounds of fields, given other values: limits of the deployment, the stack or
-    the model below the field's own. Verbatim mode has no such bounds.
-    """
+    """Return upper bounds of fields, given other values: limits of the deployment, the stack or the
+    model below the field's own. Verbatim mode has no such bounds."""
     given = raw or {}
     if is_asked(given):
         return {}
@@ -211,11 +208,9 @@ def unavailable(kind: Kind, params: BaseModel, target: Target) -> dict[str, str]
 
 
 def fitting_first(refs: Sequence[AssetRef], way: str, target: Target) -> list[AssetRef]:
-    """Sort weights for a form: the first one is the default.
-
-    ``way``: how the model is run, e.g. "vllm". Weights that no stack of the host can run so come
-    last. They stay available, because verbatim mode may try them.
-    """
+    """Sort weights for a form: the first one is the default. ``way``: how the model is run, e.g.
+    "vllm". Weights that no stack of the host can run so come last. They stay available, because
+    verbatim mode may try them."""
     stacks = {one.value for one in stack_choices(target) if way in STACKS[one.value].paths}
 
     def fits(ref: AssetRef) -> bool:

@@ -65,10 +65,8 @@ class Sample:
 def plan_for(
     kind: Kind, *, stack: str, as_in_guide: bool, model: str, given: Mapping[str, Any]
 ) -> Sample:
-    """The plan of ``kind`` on the guide's host.
-
-    Fields missing in ``given`` take the form's defaults; assets are those of ``model``.
-    """
+    """The plan of ``kind`` on the guide's host. Fields missing in ``given`` take the form's
+    defaults; assets are those of ``model``."""
     model_id = model_named(model)
     target = target_for(model_id, stack)
     known = {"stack": stack, EXACT: as_in_guide, "model": model_id}
@@ -88,11 +86,9 @@ def plan_for(
 
 
 def as_json(sample: Sample, notes: Sequence[str]) -> dict[str, Any]:
-    """``{"steps": [{"name", "argv", "env", "cwd", "files": {path: text}}], "notes": [text]}``.
-
-    A file is listed at the first step that names it, else at the first step. Its path is the one
-    the tool uses, relative to the step's folder if inside.
-    """
+    """``{"steps": [{"name", "argv", "env", "cwd", "files": {path: text}}], "notes": [text]}``. A
+    file is listed at the first step that names it, else at the first step. Its path is the one the
+    tool uses, relative to the step's folder if inside."""
     plan, job_dir = sample.filled, sample.values["job_dir"]
     paths = {item.name: item.at or f"{job_dir}/files/{item.name}" for item in plan.files}
     folders = [step.cwd or f"{job_dir}/work" for step in plan.steps]
@@ -161,8 +157,7 @@ def _artifact(name: str, model_id: str) -> AssetRef:
 
 def _deployment(name: str, model_id: str, weights: str, stack: str) -> AssetRef:
     """Return the guide's server, ``vllm serve /test/weights/…`` in the container ``vllm_vacc``, or
-    the current one, ``vllm serve /weights/…`` in ``vllm_service``.
-    """
+    the current one, ``vllm serve /weights/…`` in ``vllm_service``."""
     inside, container = inside_of(GUIDE_FACTS, weights), STACKS[stack].vllm.container
     if container and container.publish_port:  # only the weights folder of the workspace is mounted
         inside = str(PurePosixPath(container.mount, name))

@@ -9,8 +9,8 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Target, field
-from jobs.kinds.lib.common import folder_step, tokenizer_folder
-from jobs.tools.lib.load import Prompts
+from jobs.kinds.lib.common import key_of, tokenizer_of
+from jobs.tools.lib.load import HttpLoad, Prompts
 from jobs.tools.llama_cpp import commands as llama_cpp
 from jobs.tools.vllm import serve as vllm
 
@@ -57,10 +57,8 @@ def asked_lengths(
     names: Sequence[str], params: Mapping[str, Any], *, answer_limit: str = ""
 ) -> dict[str, int]:
     """Return the requested ``{"input_tokens": n, "output_tokens": n}``, without unset values.
-
     ``names``: lengths the kind requests; fixed prompts have their own. ``answer_limit``: the field
-    of max output tokens, of an evaluation.
-    """
+    of max output tokens, of an evaluation."""
     if answer_limit:
         most = params.get(answer_limit)
         return {OUTPUT: most} if isinstance(most, int) else {}
@@ -101,8 +99,7 @@ def answer_means(answers: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 def about_tokens(texts: Iterable[str]) -> int:
     """Estimate the length of the longest of ``texts`` as a prompt, on the safe side: a token per
-    three bytes, and the chat template.
-    """
+    three bytes, and the chat template."""
     return max((len(text.encode()) for text in texts), default=0) // 3 + _TEMPLATE_TOKENS
 
 
@@ -111,10 +108,8 @@ PROMPT_TOKENS = MARK_TOKENS + about_tokens(line for lines in PROMPT_SETS.values(
 
 
 def longest_answer(served: Mapping[str, Any], prompt: int) -> int | None:
-    """Return tokens left for an answer after a prompt of ``prompt`` tokens.
-
-    None where it declares no limit; 0 or less where the prompt alone is too long.
-    """
+    """Return tokens left for an answer after a prompt of ``prompt`` tokens. None where it declares
+    no limit; 0 or less where the prompt alone is too long."""
     whole = int(served.get("max_total") or 0)
     if not whole:
         return None
@@ -161,11 +156,8 @@ def length_remarks(
     context: int = 0,
 ) -> list[Message]:
     """Return remarks on lengths that differ by more than ``APART`` from the requested ones, with
-    causes.
-
-    Each names the point with the largest difference. ``full``: see :func:`ignores_ends`.
-    ``context``: tokens that the deployment holds, prompt and output together; 0: not known.
-    """
+    causes. Each names the point with the largest difference. ``full``: see :func:`ignores_ends`.
+    ``context``: tokens that the deployment holds, prompt and output together; 0: not known."""
     remarks = []
     lengths = {concurrency: measured_lengths(metrics) for concurrency, metrics in points}
     for name, wanted in asked.items():
@@ -215,10 +207,8 @@ def since_start_remark(share: float) -> Message | None:
 
 def work_of_requests(params: Mapping[str, Any]) -> float:
     """Return the work of a benchmark: requests × lengths / concurrency, one after the other.
-
     Without a concurrency, all requests are sent at the start. This is rough: throughput rises with
-    concurrency.
-    """
+    concurrency."""
     requests = int(params["requests"])
     levels = [int(at_once) for at_once in params.get("concurrency", (1,))]
     return sum(requests / min(requests, each) for each in levels) * work_of_request(params)
@@ -244,6 +234,17 @@ def did_all(params: Mapping[str, Any], metrics: Mapping[str, Any]) -> bool:
     return bool(done >= asked * len(params.get("concurrency") or (0,)))
 
 
+def prompt_choices(target: Target) -> list[Choice]:
+    own = Choice(RANDOM, _("random words"))
+    return [*included_choices(), own, *team_choices(target)]
+
+
+def text_of(params: Any) -> str:
+    """Return the load for titles and results: "everyday → 64 tok", "random 1024 → 64 tok"."""
+    sized = f" {params.input_tokens}" if params.prompts == RANDOM else ""
+    return f"{params.prompts}{sized} → {params.output_tokens} tok"
+
+
 def included_choices() -> list[Choice]:
     return [Choice(name, f"{name} ({len(lines)})") for name, lines in PROMPT_SETS.items()]
 
@@ -265,24 +266,34 @@ def team_prompts(name: str, target: Target) -> Prompts:
     return Prompts(tuple(found.read()), found.longest + MARK_TOKENS, of_team=True)
 
 
-def random_prompts(tokens: int, served: AssetRef, target: Target) -> Prompts:
-    """Return random prompts of ``tokens`` for a deployment."""
-    model_id = str(served.data.get("model_id") or "")
-    if not model_id:
-        message = _(
+def http_load(params: Any, served: AssetRef, target: Target) -> HttpLoad:
+    """Return the requests of a benchmark over HTTP."""
+    if params.prompts == RANDOM:
+        check_input(params.input_tokens, served)
+        sent = _random_prompts(params.input_tokens, served, target)
+    else:
+        sent = chosen_prompts(params.prompts, target)
+    check_answer(served.data, OUTPUT, params.output_tokens, sent.longest)
+    return HttpLoad(
+        *(params, sent, COUNTERS.get(str(served.data.get("toolchain")), ()), key_of(served)),
+        streamed=not served.data.get("bare_stream"),
+        has_dies=target.has_dies,
+    )
+
+
+def _random_prompts(tokens: int, served: AssetRef, target: Target) -> Prompts:
+    weights = tokenizer_of(
+        *(served, target, "prompts"),
+        unknown=_(
             "Random prompts need a tokenizer. Choose the catalogue model of %(name)s first, or "
             "other prompts."
-        )
-        raise LaunchError(message, "prompts", name=served.title)
-    folder = tokenizer_folder(served, target)
-    if folder is None:
-        message = _(
+        ),
+        missing=_(
             "Random prompts need the tokenizer of %(model)s, which is missing on %(host)s. "
             "%(step)s Or choose other prompts."
-        )
-        step = folder_step(model_id, target)
-        raise LaunchError(message, "prompts", model=model_id, host=target.name, step=step)
-    return Prompts((), tokens + _TEMPLATE_TOKENS, folder=folder)
+        ),
+    )
+    return Prompts((), tokens + _TEMPLATE_TOKENS, folder=str(weights.data["path"]))
 
 
 def check_concurrency(values: Sequence[int]) -> None:

@@ -79,10 +79,8 @@ def refuse(wanted: Mapping[str, int], servers: Iterable[AssetRef]) -> None:
 
 
 def refuse_address(address: str) -> None:
-    """Refuse an address, in ``bind``, at which no other machine reaches a server of its host.
-
-    All addresses (``0.0.0.0``) and ``127.0.0.1`` are allowed; "" is the default.
-    """
+    """Refuse an address, in ``bind``, at which no other machine reaches a server of its host. All
+    addresses (``0.0.0.0``) and ``127.0.0.1`` are allowed; "" is the default."""
     if not address or address == engine_addresses.LOOPBACK:
         return
     try:

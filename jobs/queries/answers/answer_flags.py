@@ -34,11 +34,9 @@ _FOUND_NONE = frozenset(("no_number", "no_letter", "empty"))
 
 
 class Facts(NamedTuple):
-    """Facts of an answer that its flags derive from.
-
-    ``thought``: "open", "closed" or "none", by the tags in the text; "" where the parser kept no
-    record. ``loops``: see :func:`jobs.tools.outputs.loops.loops`.
-    """
+    """Facts of an answer that its flags derive from. ``thought``: "open", "closed" or "none", by
+    the tags in the text; "" where the parser kept no record. ``loops``: see
+    :func:`jobs.tools.outputs.loops.loops`."""
 
     subset: str
     finish: str
@@ -52,11 +50,9 @@ class Facts(NamedTuple):
 
 
 class Habits(NamedTuple):
-    """Habits of a run: true for most of its answers.
-
-    ``extracting``: sets whose tool extracts answers. ``scoring``: sets of which the tool scored an
-    answer. ``max_tokens``: limit of an answer, None where unknown.
-    """
+    """Habits of a run: true for most of its answers. ``extracting``: sets whose tool extracts
+    answers. ``scoring``: sets of which the tool scored an answer. ``max_tokens``: limit of an
+    answer, None where unknown."""
 
     thinks: bool
     extracting: frozenset[str]

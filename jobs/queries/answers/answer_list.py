@@ -57,10 +57,8 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Matches:
-    """Indexes of the matching answers in order.
-
-    ``counts``: for each of :data:`SHOWN` the answers that remain with it. ``total``: without any.
-    """
+    """Indexes of the matching answers in order. ``counts``: for each of :data:`SHOWN` the answers
+    that remain with it. ``total``: without any."""
 
     indexes: Sequence[int]
     counts: Mapping[str, int]

@@ -27,10 +27,8 @@ class OwnQuestions(NamedTuple):
 
 
 def set_of(result: Result) -> QuestionSet:
-    """Return the question set that a result's evaluation asked.
-
-    Raises NoQuestions for an import, a set of the tool, or a set that is gone.
-    """
+    """Return the question set that a result's evaluation asked. Raises NoQuestions for an import, a
+    set of the tool, or a set that is gone."""
     if result.job is None:
         raise NoQuestions(Message("questions:imported"))
     if not isinstance(KINDS.get(result.job.kind), Evaluate):

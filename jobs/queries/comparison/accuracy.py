@@ -274,11 +274,9 @@ def _flips(base: Result, other: Result, common: Asked, second: int) -> list[Flip
 
 
 def paired_gap(base: Result, other: Result) -> Interval | None:
-    """Return the difference of two accuracies on the same questions; None if these differ.
-
-    Reads the stored verdicts, so that a list can ask for many pairs; the answers only of two
-    results that have none.
-    """
+    """Return the difference of two accuracies on the same questions; None if these differ. Reads
+    the stored verdicts, so that a list can ask for many pairs; the answers only of two results that
+    have none."""
     if not (base.verdicts or other.verdicts):
         if not all("answers_total" in result.metrics for result in (base, other)):
             return None

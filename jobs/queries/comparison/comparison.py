@@ -93,10 +93,8 @@ class MetricRow(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A run or a group of a comparison; ``head`` is its first run.
-
-    ``own``: points of each run; ``points``: their means, ``(concurrency, metrics)`` by concurrency.
-    """
+    """A run or a group of a comparison; ``head`` is its first run. ``own``: points of each run;
+    ``points``: their means, ``(concurrency, metrics)`` by concurrency."""
 
     runs: Sequence[Result]
     own: Sequence[Sequence[Point]]
@@ -108,9 +106,7 @@ class Column(NamedTuple):
 
     def values(self, metric: str, concurrency: int | None) -> list[float]:
         """Return the metric of each run with that metric, at ``concurrency`` or of the whole run.
-
-        Failed requests cover all concurrencies: any failure makes runs differ.
-        """
+        Failed requests cover all concurrencies: any failure makes runs differ."""
         if concurrency is None or metric == "failed_requests":
             rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
             of_all = f"{metric}_all"
@@ -127,21 +123,16 @@ class Column(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """Missing runs for a significant difference, or with ``is_first`` for an interval.
-
-    ``each``: missing runs of each column, 0 for enough runs; empty without an estimate.
-    """
+    """Missing runs for a significant difference, or with ``is_first`` for an interval. ``each``:
+    missing runs of each column, 0 for enough runs; empty without an estimate."""
 
     each: Sequence[int]
     is_first: bool
 
 
 class Comparison(NamedTuple):
-    """``columns[0]`` is the baseline. ``concurrency``: the compared one.
-
-    ``barriers``: differences in workload that make the columns with indexes ``barred`` not
-    comparable with the baseline.
-    """
+    """``columns[0]`` is the baseline. ``concurrency``: the compared one. ``barriers``: differences
+    in workload that make the columns with indexes ``barred`` not comparable with the baseline."""
 
     columns: Sequence[Column]
     concurrency: int | None
@@ -164,9 +155,7 @@ class Comparison(NamedTuple):
 
 def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) -> Comparison:
     """Compare the first group with the others. All results have one type, each group one identity.
-
-    ``concurrency`` is used if all groups have it, else the highest common concurrency.
-    """
+    ``concurrency`` is used if all groups have it, else the highest common concurrency."""
     is_evaluation = groups[0][0].type == Result.Type.EVALUATION
     points = read_points(run.pk for runs in groups for run in runs)
     columns = [_column(runs, points) for runs in groups]

@@ -50,11 +50,9 @@ class PartChange(NamedTuple):
 
 @dataclass(slots=True)
 class Period:
-    """Consecutive runs with the same identity, oldest first.
-
-    ``values`` and ``interval``: of its counted runs. ``base``: the period that ``parts`` and
-    ``change`` compare with, None for the first. ``is_barred``: not comparable with it.
-    """
+    """Consecutive runs with the same identity, oldest first. ``values`` and ``interval``: of its
+    counted runs. ``base``: the period that ``parts`` and ``change`` compare with, None for the
+    first. ``is_barred``: not comparable with it."""
 
     number: int
     runs: Sequence[Result]
@@ -76,11 +74,9 @@ class Period:
 
 
 class History(NamedTuple):
-    """History of ``result`` in one metric; ``concurrency`` is None for an evaluation.
-
-    ``metrics``, ``concurrencies``: the choices; ``left_out``: number of older runs; ``values``: of
-    the metric by run, where it was measured.
-    """
+    """History of ``result`` in one metric; ``concurrency`` is None for an evaluation. ``metrics``,
+    ``concurrencies``: the choices; ``left_out``: number of older runs; ``values``: of the metric by
+    run, where it was measured."""
 
     result: Result
     metric: str
@@ -148,10 +144,8 @@ def _value(run: Result, metric: str) -> float | None:
 
 
 def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -> list[Period]:
-    """Return the periods, oldest first, each compared with the last one before that has values.
-
-    A run with an unknown part of the identity stands alone.
-    """
+    """Return the periods, oldest first, each compared with the last one before that has values. A
+    run with an unknown part of the identity stands alone."""
     periods: list[Period] = []
     base: Period | None = None
     groups = groupby(runs, lambda run: (run.fingerprint or run.pk, _facts(run)))
@@ -217,10 +211,8 @@ _STATES: Mapping[str, State] = {
 
 class Verdict(NamedTuple):
     """Verdict on a result. ``change``: of ``metric`` at ``concurrency``; None without one.
-
     ``base_runs``, ``runs``: ids of the compared runs; ``more``: missing runs of both sides until
-    there is an interval.
-    """
+    there is an interval."""
 
     state: State
     baseline: Baseline

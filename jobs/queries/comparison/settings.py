@@ -28,11 +28,9 @@ _IF_KNOWN = frozenset(("device", "endpoint_url", "engine_name", "engine_version"
 
 
 def engine_settings(plan: Plan) -> dict[str, str]:
-    """Return options (``--NAME``) and container variables (``NAME``) of the serving commands.
-
-    An option without a value is ``YES``. A variable without one is passed from outside, and may be
-    secret: it is left out.
-    """
+    """Return options (``--NAME``) and container variables (``NAME``) of the serving commands. An
+    option without a value is ``YES``. A variable without one is passed from outside, and may be
+    secret: it is left out."""
     settings: dict[str, str] = {}
     for step in plan.steps:
         if not step.serves:
@@ -197,9 +195,7 @@ def differences(
     results: Sequence[Result], metrics: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
     """Return differing or unknown parts of the workload of ``results``; empty: comparable.
-
-    ``metrics`` are those of each result at the compared concurrency.
-    """
+    ``metrics`` are those of each result at the compared concurrency."""
     columns = [work(result) for result in results]
     entries = []
     names = dict.fromkeys(name for column in columns for name in column)

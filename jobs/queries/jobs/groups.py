@@ -15,7 +15,7 @@ from jobs.models import Job, Matrix
 ASKS = "needs_confirmation"
 # The worst state of its runs is that of a group.
 _WORST = (
-    *(Job.State.FAILED, Job.State.ERRORED, Job.State.LOST, ASKS, Job.State.RUNNING),
+    *(*Job.BROKEN_STATES, ASKS, Job.State.RUNNING),
     *(Job.State.STARTING, Job.State.QUEUED, Job.State.CANCELLED, Job.State.SUCCEEDED),
 )
 _SCANNED = 1000  # jobs searched for the first of each group

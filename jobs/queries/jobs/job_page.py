@@ -19,10 +19,6 @@ from jobs.queries.jobs.progress import whole_standing
 
 _CHAINS, _CHAIN_JOBS = 3, 60  # how far back to look for a recent chain
 TOUR_KINDS = frozenset({"prepare", "compile", "deploy", "benchmark", "evaluate"})
-BROKEN_STATES = (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST)
-_BROKEN = frozenset(BROKEN_STATES)
-_GONE = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
-_ENDED_BADLY = (*BROKEN_STATES, Job.State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class ChainProgress:
     @property
     def broken(self) -> tuple[Job, ...]:
         """Unsuccessful jobs: failed ones, and dependents cancelled with them."""
-        return tuple(job for job in self.jobs if job.state in _ENDED_BADLY)
+        return tuple(job for job in self.jobs if job.state in Job.UNSUCCESSFUL_STATES)
 
     @property
     def to_repeat(self) -> tuple[Job, ...]:
@@ -75,7 +71,7 @@ class ChainProgress:
         broken = self.broken
         used = [job.inputs.get("deployment", {}) for job in broken]
         makers, numbers = ({ref.get(name) for ref in used} for name in ("job", "id"))
-        gone = [item for item in self.deployments if item.state in _GONE]
+        gone = [item for item in self.deployments if item.state in Deployment.ENDED_STATES]
         down = {one.job_id for one in gone if one.job_id in makers or one.pk in numbers}
         return tuple(job for job in self.jobs if job in broken or job.pk in down)
 
@@ -160,7 +156,8 @@ def newest_chain(user: AbstractBaseUser | None, since: datetime) -> ChainProgres
         chain = chain_of(chain_id) if chain_id else None
         if chain and not (chain.succeeded and len(chain.jobs) <= 2):
             is_over = not chain.is_open and chain.ended_at >= since
-            return chain if is_over and not {job.state for job in chain.jobs} & _BROKEN else None
+            has_broken = any(job.state in Job.BROKEN_STATES for job in chain.jobs)
+            return chain if is_over and not has_broken else None
     return None
 
 

@@ -28,7 +28,7 @@ OPEN, FAILED_OR_LOST = "open", "failed_or_lost"
 NEEDS_CONFIRMATION = "needs_confirmation"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     OPEN: Job.OPEN_STATES,
-    FAILED_OR_LOST: (Job.State.FAILED, Job.State.ERRORED, Job.State.LOST),
+    FAILED_OR_LOST: Job.BROKEN_STATES,
 }
 
 # Sort columns, named as in the address: ``?order=-duration``.

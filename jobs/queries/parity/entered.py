@@ -10,8 +10,8 @@ from jobs.base.errors import ParseError
 from jobs.base.messages import Message, ReasonError
 from jobs.confined import SHORT, NotDone, Task
 from jobs.kinds.evaluate import group_of
-from jobs.metrics.measured import NO_SCORE, TableScore
-from jobs.queries.parity.sides import Side, TableSet, decimals_of, right_of
+from jobs.metrics.measured import NO_SCORE, SetScore, TableScore
+from jobs.queries.parity.sides import Side, decimals_of, right_of
 from jobs.statistics import Evidence, Share
 
 MOST_SETS = 500
@@ -131,7 +131,14 @@ def columns_of(text: str) -> list[tuple[str, Side]]:
             columns.append((score.model, {}))
         columns[-1][1][score.dataset] = score
     return [
-        (name, Side({one.dataset: _set(one) for one in rows.values()}, {}))
+        (
+            name,
+            Side(
+                {one.dataset: _set(one) for one in rows.values()},
+                {},
+                decimals={one.dataset: decimals_of(one.text) for one in rows.values()},
+            ),
+        )
         for name, rows in columns
     ]
 
@@ -149,11 +156,11 @@ def baseline_of(first: str, second: str) -> int | None:
     return None
 
 
-def _set(score: TableScore) -> TableSet:
+def _set(score: TableScore) -> SetScore:
     is_score = score.value is not None and 0 <= score.value <= 100
     if not is_score and score.text not in NO_SCORE:
         raise _refused(
             "parity:bad_score", "tables", name=score.dataset[:100], score=score.text[:40]
         )
-    head = (score.dataset, group_of(score.dataset), score.version, score.metric, score.value)
-    return TableSet(*head, questions=None, decimals=decimals_of(score.text))
+    head = (score.dataset, score.version, score.metric, score.mode, score.value)
+    return SetScore(*head, None, group_of(score.dataset))

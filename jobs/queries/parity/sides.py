@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from jobs.catalog.data_sets import EVALUATION_SETS
-from jobs.metrics.measured import SHARES
+from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, Result
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.comparison.accuracy import scored_answers
@@ -46,33 +46,22 @@ class SetIdentity(NamedTuple):
     sha256: str
 
 
-class TableSet(NamedTuple):
-    """A set without answers: its score in per cent, printed with ``decimals``."""
-
-    name: str
-    group: str
-    version: str
-    metric: str
-    value: float | None
-    questions: int | None
-    decimals: int = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Side:
     """Sets of a side in the order of its tool. ``answers``: scores by set and question; ``asked``:
-    number of a set's questions, those without a score included.
+    number of a set's questions, those without a score included. ``decimals``: of printed scores.
 
     ``key``: question set of this dashboard, "ours@1f2e3d4c5b6a" or "basics"; "" for sets of a tool.
     ``checksum``: SHA-256 of all questions; "": unknown.
     """
 
-    sets: Mapping[str, TableSet]
+    sets: Mapping[str, SetScore]
     answers: Mapping[str, Scores]
     runs: int = 1
     key: str = ""
     asked: Mapping[str, int] = field(default_factory=dict)
     checksum: str = ""
+    decimals: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -103,18 +92,14 @@ def side_of(results: Sequence[Result]) -> Side:
     """Return the sets of a result, or of several runs; a result without sets is one set."""
     head, found = results[0], scored_answers(results)
     checksum = str((head.parts.get("workload") or {}).get("questions_sha256") or "")
-    sets = {
-        row.dataset: TableSet(
-            row.dataset, group.name, row.version, row.metric, row.value, row.questions
-        )
-        for group in set_groups(head)
-        for row in group.rows
+    sets: dict[str, SetScore] = {
+        row.dataset: row for group in set_groups(head) for row in group.rows
     }
     if not sets and not found.sets:
         share, total = head.metrics.get("accuracy"), int(head.metrics.get("questions") or 0)
         if share is not None and total:
             right, name = head.metrics.get("correct", round(share * total)), head.what
-            sets = {name: TableSet(name, name, "", SHARES[0], 100 * right / total, total)}
+            sets = {name: SetScore(name, "", SHARES[0], "", 100 * right / total, total, name)}
         return Side(sets, {}, len(results), checksum=checksum)
     keys = dict.fromkeys(filter(None, map(set_key, results)))
     left, names = _joined(sets, found.sets)
@@ -129,12 +114,10 @@ def side_of(results: Sequence[Result]) -> Side:
 
 
 def _joined(
-    sets: Mapping[str, TableSet], answers: Mapping[str, Scores]
-) -> tuple[dict[str, TableSet], dict[str, str]]:
-    """Return sets, and names of answers -> names of sets, so that no question counts twice.
-
-    Answers of a set may have a longer name ("gsm8k/main" of gsm8k), or one that was cut.
-    """
+    sets: Mapping[str, SetScore], answers: Mapping[str, Scores]
+) -> tuple[dict[str, SetScore], dict[str, str]]:
+    """Return sets, and names of answers -> names of sets, so that no question counts twice. Answers
+    of a set may have a longer name ("gsm8k/main" of gsm8k), or one that was cut."""
     left, names = dict(sets), dict[str, str]()
     longest = Answer._meta.get_field("subset").max_length
     for name in sets:
@@ -218,7 +201,7 @@ def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
     if row.value is None or row.metric not in SHARES:
         notes.add("no_share", side.title(name))
         return None
-    total = row.questions or None
+    total, decimals = row.questions or None, side.decimals.get(name, 2)
     if total is None:
         known = EVALUATION_SETS.get(name)
         if known is None or (row.version and row.version != known.version):
@@ -226,9 +209,9 @@ def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
             return None
         total = known.questions
         notes.add("catalogue", side.title(name))
-        if right_of(row.value, total, row.decimals) is None:
+        if right_of(row.value, total, decimals) is None:
             notes.add("unfit", side.title(name))
             return None
-    right = right_of(row.value, total, row.decimals)
+    right = right_of(row.value, total, decimals)
     exact = total * row.value / 100 if right is None else right
     return Share(min(exact, total), total), row.value / 100

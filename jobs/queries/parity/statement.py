@@ -145,8 +145,7 @@ def _side(
     own: Sequence[Share], other: Sequence[Share], weights: Sequence[float], z: float
 ) -> Interval:
     """Return the accuracy of a side over all sets, with the interval that its own page shows; with
-    unequal numbers of questions the weighted share.
-    """
+    unequal numbers of questions the weighted share."""
     if [one.total for one in own] != [one.total for one in other]:
         return pooled(own, weights, z)
     effect = sum(weight * one.effect for weight, one in zip(weights, own, strict=True))
@@ -176,9 +175,7 @@ def parity(
     planned: int | None = None,
 ) -> Parity:
     """Return the parity of two evaluations, or groups of their repeats; ``margin`` in points.
-
-    ``planned``: questions of an evaluation that may stop early, if its results do not tell.
-    """
+    ``planned``: questions of an evaluation that may stop early, if its results do not tell."""
     runs = [*base, *result]
     stored = (int(run.metrics.get("planned_questions") or 0) for run in runs)
     looks = Looks(max(planned or 0, *stored) or None, max(looks_at(base), looks_at(result)))
@@ -216,11 +213,9 @@ class Adjusted(NamedTuple):
 
 
 def adjusted(family: Sequence[Parity]) -> list[Adjusted | None]:
-    """Return the verdict on each candidate against one baseline; None without a statement.
-
-    The k-th smallest p value decides at ``ERROR / (number - k + 1)`` (Holm), by an interval that is
-    as much wider. All are of one look.
-    """
+    """Return the verdict on each candidate against one baseline; None without a statement. The k-th
+    smallest p value decides at ``ERROR / (number - k + 1)`` (Holm), by an interval that is as much
+    wider. All are of one look."""
     found: list[Adjusted | None] = [None] * len(family)
     known = [(place, one.statement) for place, one in enumerate(family) if one.statement]
     values = [_p(family[place].evidence, statement) for place, statement in known]

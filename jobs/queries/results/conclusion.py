@@ -80,12 +80,9 @@ class Conclusion:
 def conclude(
     points: Sequence[CurvePoint], *, limits: Sequence[Limit] = (), level: Level | None = None
 ) -> Conclusion:
-    """Return the conclusion from ``points``, by concurrency.
-
-    The knee is the smallest concurrency whose rate is as good as the best
-    (:meth:`CurvePoint.is_as_good_as`): above it, more concurrency adds latency only. It is
-    recommended, of the points that hold the level if there is one.
-    """
+    """Return the conclusion from ``points``, by concurrency. The knee is the smallest concurrency
+    whose rate is as good as the best (:meth:`CurvePoint.is_as_good_as`): above it, more concurrency
+    adds latency only. It is recommended, of the points that hold the level if there is one."""
     usable = [point for point in points if point.is_usable]
     excluded = [point for point in points if not point.is_usable]
     if not usable:

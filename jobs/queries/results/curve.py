@@ -36,11 +36,9 @@ PERCENTILES = (50, 90, 95, 99)
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Point of a curve: the metrics of each run at this concurrency.
-
-    ``requests``: the completed requests of all runs, where the tool wrote them. ``completed`` and
-    ``failed``: their numbers over all runs; 0: none, or not reported.
-    """
+    """Point of a curve: the metrics of each run at this concurrency. ``requests``: the completed
+    requests of all runs, where the tool wrote them. ``completed`` and ``failed``: their numbers
+    over all runs; 0: none, or not reported."""
 
     concurrency: int
     runs: Sequence[Mapping[str, float]]
@@ -149,10 +147,8 @@ def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
 
 
 class Limit(NamedTuple):
-    """Highest concurrency that is served at once; further requests wait.
-
-    ``origin``: "deployment" for a setting of the server, "stack" for a published limit.
-    """
+    """Highest concurrency that is served at once; further requests wait. ``origin``: "deployment"
+    for a setting of the server, "stack" for a published limit."""
 
     most: int
     origin: Literal["deployment", "stack"]
@@ -205,10 +201,8 @@ def _requests(
 
 class PointPage(NamedTuple):
     """Point of a result. ``own``: of this run, ``all_runs``: of it and its counted repeats.
-
     ``step``: the command that measured it, None if the plan cannot be read; ``log_line``: its first
-    line in the job's log, None without output or log.
-    """
+    line in the job's log, None without output or log."""
 
     result: Result
     own: CurvePoint

@@ -20,10 +20,8 @@ Verdict = Literal["met", "missed", "unknown"]
 
 
 class Level(NamedTuple):
-    """Limits of a service: metric of :data:`METRICS` -> highest value.
-
-    ``goodput``: least share of the sent requests that are within all limits at once; None: any.
-    """
+    """Limits of a service: metric of :data:`METRICS` -> highest value. ``goodput``: least share of
+    the sent requests that are within all limits at once; None: any."""
 
     name: str
     limits: Mapping[str, float]

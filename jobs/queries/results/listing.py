@@ -120,10 +120,8 @@ def by(counts: Counts, name: str) -> Counter[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Filters of the list. Each facet has its selected values.
-
-    ``stamp_words``: words in ``text`` that select a flag of ``STAMPS``, in lower case.
-    """
+    """Filters of the list. Each facet has its selected values. ``stamp_words``: words in ``text``
+    that select a flag of ``STAMPS``, in lower case."""
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stamps: Sequence[str] = ()
@@ -266,10 +264,8 @@ def facet_counts(
 
 
 def tag_counts(filters: Filters, most: int = MOST_TAGS) -> list[tuple[str, int]]:
-    """Return the tags of the results that match the other filters, highest count first.
-
-    Read each time, because tags change: the query walks tagged results only.
-    """
+    """Return the tags of the results that match the other filters, highest count first. Read each
+    time, because tags change: the query walks tagged results only."""
     rows, others = Tag.objects.order_by(), filters.without("tag")
     if not others.are_empty:
         same = matching(others).order_by().filter(pk=models.OuterRef("result_id"))
@@ -421,11 +417,8 @@ def sign_offs_of(result: Result) -> list[SignOff]:
 
 
 class BaselineHistory(NamedTuple):
-    """Baselines of a subject, newest first.
-
-    ``undo``: result of the state before the last change; ``undo_sets``: as baseline, else it would
-    be none.
-    """
+    """Baselines of a subject, newest first. ``undo``: result of the state before the last change;
+    ``undo_sets``: as baseline, else it would be none."""
 
     rows: Sequence[Baseline]
     current: Baseline | None

@@ -11,11 +11,8 @@ MOST = 100_000  # devices: larger counts are mistakes
 
 
 def device_count(result: Result) -> int | None:
-    """Return the number of devices that the engine used; None: unknown, or no device.
-
-    Ours: the leased dies. Of an engine of others, or imported: as entered
-    (``run_context["device"]``).
-    """
+    """Return the number of devices that the engine used; None: unknown, or no device. Ours: the
+    leased dies. Of an engine of others, or imported: as entered (``run_context["device"]``)."""
     device = result.run_context.get("device")
     if isinstance(device, Mapping):
         return _count(device.get("count"))
@@ -104,10 +101,8 @@ def provenance(result: Result) -> Provenance:
 
 def _versions(result: Result, engine: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return (serving, measuring) programs: name -> version, or fingerprint of an environment.
-
     Without a deployment both are the same, and the second is empty. An endpoint is served by what
-    its engine told.
-    """
+    its engine told."""
     kept, is_external = result.run_context, bool(result.endpoint_id)
     served, tools = dict[str, str](), dict[str, str]()
     for one in kept.get("environments") or []:

@@ -71,9 +71,7 @@ def read_points(
     results: Iterable[int], concurrencies: Iterable[int] | None = None
 ) -> Mapping[int, Sequence[Point]]:
     """Return the points of each result by its id, in order; at these concurrencies, else all.
-
-    Prefetched rows of hundreds of runs would take most of a page's time.
-    """
+    Prefetched rows of hundreds of runs would take most of a page's time."""
     rows = ResultPoint.objects.filter(result__in=set(results))
     if concurrencies is not None:
         rows = rows.filter(concurrency__in=set(concurrencies))
@@ -107,10 +105,8 @@ def best_concurrency(result: Result, metric: str, points: Iterable[Point]) -> in
 
 
 def best_concurrencies(results: Iterable[Result]) -> dict[int, int]:
-    """Return :func:`best_concurrency` of each result by its id, where it has one.
-
-    The database compares the values: parsing all points takes longer than the rest of a list.
-    """
+    """Return :func:`best_concurrency` of each result by its id, where it has one. The database
+    compares the values: parsing all points takes longer than the rest of a list."""
     named: dict[str, list[int]] = defaultdict(list)
     for result in results:
         metric = headline(result.type, result.metrics)

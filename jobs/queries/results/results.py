@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 
 from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
-from jobs.metrics.measured import SHARES
+from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
 from jobs.queries.answers.own_questions import set_key
 from jobs.queries.results.repeats import MOST, repeats_of
@@ -30,9 +30,7 @@ class NotNumbered(ReasonError):
 
 def pk_of(text: str) -> int:
     """Return the id of the result that ``text`` numbers, "res-15"; such a result may be missing.
-
-    Raises NotNumbered for another text; of a job, such as "15" or "#15", it names the result.
-    """
+    Raises NotNumbered for another text; of a job, such as "15" or "#15", it names the result."""
     pk = result_pk(text)
     if pk is not None:
         return pk
@@ -63,11 +61,9 @@ def of_jobs(jobs: Iterable[int]) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Mean of a metric over ``runs``; None without any.
-
-    ``interval``: of 95 %, from three runs on; of an accuracy that of its questions, because repeats
-    ask the same questions, and at temperature 0 all are equal.
-    """
+    """Mean of a metric over ``runs``; None without any. ``interval``: of 95 %, from three runs on;
+    of an accuracy that of its questions, because repeats ask the same questions, and at temperature
+    0 all are equal."""
 
     value: float | None
     runs: int
@@ -95,16 +91,11 @@ def accuracy(result: Result, share: float | None = None) -> Interval | None:
     return Share(share * questions, questions, effect).interval()
 
 
-class SetRow(NamedTuple):
-    """Score of a data set. ``value``: per cent. ``question_set``: key of the set of this dashboard
-    that the data set is a part of; "" for others."""
+@dataclass(frozen=True, slots=True)
+class SetRow(SetScore):
+    """``question_set``: key of the set of this dashboard that the data set is a part of; "" for
+    others."""
 
-    dataset: str
-    version: str
-    metric: str
-    mode: str
-    value: float | None
-    questions: int | None
     question_set: str = ""
 
     @property
@@ -152,9 +143,8 @@ def set_groups(result: Result) -> list[SetGroup]:
     groups: dict[str, list[SetRow]] = {}
     for one in stored:
         version = one["version"] or key.partition("@")[2]
-        fields = {name: value for name, value in one.items() if name != "group"}
-        row = SetRow(**fields | {"version": version}, question_set=key)
-        groups.setdefault(str(one["group"]), []).append(row)
+        row = SetRow(**one | {"version": version}, question_set=key)
+        groups.setdefault(row.group, []).append(row)
     return [_group(name, rows) for name, rows in groups.items()]
 
 
@@ -395,9 +385,7 @@ class BudgetPoint(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetUse:
     """Budget curve of a run, or of several together: ``scored`` answers to ``questions``.
-
-    ``counted`` answers have tokens; ``cut`` of them ended at the ``limit`` (None: unknown).
-    """
+    ``counted`` answers have tokens; ``cut`` of them ended at the ``limit`` (None: unknown)."""
 
     counted: int
     longest: int
@@ -414,11 +402,9 @@ class BudgetUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUse(BudgetUse):
-    """Output tokens of ``counted`` of ``answers``: those whose tool reports them.
-
-    ``estimated``: answers whose reasoning and answer share the total by length. ``seconds``: to the
-    first answer token, or "of" the "latency" of the whole answer; "mean", "p50", "estimated".
-    """
+    """Output tokens of ``counted`` of ``answers``: those whose tool reports them. ``estimated``:
+    answers whose reasoning and answer share the total by length. ``seconds``: to the first answer
+    token, or "of" the "latency" of the whole answer; "mean", "p50", "estimated"."""
 
     answers: int
     estimated: int
@@ -440,9 +426,7 @@ def token_use(result: Result) -> TokenUse | None:
 
 def pooled(groups: Sequence[Sequence[Result]]) -> list[BudgetUse | None]:
     """Return the budget curve of each group, over the answers of all its runs; None without one.
-
-    Runs without tokens, or with another limit than the first one that has some, do not count.
-    """
+    Runs without tokens, or with another limit than the first one that has some, do not count."""
     runs = [run.pk for group in groups for run in group]
     stored = dict(Result.objects.filter(pk__in=runs).values_list("pk", "run_context__token_use"))
     return [_budget_use([stored.get(run.pk) for run in group]) for group in groups]
@@ -462,10 +446,8 @@ def _budget_use(stored: Sequence[Any]) -> BudgetUse | None:
 
 
 def _curve(stored: Sequence[Mapping[str, Any]]) -> list[BudgetPoint]:
-    """Return the curve over the answers of all runs, whose budgets are of one grid.
-
-    Several answers to one question count as one in the interval, because they are alike.
-    """
+    """Return the curve over the answers of all runs, whose budgets are of one grid. Several answers
+    to one question count as one in the interval, because they are alike."""
 
     def within(kept: Mapping[str, Any], budget: int) -> float:
         return float(next((own for most, own in reversed(kept["curve"]) if most <= budget), 0.0))

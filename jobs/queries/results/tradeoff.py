@@ -14,10 +14,8 @@ from jobs.statistics import Interval
 
 
 def frontier(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the indexes of the points on the frontier, by rising x; more is better in both.
-
-    Equal points are on it together.
-    """
+    """Return the indexes of the points on the frontier, by rising x; more is better in both. Equal
+    points are on it together."""
     order = sorted(range(len(points)), key=lambda index: points[index], reverse=True)
     kept: list[int] = []
     for index in order:  # falling x, of one x falling y

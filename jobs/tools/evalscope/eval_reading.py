@@ -118,10 +118,8 @@ def named(
     rows: Sequence[Scored], records: Mapping[str, Sequence[Mapping[str, Any]]], samples: int
 ) -> list[Scored]:
     """Return the rows with the questions of failed requests, which EvalScope's files lack.
-
-    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without
-    a row are the failed ones, in their order.
-    """
+    ``records``: questions of each subset as they were sent, ``samples`` times each. Those without a
+    row are the failed ones, in their order."""
     known = {(row.subset, row.question_id, row.sample) for row in rows}
     lacking = {
         subset: [

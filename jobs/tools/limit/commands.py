@@ -51,15 +51,9 @@ class Rules:
         return text.replace('"SEED"', "{job}000" if self.seed is None else str(self.seed))
 
 
-def plan(
-    load: HttpLoad,
-    rules: Rules,
-    site: Site,
-    *,
-    seen_by: Stack | None = None,
-) -> Plan:
-    """``seen_by``: stack of the deployment, for vLLM's client."""
-    client = _CLIENTS[rules.tool](load, rules, site, seen_by)
+def plan(load: HttpLoad, rules: Rules, site: Site, stack: Stack | None) -> Plan:
+    """``stack``: of the deployment, for vLLM's client."""
+    client = _CLIENTS[rules.tool](load, rules, site, stack)
     requests = rules.requests + client.warm_ups
     if rules.tool == VLLM and not load.prompts.folder:
         # Its client reads JSON lines only.

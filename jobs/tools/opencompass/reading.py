@@ -228,10 +228,8 @@ def _number(value: Any) -> float | None:
 
 def _judged(details: Any, values: Mapping[str, float]) -> tuple[tuple[Judged, ...], ...]:
     """Return verdicts on the answers to each question, from a list or an object with numeric keys.
-
     Evaluators that compare letters give no verdict but both letters: these are compared here if
-    this yields the exact score.
-    """
+    this yields the exact score."""
     if isinstance(details, dict):
         numbered = sorted((int(key), each) for key, each in details.items() if key.isdigit())
         details = [each for _, each in numbered]

@@ -389,11 +389,9 @@ def offline_plan(
 
 
 def _plugged_in(tool: Offline, in_folder: tuple[str, ...]) -> tuple[Step, ...]:
-    """Return the step that makes a script import the plug-in, which only ``vllm`` does itself.
-
-    Its first line, not a wrapper, because worker processes load the script too. The container's
-    copy is removed with it.
-    """
+    """Return the step that makes a script import the plug-in, which only ``vllm`` does itself. Its
+    first line, not a wrapper, because worker processes load the script too. The container's copy is
+    removed with it."""
     if not tool.needs_import:
         return ()
     line = f"1i import {tool.needs_import}"

@@ -61,8 +61,7 @@ _CPU_ENV = (
 class VllmServer:
     """``params``: of ``deploy-vllm``. ``weights``: path in the container; ``folder``: path on the
     host. ``name``: model name in requests; "": vLLM uses the folder. ``long_input``: prompts may
-    exceed the stack's default limit. ``template``: a built-in template makes the model reason.
-    """
+    exceed the stack's default limit. ``template``: a built-in template makes the model reason."""
 
     params: Any
     weights: str

@@ -63,10 +63,7 @@ class Engine:
         self.fields = None
 
     def answer(self, prompt, max_tokens):
-        """Return the answer, see :func:`read`.
-
-        Raises Failed.
-        """
+        """Return the answer, see :func:`read`. Raises Failed."""
         tries = self.tries if self.fields is None else [self.fields]
         for fields in tries:
             try:

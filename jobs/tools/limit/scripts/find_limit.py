@@ -51,10 +51,8 @@ def loads_of(rules):
 
 
 def following(verdicts, last, most, *, has_level):
-    """Return the place of the load to measure next, or None, and why.
-
-    ``verdicts``: place -> verdict, of the loads so far. ``last``: the highest place.
-    """
+    """Return the place of the load to measure next, or None, and why. ``verdicts``: place ->
+    verdict, of the loads so far. ``last``: the highest place."""
     if not has_level:
         left = [place for place in range(last + 1) if place not in verdicts]
         return (left[0], "the next load") if left else (None, "swept")
