@@ -81,7 +81,8 @@ def test_an_answer_before_the_script_is_there_is_followed(newcomer):
     held = []
     newcomer.route("**/js/launch.*.js", lambda route: held.append(route))
     newcomer.goto("/launch/", wait_until="commit")
-    newcomer.get_by_label("Which model or engine?").select_option(label="DeepSeek-R1-Distill-Llama-8B")
+    choice = newcomer.get_by_label("Which model or engine?")
+    choice.select_option(label="DeepSeek-R1-Distill-Llama-8B")
     held[0].continue_()
 
     newcomer.wait_for_url("**model=deepseek-r1-distill-llama-8b**")
