@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 
 # A column of PostgreSQL has other bounds than one of SQLite: 18 digits fit into its largest only,
 # 19 into none. Python refuses the others, as ``number_from`` does for every view.
-NUMBERS = [
-    *(pytest.param("9" * n, id=f"{n} digits", marks=pytest.mark.postgresql) for n in (18, 19)),
-    pytest.param("9" * 5000, id="5,000 digits"),
-]
+LONG = "9" * 19
+LARGEST = pytest.param("9" * 18, id="18 digits", marks=pytest.mark.postgresql)
+NUMBERS = [LARGEST, pytest.param("9" * 5000, id="5,000 digits")]
+IN_PATHS = [*NUMBERS, pytest.param(LONG, id="19 digits", marks=pytest.mark.postgresql)]
 # Only a check by ``isdigit`` or the like lets it pass, and those are in one place: see the end.
 SCRIPT = pytest.param("١²", id="script")
 
@@ -63,9 +63,13 @@ def test_no_page_fails_on_a_number_in_its_query(client, made, read):
         read.clear()
         client.get(address)
         # A name that the page does not read, alone, cannot change it.
-        for name in sorted(read & names_asked_by(PATTERNS[route])):
-            # Longer ones are refused before any view reads them: the test below sends them all.
-            answer = client.get(address, {name: "9" * 19})
+        asked = read & names_asked_by(PATTERNS[route])
+        read.clear()
+        # Longer ones are refused before any view reads them: the test below sends them all.
+        status = client.get(address, dict.fromkeys(asked, LONG)).status_code if asked else 200
+        # A page that refuses one of them may not have looked at the others.
+        for name in sorted(asked - read if status == 200 else asked):
+            answer = client.get(address, {name: LONG})
             if answer.status_code >= 500:
                 failed.append((address, name))
 
@@ -94,7 +98,7 @@ def has_a_view(address):
         return False
 
 
-@pytest.mark.parametrize("number", [*NUMBERS, SCRIPT])
+@pytest.mark.parametrize("number", [*IN_PATHS, SCRIPT])
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_page_fails_on_such_a_number_in_its_path(client, made, number, method):
     routes = [route for route in OF_PEOPLE if "<int:" in route]

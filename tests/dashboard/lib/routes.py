@@ -1,13 +1,15 @@
 """All addresses of the dashboard, and names that their views read."""
 
+import html
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.urls import URLPattern, get_resolver
+from django.urls import Resolver404, URLPattern, get_resolver, resolve
 
 from dashboard.api.app import document
 
@@ -27,6 +29,10 @@ OF_PEOPLE = sorted(
     route for route in PATTERNS if not route.startswith("api/v1/host/") and route != "healthz"
 )
 ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
+# The id of a result in the path or the query of an address of an earlier version, without its mark.
+OLD = re.compile(
+    r"/results/\d|(?:compare|parity|missing|tables|result|comparison)/\?[^\"]*\b(?:id|base|group)=\d"
+)
 OF_THE_API = {
     parameter["name"]
     for operations in document()["paths"].values()
@@ -34,6 +40,19 @@ OF_THE_API = {
     for parameter in operation.get("parameters", ())
     if parameter["in"] == "query"
 }
+
+
+def offered_in(texts: Iterable[str]) -> dict[str, str]:
+    """Names of all views that the pages lead to, with the right that each asks for."""
+    places = set().union(
+        *(re.findall(r'(?:href|action|formaction|hx-post)="(/[^"?#]*)', text) for text in texts)
+    )
+    found = {}
+    for place in places:  # hundreds, each on many pages
+        with suppress(Resolver404):  # files
+            view = resolve(html.unescape(place))
+            found[view.view_name] = getattr(view.func, "rights_action", "health.view")
+    return found
 
 
 @cache

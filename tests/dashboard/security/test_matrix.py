@@ -18,7 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.template import Template
-from django.test import Client
+from django.test.client import Client, ClientHandler
 from django.urls import get_resolver
 from django.utils.safestring import SafeString
 from django.utils.timezone import now, timedelta
@@ -172,10 +172,13 @@ def made(db):
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
     texts |= {"tag": "owned", "key": "mlperf-chat", "set_id": "basics", "host_name": "far"}
-    sessions = {name: _session_of(person) for name, person in people.items()}
-    jobs = {"job": job.pk, "kept": kept.pk}
     return SimpleNamespace(
-        people=people, sessions=sessions, values=numbers | texts, jobs=jobs, turn=turn
+        people=people,
+        sessions={name: _session_of(person) for name, person in people.items()},
+        values=numbers | texts,
+        jobs={"job": job.pk, "kept": kept.pk},
+        turn=turn,
+        handler=ClientHandler(enforce_csrf_checks=False),
     )
 
 
@@ -212,10 +215,11 @@ def _session_of(person):
 def in_role(made, actor):
     """Give the actor their role meanwhile."""
     account = Account.objects.filter(user=made.people.get(actor.person))
-    role = account.values_list("role", flat=True).first()
-    account.update(role=actor.as_role or role)
+    if actor.as_role:
+        account.update(role=actor.as_role)
     yield
-    account.update(role=role)
+    if actor.as_role:
+        account.update(role=Account.Role.MEMBER)
 
 
 @contextmanager
@@ -234,6 +238,7 @@ def without_templates():
 def client_of(made, actor):
     """A browser or a program of the actor."""
     client = Client(raise_request_exception=False)
+    client.handler = made.handler  # with its middleware
     if actor.person and not actor.scope:
         client.cookies[settings.SESSION_COOKIE_NAME] = made.sessions[actor.person]
     return client
@@ -298,14 +303,23 @@ def is_right(status, actor, case):
     return status < 500 and status not in (*REFUSED, 302, 405)
 
 
+# A right that lets a viewer in lets members in, and one for members is one for owners. So these
+# people and strangers tell every breach of a rule. Owners come as members and as viewers.
+TELLING = {
+    "": ("admin",),  # closed to all
+    "host": ("admin",),
+    "anyone": ("viewer", "admin"),
+    "viewer": ("viewer", "admin"),
+    "member": ("viewer", "other", "admin"),
+    "admin": ("owner", "admin"),
+}
+OF_OBJECTS = ("other", "owner", "admin")
+
+
 def telling(actors, rule):
     """Actors whose statuses tell every breach of the rule."""
-    if not rule:  # closed to all
-        return dict.fromkeys((actors[0], actors[-1]))
-    if rule in ("anyone", "viewer"):
-        # No right leaves out viewers and lets in members or owners.
-        return [actor for actor in actors if actor.person in ("", "viewer", "admin")]
-    return actors
+    people = TELLING.get(rule, OF_OBJECTS)
+    return [actor for actor in actors if not actor.person or actor.person in people]
 
 
 def wrong(made, actors, table, **headers):
