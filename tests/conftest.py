@@ -21,6 +21,14 @@ pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}
+# Folders of which every test may use a database, without a mark.
+WITH_DATABASE = [
+    Path(__file__).parent / folder
+    for folder in (
+        *("dashboard/actions", "dashboard/api", "dashboard/intake", "dashboard/pages"),
+        *("jobs/access", "jobs/launch", "jobs/schedule"),
+    )
+]
 # They start real processes, often the whole stack.
 STACK_MARKS = ("processes", "browser")
 DASHBOARD = Path(__file__).parent / "dashboard"
@@ -60,6 +68,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     text = collection_path.read_text()
     return None if any(f"mark.{mark}" in text for mark in marks) else True
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    is_marked = item.get_closest_marker("django_db") is not None
+    if not is_marked and any(folder in item.path.parents for folder in WITH_DATABASE):
+        item.add_marker(pytest.mark.django_db)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

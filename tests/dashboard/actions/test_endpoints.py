@@ -10,8 +10,6 @@ from jobs.tools.outputs.engine_about import EngineAbout
 from tests.factories import keep_secret, make_endpoint, make_user, permit_source, stored
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 URL = "http://10.0.0.5:8000"
 TYPED = {"name": "H800", "url": URL, "model": "m"}
 OK = Checked(Message("endpoint:ok"), EngineAbout(("m",), "vllm", "0.9.1", 4096, True))

@@ -9,8 +9,6 @@ from jobs.queries.results.listing import baseline_history, organised, tag_names,
 from tests.factories import make_result, make_user, stored
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def lin():

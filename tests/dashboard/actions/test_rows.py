@@ -12,8 +12,6 @@ from jobs.models import PromptSet
 from jobs.queries.catalogue import prompts_in, team_prompts
 from tests.factories import make_prompts, make_user
 
-pytestmark = pytest.mark.django_db
-
 LINES = '{"prompt": "Why?"}\n\n{"prompt": "为什么？\\n请回答。", "id": 7}\r\n'
 
 

@@ -11,8 +11,6 @@ from jobs.models import AuditEntry, Job
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 from tests.kept import ended
 
-pytestmark = pytest.mark.django_db
-
 
 def test_a_token_remembers_when_it_was_last_used(api):
     api.get("jobs")

@@ -9,7 +9,6 @@ from jobs.models import IdempotencyKey, Job
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 BODY = {**WORK, "host": "this-computer"}
 

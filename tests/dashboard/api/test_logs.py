@@ -14,9 +14,6 @@ from tests.dashboard.lib.streams import content_of
 from tests.factories import make_deployment, make_job, make_user
 from tests.kept import DAY, ended
 
-pytestmark = pytest.mark.django_db
-
-
 TEXT = b"".join(b"\x1b[32mINFO\x1b[0m line %d\rlast %d\n" % (n, n) for n in range(12_000))
 ADDRESSES = [
     "log",

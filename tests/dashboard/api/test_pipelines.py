@@ -15,8 +15,6 @@ from tests.factories import (
     make_user,
 )
 
-pytestmark = pytest.mark.django_db
-
 
 def make_chain(chain, by, *states):
     """Jobs of one pipeline, each after the one before."""

@@ -9,7 +9,6 @@ from jobs.models import OutputFile
 from jobs.services.outputs import output_path
 from tests.factories import make_deployment, make_job
 
-pytestmark = pytest.mark.django_db
 PATH = "probe.jsonl"
 
 

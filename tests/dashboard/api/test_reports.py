@@ -5,7 +5,6 @@ from django.urls import reverse
 
 from tests.factories import make_measured, make_user
 
-pytestmark = pytest.mark.django_db
 TYPES = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}
 
 

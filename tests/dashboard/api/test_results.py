@@ -11,7 +11,6 @@ from tests.factories import make_endpoint, make_evaluation, make_job, make_measu
 from tests.jobs.lib import answering
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
 SET = "ours@0123456789ab"
 
 

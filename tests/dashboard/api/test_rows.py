@@ -6,8 +6,6 @@ from jobs.models import AuditEntry, Endpoint, PromptSet, Secret, Source
 from tests.factories import make_endpoint, make_host, make_prompts, permit_source, secret_values
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
-pytestmark = pytest.mark.django_db
-
 LINES = '{"prompt": "Why?"}\n{"prompt": "为什么？"}\n'
 VALUE = "hf_0123456789"
 RULES = {"purpose": "hub", "endpoints": ["https://huggingface.co"]}

@@ -17,8 +17,6 @@ from jobs.models import ApiToken, AuditEntry
 from tests.dashboard.lib.commands import run
 from tests.factories import make_user
 
-pytestmark = pytest.mark.django_db
-
 
 def test_each_scope_holds_the_one_before():
     user = make_user(is_staff=True)

@@ -13,8 +13,6 @@ from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, eve
 from tests.factories import make_deployment, make_job, make_plan, make_user, stored
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 
 def test_a_host_logs_in_with_the_key_shown_once_until_it_is_replaced_or_revoked():
     host, old = hosts.add("va16-01")

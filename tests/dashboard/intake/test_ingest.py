@@ -20,8 +20,6 @@ from jobs.schedule import lifecycle, preflights
 from tests.dashboard.lib.host_caller import CPU, LOG, ROOTS, STARTED, ended, events
 from tests.factories import keep_secret, make_deployment, make_host, make_job, make_user, stored
 
-pytestmark = pytest.mark.django_db
-
 BEGINS = {"type": "step_started", "index": 0, "name": "fetch", "log_offset": 0}
 
 

@@ -22,8 +22,6 @@ from jobs.services.upkeep import retention
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 from tests.factories import make_deployment, stored
 
-pytestmark = pytest.mark.django_db
-
 HERE, REST = b"one\n", b"two\nthree\n"
 OUTPUT = {"name": "made", "path": "x.json", "bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
 POINT = b'{"t": 1.0, "w": "engine", "v": {"a": 1}}\n'

@@ -15,8 +15,6 @@ from jobs.schedule import dispatch, lifecycle
 from tests.dashboard.lib.host_caller import LOG, STARTED, end, ended, events, taken_job
 from tests.factories import make_deployment, make_user, make_weights
 
-pytestmark = pytest.mark.django_db
-
 
 def test_a_job_ends_only_when_its_log_is_whole(caller, kind, job):
     sent = events(STARTED, ended())

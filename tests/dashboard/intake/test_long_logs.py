@@ -10,8 +10,6 @@ from jobs.base.errors import Incomplete
 from jobs.services.intake import verdicts
 from tests.dashboard.lib.host_caller import STARTED, ended, events, taken_job
 
-pytestmark = pytest.mark.django_db
-
 PIECE = 1000
 LOG = b"".join(b"line %07d\n" % number for number in range(500))  # 6,500 bytes, seven pieces
 

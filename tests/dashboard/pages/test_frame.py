@@ -22,8 +22,6 @@ from tests.factories import (
     make_user,
 )
 
-pytestmark = pytest.mark.django_db
-
 
 def text_of(response):
     """The page's text, spaces made one."""

@@ -16,8 +16,6 @@ from tests.dashboard.lib.caller import Caller
 from tests.dashboard.lib.routes import offered_in
 from tests.factories import make_host, make_user
 
-pytestmark = pytest.mark.django_db
-
 SECRET = "quite-long-7"
 
 

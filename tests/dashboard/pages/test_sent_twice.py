@@ -20,7 +20,6 @@ from tests.factories import (
 )
 from tests.measuring import make_measuring_host, runs, served
 
-pytestmark = pytest.mark.django_db
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 
 

@@ -9,8 +9,6 @@ from jobs.models import Account, ApiToken
 from tests.factories import make_user
 from tests.threads import together
 
-pytestmark = pytest.mark.django_db
-
 Role = Account.Role
 
 

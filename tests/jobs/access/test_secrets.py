@@ -29,7 +29,6 @@ from tests.factories import (
 )
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
 VALUE = "hf_0123456789"
 
 

@@ -23,7 +23,6 @@ from tests.jobs.lib.vacc_target import vacc_host
 from tests.refusals import refused_at
 from tests.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.django_db
 GIT, HUB, IMAGE = "https://git.example/team", "https://hub.example", "registry.example:5000/team"
 
 

@@ -23,8 +23,6 @@ from tests.dashboard.lib.valkey_server import running_valkey
 from tests.stack import ROOT, clean_environment, free_port
 from tests.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture(autouse=True)
 def commits(request, monkeypatch):

@@ -28,8 +28,6 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
-
 QWEN, LLAMA, R1, SMALL = (
     "deepseek-r1-distill-qwen-7b",
     "deepseek-r1-distill-llama-8b",

@@ -26,8 +26,6 @@ from tests.factories import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def bare():

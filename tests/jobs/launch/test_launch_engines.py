@@ -25,8 +25,6 @@ from tests.factories import (
 from tests.jobs.lib.queued import leased
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 URL, KEY = "https://h800.example/gate", "sk-0123456789"
 ROOTS = {"weights": "/w", "artifacts": "/a", "environments": "/e", "spool": "/s"}
 

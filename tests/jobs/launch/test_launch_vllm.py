@@ -16,7 +16,6 @@ from tests.factories import (
 from tests.jobs.lib.queued import leased
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
 ON_HOST = {"job_dir": "/spool/1", "serve_dir": "/serve/1", "port": "8000"}
 
 

@@ -28,8 +28,6 @@ from jobs.services.outcomes import stored_results
 from jobs.services.outcomes.stored_results import only_queues
 from tests.factories import make_deployment, make_job, make_measured, make_user, stored
 
-pytestmark = pytest.mark.django_db
-
 SERVED = {
     "engine": "vllm",
     "stack": "guide",

@@ -28,8 +28,6 @@ from jobs.tools.vacc.site import GUIDE_FACTS
 from tests.factories import make_guide_weights, make_host, make_weights
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 QWEN, LLAMA, R1 = (
     "deepseek-r1-distill-qwen-7b",
     "deepseek-r1-distill-llama-8b",

@@ -18,8 +18,6 @@ from tests.factories import (
     stored,
 )
 
-pytestmark = pytest.mark.django_db
-
 DATASET = {"type": "dataset", "name": "c4", "path": "/nfs/data/c4", "files": 2, "bytes": 7}
 
 

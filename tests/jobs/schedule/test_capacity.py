@@ -25,8 +25,6 @@ from tests.factories import (
 )
 from tests.jobs.lib.queued import dispatched, wait_of, why
 
-pytestmark = pytest.mark.django_db
-
 FOLDER = "/nfs/workspace/vacc_deploy/qwen-int8"
 
 

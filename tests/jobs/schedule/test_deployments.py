@@ -15,8 +15,6 @@ from jobs.services.intake import heartbeats
 from jobs.services.outcomes import outcomes
 from tests.factories import heartbeat_body, make_deployment, make_host, make_job, make_user, stored
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch):

@@ -16,8 +16,6 @@ from tests.factories import make_artifact, make_deployment, make_host, make_job,
 from tests.jobs.lib.queued import wait_of
 from tests.threads import together
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def sent(monkeypatch):

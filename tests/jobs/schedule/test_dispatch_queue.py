@@ -17,7 +17,6 @@ from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 from tests.jobs.lib.queued import dispatched, job_of, running, started, wait_of, why
 from tests.threads import together
 
-pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
 
 

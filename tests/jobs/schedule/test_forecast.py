@@ -19,8 +19,6 @@ from jobs.schedule.capacity import HostCapacity, HostJob, Server
 from jobs.schedule.forecast import Ahead, forecast, forecast_drafts, forecasts
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
-pytestmark = pytest.mark.django_db
-
 
 def capacity(*running, slots=9, free=0, servers=()):
     return HostCapacity("va16", slots, free, list(running), list(servers))

@@ -13,8 +13,6 @@ from jobs.schedule.deployments import restart_deployment
 from tests.factories import make_deployment, make_host, make_job, make_user
 from tests.refusals import refused_at
 
-pytestmark = pytest.mark.django_db
-
 RAW = {"what": "weights"}
 
 

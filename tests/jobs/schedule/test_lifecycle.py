@@ -9,7 +9,6 @@ from jobs.schedule.lifecycle import ClaimRefused
 from tests.factories import make_deployment, make_host, make_job, make_user, stored
 from tests.threads import together
 
-pytestmark = pytest.mark.django_db
 DONE = Message("done")
 
 

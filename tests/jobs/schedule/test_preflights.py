@@ -16,8 +16,6 @@ from tests.factories import make_host, make_job, make_plan, make_user, stored
 from tests.jobs.lib.dies import DIES
 from tests.jobs.lib.queued import FREE, dispatched, job_of, started, why
 
-pytestmark = pytest.mark.django_db
-
 SHM = Check("shm", (("bytes", "34"),), asks=True)
 ROOM = Check("disk", (("path", "/a"), ("bytes", "9")), asks=True)
 

@@ -13,7 +13,6 @@ from jobs.schedule.queue import NotMoved, PassesOthers
 from tests.factories import make_host, make_job, make_user
 from tests.threads import together
 
-pytestmark = pytest.mark.django_db
 URGENT, NORMAL, LOW = Job.Priority.values
 CHAIN = UUID(int=1)
 

@@ -16,8 +16,6 @@ from jobs.queries.audit import Filters
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
-
 LIST = reverse("audit")
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 

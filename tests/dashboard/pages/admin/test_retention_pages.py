@@ -29,8 +29,6 @@ from tests.factories import (
 )
 from tests.kept import DAY, LOG, ended, over
 
-pytestmark = pytest.mark.django_db
-
 WATCHED = Plan(
     kind="benchmark",
     steps=(Step("measure", ("true",)),),

@@ -10,8 +10,6 @@ from jobs.models import AuditEntry, PromptSet, ServiceLevel
 from jobs.queries.results.levels import INCLUDED, Level, team_levels
 from tests.factories import make_host, make_level, make_prompts, make_user
 
-pytestmark = pytest.mark.django_db
-
 
 def shown(response):
     return html.unescape(response.text)

@@ -15,8 +15,6 @@ from tests.factories import (
     secret_values,
 )
 
-pytestmark = pytest.mark.django_db
-
 LIST, KEEP = reverse("secret-list"), reverse("secret-keep")
 DELETE = reverse("secret-delete", args=["HF_TOKEN"])
 VALUE = "hf_0123456789"

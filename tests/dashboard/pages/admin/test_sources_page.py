@@ -8,8 +8,6 @@ from django.urls import reverse
 from jobs.models import AuditEntry, Source
 from tests.factories import make_host, make_job, permit_source
 
-pytestmark = pytest.mark.django_db
-
 LIST, ADD = reverse("source-list"), reverse("source-add")
 GIT = {"type": "git", "address": "https://git.example/team", "note": "ours"}
 

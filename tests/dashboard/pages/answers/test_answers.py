@@ -12,8 +12,6 @@ from jobs.services.outcomes import answer_rows
 from tests.factories import make_measured, make_user
 from tests.jobs.lib import answering
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def pair():

@@ -15,8 +15,6 @@ from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, text_of
 from tests.factories import make_measured
 from tests.measuring import measured, runs, served
 
-pytestmark = pytest.mark.django_db
-
 
 def test_each_run_has_the_figures_of_its_own_page(page, client, host):
     one, other = runs(served(host), 90.7, 72.4)

@@ -12,8 +12,6 @@ from tests.comparing import ids, numbers, text_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 
-pytestmark = pytest.mark.django_db
-
 
 def test_significance_of_changed_answers_names_its_measure(page):
     """Five of five changes: the interval excludes 0, the exact test gives p = 0.062."""

@@ -10,8 +10,6 @@ from tests.comparing import OTHER, RATE, at_two, figures, grouped, ids, rows_of,
 from tests.factories import make_measured, make_user
 from tests.measuring import measured, runs, served
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def lines(client):

@@ -13,8 +13,6 @@ from jobs.models import Job
 from jobs.queries import overview as queries
 from tests.factories import make_deployment, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
-
 KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 
 

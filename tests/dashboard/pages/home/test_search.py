@@ -10,8 +10,6 @@ from dashboard.pages.shared import places
 from jobs.models import Conversation, Job, Turn
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def records():

@@ -18,8 +18,6 @@ from jobs.models import AuditEntry, Host
 from tests.dashboard.lib.host_caller import Caller, status
 from tests.factories import make_deployment, make_host
 
-pytestmark = pytest.mark.django_db
-
 ADD = reverse("host-add")
 
 

@@ -9,8 +9,6 @@ from jobs.schedule.launch_rights import launcher_names, restrict
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_deployment, make_guide_host, make_host, make_job, make_user
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def eve(db):

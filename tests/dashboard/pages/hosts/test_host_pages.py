@@ -23,8 +23,6 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
-
 LIST = reverse("host-list")
 FACTS = {
     "driver": "00.25.12.30 d3_3_v2_9_a3_1",

@@ -14,7 +14,6 @@ from jobs.plans import Step
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_deployment, make_host, make_job, make_plan, make_user
 
-pytestmark = pytest.mark.django_db
 JSON = {"headers": {"accept": "application/json"}}
 
 

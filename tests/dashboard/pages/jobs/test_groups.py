@@ -14,7 +14,6 @@ from jobs.models import Job, Matrix
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_cell, make_host, make_job
 
-pytestmark = pytest.mark.django_db
 RUNS = 50
 
 

@@ -10,8 +10,6 @@ from jobs.queries.jobs.jobs import Filters, page
 from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_user, make_weights
 
-pytestmark = pytest.mark.django_db
-
 
 def jobs_of(page):
     return [row.job for row in page.context["rows"]]

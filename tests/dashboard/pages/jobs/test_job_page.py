@@ -23,8 +23,6 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
-
 
 def shown(member, job):
     answer = member.get(reverse("job-detail", args=[job.pk]))

@@ -10,7 +10,6 @@ from jobs.services.outputs import output_path
 from tests.comparing import rows_of
 from tests.factories import make_deployment, make_endpoint, make_job
 
-pytestmark = pytest.mark.django_db
 PATH = "probe.jsonl"
 
 

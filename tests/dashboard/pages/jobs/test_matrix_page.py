@@ -18,7 +18,6 @@ from tests.factories import (
     make_measured,
 )
 
-pytestmark = pytest.mark.django_db
 # Of a kind that can be retried without an asset.
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
 MESSAGE = {"message_id": "work:exit", "message_args": {"step": "measure", "exit_code": 3}}

@@ -19,8 +19,6 @@ from tests.factories import (
     make_verbatim_failure,
 )
 
-pytestmark = pytest.mark.django_db
-
 KINDS = ("prepare", "compile", "deploy", "benchmark", "evaluate")
 SMALL = "smollm2-135m-instruct"
 

@@ -15,7 +15,6 @@ from jobs.services.intake.streams import MOST_PARTS, append_points, with_points
 from jobs.statistics import wilson
 from tests.factories import make_job, make_plan
 
-pytestmark = pytest.mark.django_db
 WATCH = Watch(
     "accuracy",
     reader="evalscope",

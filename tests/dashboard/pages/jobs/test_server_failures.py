@@ -14,8 +14,6 @@ from jobs.schedule.deployments import restart_deployment
 from tests.dashboard.lib.host_caller import ended, events
 from tests.factories import make_deployment, make_job, make_plan
 
-pytestmark = pytest.mark.django_db
-
 READY = b"INFO: Application startup complete.\nINFO: 200 OK\n"
 GONE = b"RuntimeError: VACC device /dev/vacc16 is not available\nbye\n"
 HOST = {"load_1m": 7.69, "memory_free_bytes": 20_859_695_104, "disk_free_bytes": 78_712_573_952}

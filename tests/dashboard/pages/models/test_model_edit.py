@@ -20,7 +20,6 @@ from jobs.models import AuditEntry
 from tests.factories import make_user
 from tests.jobs.lib.target import here
 
-pytestmark = pytest.mark.django_db
 OURS = "ours-of-the-team"
 QWEN = SHIPPED["deepseek-r1-distill-qwen-7b"]
 

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from django.urls import reverse
 
 from jobs.models import Deployment
@@ -17,7 +16,6 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
 QWEN = "deepseek-r1-distill-qwen-7b"
 
 

@@ -20,8 +20,6 @@ from jobs.statistics import Evidence, Share
 from tests.factories import make_deployment, make_evaluation, make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
-pytestmark = pytest.mark.django_db
-
 GUIDE = Path("tests/data/guide/seed.md").read_text()
 TABLES = "\n".join(
     line.strip() for line in GUIDE[GUIDE.index("| dataset |") :].split("```")[0].splitlines()

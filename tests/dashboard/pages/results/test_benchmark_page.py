@@ -12,8 +12,6 @@ from tests.comparing import figures, text_of
 from tests.factories import make_deployment, make_job, make_level, make_measured, make_user
 from tests.measuring import measured, served
 
-pytestmark = pytest.mark.django_db
-
 
 def at(concurrency, rate, **more):
     return concurrency, {

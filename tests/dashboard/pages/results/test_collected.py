@@ -15,7 +15,6 @@ from tests.factories import make_host, make_job, make_user
 from tests.jobs.lib.collecting import FOLDER, HOST, make_collected
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
-pytestmark = pytest.mark.django_db
 RATE = 67.41737017939066
 FILES = {"runs/serve.json": (DATA / SERVE).read_bytes(), "runs/note.txt": b"H800"}
 

@@ -19,8 +19,6 @@ from tests.factories import make_measured
 from tests.jobs.lib import answering
 from tests.jobs.lib.target import DATA
 
-pytestmark = pytest.mark.django_db
-
 MMLU = [f"lukaemon_mmlu_subject_{n}" for n in range(57)]
 
 

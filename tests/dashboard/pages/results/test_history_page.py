@@ -17,8 +17,6 @@ from jobs.queries.results.curve import point_page
 from tests.comparing import OTHER, text_of
 from tests.measuring import measured, served
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def moved(host):

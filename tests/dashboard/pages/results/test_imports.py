@@ -19,7 +19,6 @@ from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
-pytestmark = pytest.mark.django_db
 RATE = 67.41737017939066
 IMPORT = "/results/import/"
 SUMMARY = "opencompass-0.4.1/20261124_140927/summary/summary_20261124_140927"

@@ -2,14 +2,11 @@
 
 import re
 
-import pytest
 from django.template.loader import render_to_string
 
 from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
 from tests.factories import make_host, make_job, make_measured
-
-pytestmark = pytest.mark.django_db
 
 BATCH = {
     **{"batch_latency_mean_s": 0.781, "batch_latency_p10_s": 0.71, "batch_latency_p25_s": 0.72},

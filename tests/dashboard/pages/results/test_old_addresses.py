@@ -11,8 +11,6 @@ from tests.factories import make_evaluation, make_job, make_result
 from tests.jobs.lib.importing import imported
 from tests.pages import PAGES
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.mark.parametrize(
     ("old", "new"),

@@ -11,8 +11,6 @@ from tests.comparing import OTHER, listed, text_of
 from tests.factories import make_measured, make_result, make_user
 from tests.measuring import measured, runs, served
 
-pytestmark = pytest.mark.django_db
-
 LIST = reverse("result-list")
 
 

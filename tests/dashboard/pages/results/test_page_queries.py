@@ -11,7 +11,6 @@ from tests.comparing import OTHER
 from tests.factories import make_deployment, make_evaluation
 from tests.measuring import measured, served
 
-pytestmark = pytest.mark.django_db
 PAGES = {
     "list": "/results/",
     "evaluations": "/results/?type=evaluation",

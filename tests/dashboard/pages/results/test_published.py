@@ -12,7 +12,6 @@ from jobs.models import Answer, Result
 from jobs.queries.catalogue import published_comparisons
 from tests.factories import make_deployment, make_host, make_result
 
-pytestmark = pytest.mark.django_db
 R1 = SHIPPED["deepseek-r1"]
 
 

@@ -15,7 +15,6 @@ from tests.comparing import rows_of
 from tests.dashboard.lib.points import SOME_FAILED, point
 from tests.factories import make_host, make_job, make_measured, make_result
 
-pytestmark = pytest.mark.django_db
 LIST = reverse("result-list")
 
 

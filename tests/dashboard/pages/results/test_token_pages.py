@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from django.urls import reverse
 
 from dashboard.actions import results
@@ -13,7 +12,6 @@ from tests.factories import make_evaluation, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
 
-pytestmark = pytest.mark.django_db
 SUBJECTS = [name for names in AREAS.values() for name in names]
 
 

@@ -18,8 +18,6 @@ from tests.factories import (
     make_weights,
 )
 
-pytestmark = pytest.mark.django_db
-
 
 def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
     make_deployment(name="served-now")

@@ -19,8 +19,6 @@ from tests.factories import (
 from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
-pytestmark = pytest.mark.django_db
-
 LIST, ADD = reverse("endpoint-list"), reverse("endpoint-add")
 KEY = "sk-very-secret-0123456789"
 

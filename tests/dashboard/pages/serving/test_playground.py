@@ -15,7 +15,6 @@ from jobs.models import Conversation, Endpoint, Source, Turn
 from jobs.services.chat import close_turn
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_user
 
-pytestmark = pytest.mark.django_db
 BY_SCRIPT = "application/json"
 ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
 

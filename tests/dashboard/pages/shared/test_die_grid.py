@@ -9,8 +9,6 @@ from django.utils.timezone import now
 from dashboard.pages.shared.die_grid import HOT_C, cards, grid
 from tests.factories import make_deployment, make_host, make_job
 
-pytestmark = pytest.mark.django_db
-
 
 def host_with(*numbers, **fields):
     """A host with these dies, and those of ``known`` from before."""

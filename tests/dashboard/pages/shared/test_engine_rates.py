@@ -12,8 +12,6 @@ from dashboard.templatetags import ui
 from jobs.models import ServedBlock
 from tests.factories import make_deployment, make_host, make_measured
 
-pytestmark = pytest.mark.django_db
-
 NOW = 1_800_000_000.0
 
 

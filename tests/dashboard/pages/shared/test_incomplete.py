@@ -17,8 +17,6 @@ from tests.dashboard.lib.points import SOME_FAILED
 from tests.factories import make_job, make_measured, make_user
 from tests.measuring import make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
-
 
 def benchmark(failed, total=200):
     done = Message("benchmark:done", {"output_tokens_per_s": 13.0, "concurrency": 2})

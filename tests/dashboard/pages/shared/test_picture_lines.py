@@ -9,8 +9,6 @@ from dashboard.pages.shared.marks import picture_lines
 from jobs.models import Matrix, MatrixCell
 from tests.factories import make_endpoint, make_host, make_job, make_measured
 
-pytestmark = pytest.mark.django_db
-
 
 def test_a_result_has_model_device_workload_flags_and_date():
     host = make_host("va16-01")

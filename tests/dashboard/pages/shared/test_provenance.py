@@ -13,8 +13,6 @@ from tests.comparing import rows_of, text_of
 from tests.factories import heartbeat_body, make_host, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
 def host():

@@ -23,8 +23,6 @@ from tests.factories import (
     make_verbatim_failure,
 )
 
-pytestmark = pytest.mark.django_db
-
 NO_FILE = "FileNotFoundError: [Errno 2] No such file or directory: '/test/nope.txt'"
 AGAIN, EDIT = "Retry unchanged", "Edit and rerun"
 
