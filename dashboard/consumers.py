@@ -339,8 +339,8 @@ class PageSocket(AsyncWebsocketConsumer):
             await self.close(await self._serve_listener())
         except (OSError, RuntimeError, DatabaseError, DamagedLog) as error:
             # The page is gone, or log or database could not be read: it comes back by itself.
-            if isinstance(error, DamagedLog):
-                logger.error("%s", error)
+            if isinstance(error, DamagedLog | DatabaseError):
+                logger.error("a page's socket is closed: %s", error)
             with contextlib.suppress(OSError, RuntimeError):
                 await self.close(1011)
 

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http.request import MediaType
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -117,7 +118,8 @@ def _is_compressible(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     patch_vary_headers(response, ("Accept-Encoding",))
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    named = map(MediaType, request.headers.get("Accept-Encoding", "").split(","))
+    if any(one.main_type == "gzip" and one.quality for one in named):
         # A random length hides what a stranger learns from the size of an answer (BREACH).
         response.content = compress_string(response.content, max_random_bytes=RANDOM_BYTES)
         response.headers["Content-Encoding"] = "gzip"

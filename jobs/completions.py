@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import unescape
 from itertools import accumulate
@@ -438,10 +439,8 @@ def _is_cut(line: bytes) -> bool:
 
 def _json(text: bytes) -> Any:
     """None if invalid. A cut character is replaced."""
-    try:
+    with suppress(ValueError):  # perhaps only a cut character: tried again below, without those
         return from_json(text)
-    except ValueError:
-        pass  # perhaps only a cut character: tried again below, without those
     if not text.startswith((b"{", b"[", b'"')):
         return None
     try:

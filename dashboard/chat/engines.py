@@ -11,6 +11,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -116,7 +117,7 @@ class Engine:
                         rest = len(listed) if isinstance(listed, list) else 0
                         counts.append(count if isinstance(count, int) and count > 0 else rest)
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, RefusedAnswer):
-            return []
+            return []  # many engines have none; the page marks the shares as estimated
         return counts
 
     def _session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
@@ -257,7 +258,7 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
     url, name = deployment.url_to_call, str((deployment.details or {}).get("api_key") or "")
     if not url:
         raise NotCallable("chat:address")
-    return Call(url, secrets.engine_key(name, deployment) if name else "")
+    return _with_key(Call(url), name, partial(secrets.engine_key, name, deployment))
 
 
 async def resolved(call: Call) -> Call:
@@ -288,14 +289,15 @@ def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
         raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None
     except OSError:
         raise NotCallable("chat:unknown-name", "", {"url": endpoint.url}) from None
-    if not endpoint.api_key:
-        return call
+    find = partial(secrets.endpoint_key_for, user, endpoint.api_key, endpoint.url)
+    return _with_key(call, endpoint.api_key, find)
+
+
+def _with_key(call: Call, name: str, find: Callable[[], str]) -> Call:
     try:
-        key = secrets.endpoint_key_for(user, endpoint.api_key, endpoint.url)
+        return replace(call, api_key=find()) if name else call
     except secrets.Refused as refused:
-        args = {"name": endpoint.api_key}
-        raise NotCallable("chat:key", refused.text, args) from None
-    return replace(call, api_key=key)
+        raise NotCallable("chat:key", refused.text, {"name": name}) from None
 
 
 # Bytes at the end of an answer that may begin the key and are passed on: they tell nothing.

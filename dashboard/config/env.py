@@ -7,11 +7,13 @@ second terminal finds the same database, Redis and address from ``DATA_DIR`` alo
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from logging import LogRecord
 from logging.handlers import SysLogHandler, WatchedFileHandler
@@ -43,6 +45,7 @@ HOST_LOGIN = "host-{host}:{password}"
 Network = IPv4Network | IPv6Network
 _SIZE = 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'
 LOCAL_SYSLOG = "/dev/log"
+_warn_once = cache(logging.getLogger(__name__).warning)
 read_text = str
 
 
@@ -333,7 +336,10 @@ def run_facts(data_dir: Path) -> dict[str, Any]:
     """Return what the last ``make run`` on this ``DATA_DIR`` stored; {} before the first."""
     try:
         facts = json.loads((data_dir / RUN_FILE).read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        _warn_once("%s does not count: %s", data_dir / RUN_FILE, str(error))
         return {}
     return facts if isinstance(facts, dict) else {}
 

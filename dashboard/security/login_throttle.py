@@ -14,6 +14,7 @@ import logging
 import math
 import secrets
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from time import time
 from typing import NamedTuple
@@ -158,11 +159,9 @@ def _number(name: str, browser: str) -> str:
 
 
 def _take_away(cache: BaseCache, key: str, count: int) -> None:
-    try:
+    with suppress(ValueError):  # the count has just expired: nothing is left to take away
         if cache.get(key, 0) >= count > 0:
             cache.decr(key, count)
-    except ValueError:
-        pass  # forgotten just now
 
 
 def _folded(name: str) -> str:

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -417,13 +418,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _NotTaken
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
     drained = 0
-    try:
+    with suppress(TimeoutError):  # it was answered; its connection is closed while it sends on
         async with asyncio.timeout(DRAIN_S):
             while refused.status != 408 and drained < DRAIN_BYTES:
                 message = await receive()
                 drained += len(message.get("body", b""))
                 if message["type"] != "http.request" or not message.get("more_body"):
                     break
-    except TimeoutError:
-        pass
     await send({"type": "http.response.body", "body": b""})

@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -44,11 +44,9 @@ def load() -> list[bytes]:
     except OSError as error:
         text = _("The key file of secrets cannot be read: %(path)s (%(problem)s).")
         raise KeyUnusable(text % {"path": path, "problem": error.strerror}) from None
-    try:
+    with suppress(ValueError):  # no key: refused below, as an empty file is
         if lines and all(map(Fernet, lines)):
             return lines
-    except ValueError:
-        pass
     text = _("The key file of secrets holds no valid key: %(path)s. Restore it from a backup.")
     raise KeyUnusable(text % {"path": path})
 

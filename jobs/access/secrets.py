@@ -260,11 +260,8 @@ def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> di
 
 
 def engine_key(name: str, deployment: Deployment) -> str:
-    """Return a deployment's key that the dashboard itself sends; "" if its rules forbid it."""
-    try:
-        return _key(name, deployment.dashboard_url, host=deployment.host, is_checked=True)
-    except Refused:
-        return ""
+    """Return a deployment's key that the dashboard itself sends. Raises ``Refused``."""
+    return _key(name, deployment.dashboard_url, host=deployment.host, is_checked=True)
 
 
 def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
@@ -310,11 +307,9 @@ def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
             )
             raise Refused("job:secret_gone", text, {"name": use.name})
         _check_use(use, rows[use.name], request)
-    try:
+    with suppress(KeyUnusable):  # the keys may have been changed between the two reads: once more
         return _decrypted(rows)
-    except KeyUnusable:
-        pass
-    try:  # the keys were changed between the two reads
+    try:
         return _decrypted(_stored(rows))
     except KeyUnusable as error:
         logger.warning("secrets %s cannot be decrypted: %s", ", ".join(rows), error)

@@ -4,6 +4,7 @@ and a file a version, ``<id>@<sha256>.jsonl``, which is never removed: results n
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,15 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from jobs.catalog.files import locked, write
 
@@ -35,6 +28,7 @@ LANGUAGES = frozenset(("en", "zh"))
 ALL = "all"  # languages
 LONGEST_QUESTION, LONGEST_CHOICE, LONGEST_ANSWER = 20_000, 4_000, 500
 MOST_ANSWERS = 20
+_warn_once = lru_cache(maxsize=64)(logging.getLogger(__name__).warning)
 Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWER)]
 
 
@@ -270,9 +264,12 @@ _INDEX = TypeAdapter(TeamSet)
 def _index(path: Path) -> TeamSet | None:
     try:
         if path.stat().st_size > _MOST_INDEX:
-            return None
+            raise ValueError(f"more than {_MOST_INDEX} bytes")
         team_set = _INDEX.validate_json(path.read_bytes())
-    except (OSError, ValueError, ValidationError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _warn_once("question set %s is left out: %.200s", path.name, str(error))
         return None
     return team_set if team_set.id == path.stem and team_set.versions else None
 

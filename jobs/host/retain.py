@@ -133,7 +133,8 @@ def _clean_up(spool: Spool) -> None:
         stored = spool.plan()
         given = {f"{SECRET}{name}": value for name, value in spool.secrets().items()}
         plan = fill(from_json(stored["plan"]), {**stored["values"], **given})
-    except (OSError, ValueError, LookupError, PlanError):  # torn by a power cut
+    except (OSError, ValueError, LookupError, PlanError) as error:  # torn by a power cut
+        log.error("%s: its end steps are not run, its plan cannot be read: %r", spool, error)
         return
     begun = {e["name"] for e in spool.read_events() if e["type"] == "step_started"}
     mine = spool.meta().type == spools.DEPLOYMENT

@@ -282,7 +282,7 @@ def load_draft(user_id: int, draft_id: str, *, with_files: bool = True) -> Impor
     paths = known["paths"] if with_files else ()
     try:
         files = {path: (folder / str(index)).read_bytes() for index, path in enumerate(paths)}
-    except OSError:  # removed meanwhile
+    except FileNotFoundError:  # removed meanwhile
         return None
     origin = Origin(**known["origin"]) if known["origin"] else None
     return ImportDraft(draft_id, files, About(**known["about"]), origin)
@@ -301,7 +301,7 @@ def _draft_about(draft_id: str) -> dict[str, Any] | None:
         return None
     try:
         known = json.loads((_drafts() / draft_id / _ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):  # removed, or its upload was killed
         return None
     return known if isinstance(known, dict) else None
 
@@ -310,7 +310,7 @@ def _clean(user_id: int) -> None:
     """Remove drafts that are a day old, and those of the person above ``MOST_DRAFTS``."""
     drafts, own = [], 0
     for folder in _drafts().glob("*"):
-        with suppress(OSError):  # removed meanwhile
+        with suppress(FileNotFoundError):  # removed meanwhile
             drafts.append((folder.stat().st_mtime, folder))
     for at, folder in sorted(drafts, reverse=True):
         is_own = (_draft_about(folder.name) or {}).get("user") == user_id

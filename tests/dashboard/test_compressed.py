@@ -34,7 +34,9 @@ def test_the_size_of_a_page_varies_at_random():
 
 
 def test_json_is_compressed():
-    assert gzip.decompress(answer(JsonResponse(["x" * 2000], safe=False)).content)
+    packed = answer(JsonResponse(["x" * 2000], safe=False), accepted="br, gzip;q=0.5")
+
+    assert gzip.decompress(packed.content)
 
 
 @pytest.mark.parametrize(
@@ -54,5 +56,6 @@ def test_other_answers_stay_as_they_are(response):
     assert dict(answer(response).items()) == before
 
 
-def test_who_does_not_ask_gets_the_text():
-    assert answer(HttpResponse(TEXT), accepted="identity").content == TEXT
+@pytest.mark.parametrize("accepted", ["identity", "gzip;q=0", "br, gzip; q=0.0, *"])
+def test_who_does_not_ask_gets_the_text(accepted):
+    assert answer(HttpResponse(TEXT), accepted=accepted).content == TEXT

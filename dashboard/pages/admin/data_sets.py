@@ -172,7 +172,7 @@ def question_edit(request: HttpRequest, set_id: str | None = None) -> HttpRespon
     """Edit a set; without an id, add one."""
     team_set = None if set_id is None else or_404(QUESTION_SETS.of_team, set_id)
     if request.method != "POST":
-        return _form(request, team_set, _stored(team_set))
+        return _form(request, team_set, _stored(request, team_set))
     typed = {name: request.POST.get(name, "")[:2000] for name in _FIELDS}
     typed["onto"] = request.POST.get("onto", "")[:64]
     if team_set is not None:
@@ -191,13 +191,15 @@ def question_edit(request: HttpRequest, set_id: str | None = None) -> HttpRespon
     return redirect("question-detail", saved.id)
 
 
-def _stored(team_set: TeamSet | None) -> dict[str, str]:
+def _stored(request: HttpRequest, team_set: TeamSet | None) -> dict[str, str]:
     if team_set is None:
         return dict.fromkeys((*_FIELDS, "onto", "text"), "")
     try:
         text = jsonl(QUESTION_SETS.questions(team_set.id, team_set.current).questions)
     except KeyError:
         text = ""
+        missing = _("The questions are missing or changed on the disk. Enter them again.")
+        messages.error(request, missing)
     own = {name: getattr(team_set, name) for name in _FIELDS}
     return {**own, "onto": team_set.current.sha256, "text": text}
 

@@ -299,6 +299,7 @@ def note_progress(owner: Owner, size: int) -> None:
         seen = _GLANCE(kind, logstore.store().read(key, start, size), previous_size - start)
     except NotDone as error:
         if not isinstance(error, Busy):
+            logger.warning("no progress is read from %s for %g s: %s", key, REST_S, error)
             _looked_at[key] = (moment + REST_S, size)
         return
     _looked_at[key] = (moment, size)

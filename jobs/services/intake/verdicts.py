@@ -2,6 +2,7 @@
 what tools wrote; what limits these, and what becomes of outputs that exceed them."""
 
 import hashlib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,8 @@ from jobs.host_protocol import Ended
 from jobs.models import Deployment, Job
 from jobs.schedule import lifecycle
 from jobs.services import outputs
+
+logger = logging.getLogger(__name__)
 
 # The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
 READERS = Pool(Limits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
@@ -100,7 +103,8 @@ def cause_of_server(deployment: Deployment, log_from: int, ended: Ended) -> dict
     Raises ``Busy``: no worker is free."""
     try:
         return _CAUSE(deployment.pk, log_from, ended.exit_code, dict(ended.message_args))
-    except (Exceeded, Failed):
+    except (Exceeded, Failed) as error:
+        logger.warning("no cause of the end of %s is found: %s", deployment.log_key, error)
         return {}
 
 

@@ -16,7 +16,7 @@ from dashboard import consumers
 from dashboard.chat import turns
 from jobs.access import sources
 from jobs.logstore import store
-from jobs.models import Endpoint, Secret, Source
+from jobs.models import Deployment, Endpoint, Secret, Source
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import (
     END,
@@ -69,6 +69,7 @@ def test_an_endpoint_below_a_path_is_asked_there(client):
         (with_key, lambda: Secret.objects.update(endpoints=["http://10.0.0.1:1"]), "chat:key"),
         (with_key, lambda: Secret.objects.update(everyone=False), "chat:key"),
         (with_key, lambda: Secret.objects.update(purpose="hub"), "chat:key"),
+        (make_turn, lambda: Deployment.objects.update(details={"api_key": "GONE"}), "chat:key"),
     ],
 )
 def test_rules_that_changed_since_the_question_hold(client, make, change, error):

@@ -108,6 +108,15 @@ def test_a_second_terminal_needs_to_know_the_data_folder_alone(tmp_path):
     assert environment.time_zone == "Asia/Shanghai"  # the present value has priority
 
 
+def test_an_unreadable_memory_of_the_last_start_is_said_once(tmp_path, caplog):
+    assert env.run_facts(tmp_path) == {}
+    assert not caplog.text
+    (tmp_path / env.RUN_FILE).write_text("{")
+
+    assert [env.run_facts(tmp_path), env.run_facts(tmp_path)] == [{}, {}]
+    assert caplog.text.count("run.json does not count") == 1
+
+
 def test_the_secret_key_is_made_once_and_private(tmp_path):
     environment = env.load({"DATA_DIR": str(tmp_path)})
     (tmp_path / env.RUN_FILE).touch()

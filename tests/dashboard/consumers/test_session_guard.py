@@ -167,7 +167,7 @@ def test_no_user_is_logged_out_without_a_database(monkeypatch):
     assert listening(scenario) == (True, LOGGED_OUT)
 
 
-def test_a_socket_without_a_database_closes_for_a_reconnect():
+def test_a_socket_without_a_database_closes_for_a_reconnect(caplog):
     class Socket(PageSocket):
         codes: ClassVar[list[int]] = []
 
@@ -184,6 +184,7 @@ def test_a_socket_without_a_database_closes_for_a_reconnect():
         return socket.codes
 
     assert listening(scenario) == [1011]
+    assert "socket is closed: away" in caplog.text
 
 
 def test_a_person_has_a_limited_number_of_sockets(monkeypatch):

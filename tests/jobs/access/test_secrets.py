@@ -464,8 +464,9 @@ def test_the_chat_sends_a_key_only_where_it_may_go(host, rules):
     keep_secret("MINE", VALUE, **rules)
     deployment = make_deployment(host=host, dashboard_url=URL)
 
-    assert secrets.engine_key("MINE", deployment) == ""
-    assert secrets.engine_key("NOT_THERE", deployment) == ""
+    for name in ("MINE", "NOT_THERE"):
+        with pytest.raises(secrets.Refused):
+            secrets.engine_key(name, deployment)
 
 
 def test_a_secret_that_cannot_be_decrypted_is_refused_at_its_field(host, lin, settings, caplog):

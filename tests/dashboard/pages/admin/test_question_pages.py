@@ -212,6 +212,15 @@ def test_an_edit_makes_a_version_and_keeps_the_older_one(member):
     assert member.get(f"{detail}?version=123").status_code == 404
 
 
+def test_an_edit_says_that_the_questions_are_missing(member, tmp_path):
+    sent(member)
+    (file,) = tmp_path.rglob("ours@*.jsonl")
+    file.unlink()
+
+    page = member.get(reverse("question-edit", args=["ours"])).text
+    assert "missing or changed on the disk" in page
+
+
 def test_two_edits_at_once_are_told_apart(member):
     sent(member)
     address, onto = reverse("question-edit", args=["ours"]), ours().current.sha256

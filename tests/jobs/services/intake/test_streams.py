@@ -3,14 +3,16 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from django.utils.timezone import now
 
 from jobs import logstore
-from jobs.confined import Busy, Pool
+from jobs.confined import Busy, Failed, Pool
 from jobs.models import Deployment, Job, ServedBlock
-from jobs.services.intake import streams
+from jobs.services.intake import streams, verdicts
 from jobs.services.intake.streams import BLOCK_ROWS
 from jobs.services.upkeep import reaper
 from tests.dashboard.lib.host_caller import Caller
@@ -161,12 +163,27 @@ def test_a_number_that_is_none_changes_nothing():
     assert job.progress is None or "done" not in job.progress
 
 
-def test_a_look_that_found_no_worker_is_made_up_for(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "rests"), [(Busy("no worker is free"), False), (Failed("KeyError"), True)]
+)
+def test_a_look_without_a_worker_is_made_up_for_and_a_failed_one_is_logged(
+    monkeypatch, caplog, error, rests
+):
     job = make_job(kind="compile", state="running")
-    with monkeypatch.context() as busy:
-        busy.setattr(Pool, "run", lambda *_args: (_ for _ in ()).throw(Busy("no worker is free")))
-        log(job, LINES)
-    assert streams._looked_at[job.log_key][1] == 0
+
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=error))
+    log(job, LINES)
+
+    assert streams._looked_at[job.log_key][1] == (len(LINES) if rests else 0)
+    assert (f"no progress is read from {job.log_key}" in caplog.text) == rests
+
+
+def test_a_cause_that_no_worker_finds_is_logged(monkeypatch, caplog):
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=Failed("KeyError")))
+    ended = SimpleNamespace(exit_code=1, message_args={})
+
+    assert verdicts.cause_of_server(make_deployment(), 0, ended) == {}
+    assert "no cause of the end of deployment/" in caplog.text
 
 
 # Points of a deployment's server.
