@@ -1,6 +1,5 @@
 """Frame of every page: areas, pages of an area, menu of the person, and the dies of every host."""
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,24 +10,13 @@ from django.utils.translation import ngettext
 from dashboard import __version__
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
-from dashboard.pages.shared.places import AREAS, BELOW, MENU, Place, may_open
+from dashboard.pages.shared.places import AREAS, BELOW, MENU, may_open
 from jobs.base.numbers import result_number
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Host, Job
 from jobs.queries.hosts import held_on, is_away
 
 _ON_A_PHONE = ("overview", "jobs", "results", "playground")  # the others are under "More"
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One entry of the rail. ``alarm``: why its count is marked."""
-
-    name: str
-    place: Place
-    count: int = 0
-    alarm: str = ""
-    on_phone: bool = False
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -80,18 +68,21 @@ def _new_job(request: HttpRequest) -> str:
     return f"?{query}" if query else ""
 
 
-def _areas(hosts: list[Host]) -> list[Area]:
+def _areas(hosts: list[Host]) -> list[dict[str, Any]]:
+    """Return the entries of the rail. ``alarm``: why a count is marked."""
     away = sum(1 for host in hosts if host.heartbeat_at is not None and is_away(host))
     alarm = ngettext("%(n)s host is away", "%(n)s hosts are away", away) % {"n": away}
     # Counted by an index: every page asks, and there may be a hundred thousand that are over.
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES).count()
     counts = {"jobs": open_jobs, "hosts": away or len(hosts)}
     return [
-        Area(
-            *(name, places[0], counts.get(name, 0)),
-            alarm=alarm if away and name == "hosts" else "",
-            on_phone=name in _ON_A_PHONE,
-        )
+        {
+            "name": name,
+            "place": places[0],
+            "count": counts.get(name, 0),
+            "alarm": alarm if away and name == "hosts" else "",
+            "on_phone": name in _ON_A_PHONE,
+        }
         for name, places in AREAS.items()
     ]
 

@@ -102,8 +102,8 @@ def keep_secret(
         is_new = secrets.keep(name, value, purpose=purpose, endpoints=endpoints, **rules)
     except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
-    return Done(
-        is_new,
+    done = Done(is_new)
+    done.add(
         f"secret {name}",
         did="set" if is_new else "replace" if value is not None else "change",
         purpose=purpose,
@@ -111,13 +111,13 @@ def keep_secret(
         hosts=None if hosts is None else sorted(hosts),
         people=None if people is None else sorted(people),
     )
+    return done
 
 
 @action("secret.manage")
 def delete_secret(user: Any, name: str) -> Done[bool]:
     """Delete a secret. False: unknown name."""
-    is_done = secrets.forget(name)
-    return Done(is_done, f"secret {name}" if is_done else "", did="delete")
+    return Done(secrets.forget(name), f"secret {name}", did="delete")
 
 
 def _named(

@@ -27,12 +27,12 @@ User = AbstractBaseUser | AnonymousUser | None
 
 
 class Done(Generic[T]):
-    """Outcome of a change, with its audit entries: none if nothing changed."""
+    """Outcome of a change, with its audit entries: none if nothing changed, as False says."""
 
     def __init__(self, value: T, subject: str = "", **detail: Any) -> None:
         self.value = value
         self.entries: list[tuple[str, dict[str, Any]]] = []
-        if subject:
+        if subject and value is not False:
             self.add(subject, **detail)
 
     def add(self, subject: str, **detail: Any) -> None:

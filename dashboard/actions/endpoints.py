@@ -277,7 +277,7 @@ def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     rows = Endpoint.objects.filter(pk=row.pk, archived_at__isnull=is_archived)
     is_done = bool(rows.update(archived_at=now() if is_archived else None))
     did = "archive" if is_archived else "restore"
-    return Done(is_done, f"endpoint {row.pk}" if is_done else "", did=did, **_detail(row))
+    return Done(is_done, f"endpoint {row.pk}", did=did, **_detail(row))
 
 
 def _note(row: Endpoint, checked: Checked) -> None:

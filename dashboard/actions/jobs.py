@@ -88,16 +88,15 @@ def _detail(kind: str, host: Host, confirmed: Findings) -> dict[str, Any]:
 @action("job.cancel")
 def cancel(user: AbstractBaseUser, job: Job) -> Done[bool]:
     """Cancel a job. False: the job has already ended."""
-    return Done(True, f"job {job.pk}") if launching.cancel(job.pk, user) else Done(False)
+    return Done(launching.cancel(job.pk, user), f"job {job.pk}")
 
 
 @action("job.confirm", dispatches=True)
 def confirm(user: AbstractBaseUser, job: Job, names: Collection[str] | None) -> Done[bool]:
     """Confirm the open warnings of the checks ``names``; None: of all. False: there are none."""
     warnings = [item for item in job.needs_confirmation if names is None or item["check"] in names]
-    if not warnings or not preflights.confirm(job.pk, warnings, user):
-        return Done(False)
-    return Done(True, f"job {job.pk}", checks=[item["check"] for item in warnings])
+    is_done = bool(warnings) and preflights.confirm(job.pk, warnings, user)
+    return Done(is_done, f"job {job.pk}", checks=[item["check"] for item in warnings])
 
 
 @action("job.repeat")
@@ -128,9 +127,8 @@ def keep_files(user: AbstractBaseUser, job: Job, *, keep: bool) -> Done[bool]:
     """Keep a job's log and files, or apply retention again. False: nothing to keep, or to stop."""
     if not keep and job.pinned_at is not None:
         check(user, "job.unpin", retention.Pin(job.pk, job.pinned_by_id))
-    if not (retention.pin(job.pk, user) if keep else retention.unpin(job.pk)):
-        return Done(False)
-    return Done(True, f"job {job.pk}", pinned=keep)
+    is_done = retention.pin(job.pk, user) if keep else retention.unpin(job.pk)
+    return Done(is_done, f"job {job.pk}", pinned=keep)
 
 
 @action("job.order", dispatches=True)
@@ -217,8 +215,7 @@ def rename_matrix(user: User, matrix: Matrix, title: str) -> Done[bool]:
 @action("deployment.stop", dispatches=True)  # one that waited to start again has ended now
 def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
     """Stop a deployment's server. False: the deployment has already ended."""
-    done = deployments.stop_deployment(deployment.pk, user)
-    return Done(bool(done), f"deployment {deployment.pk}" if done else "")
+    return Done(deployments.stop_deployment(deployment.pk, user), f"deployment {deployment.pk}")
 
 
 @action("deployment.restart")

@@ -42,9 +42,8 @@ def save(
 def mark(user: Any, set_id: str, *, is_removed: bool) -> Done[bool]:
     """Take a set out of use, or back; its results and versions stay. False: unknown."""
     at = now().isoformat(timespec="seconds") if is_removed else ""
-    is_done = QUESTION_SETS.mark_removed(set_id, at)
     did = "delete" if is_removed else "undo"
-    return Done(is_done, f"questions {set_id}" if is_done else "", did=did)
+    return Done(QUESTION_SETS.mark_removed(set_id, at), f"questions {set_id}", did=did)
 
 
 def _meta(meta: Mapping[str, str], *, is_new: bool) -> dict[str, str]:

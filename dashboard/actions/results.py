@@ -29,7 +29,7 @@ Person = AbstractBaseUser | None
 
 def _change(is_done: bool, result_id: int, **detail: Any) -> Done[bool]:
     """Return a change of a result; not done: nothing changed."""
-    return Done(is_done, f"result {result_number(result_id)}" if is_done else "", **detail)
+    return Done(is_done, f"result {result_number(result_id)}", **detail)
 
 
 def _id(user: Person) -> int | None:
@@ -277,8 +277,7 @@ def change_view(
 
 @action("result.change_view")
 def remove_view(user: AbstractBaseUser, row: SavedView) -> Done[bool]:
-    is_done = _delete(row)
-    return Done(is_done, f"view {row.name}" if is_done else "", did="delete", **_about(row))
+    return Done(_delete(row), f"view {row.name}", did="delete", **_about(row))
 
 
 def _query(query: str) -> str:

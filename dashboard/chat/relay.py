@@ -22,7 +22,6 @@ from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qs
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -88,7 +87,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
             await turns.stop(turn_id, expected=asked.expected)
         return await _answer(send, HTTPStatus.NO_CONTENT)
     if verb == "times":
-        parts = _query(scope, "at").split(",")[:_MOST_OFFSETS]
+        parts = request.GET.get("at", "").split(",")[:_MOST_OFFSETS]
         times = await turns.times_at(turn_id, [number_from(part) or 0 for part in parts])
         found = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
         body = json.dumps(found).encode()
@@ -109,7 +108,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
     try:
         streaming = _Streaming(turn_id, asked.expected, _until_gone(receive, listener), send)
-        await streaming.run(number_from(_query(scope, "from")) or 0)
+        await streaming.run(number_from(request.GET.get("from", "")) or 0)
     finally:
         session_guard().leave(listener)
     return None
@@ -185,11 +184,6 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTP
 def _no_view(request: HttpRequest) -> HttpResponse:
     """Stand where Django expects a view: only the guard around it is used."""
     return HttpResponse()
-
-
-def _query(scope: Scope, name: str) -> str:
-    values = parse_qs(scope["query_string"].decode("latin-1")).get(name, [""])
-    return str(values[0])
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:

@@ -43,7 +43,6 @@ class BadVariable(Exception):
 LONGEST_KEPT_S = 36_500 * 86_400.0
 HOST_LOGIN = "host-{host}:{password}"
 Network = IPv4Network | IPv6Network
-_SIZE = 'a size above 0 with its unit, such as "500M", "200G" or "1.5T"'
 LOCAL_SYSLOG = "/dev/log"
 _warn_once = cache(logging.getLogger(__name__).warning)
 read_text = str
@@ -87,11 +86,6 @@ def _whole(most: int) -> Callable[[str], int]:
     return read
 
 
-read_port = _whole(65535)
-read_web_processes = _whole(16)
-read_queue_limit = _whole(1_000_000)
-
-
 def read_networks(raw: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(word) for word in raw.replace(",", " ").split())
@@ -125,22 +119,17 @@ def read_retention_age_s(raw: str) -> float | None:
     return read_duration_s(raw)
 
 
-def read_size_bytes(raw: str) -> int | None:
-    """Bytes, from "500M", "200G" or "1.5T" (powers of 1,000, as pages show them); or nothing."""
-    if not raw:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kKMGT])B?", raw)
-    size = float(match[1]) * 1000 ** ("kMGT".index(match[2].replace("K", "k")) + 1) if match else 0
-    if not match or size == 0:
-        raise ValueError(_SIZE)
+def read_limit_bytes(raw: str) -> int:
+    """Bytes, from "500M", "200G" or "1.5T" (powers of 1,000, as pages show them)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT])B?", raw.replace("K", "k"))
+    size = float(match[1]) * 1000 ** ("kMGT".index(match[2]) + 1) if match else 0.0
+    if not size:
+        raise ValueError('a size above 0 with its unit, such as "500M", "200G" or "1.5T"')
     return round(size)
 
 
-def read_limit_bytes(raw: str) -> int:
-    size = read_size_bytes(raw)
-    if size is None:
-        raise ValueError(_SIZE)
-    return size
+def read_size_bytes(raw: str) -> int | None:
+    return read_limit_bytes(raw) if raw else None
 
 
 def read_time_zone(raw: str) -> str:
@@ -239,9 +228,9 @@ class Read(NamedTuple):
 class Env:
     """Every setting, read; what each does is said in docs/run/settings.md, in the same order."""
 
-    port: Annotated[int, Read(read_port, "8000")]
+    port: Annotated[int, Read(_whole(65535), "8000")]
     bind: Annotated[str, Read(read_text, "127.0.0.1")]
-    web_processes: Annotated[int, Read(read_web_processes, "1")]
+    web_processes: Annotated[int, Read(_whole(16), "1")]
     public_url: Annotated[str, Read(read_public_url)]
     trusted_proxies: Annotated[tuple[Network, ...], Read(read_networks)]
     nginx_files: Annotated[str, Read(read_location)]
@@ -258,7 +247,7 @@ class Env:
     time_zone: Annotated[str, Read(read_time_zone, "UTC")]
     host_lost_after_s: Annotated[float, Read(read_duration_s, "24h")]
     stalled_after_s: Annotated[float, Read(read_duration_s, "10m")]
-    queue_limit: Annotated[int, Read(read_queue_limit, "10000")]
+    queue_limit: Annotated[int, Read(_whole(1_000_000), "10000")]
     compress_logs_after_s: Annotated[float, Read(read_duration_s, "1h")]
     retention_age_s: Annotated[float | None, Read(read_retention_age_s)]
     retention_size_bytes: Annotated[int | None, Read(read_size_bytes)]
@@ -406,17 +395,15 @@ def database(env: Env) -> dict[str, Any]:
     }
 
 
-# Second place of the audit log: handlers of Python's logging
+# Second place of the audit log: handlers of Python's logging. A line that cannot be stored is an
+# error in the process's own messages, and stops nothing
 
 LOGGER = "audit_export"
 SEND_S = 0.5  # the handler tries twice
 
 
 class PrivateFile(WatchedFileHandler):
-    """Appends lines to a file of mode 0600, and to its successor once it was moved away.
-
-    A line that cannot be written is an error in the process's own messages, and stops nothing.
-    """
+    """Appends lines to a file of mode 0600, and to its successor once it was moved away."""
 
     def emit(self, record: LogRecord) -> None:
         try:
@@ -432,10 +419,7 @@ class PrivateFile(WatchedFileHandler):
 
 
 class BoundedSyslog(SysLogHandler):
-    """Sends lines to a syslog; a full socket of the local one costs a request at most a second.
-
-    A line that cannot be sent is an error in the process's own messages, and stops nothing.
-    """
+    """Sends lines to a syslog; a full socket of the local one costs a request at most a second."""
 
     def _connect_unixsocket(self, address: str) -> None:
         super()._connect_unixsocket(address)  # type: ignore[misc]  # the types lack it

@@ -29,7 +29,6 @@ from jobs.schedule import dispatch
 from jobs.schedule.targets import target_of
 
 POLL_S = 0.2
-CHUNK_BYTES = 1024 * 1024
 MOST_CHOICES = 20
 WAIT, END = "wait", "end"
 
@@ -216,7 +215,7 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
 
 def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
     """Yield the job's log until the job has ended; each new sentence about it goes to ``say``.
-    Raises ``CommandError``: the log was removed, or ``watch`` gives up."""
+    Raises ``LogRemoved``; ``CommandError``: ``watch`` gives up."""
     key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
     while True:
         # Asked before the log is read: what had ended by then is read to its end.
@@ -226,11 +225,7 @@ def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Itera
             last_line = line
             say.write(line + "\n" if data.endswith(b"\n") else f"\n{line}\n")
             say.flush()
-        size = store().size(key)
-        while offset < size:
-            data = store().read(key, offset, min(size, offset + CHUNK_BYTES))
-            if not data:
-                raise CommandError(f"The log of job {job_id} was removed during reading.")
+        for data in store().chunks(key, offset, store().size(key)):
             offset += len(data)
             yield data
         if not job.is_open:

@@ -24,9 +24,6 @@ class Instance(models.Model):
     # Digest of the last entry of the audit log. Its row lock puts writers in order.
     audit_head = models.CharField(max_length=64, default="", blank=True)
 
-    def __str__(self) -> str:
-        return str(self.instance_id)
-
 
 class Account(models.Model):
     """A person's role: the one place that has it. Made with the user (``jobs.access.accounts``).
@@ -60,9 +57,6 @@ class ApiToken(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.user}"
 
     @property
     def is_expired(self) -> bool:
@@ -141,6 +135,3 @@ class Source(models.Model):
     class Meta:
         ordering: ClassVar = ["type", "address"]
         constraints: ClassVar = [UniqueConstraint(fields=["type", "address"], name="source_once")]
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.address}"

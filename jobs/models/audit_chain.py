@@ -57,9 +57,6 @@ class AuditEntry(models.Model):
             Index(fields=["action", "-at", "-id"], name="audit_by_action"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.action} {self.subject}"
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             _refuse()

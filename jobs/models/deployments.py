@@ -110,9 +110,6 @@ class Deployment(Reported):
         ordering: ClassVar = ["-created_at", "-id"]
         indexes: ClassVar = [Index(fields=["state", "-created_at"], name="dep_by_state")]
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.state})"
-
     @property
     def url_to_call(self) -> str:
         """URL at which the dashboard may call the server; "" for none."""

@@ -198,9 +198,6 @@ class Job(Reported):
             )
         ]
 
-    def __str__(self) -> str:
-        return f"{self.kind} #{self.pk} ({self.state})"
-
     @property
     def is_open(self) -> bool:
         return self.state in self.OPEN_STATES
@@ -258,9 +255,6 @@ class OutputFile(models.Model):
             UniqueConstraint(fields=["job", "path"], name="output_path_once_a_job")
         ]
 
-    def __str__(self) -> str:
-        return self.path
-
     @property
     def is_whole(self) -> bool:
         return self.received_bytes == self.bytes
@@ -309,9 +303,6 @@ class Environment(Asset):
             UniqueConstraint(fields=["host", "name", "fingerprint"], name="environment_once_a_host")
         ]
 
-    def __str__(self) -> str:
-        return f"{self.name} on {self.host}"
-
 
 class Weights(Asset):
     """A model's weights, checked. ``precision`` is that of the file: Q4_1, BF16 …"""
@@ -326,9 +317,6 @@ class Weights(Asset):
             UniqueConstraint(fields=["host", "model_id", "path"], name="weights_once_a_host")
         ]
 
-    def __str__(self) -> str:
-        return f"weights of {self.model_id} on {self.host}"
-
 
 class Artifact(Asset):
     """Output of a compile. ``label``: the precision with its source, as shown: "Q8_0 from Q4_1"."""
@@ -342,9 +330,6 @@ class Artifact(Asset):
     sha256 = models.CharField(max_length=64)
     deleted_at = models.DateTimeField(null=True)
 
-    def __str__(self) -> str:
-        return f"{self.model_id} {self.label}"
-
 
 class Dataset(Asset):
     """Data to calibrate, measure or evaluate with, checked. ``files`` counts them."""
@@ -357,9 +342,6 @@ class Dataset(Asset):
         constraints: ClassVar = [
             UniqueConstraint(fields=["host", "name", "path"], name="dataset_once_a_host")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.name} on {self.host}"
 
 
 class Preflight(models.Model):

@@ -5,10 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.forms import (
-    BaseUserCreationForm,
-    SetPasswordForm,
-)
+from django.contrib.auth.forms import BaseUserCreationForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.db.models import Count, Max
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -180,11 +177,9 @@ def secret_keep(request: HttpRequest) -> HttpResponse:
     """Store ``value`` and rules under ``name``; without a value, change the rules."""
     typed = _typed_secret(request.POST)
     name, value, errors = typed["name"], request.POST.get("value", "").strip(), {}
-    if not value and not typed["is_stored"]:
-        errors["value"] = gettext("Enter the secret's value.")
-    elif typed["all_hosts"] and typed["hosts"]:
+    if typed["all_hosts"] and typed["hosts"]:
         errors["hosts"] = gettext("Hosts are ticked: choose “Only these hosts”, or untick them.")
-    if not errors.get("value") and typed["everyone"] and typed["people"]:
+    if typed["everyone"] and typed["people"]:
         errors["people"] = gettext("People are ticked: choose “Only these people”, or untick them.")
     if errors:
         return _secrets_page(request, typed, errors)

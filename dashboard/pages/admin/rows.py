@@ -71,7 +71,8 @@ class RowPages(Generic[Row]):
         return self._shown(request, None, _("%(name)s added."))
 
     def _edit(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        row = self._own(request, numbers)
+        row = self.get(numbers[self.number])
+        check(request.user, f"{self.form.area}.change", row)
         if getattr(row, "removed_at", None) is not None:
             raise Http404(numbers)
         return self._shown(request, row, _("%(name)s saved."))
@@ -92,12 +93,12 @@ class RowPages(Generic[Row]):
         return render(request, self.template, {"form": form, "title": title}, status=status)
 
     def _remove(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        row = self._own(request, numbers)
+        row = self.get(numbers[self.number])
         rows.mark(request.user, self.form, row, is_removed=True)
         return redirect(f"{reverse(self._list)}?removed={row.pk}")
 
     def _restore(self, request: HttpRequest, **numbers: int) -> HttpResponse:
-        row = self._own(request, numbers)
+        row = self.get(numbers[self.number])
         try:
             rows.mark(request.user, self.form, row, is_removed=False)
         except LaunchError as error:
@@ -109,11 +110,6 @@ class RowPages(Generic[Row]):
     @property
     def _list(self) -> str:
         return f"{self.name}-list"
-
-    def _own(self, request: HttpRequest, numbers: dict[str, int]) -> Row:
-        row = self.get(numbers[self.number])
-        check(request.user, f"{self.form.area}.change", row)
-        return row
 
 
 _LEVELS = RowPages(LevelForm, "level", "level_id", own_level, "levels/form.html")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
-from dashboard.security.request import person
+from dashboard.security.request import member
 from dashboard.text.formatting import size_text
 from dashboard.text.retention import removed_words, span_text, when_text
 from jobs.models import Deployment, Job
@@ -60,9 +60,7 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
     if request.method != "POST":
         context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
         return render(request, "storage/remove.html", context)
-    user = person(request)
-    assert user is not None  # noqa: S101 -- strangers do not come here
-    if retention.remove_now(job_id, user):
+    if retention.remove_now(job_id, member(request.user)):
         job.refresh_from_db()
         audit_log.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
         messages.success(request, removed_words(job))

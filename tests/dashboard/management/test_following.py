@@ -113,18 +113,8 @@ def test_the_command_log_says_what_is_damaged():
         call_command("log", str(job.pk))
 
 
-def test_following_a_removed_log_in_a_terminal_is_an_error(monkeypatch):
-    job = ended(DAY)
-    follows = base.follow(job.pk, None)
-    monkeypatch.setattr(base, "CHUNK_BYTES", 2)
-    assert next(follows) == LOG[:2]
-    logstore.store().remove(f"job/{job.pk}")
-
-    with pytest.raises(CommandError, match="was removed during reading"):
-        next(follows)
-
-
-def test_the_log_command_fails_when_its_log_is_removed(monkeypatch, capsysbinary):
+@pytest.mark.parametrize("follow", [(), ("--follow",)])
+def test_the_log_command_fails_when_its_log_is_removed(monkeypatch, capsysbinary, follow):
     job = ended(DAY)
     read = logstore.LogStore.read
 
@@ -136,5 +126,5 @@ def test_the_log_command_fails_when_its_log_is_removed(monkeypatch, capsysbinary
     monkeypatch.setattr(logstore.LogStore, "read", removed_then)
 
     with pytest.raises(CommandError, match="was removed during reading"):
-        call_command("log", str(job.pk), "--raw")
+        call_command("log", str(job.pk), "--raw", *follow)
     assert capsysbinary.readouterr().out == LOG[:2]
