@@ -35,7 +35,8 @@ from dashboard.security.permissions import allowed
 from jobs import notifications
 from jobs.base.errors import DamagedLog
 from jobs.base.numbers import number_from
-from jobs.logstore import Hub, store
+from jobs.logstore import store
+from jobs.logstore.hub import Hub
 from jobs.models import Deployment, Job
 
 logger = logging.getLogger(__name__)

@@ -25,11 +25,12 @@ from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
 from dashboard.server.json_errors import gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
-from jobs.logstore import MAX_FRAME_BYTES, frame, plain_stream, store
-from jobs.logstore import Query as LogQuery
-from jobs.logstore.hub import MOST_TIMES
+from jobs.logstore import store
+from jobs.logstore.hub import MAX_FRAME_BYTES, MOST_TIMES, frame
 from jobs.logstore.index import BLOCK_BYTES
 from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from jobs.logstore.search import Query as LogQuery
+from jobs.logstore.terminal import plain_stream
 from jobs.models import Job
 from jobs.queries.jobs.job_page import StepState, step_states
 from jobs.queries.jobs.log_excerpts import BREAKS

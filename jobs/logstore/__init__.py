@@ -9,26 +9,7 @@ from functools import cache
 
 from django.conf import settings
 
-from jobs.base.errors import OffsetMismatch
-from jobs.logstore.hub import MAX_FRAME_BYTES, Hub, frame, unframe
-from jobs.logstore.search import Match, Matches, Query
 from jobs.logstore.store import LogStore
-from jobs.logstore.terminal import plain, plain_stream
-
-__all__ = [
-    "MAX_FRAME_BYTES",
-    "Hub",
-    "LogStore",
-    "Match",
-    "Matches",
-    "OffsetMismatch",
-    "Query",
-    "frame",
-    "plain",
-    "plain_stream",
-    "store",
-    "unframe",
-]
 
 
 @cache

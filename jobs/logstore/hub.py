@@ -51,9 +51,7 @@ class Hub:
     def __init__(
         self, source: LogStore, is_over: Callable[[str], Awaitable[bool]], *, poll_s: float = POLL_S
     ) -> None:
-        self._source = source
-        self._is_over = is_over
-        self._poll_s = poll_s
+        self.source, self.is_over, self.poll_s = source, is_over, poll_s
         self._readers: dict[str, _Reader] = {}
 
     def wake(self, key: str, *, ended: bool = False) -> None:
@@ -71,7 +69,7 @@ class Hub:
         Raises RuntimeError: the reader failed, or the log was removed; follow again."""
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = _Reader(key, self._source, self._is_over, self._poll_s)
+            reader = self._readers[key] = _Reader(key, self)
         reader.subscribers += 1
         try:
             while True:
@@ -95,10 +93,8 @@ class Hub:
 class _Reader:
     """Watch one log as it grows. ``end``: its size at the last check."""
 
-    def __init__(
-        self, key: str, source: LogStore, is_over: Callable[[str], Awaitable[bool]], poll_s: float
-    ) -> None:
-        self._key = key
+    def __init__(self, key: str, hub: Hub) -> None:
+        self._key, self._hub, self._source = key, hub, hub.source
         self.subscribers = 0
         self.looks = 0  # rises with each change, so that none is slept through
         self.over = False
@@ -106,12 +102,9 @@ class _Reader:
         self._changed = asyncio.Event()  # of the next change; a new one after each
         self._ask_at = 0.0  # when to ask again whether the log is over, by the loop's clock
         self._broken = False
-        self._source = source
-        self._is_over = is_over
-        self._poll_s = poll_s
         self._frames: dict[int, bytes] = {}
         self._reading: dict[int, asyncio.Task[bytes]] = {}
-        self.end = source.size(key)
+        self.end = self._source.size(key)
         self.task = asyncio.create_task(self._run(), name=f"log {key}")
 
     def wake(self, *, ended: bool) -> None:
@@ -174,14 +167,14 @@ class _Reader:
                 over = self.over
                 # Asked before the size: what arrived before the end is then surely seen.
                 if (moment := asyncio.get_running_loop().time()) >= self._ask_at:
-                    self._ask_at = moment + self._poll_s
-                    over = await self._is_over(self._key)
+                    self._ask_at = moment + self._hub.poll_s
+                    over = await self._hub.is_over(self._key)
                 size = max(self.end, self._source.size(self._key))
                 if (size, over) != (self.end, self.over):
                     self.end, self.over = size, over
                     self._notify()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._poll_s)
+                    await asyncio.wait_for(self._woken.wait(), self._hub.poll_s)
         except asyncio.CancelledError:
             raise
         except BaseException:

@@ -12,7 +12,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from dashboard.text.formatting import THIN
-from jobs.logstore import unframe
+from jobs.logstore.hub import unframe
 from tests.api import until
 from tests.browser.lib.visits import log_in, open_window
 

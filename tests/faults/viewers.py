@@ -11,7 +11,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from jobs.logstore import unframe
+from jobs.logstore.hub import unframe
 from tests.faults.proxy import Loop
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 2.0

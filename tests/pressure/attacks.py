@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 import zstandard
 from websockets.asyncio.client import connect
 
-from jobs.logstore import unframe
+from jobs.logstore.hub import unframe
 from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Loop
 from tests.hostile_server import hostile

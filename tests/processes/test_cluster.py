@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from jobs.logstore import unframe
+from jobs.logstore.hub import unframe
 from tests.api import Api
 from tests.cluster import cluster
 from tests.dashboard.lib.logged_in import LoggedIn

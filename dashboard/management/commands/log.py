@@ -7,7 +7,8 @@ from django.core.management.base import CommandError
 
 from dashboard.management import base
 from dashboard.text.retention import removed_words
-from jobs.logstore import plain_stream, store
+from jobs.logstore import store
+from jobs.logstore.terminal import plain_stream
 from jobs.models import Job
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jobs import logstore
 from jobs.base.errors import DamagedLog
 from jobs.base.patterns import pattern
+from jobs.logstore.terminal import plain
 
 # Error lines; static/js/lib/log_row_view.js highlights the same ones.
 BREAKS = r"(ERROR|CRITICAL|FATAL)\b|Traceback \(most|(Error|Exception):"
@@ -118,6 +119,6 @@ def _breaking(rows: Sequence[Quote]) -> list[Quote]:
 
 
 def _shown(first: int, data: bytes) -> list[Quote]:
-    texts = logstore.plain(data).decode(errors="replace").split("\n")
+    texts = plain(data).decode(errors="replace").split("\n")
     rows = [Quote(first + i, text.strip()[:_LONGEST]) for i, text in enumerate(texts)]
     return [row for row in rows if not _NOTHING_SAID.match(row.text)]

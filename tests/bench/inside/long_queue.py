@@ -78,9 +78,8 @@ def _time_all(took: dict[str, float], host: Host, first: Job, last: Job) -> None
         **{"boot_id": host.boot_id, "now": now().timestamp(), "load": host.load, "facts": None},
         **{"agent_started_at": host.agent_started_at.timestamp(), "jobs": [], "serves": []},
     }
-    protocol = host.protocol
     _timed(took, "look", dispatch.run)
-    _timed(took, "heartbeat", lambda: heartbeats.heartbeat(host, body, protocol=protocol))
+    _timed(took, "heartbeat", lambda: heartbeats.heartbeat(host, body))
     client = client_of(get_user_model().objects.get(username="admin"))
     pages = {
         "overview": "/",

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from jobs.logstore import MAX_FRAME_BYTES, unframe
+from jobs.logstore.hub import MAX_FRAME_BYTES, unframe
 from tests import waiting
 from tests.dashboard.lib.socket_server import running_server
 from tests.dashboard.lib.valkey_server import running_valkey

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from jobs.logstore import Hub, LogStore, unframe
-from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES
+from jobs.logstore import LogStore
+from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES, Hub, unframe
 from tests.waiting import PATIENCE_S
 
 KEY = "job/1"

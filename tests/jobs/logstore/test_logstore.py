@@ -11,11 +11,12 @@ import time
 import pytest
 
 from jobs.base.errors import OffsetMismatch
-from jobs.logstore import LogStore, Query, plain, plain_stream
+from jobs.logstore import LogStore
 from jobs.logstore import index as line_index
 from jobs.logstore.files import open_log
 from jobs.logstore.index import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from jobs.logstore.search import InvalidExpression, Query, SearchTooSlow
+from jobs.logstore.terminal import plain, plain_stream
 from tests.jobs.lib.packed_logs import replay
 from tests.waiting import PATIENCE_S
 

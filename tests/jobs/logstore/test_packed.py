@@ -12,9 +12,10 @@ import pytest
 import zstandard
 
 from jobs.base.errors import DamagedLog, OffsetMismatch
-from jobs.logstore import Query, files, packed
+from jobs.logstore import files, packed
 from jobs.logstore.packed import ENTRY, FOOTER, FRAME_BYTES, SEEKABLE_MAGIC, SKIPPABLE
 from jobs.logstore.packed import SKIPPABLE_MAGIC as MAGIC
+from jobs.logstore.search import Query
 from tests.jobs.lib.packed_logs import KEY, keep_packed, names, noise, packed_file
 
 SIZES = [1, FRAME_BYTES - 1, FRAME_BYTES, FRAME_BYTES + 1, 3 * FRAME_BYTES + 17]

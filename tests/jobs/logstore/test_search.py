@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs import logstore
-from jobs.logstore import Query, search
+from jobs.logstore import search
 from jobs.logstore.files import RawLog
-from jobs.logstore.search import InvalidExpression
+from jobs.logstore.search import InvalidExpression, Query
 
 KEY = "job/17"
 

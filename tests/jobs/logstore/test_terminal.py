@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jobs.kinds import KINDS
-from jobs.logstore import LogStore, plain, terminal
+from jobs.logstore import LogStore, terminal
 from jobs.logstore import index as line_index
-from jobs.logstore.terminal import DRAWN_BYTES, READ_BYTES, ROWS, FoldBook, Terminal
+from jobs.logstore.terminal import DRAWN_BYTES, READ_BYTES, ROWS, FoldBook, Terminal, plain
 from jobs.readings import progress_of
 from tests.jobs.lib.pyte_screen import by_pyte
 
