@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from itertools import chain
@@ -43,34 +44,38 @@ def around(
     after: Callable[[HttpResponseBase], None] = lambda response: None,
     is_meant: Callable[[HttpRequest, HttpResponseBase], bool] = lambda request, response: False,
     replace: Callable[[HttpRequest, Any], HttpResponseBase] = lambda request, response: response,
+    inside: Callable[[HttpRequest], AbstractContextManager[None]] = lambda request: nullcontext(),
     *,
     thread_sensitive: bool = True,
 ) -> Callable[..., Answer]:
     """Return a middleware of the kind of ``get_response``. ``before`` may answer in its place.
-    ``replace`` returns other answers for those that are meant, outside of the event loop. Django's
-    own way would put a thread between every request and its view."""
+    ``replace`` returns other answers for those that are meant, outside of the event loop. All of it
+    is done ``inside`` a context. Django's own way would put a thread between every request and its
+    view."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            response: HttpResponseBase | None = before(request)
-            if response is None:
-                response = cast(HttpResponseBase, await get_response(request))
-                after(response)
-                if is_meant(request, response):
-                    in_thread = sync_to_async(replace, thread_sensitive=thread_sensitive)
-                    response = await in_thread(request, response)
-            return response
+            with inside(request):
+                response: HttpResponseBase | None = before(request)
+                if response is None:
+                    response = cast(HttpResponseBase, await get_response(request))
+                    after(response)
+                    if is_meant(request, response):
+                        in_thread = sync_to_async(replace, thread_sensitive=thread_sensitive)
+                        response = await in_thread(request, response)
+                return response
 
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        response = before(request)
-        if response is None:
-            response = cast(HttpResponseBase, get_response(request))
-            after(response)
-            if is_meant(request, response):
-                response = replace(request, response)
-        return response
+        with inside(request):
+            response = before(request)
+            if response is None:
+                response = cast(HttpResponseBase, get_response(request))
+                after(response)
+                if is_meant(request, response):
+                    response = replace(request, response)
+            return response
 
     return answer
 
@@ -130,17 +135,11 @@ def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 @sync_and_async_middleware
 def audit_origin(get_response: GetResponse) -> Callable[..., Answer]:
     """Record the address of the request with what it changes; record downloads and refusals."""
-    inner: Callable[..., Any] = around(get_response, is_meant=_is_evidence, replace=_recorded)
 
-    async def answer_async(request: HttpRequest) -> HttpResponseBase:
-        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-            return cast(HttpResponseBase, await inner(request))
+    def from_its_address(request: HttpRequest) -> AbstractContextManager[None]:
+        return audit_log.origin(request.META.get("REMOTE_ADDR", ""))
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        with audit_log.origin(request.META.get("REMOTE_ADDR", "")):
-            return cast(HttpResponseBase, inner(request))
-
-    return answer_async if iscoroutinefunction(get_response) else answer
+    return around(get_response, is_meant=_is_evidence, replace=_recorded, inside=from_its_address)
 
 
 def _is_evidence(request: HttpRequest, response: HttpResponseBase) -> bool:

@@ -27,9 +27,8 @@ def expiry(text: str) -> datetime | None:
             return now() + timedelta(days=int(days[1]))
         expires = make_aware(datetime.combine(date.fromisoformat(text), time.max))
     except (ValueError, OverflowError):
-        expires = None
-    if expires is None:
-        raise ArgumentTypeError(f"write {text} as 90d, as a day such as 2027-01-31, or as never")
+        wanted = "as 90d, as a day such as 2027-01-31, or as never"
+        raise ArgumentTypeError(f"write {text} {wanted}") from None
     if expires <= now():
         raise ArgumentTypeError(f"{text} is over")
     return expires

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,8 @@ class Command(base.PlainCommand):
         dockerd = [str(SIMULATOR / "bin" / "dockerd")]
         docker = Child("the stand-in of docker", dockerd, env={}, cwd=folder)
         self._say(f"{NAME}: {options['dies']} simulated dies; Ctrl-C ends it.")
-
-        def stop() -> None:
-            """Jobs of a real host outlive its supervisor; these have nothing left to run in."""
-            stop_everything(config.dir, GRACE_S)
-
+        # Jobs of a real host outlive its supervisor; these have nothing left to run in.
+        stop = partial(stop_everything, config.dir, GRACE_S)
         sys.exit(Supervisor([docker, *children(config)], self._say, before_stop=stop).run())
 
     def _say(self, line: str) -> None:

@@ -67,7 +67,7 @@ class Supervisor:
         children: Sequence[Child],
         log: Callable[[str], None],
         *,
-        before_stop: Callable[[], None] | None = None,
+        before_stop: Callable[[], object] | None = None,
         hopeless_after: int | None = None,
     ) -> None:
         self._kept = [_Kept(child) for child in children]
