@@ -76,7 +76,7 @@ _HINTS = {
         "Variable of the chat template, so that evaluations can switch thinking on or off."
     ),
     "device": gettext_lazy("In words, such as 8 × H800."),
-    "devices": gettext_lazy("Number of cards, for figures per device."),
+    "devices": gettext_lazy("Number of cards, for throughput per card."),
     "engine": _UNREPORTED,
     "engine_version": _UNREPORTED,
     "max_context": gettext_lazy(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from dashboard.charts import figure_parts as fig
 from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis, scaled
 from dashboard.text.formatting import cut_in_middle, number, percent
-from dashboard.text.labels import result_name
+from dashboard.text.labels import metric_text, result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
 from jobs.queries.results.tradeoff import Origin, Pair
 from jobs.statistics import Interval
@@ -22,6 +22,7 @@ _MARKS: dict[Origin, tuple[str, str]] = {
     "imported": ("diamond", COLOURS[2]),
 }
 _OF_PARTS, _OF_WHOLE = (COLOURS[0], fig.SYMBOLS[1]), (fig.INK, "diamond")
+TOKENS = "output_tokens_mean"  # of an answer
 MOST_NAMED = 12  # more names would cover each other
 _ROOM = 2.0  # per cent above and below all intervals
 _EXTRA = "<extra>%{fullData.name}</extra>"
@@ -30,22 +31,18 @@ _THIN = {"thickness": 1.2, "width": 3}
 
 def value_of(pair: Pair, axis: str) -> float | None:
     """Return the x value of a pair; None: it is not on that chart."""
-    if axis == "tokens":
+    if axis == TOKENS:
         return pair.tokens
-    if pair.speed is None:
-        return None
-    return pair.speed.per_device if axis == "per_device" else pair.speed.rate
+    return pair.speed.metrics.get(axis) if pair.speed else None
 
 
 def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
-    """Return accuracies with intervals. ``by``: "per_device" or "rate" of the paired benchmark, or
-    "tokens" of an answer. A hollow point is simulated, disturbed or incomplete."""
+    """Return accuracies with intervals. ``by``: the output rate of the paired benchmark, of all or
+    in a unit, or :data:`TOKENS`. A hollow point is simulated, disturbed or incomplete."""
     shown = [(pair, x) for pair in pairs if (x := value_of(pair, by)) is not None]
-    titles = {
-        "per_device": _("output tok/s per device  →  better"),
-        "rate": _("output tok/s  →  better"),
-        "tokens": _("output tokens per answer  ←  cheaper"),
-    }
+    title = _("output tokens per answer  ←  cheaper")
+    if by != TOKENS:
+        title = _("%(unit)s  →  better") % {"unit": metric_text(by, 0.5)[1]}
     names = {"ours": _("ours"), "external": _("external"), "imported": _("imported")}
     by_origin = {name: [one for one in shown if one[0].origin == name] for name in _MARKS}
     data = [_pairs(name, names[name], own) for name, own in by_origin.items() if own]
@@ -56,7 +53,7 @@ def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     return Figure(
         data,
         fig.layout(
-            axis(titles[by], rangemode="tozero", showgrid=True),
+            axis(title, rangemode="tozero", showgrid=True),
             axis(_("accuracy, %"), range=ends),
             showlegend=len(data) > 1,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

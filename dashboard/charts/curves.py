@@ -1,7 +1,7 @@
 """Results in charts, one colour, dash and symbol per page: rates and latencies over concurrency,
 throughput over the rate per user."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.charts import figure_parts as fig
 from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis
+from dashboard.text.labels import metric_text
 from jobs.queries.results import provenance
 from jobs.queries.results.curve import RATE, CurvePoint
 from jobs.queries.results.tradeoff import frontier
@@ -56,7 +57,7 @@ class Series:
     ``results``: id of the result whose point opens a panel, by concurrency. For a group, ``points``
     are means, ``intervals`` their 95 % intervals by (concurrency, metric), and ``runs`` the single
     runs. ``marks``: what limits a point, by concurrency: such points are hollow, as are runs that
-    do not count. ``devices``: those that the engine used; None: unknown.
+    do not count.
     """
 
     name: str
@@ -65,21 +66,26 @@ class Series:
     marks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
     runs: Sequence[Run] = ()
-    devices: int | None = None
 
     def values(self, metric: str) -> tuple[list[int], list[float | None]]:
         """Return concurrencies and the metric at each; None: not measured."""
         return [c for c, _m in self.points], [m.get(metric) for _c, m in self.points]
 
 
-def throughput(all_series: Sequence[Series]) -> Figure:
-    """Return the output rate over concurrency: one line per result, y axis from zero."""
+def throughput(all_series: Sequence[Series], rate: str = RATE) -> Figure:
+    """Return the output rate over concurrency: one line per result, y axis from zero. ``rate``:
+    its metric, of all or in a unit."""
     data = [
         trace
         for index, series in enumerate(all_series)
-        for trace in drawn(index, series, RATE, "%{y:.1f} tok/s")
+        for trace in drawn(index, series, rate, f"%{{y:.4~g}} {_unit(rate)}")
     ]
-    return Figure(data, over_concurrency(all_series, _("output, tok/s")))
+    title = _("output, %(unit)s") % {"unit": _unit(rate)}
+    return Figure(data, over_concurrency(all_series, title))
+
+
+def _unit(rate: str) -> str:
+    return metric_text(rate, 0.5)[1]
 
 
 def over_concurrency(all_series: Sequence[Series], title: str) -> dict[str, Any]:
@@ -349,15 +355,19 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top
 Row = tuple[int, float, float]  # concurrency, x, y
 
 
-def interactivity(all_series: Sequence[Series]) -> Figure:
-    """Return the output rate over the rate per user, labelled with concurrencies.
+def interactivity(all_series: Sequence[Series], rate: str = RATE) -> Figure:
+    """Return the output rate over the rate per user, labelled with concurrencies. The frontier of
+    several results joins the points that no other point beats in both. ``rate``: its metric, of all
+    or in a unit.
 
     Labels that overlap points or labels are moved or omitted; the tooltip always has the value.
     """
-    rows_of = [_rows(series, lambda metrics: metrics.get(RATE)) for series in all_series]
-    places = iter(label_places([row for rows in rows_of for row in rows]))
-    hover = "%{hovertext}: %{y:.1f} tok/s, %{x:.1f} tok/s " + _("per user") + _EXTRA
-    data = []
+    rows_of = [_rows(series, rate) for series in all_series]
+    everything = [row for rows in rows_of for row in rows]
+    places = iter(label_places(everything))
+    hover = f"%{{hovertext}}: %{{y:.4~g}} {_unit(rate)}, %{{x:.4~g}} tok/s "
+    hover += _("per user") + _EXTRA
+    data = _frontier([row[1:] for row in everything]) if len(all_series) > 1 else []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         placed = [next(places) for _row in rows]
         labels = [str(row[0]) if place else "" for row, place in zip(rows, placed, strict=True)]
@@ -369,42 +379,30 @@ def interactivity(all_series: Sequence[Series]) -> Figure:
             "textfont": {"size": 11, "color": fig.FAINT_INK},
         }
         data.append(trace)
-    return _figure(data, all_series, _("output, tok/s  →  better"))
+    x = axis(_("tok/s per user (1 / TPOT p50)  →  better"), showgrid=True, rangemode="tozero")
+    y = axis(_("%(unit)s  →  better") % {"unit": _unit(rate)}, rangemode="tozero")
+    return Figure(data, fig.layout(x, y, **legend_of_marks(all_series)))
 
 
-def per_device(all_series: Sequence[Series]) -> Figure:
-    """Return the rate per device over the rate per user. Results without a known number of devices
-    have no points. The frontier joins those that no other point beats in both."""
-    hover = _("concurrency") + " %{hovertext}: %{y:.2f} tok/s " + _("per device")
-    hover += ", %{x:.1f} tok/s " + _("per user") + _EXTRA
-    data, everything = [], list[tuple[float, float]]()
-    for index, series in enumerate(all_series):
-        rows = _device_rows(series)
-        everything += [(x, y) for _concurrency, x, y in rows]
-        data.append(_trace(index, series, rows, hover) | {"mode": "markers"})
-    best = [everything[index] for index in frontier(everything)]
-    if len(best) > 1:
-        line_of = {"color": fig.INK, "dash": "dot", "width": 1.5}
-        x, y = [x for x, _y in best], [y for _x, y in best]
-        joined = fig.scatter(_("Pareto frontier"), "lines", x, y, line=line_of, hoverinfo="skip")
-        data.insert(0, joined)
-    return _figure(data, all_series, _("tok/s per device  →  better"))
+def interactivity_note(count: int) -> str:
+    """Return what the chart of ``count`` results shows, as a caption."""
+    texts = [_("labels: concurrency"), *([_("dotted: Pareto frontier")] if count > 1 else [])]
+    return _("; ").join(texts)
 
 
-def has_devices(all_series: Sequence[Series]) -> bool:
-    return any(_device_rows(series) for series in all_series)
+def _frontier(points: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+    best = [points[index] for index in frontier(points)]
+    x, y = [x for x, _y in best], [y for _x, y in best]
+    look = {"line": {"color": fig.INK, "dash": "dot", "width": 1.5}, "hoverinfo": "skip"}
+    return [fig.scatter(_("Pareto frontier"), "lines", x, y, **look)] if len(best) > 1 else []
 
 
-def _device_rows(series: Series) -> list[Row]:
-    return _rows(series, lambda metrics: provenance.per_device(metrics.get(RATE), series.devices))
-
-
-def _rows(series: Series, rate: Callable[[Any], float | None]) -> list[Row]:
+def _rows(series: Series, rate: str) -> list[Row]:
     """Return (concurrency, rate per user, rate) of each point that has both."""
     return [
         (concurrency, x, y)
         for concurrency, metrics in series.points
-        if (x := provenance.per_user(metrics)) is not None and (y := rate(metrics)) is not None
+        if (x := provenance.per_user(metrics)) is not None and (y := metrics.get(rate)) is not None
     ]
 
 
@@ -417,12 +415,6 @@ def _trace(index: int, series: Series, rows: Sequence[Row], hover: str) -> dict[
         "hovertemplate": hover,
         **opening(series.results, at),
     }
-
-
-def _figure(data: list[dict[str, Any]], all_series: Sequence[Series], title: str) -> Figure:
-    x = axis(_("tok/s per user (1 / TPOT p50)  →  better"), showgrid=True, rangemode="tozero")
-    shown = fig.layout(x, axis(title, rangemode="tozero"), **legend_of_marks(all_series))
-    return Figure(data, shown)
 
 
 def label_places(rows: Sequence[Row]) -> list[str]:

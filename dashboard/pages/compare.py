@@ -18,6 +18,7 @@ from dashboard.pages.answers import budget_figure
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import of_comparison
 from dashboard.pages.shared import comparison as shared
+from dashboard.pages.shared import units
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import as_csv, attachment, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of, picture_lines
@@ -33,13 +34,14 @@ from jobs.queries.answers.answer_list import wrong_answers
 from jobs.queries.comparison.accuracy import is_accuracy
 from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison, compare
 from jobs.queries.parity.entered import ParityError
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import disturbers, other_runs, read_points, values_at
 from jobs.queries.results.results import Mean, NotNumbered, accuracy, pks_of, set_groups
 from jobs.statistics import LEAST_RUNS, mean, mean_interval
 
 LONGEST_NAME = 120
 LAUNCHED_MOST = 10  # runs of one side per request
-_KEPT = ("concurrency", "chart", "all")
+_KEPT = ("concurrency", "chart", "all", units.PER)
 _RUNS_WORTH = 30  # a difference that needs more runs is too small to matter
 # Fields of an export that differ between the runs of a column.
 _OF_RUN = (
@@ -89,10 +91,13 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
         context["as_runs"] = _as_runs([[run] for run in groups[0]])
     if not problem:
-        comparison = compare(groups, number_from(request.GET.get("concurrency", "")))
+        asked = "card" if _is_per_device(request) else request.GET.get(units.PER, "")
+        unit = units.choice(asked, heads)
+        at = number_from(request.GET.get("concurrency", ""))
+        comparison = compare(groups, at, unit.rate)
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
-        context |= _context(request, comparison, is_grouped=is_grouped)
+        context |= _context(request, comparison, unit, is_grouped=is_grouped)
         context |= _parity(request, comparison) | {"pictured": picture_lines(heads)}
     return render(request, "results/compare.html", context)
 
@@ -132,7 +137,14 @@ def run_more(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('result-compare')}?{request.POST.get('back', '')}")
 
 
-def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) -> dict[str, Any]:
+def _is_per_device(request: HttpRequest) -> bool:
+    """Return True for an address of the time when a chart was per device, without a unit."""
+    return request.GET.get("chart") == "per-device" and units.PER not in request.GET
+
+
+def _context(
+    request: HttpRequest, comparison: Comparison, unit: units.Choice, *, is_grouped: bool
+) -> dict[str, Any]:
     heads = comparison.heads
     show_all = request.GET.get("all") == "1"
     groups = [list(column.runs) for column in comparison.columns]
@@ -146,7 +158,7 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     chosen = {name: request.GET[name] for name in _KEPT if name in request.GET}
     kept = f"&{urlencode(chosen)}" if chosen else ""
     at = f"&concurrency={comparison.concurrency}" if "concurrency" in chosen else ""
-    always = ("accuracy", *(row.metric for row in comparison.rows[:1]))
+    always = ("accuracy", unit.rate, *(row.metric for row in comparison.rows[:1]))
     pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
         "comparison": comparison,
@@ -160,7 +172,8 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
         "csv": f"?{ids}&format=csv",
         "kept": kept,
         "query": request.GET.urlencode(),
-        "report_query": f"{ids}{at}&",
+        "report_query": "".join(f"{part}&" for part in (ids + at, urlencode(unit.query)) if part),
+        "units": unit,
         "show_all": show_all,
         "is_evaluation": is_evaluation,
         "rows": [row for row in comparison.rows if show_all or row.differs or row.metric in always],
@@ -187,17 +200,21 @@ def _context(request: HttpRequest, comparison: Comparison, *, is_grouped: bool) 
     }
     if context["pairs"]:
         context["wrong"] = wrong_answers(heads[0])
-    drawn = charts_of(comparison, shared.column_names(comparison))
-    asked = request.GET.get("chart", "")
+    return context | _drawn(request, comparison, unit.rate)
+
+
+def _drawn(request: HttpRequest, comparison: Comparison, rate: str) -> dict[str, Any]:
+    drawn = charts_of(comparison, shared.column_names(comparison), rate)
+    asked = "interactivity" if _is_per_device(request) else request.GET.get("chart", "")
     is_batch = bool(comparison.rows) and comparison.rows[0].metric == shared.BATCH
     shown = next((one for one in drawn if one.name == asked), drawn[0] if drawn else None)
-    return context | {"charts": drawn, "drawn": shown, "is_batch": is_batch}
+    return {"charts": drawn, "drawn": shown, "is_batch": is_batch}
 
 
-def charts_of(comparison: Comparison, names: Sequence[str]) -> list[shared.Chart]:
+def charts_of(comparison: Comparison, names: Sequence[str], rate: str = RATE) -> list[shared.Chart]:
     """Return the charts of a comparison, the most telling first. ``names``: those of columns."""
     if comparison.heads[0].type == Result.Type.BENCHMARK:
-        return shared.charts(comparison, names)
+        return shared.charts(comparison, names, rate)
     row = next((row for row in comparison.rows if is_accuracy(row.metric)), None)
     known = zip(names, row.cells if row else (), strict=False)
     rows = [(name, cell.interval) for name, cell in known if cell.interval]
@@ -447,6 +464,7 @@ def _without_what_exists(
     numbers = [len(runs) for runs in counted_runs]
     if (at := comparison.concurrency) is not None:  # with the compared metric
         metric = comparison.rows[0].metric
+        metric = RATE if metric.startswith(RATE) else metric  # stored without a unit
         ids = [[run.pk for run in runs] for runs in counted_runs]
         points = read_points((pk for own in ids for pk in own), [at])
         numbers = [len(values_at(points, own, metric, at)) for own in ids]

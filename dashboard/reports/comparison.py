@@ -1,6 +1,6 @@
 """Report of a comparison: two to eight results, or groups of repeats."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated
@@ -14,7 +14,7 @@ from dashboard.pages.answers import budget_uses
 from dashboard.pages.compare import charts_of, more_runs
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Stated, of_comparison
-from dashboard.pages.shared import cells
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
@@ -27,6 +27,7 @@ from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, setting_title
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
+from jobs.metrics import rate_in
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
 from jobs.queries.parity.entered import ParityError
@@ -71,7 +72,7 @@ def _read(asked: ComparisonAsked) -> tuple[list[list[Result]], Comparison]:
         raise document.absent("results", list(map(result_number, missing)))
     if problem := shared.problem_of(groups):
         raise document.ReportError("group" if asked.group else "id", problem)
-    return groups, compare(groups, asked.concurrency)
+    return groups, compare(groups, asked.concurrency, rate_in(asked.per))
 
 
 def build(asked: ComparisonAsked) -> Report:
@@ -100,6 +101,7 @@ def build(asked: ComparisonAsked) -> Report:
     barriers = [f"{barred} {reasons}" if barred else "", declared]
     conclusion = _conclusion(comparison, groups, names, own, is_grouped=is_grouped)
     details = _by_concurrency(comparison, names, _OTHERS)
+    unit = units.choice(asked.per, heads)
     title = shared.conclusion(comparison, own)
     if found:
         title = words.headline(found) if own else words.full_headline(found)
@@ -109,11 +111,11 @@ def build(asked: ComparisonAsked) -> Report:
         file=f"report-compare-{'-'.join(map(result_name, heads))}",
         source=parts.sources(results, asked),
         about=cells.facts(rows),
-        warnings=[*filter(None, barriers), *parts.warnings(results)],
+        warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results)],
         sections=[
             *([_parity(found)] if found else []),
             Section(_("Conclusion"), conclusion),
-            Section(_("Numbers"), _numbers(comparison, names, is_grouped=is_grouped)),
+            Section(_("Numbers"), _numbers(comparison, names, unit.rate, is_grouped=is_grouped)),
             Section(_("Configuration"), _configuration(comparison, names)),
             *([Section(_("Details"), details, is_appendix=True)] if details else []),
             Section(_("Method"), _method(comparison), is_appendix=True),
@@ -176,15 +178,18 @@ def _column(column: Column, name: str, *, is_base: bool) -> list[Cell]:
     ]
 
 
-def _numbers(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) -> list[Block]:
+def _numbers(
+    comparison: Comparison, names: Sequence[str], rate: str, *, is_grouped: bool
+) -> list[Block]:
     blocks: list[Block] = [_metrics(comparison, names, is_grouped=is_grouped)]
     height = _CHART + _KEY * len(comparison.columns)
-    drawn = charts_of(comparison, names)
+    drawn = charts_of(comparison, names, rate)
     blocks += [
         Figure(one.title, one.figure, one.figure.height or height, one.caption) for one in drawn
     ]
     if comparison.heads[0].type == Result.Type.BENCHMARK:
-        return [*blocks, *_by_concurrency(comparison, names, _MAIN)] if drawn else blocks
+        main = dict.fromkeys((rate, *_MAIN))
+        return [*blocks, *_by_concurrency(comparison, names, main)] if drawn else blocks
     if any(one.name == "budget" for one in drawn):
         blocks.append(_by_budget(comparison, names))
     return [*blocks, *_changed_answers(comparison)]
@@ -256,7 +261,7 @@ def _with_change(cell: Cell, change: Change, name: str) -> Cell:
 
 
 def _by_concurrency(
-    comparison: Comparison, names: Sequence[str], metrics: Sequence[str]
+    comparison: Comparison, names: Sequence[str], metrics: Iterable[str]
 ) -> list[Table]:
     """Return a table for each metric: a row a concurrency, a column a result."""
     columns = comparison.columns

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from dashboard.charts import figure_parts
 from dashboard.pages.shared.cells import Facts, Table, Tone
 from jobs.base.numbers import DIGITS
+from jobs.metrics import Unit
 
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh-hans"}  # of a report -> of Django
 Id = Annotated[int, Field(ge=0, lt=10**DIGITS)]
@@ -91,6 +92,7 @@ class Asked(BaseModel):
     format: Literal["html", "md", "csv"] = Field(
         "html", description="html: one file with charts; md: Markdown; csv: one line a number"
     )
+    per: Unit = Field("total", description="unit of throughput")
     profile: Literal["internal", "customer"] = Field(
         "internal", description="customer: method in an appendix, without the parts of include"
     )

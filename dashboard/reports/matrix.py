@@ -17,7 +17,7 @@ from dashboard.pages.jobs.matrix_view import (
     name_of,
     row_conclusions,
 )
-from dashboard.pages.shared import cells
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of, remarks_of
 from dashboard.reports import document, parts
@@ -27,6 +27,7 @@ from dashboard.text.formatting import full_moment
 from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
+from jobs.metrics import rate_in
 from jobs.models import Result
 from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
 from jobs.queries.results.curve import RATE
@@ -44,7 +45,7 @@ class MatrixAsked(document.Asked):
 
 
 def build(asked: MatrixAsked) -> Report:
-    page = matrix_page(asked.id, asked.metric or RATE)
+    page = matrix_page(asked.id, asked.metric or rate_in(asked.per))
     if page is None:
         raise document.absent("matrix", [asked.id])
     results = [run.result for run in page.runs if run.result is not None]
@@ -63,13 +64,14 @@ def build(asked: MatrixAsked) -> Report:
         n,
     )
     found = conclusion_of(page, row_conclusions(page))
+    missing = filter(None, [units.why_missing(asked.per, measured)])
     return Report(
         kicker=_("Matrix report"),
         title=_title(page),
         file=f"report-matrix-{page.matrix.pk}",
         source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
         about=_about(page, asked),
-        warnings=[*([left % {"n": n}] if n else []), *parts.warnings(results)],
+        warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results)],
         sections=[
             Section(_("Conclusion"), _conclusion(page, found)),
             Section(_("Numbers"), _numbers(pages)),

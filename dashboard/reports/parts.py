@@ -6,21 +6,25 @@ from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from dashboard.pages.shared.cells import Cell, Facts
 from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
 from dashboard.reports.document import Asked, Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment, size
-from dashboard.text.labels import limit_words, result_name, result_place, setting_title
+from dashboard.text.labels import (
+    limit_words,
+    names_text,
+    result_name,
+    result_place,
+    setting_title,
+)
 from dashboard.text.messages import view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
 from jobs.queries.results.listing import notes_of, sign_offs_of
 from jobs.queries.results.results import ResultPage
 
-_MOST_NAMED = 8  # results before a text
 LONGEST_FILE = 4_000  # characters of a file that a command list has in full
 
 
@@ -119,13 +123,7 @@ def by_text(texts: Sequence[tuple[str, Result]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for text, result in texts:
         found.setdefault(text, []).append(result_name(result))
-    return [f"{_named(names)}{_(': ')}{text}" for text, names in found.items()]
-
-
-def _named(names: Sequence[str]) -> str:
-    if len(names) <= _MOST_NAMED:
-        return _(", ").join(names)
-    return ngettext("%(n)s result", "%(n)s results", len(names)) % {"n": len(names)}
+    return [f"{names_text(names)}{_(': ')}{text}" for text, names in found.items()]
 
 
 def sources(results: Sequence[Result], asked: Asked) -> str:

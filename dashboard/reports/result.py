@@ -12,7 +12,7 @@ from dashboard.pages.results import page_parts, view
 from dashboard.pages.results.conclusion import NO_LEVEL
 from dashboard.pages.results.points import Points
 from dashboard.pages.results.view import Speed
-from dashboard.pages.shared import cells
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.pages.shared.comparison import Chart
@@ -59,7 +59,8 @@ def build(asked: ResultAsked) -> Report:
         numbers = [*_figures(score.charts), *_sets(page), *_categories(page)]
     else:
         kicker = _("Performance report")
-        title, speed = view.speed_of(page, level=level, user=AnonymousUser())
+        unit = units.choice(asked.per, [result])
+        title, speed = view.speed_of(page, level=level, user=AnonymousUser(), unit=unit)
         conclusion = _conclusion(speed, level)
         numbers = _numbers(speed)
         details = [*_figures(speed.more), *([speed.engine] if speed.engine else [])]

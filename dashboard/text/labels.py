@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_noop, pgettext_lazy
+from django.utils.translation import gettext, gettext_noop, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text.formatting import counted, measured, percent
@@ -38,6 +38,15 @@ _ONE: dict[str, str | Promise] = {
     "requests": _("request"),
     "questions": _("question"),
     "answers": pgettext_lazy("after a number", "answer"),
+}
+_MOST_NAMED = 8  # results in a text
+_RATES: dict[str, str | Promise] = {
+    "tokens/s": "tok/s",
+    "tokens/s per die": _("tok/s per die"),
+    "tokens/s per card": _("tok/s per card"),
+    "tokens/s per server": _("tok/s per server"),
+    "tokens/s per watt": _("tok/s per watt"),
+    "requests/s": "req/s",
 }
 # Names that are labels: manage.py translations collects these tuples. Further units of progress.
 PROGRESS = ("tensors", "packages", "shards", "files", "layers", "steps", "loads")
@@ -196,7 +205,7 @@ def metric_text(name: str, value: float) -> tuple[str, str]:
         return percent(value), "%"
     if unit in _COUNTED:
         return counted(value), unit_word(unit, value)
-    return measured(value), {"tokens/s": "tok/s", "requests/s": "req/s"}.get(unit, unit)
+    return measured(value), str(_RATES.get(unit, unit))
 
 
 def unit_word(unit: str, count: float | None = None) -> str:
@@ -265,6 +274,13 @@ def disambiguate(named: Sequence[tuple[str, int | None, str]]) -> list[str]:
 def host_title(host: Host) -> str:
     """Return the display name of a host; its name is for addresses, commands and the API."""
     return host_word(host.name) if host.type == Host.Type.THIS_COMPUTER else host.name
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Return the names of results; of many their number."""
+    if len(names) <= _MOST_NAMED:
+        return gettext(", ").join(names)
+    return ngettext("%(n)s result", "%(n)s results", len(names)) % {"n": len(names)}
 
 
 def result_name(result: Result) -> str:

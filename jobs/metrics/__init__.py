@@ -4,7 +4,7 @@ Not here: parsing (`tools`), how a number is written (`dashboard.text`).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,16 @@ class Metric:
     unit: str
     better: Literal["higher", "lower", ""]
     is_count: bool = False
+
+
+Unit = Literal["total", "die", "card", "server", "watt"]
+# Units of an output rate by choice; "total": of the whole engine.
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+def rate_in(unit: Unit) -> str:
+    """Return the name of the output rate in a unit."""
+    return "output_tokens_per_s" + (f"_per_{unit}" if unit != "total" else "")
 
 
 STATISTICS = {
@@ -39,6 +49,10 @@ _ALL = (
     Metric("requests_per_s", "Requests/s", "requests/s", "higher"),
     Metric("goodput_requests_per_s", "Goodput, requests/s", "requests/s", "higher"),
     Metric("peak_output_tokens_per_s", "Peak output tokens/s", "tokens/s", "higher"),
+    *(
+        Metric(rate_in(unit), f"Output tokens/s per {unit}", f"tokens/s per {unit}", "higher")
+        for unit in UNITS[1:]
+    ),
     # Latencies of requests: first token (TTFT), further tokens (TPOT, ITL), end to end. Queue is
     # the wait in the load generator, because of its concurrency limit. Batch latency is that of a
     # whole batch without a server.

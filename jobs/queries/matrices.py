@@ -9,11 +9,12 @@ from django.db.models import Count, Q, QuerySet
 
 from jobs.base.messages import Message
 from jobs.kinds.lib.common import holds_load
-from jobs.metrics import METRICS
+from jobs.metrics import METRICS, UNITS, rate_in
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.durations import usual_of
 from jobs.queries.overview import Running, running_of
 from jobs.queries.results.curve import RATE, CurvePoint, curve
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.statistics import Interval, mean, mean_interval, relative_difference
 
 _REQUESTS = ("requests", "failed_requests")
@@ -220,7 +221,8 @@ class MatrixPage(NamedTuple):
 
 
 def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
-    """None: unknown matrix. ``metric``: the number of each cell; the output rate if none has it."""
+    """None: unknown matrix. ``metric``: the number of each cell, also an output rate in a unit; the
+    output rate if none has it."""
     matrix = Matrix.objects.select_related("host", "created_by").filter(pk=matrix_id).first()
     if matrix is None:
         return None
@@ -235,7 +237,7 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
     measured = [result for row in rows if (result := _result(row)) is not None]
     known = {name for result in measured for name in result.metrics if name in METRICS}
     known.discard("concurrency")
-    chosen = metric if metric in known else RATE
+    chosen = metric if metric in known or metric in map(rate_in, UNITS) else RATE
     by_place: dict[tuple[int, int], list[MatrixCell]] = defaultdict(list)
     for row in rows:
         by_place[row.row, row.column].append(row)
@@ -288,7 +290,8 @@ def _cell(rows: Sequence[MatrixCell], metric: str) -> CellView:
 
 def _run(row: MatrixCell, metric: str) -> RunView:
     result = _result(row)
-    value = result.metrics.get(metric) if result is not None else None
+    metrics = with_rates(result.metrics, counts(result)) if result is not None else {}
+    value = metrics.get(metric)
     on_host = row.job is not None and row.job.state in Job.ON_HOST_STATES
     running = running_of(row.job) if on_host and row.job is not None else None
     number = float(value) if isinstance(value, int | float) else None

@@ -17,6 +17,7 @@ from dashboard.actions import jobs as job_actions
 from dashboard.charts import matrix_heat
 from dashboard.pages.jobs import matrix_view
 from dashboard.pages.launch.parts import launched
+from dashboard.pages.shared import units
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
@@ -233,16 +234,20 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Show the table of cells; ``metric`` selects its number, ``picture`` adds its chart, and
     ``format=csv`` exports runs."""
-    page = or_404(matrix_page, matrix_id, request.GET.get("metric", RATE))
+    metric, per = request.GET.get("metric", RATE), request.GET.get(units.PER, "")
+    page = or_404(matrix_page, matrix_id, units.choice(per, []).rate if metric == RATE else metric)
     if request.GET.get("format") == "csv":
         return matrix_csv(page)
     matrix, concluded = page.matrix, matrix_view.row_conclusions(page)
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
     label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
-    chosen = {} if page.metric == RATE else {"metric": page.metric}
+    results = [result for cell in page.cells for result in cell.results]
+    unit = units.choice(per, results)
+    is_rate = page.metric == unit.rate
+    chosen = unit.query if is_rate else {"metric": page.metric}
     own = chosen | ({"picture": "1"} if "picture" in request.GET else {})
     is_drawn = "picture" in request.GET and page.best is not None
-    served = next((r.deployment for cell in page.cells for r in cell.results if r.deployment), None)
+    served = next((result.deployment for result in results if result.deployment), None)
     context = {
         "page": page,
         "matrix": matrix,
@@ -255,6 +260,8 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
         "served": served,
         "counts": [(state, number) for state, number in page.counts.items() if number],
         "metrics": [(name, metric_label(name)) for name in page.metrics],
+        "metric": RATE if is_rate else page.metric,
+        "units": unit if is_rate else None,
         "in_queue": queue_words.rows(request.user, [page.next_job])[0] if page.next_job else None,
         "may_repeat": allowed(request.user, "job.repeat"),
         "may_cancel": may_cancel,

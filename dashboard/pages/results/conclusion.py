@@ -31,7 +31,7 @@ from jobs.queries.results.conclusion import (
 )
 from jobs.queries.results.curve import LIMIT_FIELDS, RATE, CurvePoint, limits_of, warm_ups_of
 from jobs.queries.results.levels import Level, team_levels
-from jobs.queries.results.provenance import device_count, per_device, per_user
+from jobs.queries.results.provenance import per_user
 from jobs.queries.results.results import ResultPage
 
 LEVEL = "level"  # parameter of an address, and cookie
@@ -84,7 +84,7 @@ def conclusion_card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
-        figures=_figures(found, result, marks_of_points(page)),
+        figures=_figures(found, marks_of_points(page)),
         steps=_step_lines(found, result, user) if result.job else [],  # others measure imports
         level_text=_level_text(found),
     )
@@ -228,9 +228,7 @@ def noise_words(found: Conclusion) -> str:
     return text % args
 
 
-def _figures(
-    found: Conclusion, result: Result, marks: Mapping[int, Sequence[str]]
-) -> list[tuple[str, Cell]]:
+def _figures(found: Conclusion, marks: Mapping[int, Sequence[str]]) -> list[tuple[str, Cell]]:
     best, knee = found.best, found.recommended
     if best is None:
         return []
@@ -238,11 +236,6 @@ def _figures(
     if found.level is not None and found.level.best is not None:
         within = rate_cell(found.level.best.point, marks)
         figures.insert(0, (_("Best within the level"), within))
-    count = device_count(result)
-    each = per_device(best.rate, count)
-    if each is not None:
-        note = ngettext("%(n)s device", "%(n)s devices", count or 0) % {"n": count}
-        figures.append((_("Per device, at the best"), Cell(*metric_text(RATE, each), note=note)))
     user_rate = per_user({"tpot_p50_ms": knee.mean("tpot_p50_ms")}) if knee else None
     if knee is not None and user_rate is not None:
         note = _("at concurrency %(n)s, 1 / TPOT p50") % {"n": knee.concurrency}
@@ -268,11 +261,16 @@ def _recommendation(found: Conclusion) -> tuple[str, Cell]:
     return label, Cell(str(knee.concurrency), note=note)
 
 
-def rate_cell(point: CurvePoint, marks: Mapping[int, Sequence[str]]) -> Cell:
-    at = _("at concurrency %(n)s") % {"n": point.concurrency}
-    note = _(", ").join((at, *marks.get(point.concurrency, ())))
-    more = {"n": len(point.runs), "of": "runs", "note": note, "unit": metric_text(RATE, 0.5)[1]}
-    return cells.bare(RATE, point.rate, point.interval(RATE), **more)
+def rate_cell(
+    point: CurvePoint, marks: Mapping[int, Sequence[str]], rate: str = RATE, why: str = ""
+) -> Cell:
+    """Return the output rate of a point. ``rate``: in a unit; ``why``: it has none there."""
+    if point.mean(rate) is None:
+        return Cell("–", note=why)
+    at = _("at concurrency %(n)s") % {"n": point.concurrency} if point.concurrency else ""
+    note = _(", ").join(filter(None, (at, *marks.get(point.concurrency, ()))))
+    more = {"n": len(point.runs), "of": "runs", "note": note, "unit": metric_text(rate, 0.5)[1]}
+    return cells.bare(rate, point.mean(rate), point.interval(rate), **more)
 
 
 def _column(name: str) -> str:

@@ -1,5 +1,6 @@
 """Pages of all models: fleet, with speed and accuracy on each stack; accuracy beside speed."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,16 +13,20 @@ from django.utils.translation import ngettext
 from dashboard.charts import accuracy as chart
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.results.results import DAYS, asked, chips
+from dashboard.pages.shared import units
 from dashboard.pages.shared.failures import form_address
 from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import counted, measured
 from dashboard.text.labels import phrase, result_place
 from jobs.base.numbers import number_from
+from jobs.metrics import UNITS, rate_in
 from jobs.models import Result
 from jobs.queries.catalogue import OnHost
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale, fleet, whole_days
+from jobs.queries.results.curve import RATE
 from jobs.queries.results.listing import NONE, organised
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
 
 _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"}
@@ -32,9 +37,14 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
     """Show the fleet; results older than ``?days=`` are stale."""
     days = whole_days(number_from(request.GET.get("days", "")))
     found = fleet(days)
+    cells = (cell for row in found.rows for cell in row.cells)
+    unit = units.choice(
+        request.GET.get(units.PER, ""), [cell.speed.result for cell in cells if cell.speed]
+    )
     context = {
         "fleet": found,
-        "rows": _rows(found),
+        "rows": _rows(found, unit),
+        "units": unit,
         "days": days,
         "day_choices": DAYS,
         "may_launch": allowed(request.user, "job.launch"),
@@ -42,7 +52,7 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
     return render(request, "results/fleet.html", context)
 
 
-def _rows(found: Fleet) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
+def _rows(found: Fleet, unit: units.Choice) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
     """Return the rows with speed and accuracy on each stack; an empty list: no such combination.
     ``at``: concurrency. ``about``: parallelism, workload and place. ``address``: form that measures
     the value; "" for a current value, or without a form. ``of``: value and model, for screen
@@ -69,7 +79,12 @@ def _rows(found: Fleet) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
                 "of": comma.join((title, row.model_id)),
             }
             if value:
-                result = value.result
+                result, item["metric"] = value.result, value.metric
+                item["number"] = value.value
+                if value.metric == RATE:
+                    item["metric"] = unit.rate
+                    metrics = with_rates(result.metrics, counts(result))
+                    item["number"] = metrics.get(unit.rate)
                 about = (result.parallelism, phrase(result.what), result_place(result))
                 item |= {
                     "at": at % {"n": value.concurrency} if value.concurrency else "",
@@ -123,12 +138,14 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
     """Show evaluations beside the fastest benchmark of their engine; ``?what=``: the questions."""
     read = asked(request.GET)
     found = tradeoff(read.filters, request.GET.get("what", ""))
+    unit = units.choice(request.GET.get(units.PER, ""), _benchmarks(found.pairs))
     kept = request.GET.copy()
     kept.pop("what", None)
     context = {
         "found": found,
-        "rows": [_pair(pair) for pair in found.pairs],
-        "figures": _figures(found),
+        "rows": [_pair(pair, unit) for pair in found.pairs],
+        "figures": _figures(found, unit),
+        "units": unit,
         "chosen": chips(request.GET, read),
         "kept": [(name, value) for name, values in kept.lists() for value in values],
     }
@@ -142,13 +159,21 @@ def paired_result(request: HttpRequest, result_id: int) -> HttpResponse:
     found = pairs(rows.filter(pk=result_id, type=Result.Type.EVALUATION))
     if not found:
         raise Http404("the result has no accuracy")
-    return render(request, "results/paired.html", {"row": _pair(found[0])})
+    speed = found[0].speed
+    known = [(one, speed.metrics.get(rate_in(one))) for one in UNITS] if speed else []
+    rates = [(units.word(one), measured(rate)) for one, rate in known if rate is not None]
+    row = _pair(found[0], units.choice("", []))
+    return render(request, "results/paired.html", {"row": row, "rates": rates})
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _benchmarks(found: Sequence[Pair]) -> list[Result]:
+    return list(dict.fromkeys(pair.speed.benchmark for pair in found if pair.speed))
+
+
+def _pair(pair: Pair, unit: units.Choice) -> dict[str, Any]:
     """Return a pair in words, "" where not known; ``pairing``: why both belong together."""
     speed = pair.speed
-    each = speed.per_device if speed else None
+    rate = speed.metrics.get(unit.rate) if speed else None
     words = {
         "engine": _("same endpoint") if pair.origin == "external" else _("same deployment"),
         "identity": _("other deployment, equal settings"),
@@ -156,29 +181,22 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
     return {
         "pair": pair,
-        "per_device": "" if each is None else measured(each),
-        "rate": measured(speed.rate) if speed else "",
+        "rate": "" if rate is None else measured(rate),
         "tokens": "" if pair.tokens is None else counted(pair.tokens),
         "pairing": words[speed.pairing] if speed else _("no benchmark of this engine"),
     }
 
 
-def _figures(found: Tradeoff) -> list[tuple[str, str, Figure]]:
-    """Return (id, title, figure) of the charts that add points."""
-    titles = {
-        "per_device": _("Accuracy vs throughput per device"),
-        "rate": _("Accuracy vs throughput"),
-        "tokens": _("Accuracy vs output tokens"),
-    }
-    drawn = {
-        axis: sum(chart.value_of(pair, axis) is not None for pair in found.pairs) for axis in titles
-    }
-    if drawn["rate"] == drawn["per_device"]:
-        drawn["rate"] = 0
+def _figures(found: Tradeoff, unit: units.Choice) -> list[tuple[str, str, Figure]]:
+    """Return (id, title, figure) of the charts that have points."""
+    charts = (
+        ("rate", _("Accuracy vs throughput, %(unit)s") % {"unit": unit.word}, unit.rate),
+        ("tokens", _("Accuracy vs output tokens"), chart.TOKENS),
+    )
     return [
-        (f"tradeoff-{axis}", title, chart.tradeoff(found.pairs, axis))
-        for axis, title in titles.items()
-        if drawn[axis]
+        (f"tradeoff-{name}", title, chart.tradeoff(found.pairs, axis))
+        for name, title, axis in charts
+        if any(chart.value_of(pair, axis) is not None for pair in found.pairs)
     ]
 
 

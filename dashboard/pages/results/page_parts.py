@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import curves as lines
-from dashboard.charts.curves import Run, Series, has_devices, per_device
+from dashboard.charts.curves import Run, Series
 from dashboard.charts.figure_parts import COLOURS
 from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.text.formatting import number
@@ -16,7 +16,7 @@ from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.results.conclusion import best_of
 from jobs.queries.results.curve import RATE, CurvePoint, further_points, own_points, runs_of
-from jobs.queries.results.provenance import device_count
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.repeats import headline
 from jobs.queries.results.results import Mean, ResultPage, mean_of, point_rows
 from jobs.statistics import Interval
@@ -107,7 +107,7 @@ def main_point(page: ResultPage, points: Sequence[CurvePoint]) -> CurvePoint:
     best = best_of(points)
     if best is not None:
         return best
-    metrics = page.result.metrics
+    metrics = with_rates(page.result.metrics, counts(page.result))
     name = BATCH if BATCH in metrics else RATE
     own = (one.concurrency for one in page.points if one.metrics.get(name) == metrics.get(name))
     at = next(own, None)
@@ -116,33 +116,31 @@ def main_point(page: ResultPage, points: Sequence[CurvePoint]) -> CurvePoint:
 
 
 def charts(
-    page: ResultPage, points: Sequence[CurvePoint], *, has_others: bool = False
+    page: ResultPage, points: Sequence[CurvePoint], rate: str = RATE, *, has_others: bool = False
 ) -> list[Chart]:
-    """Return charts over concurrency, the most telling first; none for one concurrency.
-    ``has_others``: with the latest other runs at other concurrencies, a series a run, one a
-    colour."""
-    devices = device_count(page.result)  # a part of the identity
+    """Return charts over concurrency, the most telling first; none for one concurrency. ``rate``:
+    the output rate in a unit. ``has_others``: with the latest other runs at other concurrencies, a
+    series a run, one a colour."""
     series = [_curve(page, points)]
     for run, rows in further_points(page)[: len(COLOURS) - 1] if has_others else ():
         results, marks = {at: run.pk for at, _metrics in rows}, point_marks([(run, rows)])
         name = result_name(run)
-        series.append(Series(name, rows, results=results, marks=marks, devices=devices))
+        series.append(Series(name, rows, results=results, marks=marks))
     if len({concurrency for one in series for concurrency, _metrics in one.points}) < 2:
         return []
-    found = []
-    if _has(page, RATE):
-        label, figure = _("Output tokens/s vs concurrency"), lines.throughput(series)
+    found, unit = [], {"unit": metric_text(rate, 0.5)[1]}
+    has_rate = lines.measured(series, rate)
+    if has_rate:
+        label = _("Output in %(unit)s vs concurrency") % unit
+        figure = lines.throughput(series, rate)
         found.append(Chart("throughput", _("Throughput vs concurrency"), figure, label))
     shares = _("● p50, ✚ p90, ✖ p99") if len(series) == 1 else _("● p50, ✖ p99")
     for name, title in wait_titles(page, drawn=True).items():
         found.append(Chart(name, title, lines.percentiles(name, series), title, shares))
-    if has_devices(series):
-        label, frontier = (
-            _("Output tok/s per device vs tok/s per user"),
-            _("dotted: Pareto frontier"),
-        )
-        title = _("Throughput per device vs per user")
-        found.append(Chart("per-device", title, per_device(series), label, frontier))
+    if has_rate and _has(page, "tpot_p50_ms"):
+        label = _("Output in %(unit)s vs tok/s per user") % unit
+        figure, note = lines.interactivity(series, rate), lines.interactivity_note(len(series))
+        found.append(Chart("interactivity", _("Throughput vs interactivity"), figure, label, note))
     return found
 
 
@@ -153,7 +151,6 @@ def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     more: dict[str, Any] = {
         "results": {concurrency: page.result.pk for concurrency, _metrics in own},
         "marks": marks_of_points(page),
-        "devices": device_count(page.result),
     }
     name = result_name(page.result)
     if not points or any(not concurrency for concurrency, _metrics in own):

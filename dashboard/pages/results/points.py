@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.pages.results.conclusion import limit_text, metric_words, noise_words
 from dashboard.pages.results.page_parts import marks_of_points
-from dashboard.pages.shared import cells
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Heading, Table
 from dashboard.pages.shared.comparison import BATCH
 from dashboard.text.formatting import number, percent
@@ -65,13 +65,14 @@ def points_table(
     page: ResultPage,
     points: Sequence[CurvePoint],
     found: Conclusion | None,
+    unit: units.Choice,
     *,
     without_latencies: bool = False,
 ) -> Points | None:
     """Return the table; None without points. ``without_latencies``: they have another table."""
     if not points:
         return None
-    columns = _columns(page, points, {} if without_latencies else _FAMILIES)
+    columns = _columns(page, points, unit.rate, {} if without_latencies else _FAMILIES)
     against = {one.point.concurrency: one for one in _level_points(found)}
     marks = marks_of_points(page)
     rows = [
@@ -91,7 +92,7 @@ def points_table(
         columns,
         rows,
         [share for share in SHARES if share in known],
-        _remarks(points, found, known),
+        [*filter(None, [unit.missing]), *_remarks(points, found, known)],
         has_level=found is not None and found.level is not None,
     )
 
@@ -122,9 +123,9 @@ def latency_table(points: Sequence[CurvePoint], titles: Mapping[str, str]) -> Ta
 
 
 def _columns(
-    page: ResultPage, points: Sequence[CurvePoint], families: Mapping[str, str]
+    page: ResultPage, points: Sequence[CurvePoint], rate: str, families: Mapping[str, str]
 ) -> list[Column]:
-    found = [Column(name, cells.title_of(name)) for name in _RATES]
+    found = [Column(name, cells.title_of(name)) for name in dict.fromkeys((rate, *_RATES))]
     for family, unit in families.items():
         # Words of the switch: the heading stays.
         title = _("Latency, s") if family == "latency" else f"{family.upper()}, {unit}"

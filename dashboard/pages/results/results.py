@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from dashboard.actions import results as additions
 from dashboard.pages.results import page_parts, view
 from dashboard.pages.results.conclusion import LEVEL, level_choice
-from dashboard.pages.shared import export, words
+from dashboard.pages.shared import export, units, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
 from dashboard.pages.shared.comparison import BATCH
 from dashboard.pages.shared.marks import (
@@ -305,7 +305,8 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     if "keep" not in request.GET:
         return result_response(request, result_id)
     key = request.GET.get(LEVEL, "")[:LONGEST_NAME]
-    answer = HttpResponseRedirect(f"?{urlencode({LEVEL: key})}#by-concurrency")
+    unit = units.choice(request.GET.get(units.PER, ""), [])
+    answer = HttpResponseRedirect(f"?{urlencode({LEVEL: key, **unit.query})}#by-concurrency")
     answer.set_cookie(
         *(LEVEL, quote(key)),
         max_age=365 * 86400,
@@ -396,14 +397,18 @@ def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
 def _benchmark(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     choice, result = level_choice(request), page.result
     has_others = request.GET.get("others") == "on"  # points of other runs in the charts
-    title, speed = view.speed_of(page, level=choice.level, user=request.user, has_others=has_others)
+    unit = units.choice(request.GET.get(units.PER, ""), [result])
+    title, speed = view.speed_of(
+        page, level=choice.level, user=request.user, unit=unit, has_others=has_others
+    )
     level = {LEVEL: choice.key} if choice.key else {}
     return {
         "title": title,
         "blocks": speed,
         "levels": choice,
         "has_others": has_others,
-        "report_query": f"{urlencode({'id': result_name(result), **level})}&",
+        "report_query": f"{urlencode({'id': result_name(result), **level, **unit.query})}&",
+        "units": unit,
     }
 
 

@@ -14,7 +14,7 @@ from dashboard.pages.results.conclusion import Card, Sides, conclusion_card, rat
 from dashboard.pages.results.limit import LimitCard, limit_card
 from dashboard.pages.results.page_parts import main_point, marks_of_points
 from dashboard.pages.results.points import Points, engine_table, latency_table, points_table
-from dashboard.pages.shared import cells
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Facts, Table
 from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.pages.shared.words import (
@@ -69,6 +69,7 @@ def speed_of(
     *,
     level: Level | None,
     user: AbstractBaseUser | AnonymousUser,
+    unit: units.Choice,
     has_others: bool = False,
 ) -> tuple[str, Speed]:
     """Return title and blocks. ``has_others``: charts have points of other runs, too."""
@@ -78,11 +79,11 @@ def speed_of(
     # An offline run has points without a limit of the concurrency.
     shown = points or ([main] if page.points else [])
     limit = limit_card(page.result)
-    charts = page_parts.charts(page, points, has_others=has_others)
+    charts = page_parts.charts(page, points, unit.rate, has_others=has_others)
     charts = [*(limit.charts if limit else ()), *charts]
     titles = page_parts.wait_titles(page)
     latencies = latency_table(shown, titles) if titles and len(shown) == 1 else None
-    facts = _speed_facts(page, main, card, is_best=len(points) > 1 and main.is_usable)
+    facts = _speed_facts(page, main, card, unit, is_best=len(points) > 1 and main.is_usable)
     return page_parts.page_title(page, points), Speed(
         card=card,
         numbers=Facts(facts[:_FIRST], is_large=True),
@@ -91,7 +92,8 @@ def speed_of(
         more=[chart._replace(height=_LOW) for chart in charts[_DRAWN:]],
         latencies=latencies,
         table=points_table(
-            page, shown, card.conclusion if card else None, without_latencies=bool(latencies)
+            *(page, shown, card.conclusion if card else None, unit),
+            without_latencies=bool(latencies),
         ),
         sides=sides_of(points, page.result),
         engine=engine_table(shown),
@@ -102,7 +104,7 @@ def speed_of(
 
 
 def _speed_facts(
-    page: ResultPage, main: CurvePoint, card: Card | None, *, is_best: bool
+    page: ResultPage, main: CurvePoint, card: Card | None, unit: units.Choice, *, is_best: bool
 ) -> list[tuple[str, Cell]]:
     """Return the known numbers, the most telling first."""
     metrics, marks = page.result.metrics, marks_of_points(page)
@@ -126,7 +128,9 @@ def _speed_facts(
         facts = [(label, cell(f"batch_latency_{one}_s")) for one, label in shares.items()]
         first = BATCH
     else:
-        rate = rate_cell(main, marks) if main.concurrency else cell(RATE)
+        rate = cell(RATE)
+        if main.concurrency or unit.query:
+            rate = rate_cell(main, marks, unit.rate, unit.missing)
         of_runs = _("mean of %(n)s runs") % {"n": runs} if runs > 1 else ""
         rate = replace(rate, note=_(", ").join(filter(None, (rate.note, of_runs))))
         label = _("Best throughput") if is_best else _("Output throughput")

@@ -25,7 +25,6 @@ from jobs.queries.comparison.accuracy import Paired
 from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison
 from jobs.queries.comparison.settings import Difference
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.provenance import device_count
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
 BATCH = "batch_latency_mean_s"
@@ -35,8 +34,6 @@ _TOLD_ALONE = ("device", "host", "model", "precision", "tool", "stack", "deploym
 _LAST_TOLD = ("what", "deployment")  # long texts, which tell less than any other setting
 # Fields that only the first run of a column needs.
 _LARGE = ("identity", "run_context", "remarks", "asked", "verdicts")
-# Metrics that are drawn with their intervals.
-_WITH_BARS = (RATE, *lines.statistics("ttft"))
 
 
 def read_groups(
@@ -151,15 +148,16 @@ class Chart(NamedTuple):
     height: int = 240
 
 
-def charts(comparison: Comparison, names: Sequence[str]) -> list[Chart]:
+def charts(comparison: Comparison, names: Sequence[str], rate: str = RATE) -> list[Chart]:
     """Return the charts of benchmarks, the most telling first; none of batches. ``names``: those of
-    the columns."""
+    the columns; ``rate``: the output rate in a unit."""
     # Saved images have no page around them.
     full = {
         name: _(", ").join(dict.fromkeys((name, column.head.model_id)))
         for name, column in zip(names, comparison.columns, strict=True)
     }
-    series = [_series(column, name) for column, name in zip(comparison.columns, names, strict=True)]
+    pairs = zip(comparison.columns, names, strict=True)
+    series = [_series(column, name, rate) for column, name in pairs]
     if not lines.measured(series, RATE):
         return []
 
@@ -167,25 +165,23 @@ def charts(comparison: Comparison, names: Sequence[str]) -> list[Chart]:
         layout = {**figure.layout, "meta": {"names": full}}
         return Chart(name, title, replace(figure, layout=layout), label, caption, CHART)
 
-    title = _("Throughput vs concurrency")
-    label = _("Output tokens/s vs concurrency, one line per result")
-    found = [chart("throughput", title, label, lines.throughput(series))]
+    found, unit = [], {"unit": metric_text(rate, 0.5)[1]}
+    if lines.measured(series, rate):
+        title = _("Throughput vs concurrency")
+        label = _("Output in %(unit)s vs concurrency, one line per result") % unit
+        found.append(chart("throughput", title, label, lines.throughput(series, rate)))
     if lines.measured(series, "ttft_p50_ms"):
         title, note = _("Time to first token (TTFT)"), _("p50 bold, p99 thin")
         figure = lines.percentiles("ttft", series)
         found.append(chart("ttft", title, _("TTFT vs concurrency, p50 and p99"), figure, note))
-    if lines.measured(series, "tpot_p50_ms"):
-        title, note = _("Throughput vs interactivity"), _("labels: concurrency")
-        label, figure = _("Output tok/s vs tok/s per user"), lines.interactivity(series)
-        found.append(chart("interactivity", title, label, figure, note))
-    if lines.has_devices(series):
-        title, note = _("Throughput per device vs per user"), _("dotted: Pareto frontier")
-        label, figure = _("Output tok/s per device vs tok/s per user"), lines.per_device(series)
-        found.append(chart("per-device", title, label, figure, note))
+    if lines.measured(series, "tpot_p50_ms") and lines.measured(series, rate):
+        title, note = _("Throughput vs interactivity"), lines.interactivity_note(len(series))
+        label = _("Output in %(unit)s vs tok/s per user") % unit
+        found.append(chart("interactivity", title, label, lines.interactivity(series, rate), note))
     return found
 
 
-def _series(column: Column, name: str) -> Series:
+def _series(column: Column, name: str, rate: str) -> Series:
     runs = list(zip(column.runs, column.own, strict=True))
     return Series(
         name,
@@ -194,10 +190,9 @@ def _series(column: Column, name: str) -> Series:
         intervals={
             (concurrency, name): interval
             for concurrency, _metrics in column.points
-            for name in _WITH_BARS
+            for name in (rate, *lines.statistics("ttft"))
             if (interval := column.interval(name, concurrency))
         },
-        devices=device_count(column.head),
         results={c: run.pk for run, points in reversed(runs) for c, _metrics in points},
         runs=[
             Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)

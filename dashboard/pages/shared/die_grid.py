@@ -11,8 +11,8 @@ from dashboard.text.formatting import number
 from dashboard.text.labels import kind_title, state_of, style_of
 from jobs.models import Deployment, Host, Job
 from jobs.queries.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
+from jobs.queries.results.provenance import DIES_A_CARD
 
-DIES_A_CARD = 4
 CARDS_A_ROW = 8
 HOT_C = 90.0  # what the grid marks; the vendor publishes no limit
 _COLOURS = 4  # what look.css has keys for; beyond them colours repeat

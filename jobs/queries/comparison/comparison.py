@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from jobs import statistics as stats
-from jobs.metrics import METRICS
+from jobs.metrics import METRICS, rate_in
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import (
     PARTS,
@@ -26,6 +26,7 @@ from jobs.queries.comparison.accuracy import (
     scored_answers,
 )
 from jobs.queries.comparison.settings import Difference, Setting, differences, settings
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.repeats import Point, metrics_at, read_points
 from jobs.queries.results.results import Mean, accuracy, mean_of
 from jobs.statistics import LEAST_RUNS, Interval, mean
@@ -94,7 +95,8 @@ class MetricRow(NamedTuple):
 
 class Column(NamedTuple):
     """A run or a group of a comparison; ``head`` is its first run. ``own``: points of each run;
-    ``points``: their means, ``(concurrency, metrics)`` by concurrency."""
+    ``points``: their means, ``(concurrency, metrics)`` by concurrency. Metrics have the output rate
+    in each unit; repeats use as many devices as the first run."""
 
     runs: Sequence[Result]
     own: Sequence[Sequence[Point]]
@@ -108,7 +110,8 @@ class Column(NamedTuple):
         """Return the metric of each run with that metric, at ``concurrency`` or of the whole run.
         Failed requests cover all concurrencies: any failure makes runs differ."""
         if concurrency is None or metric == "failed_requests":
-            rows: list[Mapping[str, Any]] = [run.metrics for run in self.runs]
+            known = counts(self.head)
+            rows = [with_rates(run.metrics, known) for run in self.runs]
             of_all = f"{metric}_all"
             return [row.get(of_all, row.get(metric)) for row in rows if metric in row]
         return self.at(metric, concurrency)
@@ -153,9 +156,14 @@ class Comparison(NamedTuple):
         return [column.head for column in self.columns]
 
 
-def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) -> Comparison:
+def compare(
+    groups: Sequence[Sequence[Result]],
+    concurrency: int | None = None,
+    rate: str = rate_in("total"),
+) -> Comparison:
     """Compare the first group with the others. All results have one type, each group one identity.
-    ``concurrency`` is used if all groups have it, else the highest common concurrency."""
+    ``concurrency`` is used if all groups have it, else the highest common concurrency. ``rate``:
+    output rate in a unit, the first row if all groups have it."""
     is_evaluation = groups[0][0].type == Result.Type.EVALUATION
     points = read_points(run.pk for runs in groups for run in runs)
     columns = [_column(runs, points) for runs in groups]
@@ -189,6 +197,10 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
     if is_evaluation and not all("accuracy" in head.metrics for head in heads):
         names = ("accuracy_macro", *names)  # an imported table may have the mean of sets only
     rows = [row for row in map(table.row, names) if row.base is not None]
+    if rate not in names and not is_evaluation:
+        row = table.row(rate)
+        is_whole = all(cell.value is not None for cell in row.cells)
+        rows.insert(0 if is_whole else 1, row)
     return Comparison(
         columns=columns,
         concurrency=chosen,
@@ -203,15 +215,19 @@ def compare(groups: Sequence[Sequence[Result]], concurrency: int | None = None) 
 
 
 def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Column:
-    own = [sorted(points.get(run.pk, ()), key=itemgetter(0)) for run in runs]
+    known = counts(runs[0])
+    read = [
+        [(at, with_rates(metrics, known)) for at, metrics in points.get(run.pk, ())] for run in runs
+    ]
+    own = [sorted(rows, key=itemgetter(0)) for rows in read]
     by_concurrency: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for concurrency, metrics in chain.from_iterable(own):
         by_concurrency[concurrency].append(metrics)
     means = []
     for concurrency, rows in sorted(by_concurrency.items()):
         names = dict.fromkeys(chain.from_iterable(rows))
-        known = {name: mean([row[name] for row in rows if name in row]) for name in names}
-        means.append((concurrency, known))
+        whole = {name: mean([row[name] for row in rows if name in row]) for name in names}
+        means.append((concurrency, whole))
     return Column(runs, own, means)
 
 

@@ -1,13 +1,15 @@
-"""Environment of a result: devices, rates per device and user, provenance."""
+"""Environment of a result: devices, rates per die, card, server, watt and user, provenance."""
 
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jobs.base.numbers import MS_PER_S
+from jobs.metrics import Unit, rate_in
 from jobs.models import Result
 
 MOST = 100_000  # devices: larger counts are mistakes
+DIES_A_CARD = 4  # the vendor's tools number dies card by card
 
 
 def device_count(result: Result) -> int | None:
@@ -20,8 +22,26 @@ def device_count(result: Result) -> int | None:
     return _count(len(set(map(str, dies)))) if isinstance(dies, list) else None
 
 
-def per_device(rate: float | None, count: int | None) -> float | None:
-    return rate / count if rate is not None and count else None
+def counts(result: Result) -> dict[Unit, int]:
+    """Return how many of each unit the engine used, those that are known: of ours the leased dies,
+    the cards that they are on, and one server. What people enter counts cards."""
+    if result.is_external or result.run_context.get("device"):
+        count = device_count(result)
+        return {"card": count} if count else {}
+    dies = {str(die) for die in result.run_context.get("dies") or ()}
+    if not dies or not all(map(str.isdecimal, dies)):
+        return {"server": 1}
+    return {"die": len(dies), "card": len({int(die) // DIES_A_CARD for die in dies}), "server": 1}
+
+
+def with_rates(metrics: Mapping[str, Any], known: Mapping[Unit, int]) -> Mapping[str, Any]:
+    """Return metrics with the output rate in each known unit. ``known``: :func:`counts`. Power is
+    that of all dies at the same point."""
+    rate, watts = metrics.get(rate_in("total")), metrics.get("power_mean_w")
+    if not rate:
+        return metrics
+    rates = {rate_in(unit): rate / count for unit, count in known.items()}
+    return {**metrics, **rates, **({rate_in("watt"): rate / watts} if watts else {})}
 
 
 def per_user(metrics: Mapping[str, Any]) -> float | None:

@@ -12,6 +12,7 @@ from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
 from jobs.queries.answers.own_questions import set_key
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.repeats import MOST, repeats_of
 from jobs.statistics import Interval, Share, difference, mean, mean_interval, wilson
 
@@ -266,8 +267,9 @@ def points_of(result: Result) -> list[ResultPoint]:
 
 
 def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
-    """Return ``(concurrency, metrics)`` of a benchmark, for charts and tables."""
-    return [(point.concurrency, point.metrics) for point in points_of(result)]
+    """Return ``(concurrency, metrics)`` of a benchmark with its rates in each unit."""
+    known = counts(result)
+    return [(one.concurrency, with_rates(one.metrics, known)) for one in points_of(result)]
 
 
 def answer_rows(result: Result) -> list[dict[str, Any]]:

@@ -3,12 +3,13 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from jobs.models import Result
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.listing import Filters, matching
-from jobs.queries.results.provenance import device_count, per_device
+from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
 
@@ -30,23 +31,18 @@ MOST_BENCHMARKS = 2000
 Origin = Literal["ours", "external", "imported"]
 # One deployment or endpoint; equal settings of another; or as stated with an import.
 Pairing = Literal["engine", "identity", "stated", ""]
-# Highest rate, its concurrency, result.
-_Candidate = tuple[float, int | None, Result]
+# Highest rate, its concurrency and metrics, result.
+_Candidate = tuple[float, int | None, Mapping[str, Any], Result]
 _ENGINE = ("deployment", "model", "engine", "host")
 
 
 class Speed(NamedTuple):
-    """Fastest point of a benchmark. ``per_device`` is None without a known number of devices."""
+    """Fastest point of a benchmark; ``metrics`` have its rate in each known unit."""
 
     benchmark: Result
     concurrency: int | None
-    rate: float
-    devices: int | None
+    metrics: Mapping[str, Any]
     pairing: Pairing
-
-    @property
-    def per_device(self) -> float | None:
-        return per_device(self.rate, self.devices)
 
 
 class Pair(NamedTuple):
@@ -111,20 +107,20 @@ def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:
             for key in _keys(row).values():
                 known[key].append((*best, row))
     for found in known.values():
-        found.sort(key=lambda one: (-one[0], -one[2].pk))
+        found.sort(key=lambda one: (-one[0], -one[-1].pk))
     return known
 
 
-def _best_point(row: Result) -> tuple[float, int | None] | None:
-    rates = [
-        (float(value), point.concurrency)
-        for point in row.points.all()
-        if isinstance(value := point.metrics.get(RATE), int | float) and value > 0
+def _best_point(row: Result) -> tuple[float, int | None, Mapping[str, Any]] | None:
+    points: list[tuple[int | None, Mapping[str, Any]]] = [
+        (point.concurrency, point.metrics) for point in row.points.all()
     ]
-    value = row.metrics.get(RATE)
-    if rates or not (isinstance(value, int | float) and value > 0):
-        return max(rates, default=None)
-    return float(value), None
+    rates = [
+        (float(value), concurrency, metrics)
+        for concurrency, metrics in points or [(None, row.metrics)]
+        if isinstance(value := metrics.get(RATE), int | float) and value > 0
+    ]
+    return max(rates, key=itemgetter(0), default=None)
 
 
 def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> Speed | None:
@@ -133,13 +129,13 @@ def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> S
     for name, key in _keys(evaluation).items():
         candidates = fastest.get(key, ())
         if name == "identity":
-            candidates = [one for one in candidates if _one_engine(evaluation, one[2])]
+            candidates = [one for one in candidates if _one_engine(evaluation, one[-1])]
         if candidates:
             found.append((candidates[0], name))
     if not found:
         return None
-    (rate, concurrency, benchmark), pairing = max(found, key=lambda one: one[0][0])
-    return Speed(benchmark, concurrency, rate, device_count(benchmark), pairing)
+    (_rate, concurrency, metrics, benchmark), pairing = max(found, key=lambda one: one[0][0])
+    return Speed(benchmark, concurrency, with_rates(metrics, counts(benchmark)), pairing)
 
 
 def _keys(result: Result) -> dict[Pairing, Any]:

@@ -7,11 +7,9 @@ from dashboard.charts.curves import (
     PLOT_PX,
     Run,
     Series,
-    has_devices,
     interactivity,
     label_box,
     label_places,
-    per_device,
     percentiles,
     throughput,
 )
@@ -23,6 +21,7 @@ from jobs.statistics import Interval, wilson
 from tests.comparing import rows_of
 from tests.factories import make_measured, make_user
 
+CARD = "output_tokens_per_s_per_card"
 LATENCIES = {"ttft_p50_ms": 40.0, "ttft_p99_ms": 80.0, "tpot_p50_ms": 10.0}
 ONE = Series(
     "#1",
@@ -110,34 +109,25 @@ def test_a_label_without_room_is_only_in_the_tooltip():
     assert trace.hovertext == tuple(str(n) for n in range(9))
 
 
-def on(devices, *pairs):
-    """Results at (TPOT in ms, tokens/s)."""
-    points = [
-        (n, {"tpot_p50_ms": tpot, "output_tokens_per_s": rate})
-        for n, (tpot, rate) in enumerate(pairs, 1)
-    ]
-    return Series(f"#{devices}", points, devices=devices)
+def per_card(name, *pairs):
+    """Results at (TPOT in ms, tokens/s per card)."""
+    points = [(n, {"tpot_p50_ms": tpot, CARD: rate}) for n, (tpot, rate) in enumerate(pairs, 1)]
+    return Series(name, points)
 
 
-def test_the_frontier_joins_results_of_different_devices():
-    ours = on(32, (50.0, 640.0), (100.0, 960.0))  # 20 and 30 per device, 20 and 10 per user
-    theirs = on(8, (25.0, 120.0), (200.0, 320.0))  # 15 and 40 per device, 40 and 5 per user
+def test_the_frontier_joins_several_results_in_the_chosen_unit():
+    ours = per_card("#1", (50.0, 20.0), (100.0, 30.0))  # 20 and 10 per user
+    theirs = per_card("#2", (25.0, 15.0), (200.0, 40.0))  # 40 and 5 per user
 
-    best, first, second = per_device([ours, theirs]).checked().data
+    figure = interactivity([ours, theirs], CARD).checked()
 
+    best, first, second = figure.data
     assert (first.x, first.y) == ((20.0, 10.0), (20.0, 30.0))
     assert (second.x, second.y) == ((40.0, 5.0), (15.0, 40.0))
     assert (best.x, best.y) == ((5.0, 10.0, 20.0, 40.0), (40.0, 30.0, 20.0, 15.0))
-
-
-def test_a_frontier_of_one_point_is_no_line():
-    assert names(per_device([on(1, (50.0, 20.0))])) == ["#1"]
-    assert names(per_device([on(1, (50.0, 20.0), (100.0, 30.0))])) == ["Pareto frontier", "#1"]
-
-
-def test_an_unknown_number_of_devices_has_no_point():
-    assert not has_devices([on(None, (50.0, 20.0))])
-    assert has_devices([on(None, (50.0, 20.0)), on(4, (50.0, 20.0))])
+    assert figure.layout.yaxis.title.text == "tok/s per card  →  better"
+    assert names(interactivity([ours], CARD)) == ["#1"]
+    assert interactivity([ONE], CARD).data[0]["y"] == []  # no other unit's numbers
 
 
 def test_error_bars_come_from_the_intervals():
@@ -159,16 +149,15 @@ def test_a_point_of_a_group_names_the_mean_and_its_runs():
         Run("#7", [(1, both), (4, both)], is_disturbed=False),
         Run("#8", [(1, both), (4, {"ttft_p50_ms": 9.0})], is_disturbed=False),
     ]
-    group = Series("#7 × 2", [(1, both), (4, both)], runs=runs, devices=8)
+    group = Series("#7 × 2", [(1, both), (4, both)], runs=runs)
 
     line = throughput([group]).checked().data[0]
     assert line.hovertext == ("1, mean of 2 runs", "4, 1 run")
-    assert line.hovertemplate.startswith("%{hovertext}: %{y:.1f} tok/s")
+    assert line.hovertemplate.startswith("%{hovertext}: %{y:.4~g} tok/s")
     (first, *_rest) = percentiles("ttft", [group]).checked().data
     assert first.hovertext == ("1, mean of 2 runs", "4, mean of 2 runs")
-    for chart in (interactivity, per_device):
-        shown = next(one for one in chart([group]).checked().data if one.hovertext)
-        assert shown.hovertext == ("1, mean of 2 runs", "4, 1 run")
+    (shown,) = interactivity([group]).checked().data
+    assert shown.hovertext == ("1, mean of 2 runs", "4, 1 run")
     assert throughput([ONE]).checked().data[0].hovertext is None
 
 

@@ -25,7 +25,7 @@ BASE = Path(settings.BASE_DIR)
 BUNDLE = BASE / "static/vendor/plotly/plotly-cartesian.min.js"
 TEMPLATE = json.loads((BASE / "static/plotly-template.json").read_text())
 POINTS = [(n, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.0}) for n in (1, 4)]
-EIGHT = [Series(f"#{n}", POINTS, devices=8) for n in range(8)]
+EIGHT = [Series(f"#{n}", POINTS) for n in range(8)]
 SHARE = wilson(5, 10)
 DIFFERENCES = [("sums", SHARE, False)]
 TABLE = MatrixPage(Matrix(), "output_tokens_per_s", (), (1, 4), (), None, 0)
@@ -37,18 +37,17 @@ HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0, VALUE
 TIMES = [curves.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
-SPEED = Speed(RUNS[0], 4, 90.0, 2, "engine")
+SPEED = Speed(RUNS[0], 4, {"output_tokens_per_s": 90.0}, "engine")
 ORIGINS = ({}, {"endpoint_id": 1}, {"imported_id": 1})
 PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 LOADS = [(1, 9.0, SHARE), (2, None, None)]
 FIGURES = {
-    "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "per_device"),
+    "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "output_tokens_per_s"),
     "accuracy.budgets": lambda: accuracy.budgets([("#1", USE), ("#2", USE)]),
     "curves.throughput": lambda: throughput(EIGHT),
     "curves.percentiles": lambda: curves.percentiles("ttft", EIGHT),
     "curves.over_loads": lambda: curves.over_loads("TTFT", "rate", LOADS, 5.0),
     "curves.distribution": lambda: curves.distribution("ttft", TIMES),
-    "curves.per_device": lambda: curves.per_device(EIGHT),
     "curves.interactivity": lambda: curves.interactivity(EIGHT),
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),

@@ -2,10 +2,11 @@
 
 import pytest
 
+from jobs.metrics import rate_in
 from jobs.models import Environment, Result
 from jobs.plans import Plan, Step
 from jobs.queries.results.listing import Filters
-from jobs.queries.results.provenance import device_count, per_device, per_user
+from jobs.queries.results.provenance import counts, device_count, per_user, with_rates
 from jobs.queries.results.tradeoff import frontier, tradeoff
 from jobs.services.outcomes import stored_results
 from tests.comparing import OTHER
@@ -44,8 +45,10 @@ def test_the_fastest_point_of_the_same_deployment_is_paired(host):
 
     pair = only_pair()
 
-    assert (pair.speed.benchmark, pair.speed.concurrency, pair.speed.rate) == (fast, 4, 100.0)
-    assert (pair.speed.per_device, pair.speed.pairing) == (50.0, "engine")
+    speed = pair.speed
+    assert (speed.benchmark, speed.concurrency, speed.pairing) == (fast, 4, "engine")
+    rates = [speed.metrics[rate_in(unit)] for unit in ("total", "die", "card", "server")]
+    assert rates == [100.0, 50.0, 100.0, 100.0]
     assert (pair.origin, pair.tokens, pair.share.value) == ("ours", 900.0, 0.75)
 
 
@@ -165,7 +168,33 @@ def test_only_evaluations_of_the_same_questions_are_together(host):
 )
 def test_devices_are_the_leased_dies_or_those_entered(context, count):
     assert device_count(Result(run_context=context)) == count
-    assert per_device(4000.0, count) == (4000 / count if count else None)
+
+
+@pytest.mark.parametrize(
+    ("context", "fields", "known"),
+    [
+        # Dies of two cards, on one server.
+        ({"dies": ["2", "3", "4"]}, {}, {"die": 3, "card": 2, "server": 1}),
+        ({"dies": []}, {}, {"server": 1}),
+        ({}, {"endpoint_id": 1}, {}),
+        # The host of a client says nothing of an engine of others.
+        ({"dies": ["0"], "device": {"text": "8 × H800", "count": 8}}, {}, {"card": 8}),
+        ({"device": {"text": "H800", "count": None}}, {"imported_id": 1}, {}),
+    ],
+)
+def test_a_rate_is_known_in_the_units_that_are_counted(context, fields, known):
+    assert counts(Result(run_context=context, **fields)) == known
+
+
+def test_a_rate_per_watt_needs_power_and_no_unit_stands_in_for_another():
+    measured = {"output_tokens_per_s": 90.0, "power_mean_w": 45.0}
+
+    assert with_rates(measured, {"card": 3}) == {
+        **measured,
+        "output_tokens_per_s_per_card": 30.0,
+        "output_tokens_per_s_per_watt": 2.0,
+    }
+    assert with_rates({"power_mean_w": 45.0}, {"card": 3}) == {"power_mean_w": 45.0}
 
 
 def test_a_user_gets_the_inverse_of_tpot():

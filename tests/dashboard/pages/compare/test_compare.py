@@ -11,9 +11,9 @@ from django.utils.translation import override
 from dashboard.pages.shared.comparison import conclusion
 from jobs.models import Result
 from jobs.queries.comparison.comparison import compare
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, numbers, text_of
+from tests.comparing import OTHER, RATE, at_two, figures, grouped, ids, numbers, text_of
 from tests.factories import make_measured
-from tests.measuring import measured, runs, served
+from tests.measuring import SERVE, measured, runs, served
 
 
 def test_each_run_has_the_figures_of_its_own_page(page, client, host):
@@ -331,3 +331,40 @@ def test_a_rate_of_nothing_has_a_difference_with_its_unit(page, host):
 
     assert "+60.0 tok/s" in text
     assert " pt" not in text
+
+
+def test_the_verdict_is_in_the_chosen_unit(page, host):
+    ours, theirs = runs(served(host), 64.0)[0], runs(served(host, OTHER), 96.0)[0]
+    for run, dies in ((ours, 4), (theirs, 8)):  # of one card and two
+        Result.objects.filter(pk=run.pk).update(run_context={"dies": [*map(str, range(dies))]})
+
+    total, each = page(ids(ours, theirs)), page(f"{ids(ours, theirs)}&per=card")
+
+    title = re.search("<h1>.*</h1>", each)[0]
+    assert "output tokens/s per card −25.0 %" in title
+    assert "output tokens/s +50.0 %" in re.search("<h1>.*</h1>", total)[0]
+    assert "64.0" in numbers(each)[0] and "48.0" in numbers(each)[0]
+    assert "output, tok/s per card" in each
+    assert "per=card&amp;language" in each  # of the report
+
+
+def test_a_unit_that_one_side_lacks_has_a_dash_and_a_reason(page, host):
+    ours, theirs = runs(served(host), 64.0)[0], runs(served(host, OTHER), 96.0)[0]
+    Result.objects.filter(pk=ours.pk).update(run_context={"dies": ["0"]})
+
+    html = page(f"{ids(ours, theirs)}&per=die")
+
+    assert f"No value in tok/s per die (res-{theirs.pk}: host without dies)." in text_of(html)
+    assert "output tokens/s +50.0 %" in re.search("<h1>.*</h1>", html)[0]
+    assert "64.0 n/a not measured" in numbers(html)[1]
+
+
+def test_an_address_of_a_chart_per_device_shows_it_per_card(page, host):
+    one, other = (at_two(served(host, argv), 5.0, 6.0) for argv in (SERVE, OTHER))
+    for run in (one, other):
+        run.points.update(metrics={RATE: 64.0, "tpot_p50_ms": 20.0})
+        Result.objects.filter(pk=run.pk).update(run_context={"dies": ["0", "4"]})
+
+    html = page(f"{ids(one, other)}&chart=per-device")
+
+    assert figures(html)["interactivity"]["data"][-1]["y"] == [32.0, 32.0]

@@ -332,6 +332,16 @@ def test_the_metric_is_chosen_in_the_address(client, matrix):
     assert "metric=ttft_p50_ms" in html.partition('id="matrix"')[2].partition(">")[0]
 
 
+def test_the_rate_of_a_cell_is_in_the_chosen_unit(client, measured_row):
+    Result.objects.update(run_context={"dies": ["0", "1"]})
+
+    each = page(client, measured_row, "?per=die").text
+
+    assert ">25.0<" in each and ">50.0<" not in each
+    assert "Output tokens/s per die</h2>" in each
+    assert "power was not measured)." in page(client, measured_row, "?per=watt").text
+
+
 @pytest.mark.parametrize("name", ["nothing", "", "__class__", "x" * 300])
 def test_an_unknown_metric_is_the_output_rate(client, matrix, name):
     answer = page(client, matrix, f"?metric={name}")

@@ -201,15 +201,25 @@ def test_a_single_point_shows_client_and_engine_too(detail):
     assert "<b>TTFT is 300 ms longer for the client." in page
 
 
-def test_the_rate_per_device_divides_by_the_leased_dies(client, detail):
-    context = {"dies": [str(die) for die in range(8)]}
+def test_tile_axis_and_head_say_the_chosen_unit(client, detail):
+    context = {"dies": [str(die) for die in range(8)]}  # of two cards
     result = make_measured(points=SATURATED, run_context=context)
 
-    page = detail(result)
+    page = detail(result, "per=card")
 
-    assert "Per device, at the best 12.1 tok/s 8 devices" in text_of(card(page))
-    assert 'data-chart="per-device-data"' in page
+    assert "Best throughput 48.5 tok/s per card" in text_of(card(page))
+    assert ">Output tokens/s per card</th>" in page
+    assert "output, tok/s per card" in page
+    assert "per=card&amp;language=en" in page  # of the report
     assert client.get(reverse("result-file", args=[result.pk, "json"])).json()["devices"] == 8
+
+
+def test_a_unit_that_cannot_be_had_is_a_dash_with_its_reason(detail):
+    context = {"dies": ["0"]}
+    page = text_of(card(detail(make_measured(points=SATURATED, run_context=context), "per=watt")))
+
+    assert "– No value in tok/s per watt (res-" in page
+    assert "power was not measured)." in page
 
 
 def test_the_json_of_a_result_has_its_conclusion(member):

@@ -115,6 +115,8 @@ def test_the_fleet_shows_values_and_what_is_missing(client, host):
     assert f"host={host.name}&amp;deployment={deployment.pk}" in page
     assert reverse("launch-form", args=["deploy"]) in page
     assert "missing" in text and "not deployed" in text
+    Result.objects.update(run_context={"dies": ["0", "1"]})
+    assert "45.0 tok/s per die" in text_of(client.get(FLEET, {"per": "die"}).text)
 
 
 def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):

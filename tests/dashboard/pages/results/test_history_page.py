@@ -173,11 +173,10 @@ POINTS = [(4, {"output_tokens_per_s": 9.0, "tpot_p50_ms": 9.0, "ttft_p50_ms": 9.
     [
         throughput,
         lambda all_series: curves.percentiles("ttft", all_series),
-        curves.per_device,
         curves.interactivity,
     ],
 )
 def test_points_of_each_chart_open_their_panel(draw):
-    trace = draw([Series("#1", POINTS, results={4: 7}, devices=8)]).checked().data[0]
+    trace = draw([Series("#1", POINTS, results={4: 7})]).checked().data[0]
 
     assert (trace.customdata, trace.meta) == (("/results/res-7/points/4/",), POINT)

@@ -1,0 +1,76 @@
+"""Unit of an output rate by choice: of the whole engine, or per die, card, server or watt."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from dashboard.text.labels import metric_text, names_text, result_name
+from jobs.metrics import UNITS, Unit, rate_in
+from jobs.models import Result
+from jobs.queries.results.provenance import counts, with_rates
+
+PER = "per"  # parameter of an address
+
+
+class Choice(NamedTuple):
+    """The chosen unit. ``missing``: why some results have no rate in it."""
+
+    unit: Unit
+    is_offered: bool
+    missing: str = ""
+
+    @property
+    def rate(self) -> str:
+        return rate_in(self.unit)
+
+    @property
+    def word(self) -> str:
+        return word(self.unit)
+
+    @property
+    def options(self) -> list[tuple[str | None, str, bool]]:
+        """Parameter, word, and True for the chosen one."""
+        return [(None if one == "total" else one, word(one), one == self.unit) for one in UNITS]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {} if self.unit == "total" else {PER: self.unit}
+
+
+def choice(asked: str, results: Iterable[Result]) -> Choice:
+    """Return the unit that an address asks for, else the total. ``results``: what a page shows."""
+    unit: Unit = next((one for one in UNITS if one == asked), "total")
+    rows = list(results)
+    offered = unit != "total" or any(_has_choice(row) for row in rows)
+    return Choice(unit, offered, why_missing(unit, rows))
+
+
+def word(unit: Unit) -> str:
+    return metric_text(rate_in(unit), 0.5)[1]
+
+
+def _has_choice(result: Result) -> bool:
+    return "card" in counts(result) or "power_mean_w" in result.metrics
+
+
+def why_missing(unit: Unit, results: Iterable[Result]) -> str:
+    """Return which results have no output rate in a unit, and why; "" if all have."""
+    found: dict[str, list[str]] = {}
+    for row in results:
+        known = with_rates(row.metrics, counts(row))
+        if rate_in("total") in known and rate_in(unit) not in known:
+            found.setdefault(_why(unit, row), []).append(result_name(row))
+    texts = [f"{names_text(names)}{_(': ')}{why}" for why, names in found.items()]
+    args = {"unit": word(unit), "why": _("; ").join(texts)}
+    return _("No value in %(unit)s (%(why)s).") % args if texts else ""
+
+
+def _why(unit: Unit, result: Result) -> str:
+    if unit == "watt":
+        return _("power was not measured")
+    if unit == "card":
+        return _("number of cards unknown") if result.is_external else _("host without cards")
+    if unit == "die" and not result.is_external:
+        return _("host without dies")
+    return _("number of dies unknown") if unit == "die" else _("number of servers unknown")
