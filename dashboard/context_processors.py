@@ -20,9 +20,9 @@ _ON_A_PHONE = ("overview", "jobs", "results", "playground")  # the others are un
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: ``frame``, and the ``version`` of the dashboard. The frame asks the
-    database only when a template reads it: fragments and the login do not."""
-    return {"frame": SimpleLazyObject(lambda: _frame(request)), "version": __version__}
+    """Context processor: ``frame``, which asks the database only when a template reads it:
+    fragments and the login do not."""
+    return {"frame": SimpleLazyObject(lambda: _frame(request))}
 
 
 def _frame(request: HttpRequest) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     is_page = len(pages) > 1 and view in [place.view for place in pages]
     menu = [[place for place in group if may_open(request.user, place)] for group in MENU]
     return {
+        "version": __version__,
         "area": area,
         "view": view,
         "pages": pages if is_page else (),

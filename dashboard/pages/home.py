@@ -68,6 +68,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     counts = queries.counts(user, midnight)
     lists = queries.running(user), queries.waiting(user), queries.failed_today(user, midnight)
     running, waiting, failed = rows_of(request, *lists)
+    begun = {row.job.chain for row in running if row.group}
     start = _start(request)
     is_new = start is not None and queries.is_new()
     context = {
@@ -83,7 +84,9 @@ def overview(request: HttpRequest) -> HttpResponse:
             for row in running
             for each in (row, *row.runs)
         ],
-        "waiting": _waiting(waiting),
+        "waiting": _waiting(
+            [row for row in waiting if row.job.open_confirmations or row.job.chain not in begun]
+        ),
         "failed_today": [
             (row, advice(row.job), actions(row.job, request.user)[:1]) for row in failed
         ],

@@ -169,6 +169,9 @@ def host_list(request: HttpRequest) -> HttpResponse:
         counts = {"free": sum(grid.free for grid in grids)}
         counts["all"] = sum(len(grid.dies) for grid in grids)
         title += _(", %(free)s of %(all)s dies free") % counts
+    if unwell := sum(view.state == "unwell" for view in views):
+        text = ngettext("%(n)s needs attention", "%(n)s need attention", unwell)
+        title += _(", ") + text % {"n": unwell}
     if away := sum(view.is_away for view in views):
         title += _(", %(n)s away") % {"n": away}
     context = {

@@ -32,7 +32,7 @@ from jobs.queries.results.repeats import (
     values_at,
 )
 
-_MOST = 8
+_MOST, _RESULTS = 8, 5
 _SPARK = 14
 
 
@@ -127,7 +127,7 @@ def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
     rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
-    return list(map(_figures, rows.order_by("-created_at", "-id")[:_MOST]))
+    return list(map(_figures, rows.order_by("-created_at", "-id")[:_RESULTS]))
 
 
 def serving() -> list[ServedModel]:

@@ -129,7 +129,7 @@ class Trial:
             job = world.job(scene.job)
             if job["state"] in CLOSED:
                 scene.notes.append(f"a host that is away made its job {job['state']}")
-            if "is offline" not in world.text(f"/jobs/{scene.job}/"):
+            if "offline" not in world.text(f"/jobs/{scene.job}/"):
                 scene.notes.append("the job's page does not say that its host is away")
         if case.also is not None:
             until(lambda: world.job(scene.job)["state"] == LOST, "lost", LOST_S + SLACK_S)

@@ -304,7 +304,6 @@ def test_a_result_stands_beside_the_runs_before_it(member):
     html = member.get(reverse("overview")).text
 
     assert html.count('class="spark') == 1  # the first run has none before it
-    assert "no earlier repeat" in html
 
 
 def test_the_overview_asks_for_hosts_as_often_with_many(member, django_assert_max_num_queries):

@@ -58,15 +58,16 @@ def test_a_chain_that_is_over_is_one_line_below_what_runs(member, chain, state):
     assert reverse("pipeline", args=[chain]) in panel(member)
 
 
-def test_waiting_jobs_of_one_chain_are_one_line(member, chain):
-    make_tour(chain, compile="running", deploy="queued", benchmark="queued", evaluate="queued")
+@pytest.mark.parametrize(("begun", "lines"), [("running", 0), ("queued", 1)])
+def test_a_queued_chain_is_one_line_until_a_job_of_it_runs(member, chain, begun, lines):
+    make_tour(chain, compile=begun, deploy="queued", benchmark="queued", evaluate="queued")
     alone = make_job(state="queued")
 
     html = member.get(reverse("overview")).text
     waiting = re.search(r'<section class="panel waiting".*?</section>', html, re.S)[0]
 
     assert re.findall(r'href="/jobs/(\d+)/"', waiting) == [str(alone.pk)]
-    assert waiting.count(reverse("pipeline", args=[chain])) == 1
+    assert waiting.count(reverse("pipeline", args=[chain])) == lines
 
 
 def test_a_job_of_a_chain_that_asks_stands_for_the_chain(chain):

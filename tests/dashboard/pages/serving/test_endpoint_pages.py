@@ -44,7 +44,7 @@ def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
     assert (row.url, row.model, row.created_by) == (running.url, MODEL, lin)
     assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 32768)
     assert {given for _path, given in running.asked} == {f"Bearer {KEY}"}
-    for words in ("answers", "8 × H800", "0.9.1", "asked from the dashboard"):
+    for words in ("answers", "8 × H800", "0.9.1"):
         assert words in html.unescape(page.text)
     assert "reported by the engine" in page.text
     assert KEY not in page.text
