@@ -217,10 +217,11 @@ def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
         response._resource_closers.append(slot.close)  # type: ignore[attr-defined]
         return response
     text = _("Too many downloads at once. Wait until one ends, then try again.")
+    context = {"what": _("Too many downloads"), "why": text}
     refusal = (
         error(429, "too_many", text)
         if request.path_info.startswith("/api/")
-        else render(request, "errors/busy.html", {"why": text}, status=429)
+        else render(request, "errors/busy.html", context, status=429)
     )
     refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
     return refusal

@@ -310,8 +310,9 @@ def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         table = probe_card.read(job, probe_card.TABLE)
     except NotDone as error:
-        why = {"why": message(error.message.id, error.message.args)}
-        return render(request, "errors/busy.html", why, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        text = message(error.message.id, error.message.args)
+        context = {"what": _("Answers not read"), "why": text}
+        return render(request, "errors/busy.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
     if table is None:
         raise Http404("the answers are not here")
     return attachment(table, f"probe-{job.pk}.csv", "text/csv")

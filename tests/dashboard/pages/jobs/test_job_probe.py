@@ -5,6 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
+from jobs.confined import Busy, Pool
 from jobs.models import OutputFile
 from jobs.services.outputs import output_path
 from tests.comparing import rows_of
@@ -77,8 +78,6 @@ def test_the_verdict_comes_in_words_and_numbers(page, job):
     assert "1 of 2 answers are equal: 50.00 % [9.45, 90.55]." in text
     assert "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1" in text
     assert "and differ from each other in 1 answer." in text
-    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
-    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
 
 
 @pytest.mark.parametrize(
@@ -140,10 +139,12 @@ def test_the_csv_has_a_line_a_prompt(member, job):
 
 
 def test_the_page_of_the_job_has_the_verdict_and_a_link(member, job):
-    keep(job, EQUAL)
+    keep(job, EQUAL, OTHER)
     text = member.get(reverse("job-detail", args=[job.pk])).text
 
-    assert "1 of 1 answers are equal" in text
+    assert "1 of 2 answers are equal" in text
+    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
+    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
     assert reverse("job-probe", args=[job.pk]) in text
     assert "small-int8" in text
     assert "H800" in text
@@ -161,6 +162,17 @@ def test_without_an_output_the_page_says_so(client, page, job):
     assert "This job has no readable answers." in page(job)
     csv_of = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
     assert csv_of.status_code == 404
+
+
+def test_a_busy_reader_is_named_alone(client, page, job, monkeypatch):
+    keep(job, OTHER)
+    monkeypatch.setattr(Pool, "run", lambda *_args: (_ for _ in ()).throw(Busy("all at work")))
+
+    assert "Other files are being read." in page(job)
+    assert "No matching prompts." not in page(job)
+    csv_of = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
+    assert csv_of.status_code == 503
+    assert "<h1>Answers not read</h1>" in csv_of.text
 
 
 def test_other_jobs_have_no_such_page(member):
