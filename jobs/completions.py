@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from jobs.base.numbers import whole
 from jobs.base.patterns import pattern
 from jobs.reasoning import Parts, parts
 
@@ -313,16 +314,11 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
 def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     details = _object(usage.get("completion_tokens_details"))
     return {
-        "prompt_tokens": _count(usage.get("prompt_tokens")),
-        "completion_tokens": _count(usage.get("completion_tokens")),
+        "prompt_tokens": whole(usage.get("prompt_tokens"), least=0),
+        "completion_tokens": whole(usage.get("completion_tokens"), least=0),
         # vLLM reports 0 where it does not count them.
-        "reasoning_tokens": _count(details.get("reasoning_tokens")) or None,
+        "reasoning_tokens": whole(details.get("reasoning_tokens")),
     }
-
-
-def _count(value: Any) -> int | None:
-    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-    return value if is_one else None
 
 
 def _message(data: Any, depth: int = 8) -> str:

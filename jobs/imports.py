@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from jobs.base import bounds
 from jobs.base.bounds import LONGEST_PATH, MOST_FILES
 from jobs.base.errors import LaunchError
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.base.sanitize import sanitize_text
@@ -76,9 +77,7 @@ class NotResults(Reader):
 
     def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
         """One refusal per reason, with the file to import instead."""
-        reasons: dict[str, list[str]] = {}
-        for path in own:
-            reasons.setdefault(_message(bundle.files[path]) or "", []).append(path)
+        reasons = grouped((_message(bundle.files[path]) or "", path) for path in own)
         return [Refusal(tuple(paths), Message(name)) for name, paths in reasons.items()]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
-from jobs.base.numbers import number_from
+from jobs.base.numbers import number_from, whole
 
 PORT_MAX = 65535
 LOOPBACK = "127.0.0.1"
@@ -69,10 +69,7 @@ def parse(url: str) -> Endpoint | None:
 
 def port_from(value: object) -> int | None:
     """Return a port, given as a number or its digits; None for anything else."""
-    number = number_from(value) if isinstance(value, str) else value
-    if not isinstance(number, int) or isinstance(number, bool):
-        return None
-    return number if 1 <= number <= PORT_MAX else None
+    return whole(number_from(value) if isinstance(value, str) else value, PORT_MAX)
 
 
 def ip_from(text: str) -> Ip:

@@ -1,6 +1,8 @@
-"""Numbers in text of people, and units that tools print: bytes, seconds, milliseconds."""
+"""Numbers in text of people and in JSON of tools, and units that these print."""
 
+import math
 import re
+from typing import Any
 
 DIGITS = 18  # numbers of so many digits fit the big integer of every database
 # "res-15", in addresses and everywhere else. "#15" is a job.
@@ -19,6 +21,23 @@ def number_from(text: str) -> int | None:
     """Only ASCII digits, at most ``DIGITS``, with leading zeros; None for other text."""
     is_number = len(text) <= DIGITS and text.isascii() and text.isdecimal()
     return int(text) if is_number else None
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as it is in JSON; None for anything else, NaN and infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        real = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return None
+    return real if math.isfinite(real) else None
+
+
+def whole(value: Any, most: int = 2**31 - 1, least: int = 1) -> int | None:
+    """Return an integer as it is in JSON, within these bounds; None for anything else."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and least <= value <= most else None
 
 
 def result_number(pk: int) -> str:

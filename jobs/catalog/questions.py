@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
+from jobs.base.grouping import grouped
 from jobs.catalog.files import locked, write
 
 ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -82,9 +83,7 @@ class QuestionSet:
         total = len(questions)
         if limit <= 0 or limit >= total:
             return questions
-        strata: dict[tuple[str, str], list[str]] = {}
-        for one in questions:
-            strata.setdefault((one.subset, one.category), []).append(one.id)
+        strata = grouped(((one.subset, one.category), one.id) for one in questions)
         counts = {stratum: limit * len(ids) // total for stratum, ids in strata.items()}
         by_remainder = sorted(
             strata, key=lambda one: (-(limit * len(strata[one]) % total), draw(seed, "/".join(one)))

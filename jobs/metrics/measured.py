@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any, NamedTuple
 
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message
 from jobs.catalog.data_sets import EVALUATION_SETS
 
@@ -110,11 +111,8 @@ class Measurement:
         """Return a search with a point for each concurrency, over its runs; none for rates."""
         if not self.loads:
             return self
-        runs: dict[int, list[int]] = {}
-        for key, _metrics in self.points:
-            load = self.loads[key]
-            if load.rate is None:
-                runs.setdefault(load.concurrency, []).append(key)
+        loads = ((key, self.loads[key]) for key, _metrics in self.points)
+        runs = grouped((load.concurrency, key) for key, load in loads if load.rate is None)
         known = dict(self.points)
         return replace(
             self,

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from jobs.base.numbers import finite, whole
 from jobs.catalog import MODELS, QUESTION_SETS, ZooModel
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet
@@ -273,10 +274,8 @@ def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result])
 def _pooled(rows: Sequence[dict[str, object]]) -> tuple[int, Interval | None]:
     total, right = 0, 0.0
     for row in rows:
-        value, questions = row["value"], row["questions"]
-        if row["metric"] not in SHARES or not isinstance(questions, int) or questions < 1:
-            return total, None
-        if not isinstance(value, int | float):
+        value, questions = finite(row["value"]), whole(row["questions"])
+        if row["metric"] not in SHARES or questions is None or value is None:
             return total, None
         total, right = total + questions, right + value / 100 * questions
     return total, wilson(right, total)

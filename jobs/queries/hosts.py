@@ -1,16 +1,19 @@
 """Hosts: state, dies, page, queue."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db.models import Count, F, Prefetch, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
+from jobs.base.grouping import grouped
+from jobs.base.numbers import finite
 from jobs.models import Artifact, Deployment, Environment, Host, Instance, Job, Weights
+
+OnHost = TypeVar("OnHost", Job, Deployment)
 
 
 def instance_id() -> str:
@@ -73,15 +76,14 @@ def held_dies(
 
 def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
     with_dies = [host.pk for host in hosts if all_dies(host)]
-    jobs: dict[int, list[Job]] = defaultdict(list)
-    deployments: dict[int, list[Deployment]] = defaultdict(list)
-    if with_dies:
-        on_host = Job.objects.filter(host__in=with_dies, state__in=Job.ON_HOST_STATES)
-        for job in on_host.defer("plan", "params"):
-            jobs[job.host_id].append(job)
-        for deployment in holding_deployments(with_dies):
-            deployments[deployment.host_id].append(deployment)
-    return {pk: held_dies(jobs[pk], deployments[pk]) for pk in with_dies}
+    on_host = Job.objects.filter(host__in=with_dies, state__in=Job.ON_HOST_STATES)
+    jobs = _by_host(on_host.defer("plan", "params"))
+    deployments = _by_host(holding_deployments(with_dies))
+    return {pk: held_dies(jobs.get(pk, ()), deployments.get(pk, ())) for pk in with_dies}
+
+
+def _by_host(rows: Iterable[OnHost]) -> dict[int, list[OnHost]]:
+    return grouped((row.host_id, row) for row in rows)
 
 
 def leased_dies(host: Host) -> dict[str, Job | Deployment]:
@@ -112,15 +114,10 @@ def readings(host: Host) -> dict[str, Reading]:
     if not isinstance(dies, Mapping):
         return {}
     return {
-        str(name): Reading(_number(values.get("temp_c")), _number(values.get("power_w")))
+        str(name): Reading(finite(values.get("temp_c")), finite(values.get("power_w")))
         for name, values in dies.items()
         if isinstance(values, Mapping)
     }
-
-
-def _number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
 
 
 class HostNow(NamedTuple):
@@ -193,9 +190,7 @@ def queue_positions(rows: Sequence[Job]) -> dict[int, int]:
     pairs = through._default_manager.filter(
         to_job__host=rows[0].host_id, to_job__state=queued, from_job__state=queued
     )
-    waits_for: dict[int, set[int]] = defaultdict(set)  # job -> direct dependents
-    for before, behind in pairs.values_list("to_job", "from_job"):
-        waits_for[before].add(behind)
+    waits_for = grouped(pairs.values_list("to_job", "from_job"))  # job -> direct dependents
     place = {row.pk: number for number, row in enumerate(rows)}
     positions = {}
     for pk, number in place.items():
@@ -227,12 +222,9 @@ def waiting_on(hosts: Sequence[Host]) -> QuerySet[Job]:
 
 
 def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
-    on_host: dict[int, list[Job]] = defaultdict(list)
-    queued: dict[int, list[Job]] = defaultdict(list)
-    deployments: dict[int, list[Deployment]] = defaultdict(list)
     there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
-    for job in there.select_related("host", "created_by").order_by("created_at", "id"):
-        on_host[job.host_id].append(job)
+    there = there.select_related("host", "created_by").order_by("created_at", "id")
+    on_host, deployments = _by_host(there), _by_host(holding_deployments(hosts))
     in_queue = Window(
         RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.QUEUE_ORDER]
     )
@@ -242,17 +234,14 @@ def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
     numbered = narrow.annotate(in_queue=in_queue, in_all=in_all).filter(in_queue__lte=waiting)
     rows = numbered.values_list("pk", "host_id", "in_all") if waiting else ()
     counts = {host_id: in_all for _pk, host_id, in_all in rows}
-    for job in waiting_on(hosts).filter(pk__in=[pk for pk, *_ in rows]):
-        queued[job.host_id].append(job)
-    for deployment in holding_deployments(hosts):
-        deployments[deployment.host_id].append(deployment)
+    queued = _by_host(waiting_on(hosts).filter(pk__in=[pk for pk, *_ in rows]))
     return [
         HostNow(
             host,
-            tuple(on_host[host.pk]),
-            tuple(queued[host.pk]),
+            tuple(on_host.get(host.pk, ())),
+            tuple(queued.get(host.pk, ())),
             counts.get(host.pk, 0),
-            tuple(deployments[host.pk]),
+            tuple(deployments.get(host.pk, ())),
         )
         for host in hosts
     ]

@@ -1,13 +1,15 @@
 """Reads of matrices: cells with their runs, numbers and remaining time."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message
+from jobs.base.numbers import finite
 from jobs.kinds.lib.common import holds_load
 from jobs.metrics import METRICS, UNITS, rate_in
 from jobs.models import Job, Matrix, MatrixCell, Result
@@ -238,14 +240,10 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
     known = {name for result in measured for name in result.metrics if name in METRICS}
     known.discard("concurrency")
     chosen = metric if metric in known or metric in map(rate_in, UNITS) else RATE
-    by_place: dict[tuple[int, int], list[MatrixCell]] = defaultdict(list)
-    for row in rows:
-        by_place[row.row, row.column].append(row)
+    by_place = grouped(((row.row, row.column), row) for row in rows)
     heated = _heated({place: _cell(runs, chosen) for place, runs in by_place.items()})
     columns = {column: cell.concurrency for (_row, column), cell in sorted(heated.items())}
-    by_row: dict[int, list[CellView]] = defaultdict(list)
-    for (number, _column), cell in sorted(heated.items()):
-        by_row[number].append(cell)
+    by_row = grouped((number, cell) for (number, _column), cell in sorted(heated.items()))
     left_s, unknown = _left(matrix, list(heated.values()))
     return MatrixPage(
         matrix=matrix,
@@ -291,11 +289,10 @@ def _cell(rows: Sequence[MatrixCell], metric: str) -> CellView:
 def _run(row: MatrixCell, metric: str) -> RunView:
     result = _result(row)
     metrics = with_rates(result.metrics, counts(result)) if result is not None else {}
-    value = metrics.get(metric)
+    value = finite(metrics.get(metric))
     on_host = row.job is not None and row.job.state in Job.ON_HOST_STATES
     running = running_of(row.job) if on_host and row.job is not None else None
-    number = float(value) if isinstance(value, int | float) else None
-    return RunView(row, row.job, result, number, running)
+    return RunView(row, row.job, result, value, running)
 
 
 def _heated(cells: dict[tuple[int, int], CellView]) -> dict[tuple[int, int], CellView]:

@@ -214,8 +214,7 @@ class SearchResults(NamedTuple):
 
     @property
     def any(self) -> bool:
-        listed = (self.jobs, self.results, self.deployments, self.models, self.hosts, self.chats)
-        return self.job is not None or any(listed)
+        return any(self)
 
 
 def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST) -> SearchResults:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from jobs import notifications
 from jobs.base.errors import JobsError, LaunchError
+from jobs.base.grouping import grouped
 from jobs.models import Host, Job
 from jobs.models.jobs import PLACES_A_SECOND, last_place
 from jobs.schedule.lifecycle import lock_host, lock_waiting
@@ -95,10 +96,8 @@ def _turn(names: Sequence[object], name: object) -> int:
 def rows_of(jobs: Iterable[Any]) -> list[list[Any]]:
     """Rows of a queue: queued jobs of one group, person and priority are one, at the place of the
     first."""
-    rows: dict[Any, list[Any]] = {}
-    for job in jobs:
-        rows.setdefault((job.priority, job.chain or job.pk, job.created_by_id), []).append(job)
-    return list(rows.values())
+    keyed = (((job.priority, job.chain or job.pk, job.created_by_id), job) for job in jobs)
+    return list(grouped(keyed).values())
 
 
 def move(

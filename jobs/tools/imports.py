@@ -10,12 +10,13 @@ from typing import Any, ClassVar, TypeVar
 
 from jobs.base.errors import JobsError
 from jobs.base.messages import Message
+from jobs.base.numbers import finite
 from jobs.base.patterns import pattern
 from jobs.metrics import METRICS
 from jobs.metrics.measured import Measurement
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.figures import HIGHEST, Point
-from jobs.tools.outputs.files import UNEXPECTED, finite, number_or_none
+from jobs.tools.outputs.files import UNEXPECTED, number_or_none
 
 Read = TypeVar("Read")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -23,6 +23,7 @@ from dashboard.pages.shared.marks import LOADED
 from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, state_of, style_of
 from dashboard.text.messages import message
+from jobs.base.grouping import grouped
 from jobs.models import MatrixCell
 from jobs.queries.matrices import CellView, MatrixPage, Row
 from jobs.queries.overview import Running
@@ -214,10 +215,7 @@ def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConc
     """Return what most rows have in common, with all exceptions; None without a conclusion."""
     if not rows:
         return None
-    shapes: dict[Shape, list[RowConclusion]] = {}
-    for row in rows:
-        shapes.setdefault(row.found.shape, []).append(row)
-    most = max(shapes.values(), key=len)
+    most = max(grouped((row.found.shape, row) for row in rows).values(), key=len)
     others = [row for row in rows if row.found.shape != most[0].found.shape]
     best = max((row for row in rows if row.found.best), key=_rate, default=None)
     figures = list(best.figures) if best else []
@@ -269,9 +267,7 @@ def _common(rows: Sequence[RowConclusion], total: int) -> str:
 
 def _by_text(found: Iterable[tuple[str, RowConclusion, bool]]) -> list[Finding]:
     """Return each text once, with its rows."""
-    groups: dict[tuple[str, bool], list[Place]] = {}
-    for text, row, is_flagged in found:
-        groups.setdefault((text, is_flagged), []).append(Place(row.lengths))
+    groups = grouped(((text, is_flagged), Place(row.lengths)) for text, row, is_flagged in found)
     return [Finding(text, where, is_flagged) for (text, is_flagged), where in groups.items()]
 
 

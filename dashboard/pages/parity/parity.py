@@ -106,7 +106,7 @@ def _family(
         "family": found,
         "headline": words.family_headline(found),
         "table": words.family_table(found),
-        "links": words.family_links(found),
+        "links": [(one.result.ids, asked.query_of(one)) for one, _own in found.members],
         "methods": words.family_methods(found),
         "warnings": [("", text) for text in words.family_warnings(found)],
         "csv": f"?{found.query}&format=csv",

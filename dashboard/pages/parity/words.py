@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy
 from dashboard.charts.figure_parts import Figure
-from dashboard.pages.parity.asked import Family, Stated, query_of
+from dashboard.pages.parity.asked import Family, Stated
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
 from dashboard.pages.shared.comparison import barrier_words
 from dashboard.pages.shared.export import as_csv
@@ -517,7 +517,7 @@ def as_data(stated: Stated) -> dict[str, Any]:
     """Return the statement for the API and ``manage.py parity --json``. Accuracies are from 0 to 1;
     names with ``points`` are in points. Sides that are not comparable have no rows."""
     statement, notes = stated.parity.statement, stated.parity.notes
-    verdict = verdict_of(stated)
+    verdict = statement.decision if statement else "not_comparable"
     base, result = (
         {"name": side.name, "results": list(map(result_name, side.results))}
         for side in stated.sides
@@ -554,11 +554,6 @@ def as_data(stated: Stated) -> dict[str, Any]:
         "groups": [_row(row, name) for name, row in statement.groups.items()],
         "method": methods(statement),
     }
-
-
-def verdict_of(stated: Stated) -> Verdict:
-    statement = stated.parity.statement
-    return statement.decision if statement else "not_comparable"
 
 
 def _row(row: Row, name: str, notes: Notes | None = None) -> dict[str, Any]:
@@ -700,11 +695,6 @@ def family_warnings(family: Family) -> list[str]:
         for stated, _own in family.members
         for _name, text in warnings(stated)
     ]
-
-
-def family_links(family: Family) -> list[tuple[str, str]]:
-    """Return each candidate with the query of its own statement."""
-    return [(stated.result.ids, query_of(stated)) for stated, _own in family.members]
 
 
 def family_data(family: Family) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dashboard.text.labels import (
     result_name,
     setting_title,
 )
+from jobs.base.grouping import grouped
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import Paired
@@ -394,12 +395,9 @@ def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
             values.append(part_text(barrier.name, value))
     if not is_many:
         return f"{title}{_(': ')}{' / '.join(values)}"
-    alike: dict[str, list[Result]] = {}
-    for head, text in zip(heads, values, strict=True):
-        alike.setdefault(text, []).append(head)
     parts = [
         _("%(value)s (%(jobs)s)") % {"value": text, "jobs": _names(those)}
-        for text, those in alike.items()
+        for text, those in grouped(zip(values, heads, strict=True)).items()
     ]
     return f"{title}{_(': ')}{_(', ').join(parts)}"
 

@@ -1,6 +1,5 @@
 """Rows of lists of jobs: a group of jobs is one row, which unfolds to its runs."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.text.labels import style_of
+from jobs.base.grouping import grouped
 from jobs.catalog import MODELS
 from jobs.models import Job
 from jobs.queries.jobs.groups import MOST_RUNS, Group, Run, groups_of
@@ -87,12 +87,10 @@ def rows_of(
     groups = groups_of(jobs, lists[0][1] if filtered else None)
     opened = set(request.GET.getlist(OPEN))
     unfolded = [chain for chain in groups if str(chain) in opened]
-    runs: list[dict[UUID | None, list[Job]]] = []
-    for _shown, every in lists:
-        by_chain: dict[UUID | None, list[Job]] = defaultdict(list)
-        for job in every.filter(chain__in=unfolded)[:MOST_RUNS] if unfolded else ():
-            by_chain[job.chain].append(job)
-        runs.append(by_chain)
+    runs = [
+        grouped((job.chain, job) for job in every.filter(chain__in=unfolded)[:MOST_RUNS])
+        for _shown, every in lists
+    ]
     asked = [*jobs, *(run for each in runs for some in each.values() for run in some)]
     wanted = [job for job in asked if job.state == Job.State.QUEUED]
     for job in jobs:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text import labels
 from dashboard.text.formatting import number, percent, points, size
+from jobs.base.grouping import grouped
 from jobs.catalog.schema import Published
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths
@@ -162,10 +163,10 @@ def published_tables(
     comparisons: Sequence[PublishedComparison],
 ) -> tuple[PublishedTable, PublishedTable]:
     """Return the sets that have a figure of ours, and the others."""
-    groups: dict[tuple[str, str], list[PublishedComparison]] = {}
-    for one in comparisons:
-        item = one.published
-        groups.setdefault((item.dataset, "" if is_share(item) else item.metric), []).append(one)
+    items = ((one.published, one) for one in comparisons)
+    groups = grouped(
+        ((item.dataset, "" if is_share(item) else item.metric), one) for item, one in items
+    )
     ours = {name for name, found in groups.items() if not name[1] and found[0].latest}
     measured, others = (
         {name: found for name, found in groups.items() if (name in ours) is is_ours}
@@ -191,9 +192,7 @@ def _table(groups: Mapping[tuple[str, str], list[PublishedComparison]]) -> Publi
 
     sets = []
     for (name, metric), found in groups.items():
-        sources: dict[tuple[str, int | None], list[PublishedComparison]] = {}
-        for one in found:
-            sources.setdefault((one.published.source, one.published.samples), []).append(one)
+        sources = grouped(((one.published.source, one.published.samples), one) for one in found)
         row = published_row(found[0]) if found[0].latest and not metric else None
         sets.append(PublishedSet(name, metric, row, [line(one) for one in sources.values()]))
     return PublishedTable(devices, sets)

@@ -16,27 +16,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from jobs.host import probe
 from jobs.host.base import disk, engine_http
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
-from jobs.tools.lib.growing import Expected
+from jobs.tools.lib.growing import Expected, Reader
 from jobs.tools.opencompass.host_reader import OpenCompassReader
 from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
 
 
-class Reader(Protocol):
-    """Interface of a reader, as a watch uses it."""
-
-    IS_STEADY: bool
-    READS_AT_END: bool
-
-    def read(self) -> dict[str, dict[str, float]]: ...
-
-
-class DiesReader:
+class DiesReader(Reader):
     """Power and temperature of a job's dies: ``numbers``, between commas. No point without output
     of ``vasmi``."""
 

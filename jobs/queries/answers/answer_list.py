@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Answer, AnswerRow, Result
@@ -160,19 +160,14 @@ def part_counts(result: Result) -> tuple[list[tuple[str, int]], list[tuple[str, 
 def marked_from(result: Result, name: str, column: str) -> float | None:
     """Return the smallest value of the answers with a mark: from where an answer is slow."""
     rows = AnswerRow.objects.filter(result=result).annotate(mark=F("marks").bitand(_BITS[name]))
-    marked = rows.exclude(mark=0).order_by(column).values_list(column, flat=True)
-    found: float | None = marked.first()
-    return found
+    lowest: float | None = rows.exclude(mark=0).aggregate(lowest=Min(column))["lowest"]
+    return lowest
 
 
 def answer_of(result_id: int, index: int) -> Answer:
     related = ("row", "result__job", "result__deployment", "result__endpoint", "result__host")
     answers = Answer.objects.filter(row__isnull=False).select_related(*related)
     return answers.select_related("result__imported").get(result_id=result_id, index=index)
-
-
-def same_in(base: Result, row: AnswerRow) -> AnswerRow | None:
-    return AnswerRow.objects.filter(result=base, key=row.key).order_by("index").first()
 
 
 def sampling_of(result: Result) -> dict[str, Any]:
@@ -230,7 +225,7 @@ class SideBySide(NamedTuple):
 
 def side_by_side(base: Result, answer: Answer) -> SideBySide | None:
     """Return the base's answer to the same question; None if it was not asked."""
-    row = same_in(base, answer.row)
+    row = AnswerRow.objects.filter(result=base, key=answer.row.key).order_by("index").first()
     if row is None:
         return None
     other = answer_of(base.pk, row.index)

@@ -4,7 +4,6 @@ A column is a single run, or a group: runs of one identity, all named by the cal
 are pooled: later runs never change a comparison.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -13,6 +12,7 @@ from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from jobs import statistics as stats
+from jobs.base.grouping import grouped
 from jobs.metrics import METRICS, rate_in
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import (
@@ -220,11 +220,8 @@ def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Co
         [(at, with_rates(metrics, known)) for at, metrics in points.get(run.pk, ())] for run in runs
     ]
     own = [sorted(rows, key=itemgetter(0)) for rows in read]
-    by_concurrency: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for concurrency, metrics in chain.from_iterable(own):
-        by_concurrency[concurrency].append(metrics)
     means = []
-    for concurrency, rows in sorted(by_concurrency.items()):
+    for concurrency, rows in sorted(grouped(chain.from_iterable(own)).items()):
         names = dict.fromkeys(chain.from_iterable(rows))
         whole = {name: mean([row[name] for row in rows if name in row]) for name in names}
         means.append((concurrency, whole))

@@ -7,7 +7,6 @@ before it that has values. Another version of the tool bars the comparison: the 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import F, Max, OrderBy, Prefetch, Q
 
+from jobs.base.grouping import grouped
+from jobs.base.numbers import finite
 from jobs.models import Baseline, Result, ResultPoint
 from jobs.queries.comparison.accuracy import paired_gap
 from jobs.queries.comparison.comparison import Change, changed, changed_by
@@ -139,8 +140,7 @@ def _work_of_any_version(result: Result) -> tuple[dict[str, Any], Any]:
 def _value(run: Result, metric: str) -> float | None:
     is_whole = run.type == Result.Type.EVALUATION
     rows = [run.metrics] if is_whole else [point.metrics for point in run.points.all()]
-    value = next((row[metric] for row in rows if metric in row), None)
-    return float(value) if isinstance(value, int | float) else None
+    return finite(next((row[metric] for row in rows if metric in row), None))
 
 
 def _periods(runs: Sequence[Result], values: Mapping[int, float], metric: str) -> list[Period]:
@@ -287,10 +287,7 @@ def _ranked(
     counted = Result.objects.filter(Result.COUNTED, fingerprint__in=fingerprints)
     counted = counted.exclude(pk__in=left_out)
     ranked = repeats.first_of_each(counted, ["fingerprint"], by, most).order_by(*by)
-    runs: dict[str, list[int]] = defaultdict(list)
-    for pk, fingerprint in ranked.values_list("pk", "fingerprint"):
-        runs[fingerprint].append(pk)
-    return runs
+    return grouped(ranked.values_list("fingerprint", "pk"))
 
 
 def _of_speed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import log
@@ -12,7 +11,8 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
-from jobs.base.numbers import number_from
+from jobs.base.grouping import grouped
+from jobs.base.numbers import finite, number_from
 from jobs.kinds import KINDS, work_done, work_of
 from jobs.kinds.lib.base import EXACT
 from jobs.kinds.lib.evaluations import THINKING
@@ -30,10 +30,9 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 
 def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
-    by_kind: dict[str, list[Past]] = defaultdict(list)
-    for row in _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:600]:
-        by_kind[row[0]] += pasts([row])
-    return [_of(job, by_kind[job.kind]) for job in jobs]
+    rows = _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:600]
+    by_kind = grouped((row[0], past) for row in rows for past in pasts([row]))
+    return [_of(job, by_kind.get(job.kind, ())) for job in jobs]
 
 
 class Past(NamedTuple):
@@ -261,8 +260,5 @@ def _counted(deployment: Deployment, thinking: str) -> Result | None:
 
 
 def _newest(result_type: str, metric: str, *alike: Q, **of: Any) -> Result | None:
-    for row in Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]:
-        value = row.metrics.get(metric)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return row
-    return None
+    rows = Result.objects.filter(*alike, type=result_type, imported=None, **of)[:50]
+    return next((row for row in rows if (finite(row.metrics.get(metric)) or 0.0) > 0), None)

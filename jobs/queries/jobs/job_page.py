@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.utils.timezone import now
 
+from jobs.base.grouping import grouped
 from jobs.kinds import KINDS
 from jobs.models import Deployment, Endpoint, Job, JobStep, Matrix, OutputFile, Result
 from jobs.plans import ENGINES
@@ -256,10 +257,8 @@ class JobPage(NamedTuple):
     @property
     def folders(self) -> tuple[Folder, ...]:
         """Outputs by folder, top level first, where tools put reports."""
-        by_path: dict[str, list[tuple[str, OutputFile]]] = {}
-        for output in self.outputs:
-            path, _slash, name = output.path.rpartition("/")
-            by_path.setdefault(path, []).append((name, output))
+        parts = ((output.path.rpartition("/"), output) for output in self.outputs)
+        by_path = grouped((path, (name, output)) for (path, _slash, name), output in parts)
         paths = sorted(by_path, key=lambda path: (path != "", path.count("/"), path))
         few = len(self.outputs) <= _FEW_FILES
         first = paths[0] if paths and len(by_path[paths[0]]) <= _FEW_FILES else None

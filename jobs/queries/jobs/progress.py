@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from jobs import logstore
+from jobs.base.grouping import grouped
 from jobs.models import Job, PointBlock, ServedBlock
 from jobs.plans import ACCURACY, LONGEST_PART
 from jobs.statistics import Interval, wilson
@@ -233,10 +234,8 @@ def has_points(job_id: int, watches: Sequence[str]) -> bool:
 
 def served_samples(deployment_ids: Sequence[int], since: datetime) -> dict[int, list[Sample]]:
     blocks = ServedBlock.objects.filter(deployment__in=deployment_ids, until__gte=since)
-    by_deployment: dict[int, list[Rows]] = {}
-    for deployment_id, rows in blocks.order_by("until", "id").values_list("deployment_id", "rows"):
-        by_deployment.setdefault(deployment_id, []).append(rows)
-    return {deployment_id: _flat(blocks) for deployment_id, blocks in by_deployment.items()}
+    rows = blocks.order_by("until", "id").values_list("deployment_id", "rows")
+    return {deployment_id: _flat(blocks) for deployment_id, blocks in grouped(rows).items()}
 
 
 def _flat(blocks: list[Rows]) -> list[Sample]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jobs import statistics as stats
+from jobs.base.grouping import grouped
 from jobs.base.numbers import result_number
 from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
@@ -44,10 +45,7 @@ def lacking(side: Sequence[Result], other: Sequence[Result]) -> Lacking | None:
     missing = {question: place for question, place in asked.items() if question not in known}
     if not missing:
         return None
-    places: dict[int, list[int]] = {}
-    for pk, index in missing.values():
-        places.setdefault(pk, []).append(index)
-    return Lacking(places, len(missing), _later(side, other, missing))
+    return Lacking(grouped(missing.values()), len(missing), _later(side, other, missing))
 
 
 def are_same_questions(base: Sequence[Result], result: Sequence[Result]) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from jobs import statistics as stats
+from jobs.base.grouping import grouped
 from jobs.models import Result
 from jobs.queries.parity.runs import Unequal, looks_at, unequal
 from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
@@ -90,9 +91,7 @@ def state(
     looks = looks or Looks()
     asked = min(sum(one.first.total for one in evidence), sum(one.second.total for one in evidence))
     row = partial(_row, margin, goal, looks, looks.z(asked))
-    in_groups: dict[str, list[Evidence]] = {}
-    for one in evidence:
-        in_groups.setdefault(one.group, []).append(one)
+    in_groups = grouped((one.group, one) for one in evidence)
     groups = {
         name: row(ones, name)
         for name, ones in in_groups.items()

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from jobs import logstore
 from jobs.base.errors import PlanError
+from jobs.base.grouping import grouped
 from jobs.base.numbers import number_from, result_number
 from jobs.catalog import STACKS
 from jobs.kinds.lib.common import holds_load
@@ -108,9 +109,7 @@ def curve(
     runs: Iterable[Iterable[Point]], requests: Mapping[int, Sequence[RequestRow]] | None = None
 ) -> list[CurvePoint]:
     """Return the curve of several runs, by concurrency, without points that had no limit (0)."""
-    rows: dict[int, list[Mapping[str, float]]] = {}
-    for concurrency, metrics in chain.from_iterable(runs):
-        rows.setdefault(concurrency, []).append(metrics)
+    rows = grouped(chain.from_iterable(runs))
     return [
         CurvePoint(concurrency, own, (requests or {}).get(concurrency, ()))
         for concurrency, own in sorted(rows.items(), key=itemgetter(0))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast, get_args
 
+from jobs.base.grouping import grouped
 from jobs.models import LimitRun, Result
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.levels import METRICS, Level, LevelPoint, Verdict, against
@@ -81,9 +82,7 @@ def search_of(result: Result) -> Search | None:
 
 
 def _points(result: Result) -> dict[float, CurvePoint]:
-    runs: dict[float, list[LimitRun]] = {}
-    for run in LimitRun.objects.filter(result=result):
-        runs.setdefault(run.load, []).append(run)
+    runs = grouped((run.load, run) for run in LimitRun.objects.filter(result=result))
     return {
         load: CurvePoint(
             0, [run.metrics for run in own], [tuple(row) for run in own for row in run.requests]

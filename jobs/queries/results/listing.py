@@ -8,7 +8,7 @@ because results do not change; only imported ones are removed.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Concat, RowNumber
 
+from jobs.base.grouping import grouped
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
 from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, Tag
@@ -343,13 +344,11 @@ def _identities(keys: Sequence[str]) -> list[IdentityRow]:
     )
     light = rows.only("fingerprint", *Result.UNCOUNTED, "metrics", "created_at")
     light = light.annotate(place=place).filter(place__lte=repeats.MOST).order_by("created_at", "pk")
-    groups: dict[str, list[Result]] = defaultdict(list)
-    for run in light:
-        groups[run.fingerprint or f"#{run.pk}"].append(run)
+    groups = grouped((run.fingerprint or f"#{run.pk}", run) for run in light)
     numbers = {
         key: next((run for run in reversed(groups[key]) if run.counts), groups[key][-1]).pk
         for key in keys
-        if groups[key]
+        if key in groups
     }
     whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     latest = whole.in_bulk(numbers.values())
@@ -391,13 +390,10 @@ NONE = Organised()
 def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int, Organised]:
     """Return what people added, by result id, in four queries."""
     numbers = [result.pk for result in results]
-    tags: dict[int, list[Tag]] = defaultdict(list)
-    for tag in Tag.objects.filter(result__in=numbers) if with_tags else ():
-        tags[tag.result_id].append(tag)
-    signed: dict[int, list[SignOff]] = defaultdict(list)
+    rows = Tag.objects.filter(result__in=numbers if with_tags else ())
+    tags = grouped((tag.result_id, tag) for tag in rows)
     valid = SignOff.objects.filter(result__in=numbers, withdrawn_at=None)
-    for row in valid.select_related("created_by"):
-        signed[row.result_id].append(row)
+    signed = grouped((row.result_id, row) for row in valid.select_related("created_by"))
     counted = Note.objects.filter(result__in=numbers).order_by().values_list("result_id")
     notes = dict(counted.annotate(n=models.Count("pk")))
     current = Baseline.objects.filter(result__in=numbers, ended_at=None)

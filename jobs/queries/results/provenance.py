@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jobs.base.numbers import MS_PER_S
+from jobs.base.numbers import MS_PER_S, whole
 from jobs.metrics import Unit, rate_in
 from jobs.models import Result
 
@@ -17,9 +17,9 @@ def device_count(result: Result) -> int | None:
     leased dies. Of an engine of others, or imported: as entered (``run_context["device"]``)."""
     device = result.run_context.get("device")
     if isinstance(device, Mapping):
-        return _count(device.get("count"))
+        return whole(device.get("count"), MOST)
     dies = result.run_context.get("dies")
-    return _count(len(set(map(str, dies)))) if isinstance(dies, list) else None
+    return whole(len(set(map(str, dies))), MOST) if isinstance(dies, list) else None
 
 
 def counts(result: Result) -> dict[Unit, int]:
@@ -48,11 +48,6 @@ def per_user(metrics: Mapping[str, Any]) -> float | None:
     """Return output tokens/s of one user: the inverse of TPOT p50; None: not measured."""
     tpot = metrics.get("tpot_p50_ms")
     return MS_PER_S / tpot if tpot else None
-
-
-def _count(value: Any) -> int | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and 0 < value <= MOST else None
 
 
 # Parts in display order. The first ones do not apply to hosts without dies.

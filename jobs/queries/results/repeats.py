@@ -9,6 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Greatest, RowNumber
 
+from jobs.base.grouping import grouped
 from jobs.models import Baseline, Deployment, Result, ResultPoint, SignOff
 
 MOST = 50
@@ -53,10 +54,8 @@ def other_runs(results: Sequence[Result]) -> dict[str, list[Result]]:
     others = others.exclude(pk__in=[one.pk for one in results])
     parts, by = ("fingerprint", *Result.UNCOUNTED), ("created_at", "pk")
     rows = first_of_each(others, parts, [F(name).asc() for name in by]).order_by(*by)
-    found: dict[str, list[Result]] = defaultdict(list)
-    for run in rows.only(*parts, "created_at", "job_id", "imported_id"):
-        found[run.fingerprint].append(run)
-    return found
+    light = rows.only(*parts, "created_at", "job_id", "imported_id")
+    return grouped((run.fingerprint, run) for run in light)
 
 
 def first_of_each(
@@ -75,10 +74,8 @@ def read_points(
     rows = ResultPoint.objects.filter(result__in=set(results))
     if concurrencies is not None:
         rows = rows.filter(concurrency__in=set(concurrencies))
-    found: dict[int, list[Point]] = defaultdict(list)
-    for result, concurrency, metrics in rows.values_list("result_id", "concurrency", "metrics"):
-        found[result].append((concurrency, metrics))
-    return found
+    points = rows.values_list("result_id", "concurrency", "metrics")
+    return grouped((result, (concurrency, metrics)) for result, concurrency, metrics in points)
 
 
 def metrics_at(points: Iterable[Point], concurrency: int | None) -> Mapping[str, Any]:
@@ -127,12 +124,12 @@ def disturbers(results: Iterable[Result]) -> dict[int, list[Deployment]]:
     rows = [result for result in results if result.endpoint_id is None]
     hosts = {result.host_id for result in rows}
     up = Deployment.objects.filter(state__in=Deployment.LIVE_STATES, host__in=hosts).order_by("pk")
-    found: dict[int, list[Deployment]] = defaultdict(list)
-    for one in up:
-        for row in rows:
-            if one.host_id == row.host_id and one.pk != row.deployment_id:
-                found[row.pk].append(one)
-    return dict(found)
+    return grouped(
+        (row.pk, one)
+        for one in up
+        for row in rows
+        if one.host_id == row.host_id and one.pk != row.deployment_id
+    )
 
 
 def best_first(rows: QuerySet[Result]) -> QuerySet[Result]:

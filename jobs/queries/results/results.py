@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import Count, Q
 
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.metrics.measured import SHARES, SetScore
@@ -141,11 +142,11 @@ def set_groups(result: Result) -> list[SetGroup]:
         return []
     key = set_key(result)
     stored = result.run_context.get("sets") or _sets_of_answers(result)
-    groups: dict[str, list[SetRow]] = {}
-    for one in stored:
-        version = one["version"] or key.partition("@")[2]
-        row = SetRow(**one | {"version": version}, question_set=key)
-        groups.setdefault(row.group, []).append(row)
+    version = key.partition("@")[2]
+    groups = grouped(
+        (one["group"], SetRow(**one | {"version": one["version"] or version}, question_set=key))
+        for one in stored
+    )
     return [_group(name, rows) for name, rows in groups.items()]
 
 
@@ -190,10 +191,9 @@ class Category(NamedTuple):
 def categories(result: Result) -> list[Category]:
     """Return an evaluation by category of its questions, largest first; without categories by data
     set in order, with a large group as one row. At most :data:`MOST_CATEGORIES`."""
-    by_name: dict[str, list[float]] = {}
     scored = Answer.objects.filter(status="", result=result)
-    for category, score in scored.values_list("detail__category", "score"):
-        by_name.setdefault(str(category or ""), []).append(score)
+    scores = scored.values_list("detail__category", "score")
+    by_name = grouped((str(category or ""), score) for category, score in scores)
     if "" not in by_name and 0 < len(by_name) <= MOST_CATEGORIES:
         entries = [Category(name, len(scores), sum(scores)) for name, scores in by_name.items()]
         return sorted(entries, key=lambda category: (-category.questions, category.name))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
+from jobs.base.numbers import finite
 from jobs.models import Result
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.listing import Filters, matching
@@ -61,8 +62,7 @@ class Pair(NamedTuple):
 
     @property
     def tokens(self) -> float | None:
-        value = self.evaluation.metrics.get("output_tokens_mean")
-        return float(value) if isinstance(value, int | float) else None
+        return finite(self.evaluation.metrics.get("output_tokens_mean"))
 
 
 class Tradeoff(NamedTuple):

@@ -23,6 +23,7 @@ from django.db.models import Q
 
 from jobs.base.errors import PlanError
 from jobs.base.files import text_sha256
+from jobs.base.numbers import whole
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import has_chosen_length
 from jobs.models import Answer, Baseline, Import, Job, Result, Weights
@@ -344,11 +345,7 @@ def parallelism_of(result: Result) -> str:
         told = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
     elif served is not None:
         told = served.details
-    given = (told.get(name) for name in ("tp", "pp", "ep"))
-    tp, pp, ep = (
-        one if isinstance(one, int) and not isinstance(one, bool) and 0 < one <= _MOST_DIES else 0
-        for one in given
-    )
+    tp, pp, ep = (whole(told.get(name), _MOST_DIES) or 0 for name in ("tp", "pp", "ep"))
     ep = ep if result.imported_id else 0
     sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
     return " × ".join([f"tp{tp}", *sizes] if tp else sizes)

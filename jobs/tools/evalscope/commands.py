@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from jobs.base.grouping import grouped
 from jobs.catalog import Question
 from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.catalog.questions import LETTERS, draw
@@ -256,10 +257,7 @@ def rules_version() -> str:
 
 
 def _by_subset(questions: Sequence[Question]) -> dict[str, list[Question]]:
-    subsets: dict[str, list[Question]] = {}
-    for question in questions:
-        subsets.setdefault(question.subset, []).append(question)
-    return subsets
+    return grouped((question.subset, question) for question in questions)
 
 
 def question_line(question: Question) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.tools.lib.growing import MOST_FILES, Counts, Expected, Tail, rows
+from jobs.tools.lib.growing import MOST_FILES, Counts, Expected, Reader, Tail, rows
 
 _RERUN = re.compile(r"(.+)\.jsonl(?:\.rerun-[0-9a-f]+)?")
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - evalscope - [A-Z]+: (.*)")
@@ -23,11 +23,8 @@ _FAILED = re.compile(r"Processing item in subset=['\"]([^'\"]*)['\"] failed")
 _CUT = ("max_tokens", "model_length", "length")
 
 
-class EvalScopeReader:
+class EvalScopeReader(Reader):
     """Counts for each expected part ``benchmark/subset``, else for each benchmark."""
-
-    IS_STEADY = False
-    READS_AT_END = True
 
     def __init__(self, folder: Path, expected: Expected) -> None:
         self._folder = folder

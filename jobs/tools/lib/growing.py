@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +18,17 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_FILES = 500
 
 Expected = Sequence[tuple[str, int]]
+
+
+class Reader(ABC):
+    """What a watch reads. ``IS_STEADY``: a point at each look, changed or not. ``READS_AT_END``:
+    once more after the tool, to the last line."""
+
+    IS_STEADY = False
+    READS_AT_END = True
+
+    @abstractmethod
+    def read(self) -> dict[str, dict[str, float]]: ...
 
 
 class Tail:

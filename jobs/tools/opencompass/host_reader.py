@@ -18,7 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from jobs.base.files import open_regular
-from jobs.tools.lib.growing import MOST_BYTES, MOST_FILES, Counts, Expected, Tail, rows
+from jobs.tools.lib.growing import (
+    MOST_BYTES,
+    MOST_FILES,
+    Counts,
+    Expected,
+    Reader,
+    Tail,
+    rows,
+)
 
 _RUN = re.compile(rb"OpenCompass - INFO - Current exp folder: \S*?(\d{8}_\d{6})\s*$")
 # A member ends where a line is a brace at its own indentation: a line end in a text is "\n" there.
@@ -33,11 +41,8 @@ _FIRST = ("score", "auc_score", "accuracy")  # what the tool's own summary takes
 _ENDS_OF_RESULT = 64 * 1024
 
 
-class OpenCompassReader:
+class OpenCompassReader(Reader):
     """Counts for each expected set; a name that ends in "*" stands for all that begin so."""
-
-    IS_STEADY = False
-    READS_AT_END = True
 
     def __init__(self, folder: Path, expected: Expected, log: Path) -> None:
         self._folder, self._log_path = folder, log

@@ -18,7 +18,9 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from jobs.base.errors import ParseError
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message
+from jobs.base.numbers import finite
 from jobs.base.patterns import pattern
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.kinds.evaluate import (
@@ -36,14 +38,7 @@ from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attemp
 from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.opencompass.commands import CEVAL
 from jobs.tools.outputs.answers import FAILED, Means, Scored, kept, means_of, question_of
-from jobs.tools.outputs.files import (
-    Ended,
-    finite,
-    json_lines,
-    json_object,
-    lines_of,
-    number_or_none,
-)
+from jobs.tools.outputs.files import Ended, json_lines, json_object, lines_of, number_or_none
 
 HEAD = ("dataset", "version", "metric", "mode")
 _CSV_PART = pattern(r"\^+\n(?P<rows>.*?)\n\$+\n", dot_all=True)
@@ -413,11 +408,12 @@ def parse_questions(files: Mapping[str, bytes]) -> list[Scored]:
     """Return the answers to the dashboard's own questions, in the order of subsets and questions.
     A failed request has no score: the tool counts it as incorrect."""
     run = parse({path: content for path, content in files.items() if not path.endswith(ASKED)})
-    asked: dict[str, list[Mapping[str, Any]]] = {}
-    for path, content in files.items():
-        if PurePosixPath(path).name == ASKED:
-            for line in json_lines(path, content):
-                asked.setdefault(str(line.get("prompt")), []).append(line)
+    asked = grouped(
+        (str(line.get("prompt")), line)
+        for path, content in files.items()
+        if PurePosixPath(path).name == ASKED
+        for line in json_lines(path, content)
+    )
     # Of several samples some may have failed: those without a text.
     failed = {prompt: sum("error" in line for line in own) for prompt, own in asked.items()}
     rows = []

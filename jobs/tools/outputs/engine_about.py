@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.base.numbers import whole
 from jobs.base.patterns import pattern
 from jobs.metrics.measured import METRICS, MODELS, PROPS, VERSION, EngineAbout
 
@@ -62,9 +63,7 @@ def read_file(content: bytes, model: str) -> EngineAbout | None:
 def _context(entry: Mapping[str, Any], props: Mapping[str, Any]) -> int | None:
     settings = props.get("default_generation_settings")
     props_told = settings.get("n_ctx") if isinstance(settings, dict) else None
-    told = entry.get("max_model_len") or props_told
-    is_count = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**31
-    return told if is_count else None
+    return whole(entry.get("max_model_len") or props_told)
 
 
 def _word(value: Any, longest: int = _LONGEST_VERSION) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobs.base.messages import Message
+from jobs.base.numbers import finite
 from jobs.metrics import FAMILIES, METRICS
 from jobs.metrics.measured import RequestTimes
-from jobs.tools.outputs.files import finite
 
 # No accelerator of today is near: a larger figure is damage.
 HIGHEST = 1e15

@@ -1,12 +1,12 @@
 """Outputs of a tool: files of an ended job, typed values in them, lines of a log."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobs.base.errors import JobsError, ParseError
+from jobs.base.numbers import finite
 from jobs.base.sanitize import ESCAPES
 from jobs.plans import Plan
 
@@ -87,17 +87,6 @@ def count(path: str, data: Mapping[str, Any], key: str) -> int:
 def number_or_none(data: Mapping[str, Any], key: str) -> float | None:
     """Return a finite number that a tool may omit, None without one."""
     return finite(data.get(key))
-
-
-def finite(value: Any) -> float | None:
-    """Return a number as it is in JSON; None for anything else, NaN and infinity."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        real = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        return None
-    return real if math.isfinite(real) else None
 
 
 @dataclass(frozen=True, slots=True)

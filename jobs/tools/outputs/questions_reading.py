@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jobs.base.grouping import grouped
 from jobs.base.messages import Message
 from jobs.kinds.evaluate import QuestionParams
 from jobs.kinds.lib.common import tool_version
@@ -88,10 +89,10 @@ def _what(params: QuestionParams, asked: int, look: Look | None) -> str:
 
 def by_question(rows: Iterable[Scored]) -> list[float]:
     """Return the score of each question, the mean of its samples: their mean is pass@1."""
-    scores: dict[tuple[str, str, str], list[float]] = {}
-    for row in rows:
-        key = (row.benchmark, row.subset, row.question_id or row.question)
-        scores.setdefault(key, []).append(row.score or 0.0)
+    scores = grouped(
+        ((row.benchmark, row.subset, row.question_id or row.question), row.score or 0.0)
+        for row in rows
+    )
     return [sum(own) / len(own) for own in scores.values()]
 
 

@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from jobs.tools.lib.growing import Expected, Tail
+from jobs.tools.lib.growing import Expected, Reader, Tail
 
 NAMES = ("sent", "done", "failed", "tokens", "level", "warm")
 # tqdm: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
@@ -25,11 +25,10 @@ _MOST = 1e15  # neither requests nor tokens of a run come to so many
 _FAILED = re.compile(r"^Failed requests: +(\d{1,9})\b")
 
 
-class ProgressReader:
+class ProgressReader(Reader):
     """The last line of ``client.jsonl`` in ``folder``."""
 
     IS_STEADY = True  # a point at each look, so that the chart moves before the first answer
-    READS_AT_END = True
 
     def __init__(self, folder: Path, expected: Expected, _log: Path) -> None:
         self._path = folder / "client.jsonl"
@@ -48,11 +47,10 @@ class ProgressReader:
         return {"": {**self._values, "total": float(self._total)}}
 
 
-class BenchLogReader:
+class BenchLogReader(Reader):
     """Bars of vLLM's benchmarks in the log; ``expected`` lists each run with its requests."""
 
     IS_STEADY = True
-    READS_AT_END = True
 
     def __init__(self, _folder: Path, expected: Expected, log: Path) -> None:
         self._log = log
