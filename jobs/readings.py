@@ -14,11 +14,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
+from jobs.base.numbers import size_text
 from jobs.base.sanitize import ESCAPES
 from jobs.kinds import KINDS
 from jobs.kinds.compile import details_of, label_of
 from jobs.kinds.lib.base import Kind
-from jobs.kinds.lib.common import size
 from jobs.kinds.lib.vacc import model_of
 from jobs.kinds.prepare import environment_of, weights_of
 from jobs.metrics.measured import EngineAbout, Glance, Outcome, Progress, TableScore
@@ -178,7 +178,7 @@ def _environment(ended: Ended, title: str, main: str) -> Outcome:
         "environment": title,
         "version": made.versions.get(main, ""),
         "packages": len(made.versions),
-        "size": size(made.bytes),
+        "size": size_text(made.bytes),
     }
     return Outcome(
         message=Message("prepare:environment", args),
@@ -195,13 +195,13 @@ def installed(ended: Ended) -> Outcome:
         environment = environment_of(ended.params)
         return _environment(ended, environment.title, environment.main)
     report = _report(ended, "weights.json", WeightsReport)
-    args = {"model": weights_of(ended.params)[0].name, "size": size(report.bytes)}
+    args = {"model": weights_of(ended.params)[0].name, "size": size_text(report.bytes)}
     return Outcome(message=Message("prepare:weights", args), product=report.model_dump())
 
 
 def weights(ended: Ended) -> Outcome:
     report, model = _report(ended, "weights.json", ShardsReport), model_of(ended.params.model)
-    args = {"model": model.name, "size": size(report.bytes), "shards": report.shards}
+    args = {"model": model.name, "size": size_text(report.bytes), "shards": report.shards}
     message = Message("weights:measured", args)
     if report.compared:
         message = Message("weights:compared", {**args, "compared": report.compared})
@@ -224,7 +224,7 @@ def modification(ended: Ended) -> Outcome:
 
 def data_set(ended: Ended) -> Outcome:
     report = _report(ended, "dataset.json", DatasetReport)
-    args = {"dataset": report.name, "files": report.files, "size": size(report.bytes)}
+    args = {"dataset": report.name, "files": report.files, "size": size_text(report.bytes)}
     message = Message("dataset:there", args)
     for path, known in report.known.items():
         if report.counts.get(path) != known:
@@ -249,19 +249,19 @@ def image(ended: Ended) -> Outcome:
         "versions": made.versions,
         "details": made.model_dump(include={"bytes", "architecture"}),
     }
-    args = {"image": made.name, "id": fingerprint[:12], "size": size(made.bytes)}
+    args = {"image": made.name, "id": fingerprint[:12], "size": size_text(made.bytes)}
     return Outcome(message=Message("images:made", args), product=product)
 
 
 def converted(ended: Ended) -> Outcome:
     made = _report(ended, "weights.json", WeightsReport)
-    args = {"label": made.precision, "size": size(made.bytes)}
+    args = {"label": made.precision, "size": size_text(made.bytes)}
     return Outcome(message=Message("compile:made", args), product=made.model_dump())
 
 
 def collected(ended: Ended) -> Outcome:
     done = _report(ended, folders.REPORT, CollectedReport)
-    args: dict[str, Any] = {"files": done.files, "size": size(done.bytes)}
+    args: dict[str, Any] = {"files": done.files, "size": size_text(done.bytes)}
     if not done.left_out:
         return Outcome(message=Message("collect:done", args))
     return Outcome(message=Message("collect:partly", {**args, "left_out": done.left_out}))
@@ -269,7 +269,7 @@ def collected(ended: Ended) -> Outcome:
 
 def compiled(ended: Ended) -> Outcome:
     made = _report(ended, "artifact.json", ArtifactReport)
-    args = {"label": f"{made.type} from {made.source.precision}", "size": size(made.bytes)}
+    args = {"label": f"{made.type} from {made.source.precision}", "size": size_text(made.bytes)}
     return Outcome(
         message=Message("compile:made", args),
         product=made.model_dump(include={"path", "bytes", "sha256"}),
@@ -285,7 +285,7 @@ def compiled_for_vacc(ended: Ended) -> Outcome:
     if made.tokenizer:
         details["tokenizer"] = f"{made.path}/tokenizer"
     product = {**made.model_dump(include={"path", "bytes", "sha256"}), "details": details}
-    args = {"label": label_of(ended.params), "size": size(made.bytes)}
+    args = {"label": label_of(ended.params), "size": size_text(made.bytes)}
     return Outcome(message=Message("compile:made", args), product=product)
 
 

@@ -51,6 +51,16 @@ def result_pk(text: str) -> int | None:
     return int(text.removeprefix("res-")) if _RESULT.fullmatch(text) else None
 
 
+def size_text(count: int) -> str:
+    """Bytes in words: "98.4 MB"; something is never "0.0 MB"."""
+    number, unit = float(count), "B"
+    for bigger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, bigger
+    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+
+
 def bytes_of(number: float, unit: str) -> int:
     """Raises KeyError: not a unit such as "MB" or "MiB"."""
     return round(number * _BYTES[unit])

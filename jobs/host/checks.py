@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jobs.base.errors import PlanError
+from jobs.base.numbers import size_text
 from jobs.host import probe
 from jobs.host.base import engine_http
 from jobs.host.base.config import Config
@@ -119,7 +120,7 @@ def shm(config: Config, args: Mapping[str, str]) -> CheckResult:
     wanted = int(int(args["bytes"]) * config.scale)
     stat = os.statvfs(config.root / "dev/shm")
     total = stat.f_frsize * stat.f_blocks
-    sizes = {"wanted": probe.size_text(wanted), "total": probe.size_text(total)}
+    sizes = {"wanted": size_text(wanted), "total": size_text(total)}
     return good("shm", **sizes) if total >= wanted else bad("shm_small", **sizes)
 
 
@@ -269,11 +270,11 @@ def disk(config: Config, args: Mapping[str, str]) -> CheckResult:
         wanted += sum(_bytes_wanted(config, one) for one in same)
     free = shutil.disk_usage(place).free
     reserve = config.limits.disk_reserve_bytes
-    sizes = {"path": args["path"], "wanted": probe.size_text(wanted), "free": probe.size_text(free)}
+    sizes = {"path": args["path"], "wanted": size_text(wanted), "free": size_text(free)}
     if free < wanted:
         return bad("disk_full", **sizes)
     if device == config.dir.stat().st_dev and free - reserve < wanted:
-        return bad("disk_reserve", **sizes, reserve=probe.size_text(reserve))
+        return bad("disk_reserve", **sizes, reserve=size_text(reserve))
     if not wanted:
         return good("disk_nothing_more", path=sizes["path"], free=sizes["free"])
     return good("disk", **sizes)
@@ -344,7 +345,7 @@ def data_files(config: Config, args: Mapping[str, str]) -> CheckResult:
     for place in map(Path, paths):
         files, size, more = _counted(place)
         if files:
-            counts = {"files": files, "size": probe.size_text(size)}
+            counts = {"files": files, "size": size_text(size)}
             message = "data_files_many" if more else "data_files"
             return good(message, tool=args["tool"], path=str(place), **counts)
     return bad("data_files_missing", tool=args["tool"], path=paths[0])

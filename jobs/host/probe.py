@@ -135,14 +135,6 @@ def _os() -> str:
     return release.get("PRETTY_NAME") or release.get("NAME") or platform.system()
 
 
-def size_text(count: int) -> str:
-    """Bytes in words: "98.4 GB"; something is never "0.0 MB"."""
-    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= least:
-            return f"{count / least:.1f} {unit}"
-    return f"{count} B"
-
-
 def tool(name: str) -> dict[str, str] | None:
     """``{"name", "version", "path"}``; version "" if unknown; None: not here."""
     path = shutil.which(name)

@@ -86,7 +86,8 @@ class Deployment(Reported):
         FAILED = "failed"
         LOST = "lost"
 
-    LIVE_STATES: ClassVar = (State.LOADING, State.READY, State.UNHEALTHY, State.STOPPING)
+    RUNNING_STATES: ClassVar = (State.LOADING, State.READY, State.UNHEALTHY)
+    LIVE_STATES: ClassVar = (*RUNNING_STATES, State.STOPPING)
     UP_STATES: ClassVar = (State.WAITING, *LIVE_STATES)
     ENDED_STATES: ClassVar = (State.STOPPED, State.FAILED, State.LOST)
 

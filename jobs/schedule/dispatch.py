@@ -12,8 +12,8 @@ from django.db import transaction
 from jobs.access import secrets, sources
 from jobs.base.errors import PlanError
 from jobs.base.messages import Message
+from jobs.base.numbers import size_text
 from jobs.kinds.lib.base import AssetRef, asset_values
-from jobs.kinds.lib.common import size
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES, from_json, slots
 from jobs.queries.hosts import dies, free_dies, heartbeat_age_s, is_away, lacks_room
@@ -221,7 +221,7 @@ def _waits_for_host(host: Host) -> Message | None:
     if host.draining:
         return Message("wait:draining", args)
     if lacks_room(host):
-        sizes = {name: size(host.load[f"disk_{name}_bytes"]) for name in ("free", "reserve")}
+        sizes = {name: size_text(host.load[f"disk_{name}_bytes"]) for name in ("free", "reserve")}
         return Message("wait:disk", {**args, **sizes})
     return None
 

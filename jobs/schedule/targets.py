@@ -36,7 +36,6 @@ _TYPES: dict[str, tuple[type[Record], tuple[str, ...], tuple[str, ...]]] = {
     "dataset": (Dataset, ("name", "path"), ("files", "bytes")),
 }
 ARCHIVED = "archived"  # state of an endpoint that takes no jobs
-_SERVING = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 _PORT_BY_HAND = 8080
 
 
@@ -160,7 +159,8 @@ def target_of(host: Host) -> Target:
     for one in holding:
         ref = deployment_ref(one)
         servers.append(replace(ref, data={**ref.data, "asked_port": one.asked_port or 0}))
-        if one.state in _SERVING and one.wanted and one.job.state == Job.State.SUCCEEDED:
+        has_started = one.job.state == Job.State.SUCCEEDED
+        if has_started and one.wanted and one.state in Deployment.RUNNING_STATES:
             serving.append(servers[-1])
     reachable = Endpoint.objects.filter(archived_at=None).order_by("name")
     return Target(

@@ -28,8 +28,6 @@ from jobs.models import Deployment, Endpoint
 from jobs.queries import engines as queries
 from jobs.schedule.deployments import NotRestartable
 
-_RUNS = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
-_ENDED = (Deployment.State.STOPPED, Deployment.State.FAILED, Deployment.State.LOST)
 _MOST_NAMED = 20  # jobs that a stop would fail
 
 
@@ -89,16 +87,17 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
     known = why.get("known")
     may_stop = allowed(request.user, "deployment.stop", deployment)
     may_restart = allowed(request.user, "deployment.restart", deployment)
-    can_restart = deployment.job.state == "succeeded" and state in (*_RUNS, *_ENDED)
+    steady = (*Deployment.RUNNING_STATES, *Deployment.ENDED_STATES)
+    can_restart = deployment.job.state == "succeeded" and state in steady
     context = {
         "page": page,
         **metrics_panel(deployment),
         **why,
         "state_text": joined(why["outcome"], known.cause if known else "") if why else "",
-        "can_stop": may_stop and state in (*_RUNS, Deployment.State.WAITING),
+        "can_stop": may_stop and state in (*Deployment.RUNNING_STATES, Deployment.State.WAITING),
         "can_restart": may_restart and can_restart,
         "advice": joined(known.advice, todo) if known else todo,
-        "is_up": state in _RUNS,
+        "is_up": state in Deployment.RUNNING_STATES,
         "is_ready": state == Deployment.State.READY,
         "example": _example(deployment),
         "removed_words": removed_words(deployment),
@@ -109,7 +108,7 @@ def deployment_detail(request: HttpRequest, deployment_id: int) -> HttpResponse:
 def _used(deployment: Deployment) -> dict[str, Any]:
     """A server that is to be ended, and the open jobs that would fail with it or be cancelled."""
     jobs = queries.needing([(deployment.pk, deployment.job_id)])[deployment.job_id]
-    is_up = deployment.state in _RUNS
+    is_up = deployment.state in Deployment.RUNNING_STATES
     return {"deployment": deployment, "is_up": is_up, "jobs": jobs[:_MOST_NAMED]}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from jobs.base.errors import JobsError
 from jobs.base.files import size_and_sha256
+from jobs.base.numbers import size_text
 from jobs.host import probe
 from jobs.host.base import process
 from jobs.host.base import spool as spools
@@ -274,7 +275,7 @@ class LogLimit:
         self._begun_at_bytes = min(self._begun_at_bytes, size)
         most = self._limits.log_bytes
         if most and size - self._begun_at_bytes >= most:
-            return "work:log_limit", {"limit": probe.size_text(most)}
+            return "work:log_limit", {"limit": size_text(most)}
         return self._fills_the_disk(size)
 
     def _size(self) -> int:
@@ -296,7 +297,7 @@ class LogLimit:
         if size < max(reserve, kept + kept // 8) or grown < reserve // _SHARE:
             return None
         sizes = {"free": free, "reserve": reserve, "log": size}
-        return "host:disk_full", {name: probe.size_text(count) for name, count in sizes.items()}
+        return "host:disk_full", {name: size_text(count) for name, count in sizes.items()}
 
 
 def _output_files(

@@ -154,16 +154,6 @@ def holds_load(completed: float, failed: float) -> bool:
     return failed <= _FAILED_MOST * (completed + failed)
 
 
-def size(count: int) -> str:
-    """Format bytes: "98.4 MB"."""
-    number, unit = float(count), "B"
-    for bigger in ("kB", "MB", "GB", "TB"):
-        if number < 1000:
-            break
-        number, unit = number / 1000, bigger
-    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-
-
 def tool_version(plan: Plan, environment: str) -> str:
     """Return the version of a tool in ``plan``, from its environment's folder; "" for none."""
     pattern = re.compile(rf"/{re.escape(environment)}-([^/]+)-[0-9a-f]{{8}}/bin/")

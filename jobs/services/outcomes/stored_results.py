@@ -50,7 +50,6 @@ _LATENCIES = ("latency_mean_s", "ttft_mean_ms")
 # Clocks differ slightly: shorter overlaps count as consecutive.
 _TOUCH = timedelta(seconds=1)
 _LONGEST_TURN = timedelta(hours=1)  # time limit of a chat answer in the relay
-_UP = (Deployment.State.LOADING, Deployment.State.READY, Deployment.State.UNHEALTHY)
 HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
 
 
@@ -321,7 +320,7 @@ def concurrent_load(
             beside.append(pk)
     if endpoint is not None:
         return {"jobs": beside, "deployments": [], "chats": 0}
-    up = DeploymentEvent.objects.filter(state__in=_UP, at__lt=end - _TOUCH)
+    up = DeploymentEvent.objects.filter(state__in=Deployment.RUNNING_STATES, at__lt=end - _TOUCH)
     servers = Deployment.objects.filter(
         Q(state__in=Deployment.LIVE_STATES) | Q(stopped_at__gt=start + _TOUCH),
         host=job.host_id,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.text.messages import MESSAGES
+from jobs.base.numbers import size_text
 from jobs.host import checks as host_checks
-from jobs.host import probe
 from jobs.host.base.config import HostLimits
 from jobs.host.checks import CHECKS, listener
 from jobs.plans import Check, Plan, Step
@@ -107,7 +107,7 @@ def test_what_a_download_left_counts_as_room_when_it_goes_on(machine, tmp_path):
     [(7, "7 B"), (1234, "1.2 kB"), (98_000, "98.0 kB"), (2_000_000, "2.0 MB"), (10**10, "10.0 GB")],
 )
 def test_sizes_are_never_rounded_to_nothing(count, text):
-    assert probe.size_text(count) == text
+    assert size_text(count) == text
 
 
 def test_docker_answers_or_says_why_not(machine, put):

@@ -7,9 +7,9 @@ import struct
 import pytest
 
 from jobs.base.messages import Message
+from jobs.base.numbers import size_text
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
-from jobs.kinds.lib.common import size
 from jobs.readings import read_outcome
 from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.plan_runner import Runner
@@ -134,7 +134,7 @@ def test_whole_weights_are_registered_as_they_were_found(host):
     outcome = read_outcome(KIND, KIND.Params(), None, host.outputs())
     assert outcome.message == Message(
         "weights:read",
-        {"model": "DeepSeek-R1-Distill-Qwen-7B", "size": size(sizes), "shards": 2},
+        {"model": "DeepSeek-R1-Distill-Qwen-7B", "size": size_text(sizes), "shards": 2},
     )
     assert outcome.product["path"] == str(host.folder)
     assert (outcome.product["bytes"], outcome.product["precision"]) == (sizes, "bf16")
