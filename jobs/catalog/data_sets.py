@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,12 +17,18 @@ Questions = Annotated[int, Field(gt=0)]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$", max_length=200)]
 
 
+AreaName = Literal["", "stem", "humanities", "social", "other"]
+AREAS = tuple(filter(None, get_args(AreaName)))
+
+
 class Part(Strict):
-    """Set of OpenCompass by the name that it prints. ``version`` is the hash of the prompt."""
+    """Set of OpenCompass by the name that it prints. ``version`` is the hash of the prompt.
+    ``area``: of a subject of MMLU."""
 
     name: Word
     questions: Questions
     version: Annotated[str, Field(pattern=r"^[0-9a-f]{6}$")]
+    area: AreaName = ""
 
 
 class Archive(Strict):

@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from jobs.base.grouping import grouped
 from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
+from jobs.catalog.data_sets import AREAS, DATA_SETS
 from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
 from jobs.queries.answers.own_questions import set_key
@@ -278,34 +279,7 @@ def answer_rows(result: Result) -> list[dict[str, Any]]:
     return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
 
 
-AREAS: Mapping[str, Sequence[str]] = {
-    "stem": (
-        *("abstract_algebra", "astronomy", "college_biology", "college_chemistry"),
-        *("college_computer_science", "college_mathematics", "college_physics"),
-        *("computer_security", "conceptual_physics", "electrical_engineering"),
-        *("elementary_mathematics", "high_school_biology", "high_school_chemistry"),
-        *("high_school_computer_science", "high_school_mathematics", "high_school_physics"),
-        *("high_school_statistics", "machine_learning"),
-    ),
-    "humanities": (
-        *("formal_logic", "high_school_european_history", "high_school_us_history"),
-        *("high_school_world_history", "international_law", "jurisprudence"),
-        *("logical_fallacies", "moral_disputes", "moral_scenarios", "philosophy", "prehistory"),
-        *("professional_law", "world_religions"),
-    ),
-    "social": (
-        *("econometrics", "high_school_geography", "high_school_government_and_politics"),
-        *("high_school_macroeconomics", "high_school_microeconomics", "high_school_psychology"),
-        *("human_sexuality", "professional_psychology", "public_relations", "security_studies"),
-        *("sociology", "us_foreign_policy"),
-    ),
-    "other": (
-        *("anatomy", "business_ethics", "clinical_knowledge", "college_medicine", "global_facts"),
-        *("human_aging", "management", "marketing", "medical_genetics", "miscellaneous"),
-        *("nutrition", "professional_accounting", "professional_medicine", "virology"),
-    ),
-}
-_AREA_OF = {name: area for area, names in AREAS.items() for name in names}
+_AREA_OF = {part.name.removeprefix("lukaemon_mmlu_"): part.area for part in DATA_SETS["mmlu"].parts}
 # Names of OpenCompass, EvalScope and lm-eval: "lukaemon_mmlu_virology", "mmlu/virology".
 _BEFORE = re.compile(r"^(?:lukaemon_)?mmlu[/_]")
 Sort = Literal["score", "difference", "name"]

@@ -63,10 +63,10 @@ def test_shared_memory_and_disk_are_compared_with_the_need(machine, tmp_path):
     assert check_result(small, "shm", bytes=huge)[0] is True
     assert check_result(machine, "disk", path=new, bytes="1")[:2] == (True, "check:disk")
     holds, message, args = check_result(machine, "disk", path=new, bytes=huge)
-    assert (holds, message, args["wanted"]) == (False, "check:disk_full", "1000000000.0 GB")
+    assert (holds, message, args["wanted"]) == (False, "check:disk_full", "1000000.0 TB")
     assert check_result(small, "disk", path=new, bytes=huge)[0] is True
     holds, message, args = check_result(frugal, "disk", path=new, bytes="1")
-    assert (holds, message, args["reserve"]) == (False, "check:disk_reserve", "1000000000.0 GB")
+    assert (holds, message, args["reserve"]) == (False, "check:disk_reserve", "1000000.0 TB")
 
 
 @pytest.mark.parametrize(
