@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from math import isclose
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from jobs import statistics as stats
 from jobs.base.grouping import grouped
