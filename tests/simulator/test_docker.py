@@ -124,46 +124,30 @@ def test_labels_and_formats_find_a_container(docker_host):
     assert (named.stdout, other.stdout, exact.stdout) == ("one 7\n", "", "")
 
 
-def test_removing_by_force_ends_every_process_of_the_container(docker_host):
-    container(docker_host)
-    with docker_host.started("docker", "exec", "one", "sleep", SECONDS) as client:
-        until(lambda: sleeps(docker_host))
-
-        assert docker_host.run("docker", "rm", "-f", "one").returncode == 0
-
-        assert client.wait() == 137
-    assert docker_host.run("docker", "ps", "-a", "-q").stdout == ""
-
-
-@pytest.fixture
-def foreground(docker_host):
-    argv = ("docker", "run", "--name", "fg", "vllm_vacc", "sleep", "600")
-    with docker_host.started(*argv) as client:
-        until(lambda: _state(docker_host, "fg") == "running")
-        yield client
-
-
-def test_a_killed_client_leaves_its_container_running(docker_host, foreground):
-    foreground.popen.send_signal(signal.SIGKILL)
-    foreground.wait()
-
+def test_a_foreground_client_passes_sigterm_on_and_a_killed_one_leaves_its_container(docker_host):
+    for name, number, code in (("fg", signal.SIGKILL, -9), ("other", signal.SIGTERM, 143)):
+        argv = ("docker", "run", "--name", name, "vllm_vacc", "sleep", "600")
+        with docker_host.started(*argv) as client:
+            until(lambda name=name: _state(docker_host, name) == "running")
+            client.popen.send_signal(number)
+            assert client.wait() == code
     assert _state(docker_host, "fg") == "running"
 
 
-def test_a_foreground_client_passes_sigterm_and_exit_code_on(foreground):
-    foreground.popen.send_signal(signal.SIGTERM)
-
-    assert foreground.wait() == 143
-
-
-def test_exec_passes_no_signal_on(docker_host):
+def test_exec_passes_no_signal_on_and_removing_by_force_ends_every_process(docker_host):
     container(docker_host)
+
     with docker_host.started("docker", "exec", "one", "sleep", SECONDS) as client:
         until(lambda: sleeps(docker_host))
         client.popen.send_signal(signal.SIGTERM)
         client.wait()
 
     assert sleeps(docker_host)
+    with docker_host.started("docker", "exec", "one", "sleep", SECONDS) as client:
+        until(lambda: sleeps(docker_host))
+        assert docker_host.run("docker", "rm", "-f", "one").returncode == 0
+        assert client.wait() == 137
+    assert docker_host.run("docker", "ps", "-a", "-q").stdout == ""
 
 
 def test_containers_outlive_the_daemon_and_a_new_one_knows_them(host):

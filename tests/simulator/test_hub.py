@@ -50,22 +50,22 @@ def _data_bytes(path: Path) -> int:
     return max(ends)
 
 
-def test_the_hubs_checksum_is_beside_each_large_file(host):
-    host.run(*hub_command("hf", QWEN, "w"))
-
+def test_a_download_has_the_hubs_checksums_and_brings_nothing_again(host):
+    first = host.run(*hub_command("hf", QWEN, "w")).stderr
     name = "model-00001-of-000002.safetensors"
     note = host.workspace / f"w/.cache/huggingface/download/{name}.metadata"
+
     digest = hashlib.sha256((host.workspace / "w" / name).read_bytes()).hexdigest()
     assert note.read_text().splitlines()[1] == digest
+    assert "\rFetching 10 files: 100%|██████████| 10/10 [" in first
+    assert "/7.62G [" in first  # of the true file, not of ours
+    assert "Downloading '" not in host.run(*hub_command("hf", QWEN, "w")).stderr
 
 
 def test_progress_is_drawn_anew_after_a_carriage_return(host):
-    hf = host.run(*hub_command("hf", QWEN, "a")).stderr
     hfd = host.run(*hub_command("hfd.sh", QWEN, "b")).stdout
     modelscope = host.run(*hub_command("modelscope", QWEN, "c")).stderr
 
-    assert "\rFetching 10 files: 100%|██████████| 10/10 [" in hf
-    assert "/7.62G [" in hf  # of the true file, not of ours
     assert "\r[#000006 " in hfd
     assert "Download completed successfully. Repo directory: " in hfd
     bar = "\rDownloading [model-00001-of-000002.safetensors]: 100%|██████████| 7.62G/7.62G ["
@@ -105,12 +105,6 @@ def _size(path: Path) -> int:
     with suppress(FileNotFoundError):
         return path.stat().st_size
     return 0
-
-
-def test_a_second_download_brings_nothing_again(host):
-    host.run(*hub_command("hf", QWEN, "w"))
-
-    assert "Downloading '" not in host.run(*hub_command("hf", QWEN, "w")).stderr
 
 
 @pytest.mark.parametrize(
@@ -158,14 +152,12 @@ def test_data_sets_of_the_guide_are_there_in_their_formats(host):
     assert json.loads((host.workspace / "alpaca_data_cleaned.json").read_text())[0]["output"] == "1"
 
 
-def test_archives_are_unpacked_into_what_opencompass_reads(host):
+def test_archives_are_unpacked_into_what_opencompass_reads(opencompass_data, host):
     core = "https://github.com/open-compass/opencompass/releases/download/0.2.2.rc1/"
-    fetched = host.run("wget", f"{core}OpenCompassData-core-20240207.zip")
-    host.run("wget", "http://opencompass.oss-cn-shanghai.aliyuncs.com/datasets/data/math.zip")
-    host.run("unzip", "OpenCompassData-core-20240207.zip")
-    host.run("unzip", "-o", "math.zip", "-d", "./data/")
 
-    data = host.workspace / "data"
+    fetched = host.run("wget", f"{core}OpenCompassData-core-20240207.zip")
+
+    data = opencompass_data
     assert "‘OpenCompassData-core-20240207.zip’ saved [163000000/163000000]" in fetched.stderr
     cluewsc = ("FewCLUE/cluewsc/dev_few_all.json", "FewCLUE/cluewsc/test_public.json")
     texts = [(data / name).read_text() for name in (*cluewsc, "math/test_prm800k_500.jsonl")]

@@ -107,8 +107,12 @@ def keyed(**rules):
     return dict(TYPED, api_key="H800_KEY")
 
 
-def test_a_key_that_may_go_there_is_accepted(user):
+def test_a_key_that_may_go_there_is_accepted_and_given_for_that_address_alone(user):
     assert draft(keyed(), user).instance.api_key == "H800_KEY"
+
+    assert secrets.endpoint_key("H800_KEY", URL) == "sk-0123456789"
+    with pytest.raises(secrets.Refused):
+        secrets.endpoint_key("H800_KEY", "http://10.0.0.6:8000")
 
 
 @pytest.mark.parametrize(
@@ -123,33 +127,25 @@ def test_an_unknown_key_and_one_of_other_people_are_refused(user):
     assert refused(keyed(people=[make_user()]), user) == "api_key"
 
 
-def test_a_key_of_other_people_stays_when_another_value_changes(user, save):
-    row = save(draft(keyed(people=[user]), user), OK)
-
-    assert draft(dict(typed_of(row), device="1 × H20"), make_user(), row).instance.device
-
-
-def test_a_key_of_other_people_does_not_move_to_another_address(user, save):
+def test_a_key_of_other_people_stays_at_its_address_when_another_value_changes(user, save):
     other = "http://10.0.0.6:8000"
     permit_source(other, "endpoint")
     row = save(draft(keyed(people=[user], endpoints=[URL, other]), user), OK)
 
+    assert draft(dict(typed_of(row), device="1 × H20"), make_user(), row).instance.device
     assert refused(dict(typed_of(row), url=other), make_user(), row) == "api_key"
-
-
-def test_the_dashboard_gets_a_key_for_its_address_alone(user):
-    keyed()
-
-    assert secrets.endpoint_key("H800_KEY", URL) == "sk-0123456789"
-    with pytest.raises(secrets.Refused):
-        secrets.endpoint_key("H800_KEY", "http://10.0.0.6:8000")
 
 
 # -- checks ---------------------------------------------------------------------------------------
 
 
-def test_an_empty_model_becomes_the_only_one_listed(user, save):
-    assert save(draft(dict(TYPED, model=""), user), OK).model == "m"
+def test_an_empty_model_becomes_the_only_one_listed_and_its_name_is_taken(user, save):
+    row = save(draft(dict(TYPED, model="", engine="other", engine_version="1"), user), OK)
+
+    assert row.model == "m"
+    assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
+    with refused_at("name"):
+        save(draft(TYPED, user), OK)
 
 
 @pytest.mark.parametrize("checked", [SILENT, Checked(OK.message, EngineAbout(("m", "n")))])
@@ -166,35 +162,16 @@ def test_an_engine_that_does_not_answer_is_stored(user, save):
     assert stored(row, "check_id", "found", "is_answering") == ("endpoint:silent", {}, False)
 
 
-def test_what_the_engine_tells_comes_before_what_is_stated(user, save):
-    row = save(draft(dict(TYPED, engine="other", engine_version="1"), user), OK)
-
-    assert (row.engine_name, row.version, row.context) == ("vllm", "0.9.1", 4096)
-
-
-def test_a_failed_check_keeps_what_was_found(user, save, monkeypatch):
+def test_a_failed_check_keeps_what_was_found_unless_the_address_is_another(user, save, monkeypatch):
     row = save(draft(TYPED, user), OK)
     monkeypatch.setattr("dashboard.actions.endpoints.check_engine", lambda row: SILENT)
 
     check_now(None, row)
 
     assert stored(row, "version", "is_answering") == ("0.9.1", False)
-
-
-def test_another_address_forgets_what_was_found(user, save):
-    row = save(draft(TYPED, user), OK)
     permit_source("http://10.0.0.6:8000", "endpoint")
-
     save(draft(dict(TYPED, url="http://10.0.0.6:8000"), user, row), SILENT)
-
     assert stored(row, "version") == ""
-
-
-def test_two_endpoints_have_two_names(user, save):
-    save(draft(TYPED, user), OK)
-
-    with refused_at("name"):
-        save(draft(TYPED, user), OK)
 
 
 def test_an_archived_endpoint_can_be_brought_back():

@@ -53,21 +53,16 @@ def test_a_name_is_one_line_and_unique(name, text):
     assert (caught.value.field, str(caught.value)) == ("name", text)
 
 
-def test_a_removed_row_is_not_offered_and_can_come_back():
+@pytest.mark.postgresql
+def test_a_removed_row_is_not_offered_and_can_come_back_unless_its_name_is_taken():
     row, user = make_prompts(name="Chat"), make_user(is_staff=True)
 
     rows.mark(user, PromptForm, row, is_removed=True)
     assert team_prompts() == ()
     rows.mark(user, PromptForm, PromptSet.objects.get(), is_removed=False)
     assert [one.name for one in team_prompts()] == ["Chat"]
-
-
-@pytest.mark.postgresql
-def test_a_row_is_not_restored_over_another_of_its_name():
-    row, user = make_prompts(name="Chat"), make_user(is_staff=True)
     rows.mark(user, PromptForm, row, is_removed=True)
     make_prompts(name="Chat")
-
     with pytest.raises(LaunchError, match="Another prompt set has this name"):
         rows.mark(user, PromptForm, row, is_removed=False)
 
@@ -125,13 +120,10 @@ def test_an_error_names_file_line_and_key(line, text):
     assert refused(f'{{"prompt": "Why?"}}\n{line}\n') == text
 
 
-def test_a_file_that_is_not_utf8_is_refused():
+def test_a_file_that_is_empty_or_not_utf8_is_refused():
     content = '{"prompt": "Why?"}\n{"prompt": "您好"}'.encode("gbk")
 
     assert refused(content) == "own.jsonl, line 2: not UTF-8. Save the file as UTF-8."
-
-
-def test_an_empty_file_is_refused():
     assert refused("\n") == (
         'own.jsonl has no prompts. Write one JSON object a line: {"prompt": "…"}'
     )

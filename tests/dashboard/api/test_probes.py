@@ -93,14 +93,11 @@ def test_a_probe_without_answers_has_no_share(ask):
     assert [one["repeated"] for one in found["engines"]] == [None, None]
 
 
-def test_a_job_without_a_probe_is_not_found(ask):
+def test_a_job_without_a_probe_is_not_found_and_a_removed_one_says_so(ask):
     ask(make_job(kind="evaluate"), 404)
     ask(make_job(kind="greedy-probe"), 404)
-    ask(probe(line(0, "a")), 400, show="x")
-
-
-def test_a_removed_probe_says_so(ask):
     job = probe(line(0, "a"))
+    ask(job, 400, show="x")
     job.removed_at = now()
     job.save()
 

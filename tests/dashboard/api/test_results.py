@@ -162,18 +162,12 @@ def test_the_number_of_a_job_names_its_result(lin):
     result = make_evaluation([1, 0])
 
     answer = lin.get(f"results/{result.job_id}").json()
+    saved = lin.post(f"results/res-{result.pk}/questions", {"id": "hard", "base": f"{result.pk}"})
 
     assert answer["fields"] == {
         "result_id": f"“{result.job_id}” is no result. Results are written as res-15. "
         f"#{result.job_id} is a job; its result is res-{result.pk}."
     }
-
-
-def test_a_body_names_a_result_by_its_own_number(lin):
-    result = make_evaluation([1, 0])
-
-    saved = lin.post(f"results/res-{result.pk}/questions", {"id": "hard", "base": f"{result.pk}"})
-
     assert (saved.status_code, [*saved.json()["fields"]]) == (400, ["base"])
 
 
@@ -193,21 +187,15 @@ def pair(question_folder):
     return answering.make_evaluations(questions=answering.save_set())
 
 
-def test_changed_questions_are_a_file(lin, pair):
+def test_changed_questions_are_a_file_and_saved_as_a_set(lin, pair):
     base, result = pair
+    place = f"results/res-{result.pk}/questions"
 
-    answer = lin.get(f"results/res-{result.pk}/questions", show="changed", base=f"res-{base.pk}")
-
-    lines = [json.loads(line) for line in answer.content.decode().splitlines()]
-    assert [line["id"] for line in lines] == ["q1", "q4", "q6"]
-
-
-def test_changed_questions_are_saved_as_a_set(lin, pair):
-    base, result = pair
+    file = lin.get(place, show="changed", base=f"res-{base.pk}").content.decode()
     asked = {"id": "hard", "show": "changed, correct", "base": f"res-{base.pk}"}
+    answer = lin.post(place, asked)
 
-    answer = lin.post(f"results/res-{result.pk}/questions", asked)
-
+    assert [json.loads(line)["id"] for line in file.splitlines()] == ["q1", "q4", "q6"]
     assert answer.status_code == 201
     shown = answer.json()
     assert (shown["id"], shown["questions"], shown["origin"]) == ("hard", 2, "team")

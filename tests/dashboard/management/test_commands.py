@@ -328,7 +328,7 @@ def test_an_error_of_a_secret_says_what_is_wrong(typed, arguments, message):
     assert secrets.names() == []
 
 
-def test_the_key_is_rotated():
+def test_the_key_is_rotated_if_its_file_is_there():
     keep_secret("HF_TOKEN", VALUE)
     before = keys.load()
 
@@ -337,6 +337,9 @@ def test_the_key_is_rotated():
     assert keys.load() != before
     assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
     assert AuditEntry.objects.get().detail == {"did": "rotate", "secrets": 1}
+    keys.key_file().unlink()
+    with pytest.raises(CommandError, match=r"Nothing changed\. The key file of secrets is missing"):
+        run("rotate_secrets_key")
 
 
 def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings):
@@ -347,14 +350,6 @@ def test_a_start_with_a_bad_key_file_goes_on_and_names_it(settings):
     _out, errors = both("setup", "--dashboard-url", "http://127.0.0.1:1")
 
     assert f"holds no valid key: {keys.key_file()}" in errors
-
-
-def test_a_rotation_without_the_key_file_changes_nothing():
-    keep_secret("HF_TOKEN", VALUE)
-    keys.key_file().unlink()
-
-    with pytest.raises(CommandError, match=r"Nothing changed\. The key file of secrets is missing"):
-        run("rotate_secrets_key")
 
 
 GIT = "https://git.example/team"

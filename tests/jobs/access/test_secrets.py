@@ -59,23 +59,20 @@ def test_the_key_file_may_lie_outside_the_data_folder(settings, tmp_path):
     assert secret_values(["HF_TOKEN"]) == {"HF_TOKEN": VALUE}
 
 
-def test_a_missing_key_file_is_named_and_never_made_anew(settings):
+def test_a_missing_or_damaged_key_file_is_named_and_never_made_anew(settings):
     keep_secret("HF_TOKEN", VALUE)
-    key_file(settings.DATA_DIR).unlink()
+    file = key_file(settings.DATA_DIR)
+    for content in (b"", b"no key", keys.new() + b"\nno key"):
+        file.write_bytes(content)
+        assert "holds no valid key" in secrets.problem()
 
-    assert f"is missing: {key_file(settings.DATA_DIR)}" in secrets.problem()
+    file.unlink()
+
+    assert f"is missing: {file}" in secrets.problem()
     with pytest.raises(KeyUnusable, match="is missing"):
         keep_secret("API_KEY", "another-value")
-    assert not key_file(settings.DATA_DIR).exists()
+    assert not file.exists()
     assert secrets.names() == ["HF_TOKEN"]
-
-
-@pytest.mark.parametrize("content", [b"", b"no key", keys.new() + b"\nno key"])
-def test_a_file_without_a_key_is_named(settings, content):
-    keep_secret("HF_TOKEN", VALUE)
-    key_file(settings.DATA_DIR).write_bytes(content)
-
-    assert "holds no valid key" in secrets.problem()
 
 
 def test_another_key_is_no_empty_secret(settings):
@@ -351,16 +348,12 @@ def test_a_refusal_is_at_its_field_and_says_what_to_do(host, lin, rules, plan, f
     assert any(word in found[1] for word in ("sk an administrator", "Choose", "Launch without"))
 
 
-def test_an_administrator_who_is_not_named_may_not_use_it(host, lin):
+def test_who_is_not_named_may_use_what_is_for_everyone_only(host, lin):
     keep_secret("MINE", VALUE, people=[lin])
-
     assert refusal(plan_of(), host, make_user(is_staff=True)) is not None
     assert refusal(plan_of(), host, None) is not None
 
-
-def test_without_a_person_only_secrets_for_everyone_are_allowed(host):
     keep_secret("MINE", VALUE)
-
     assert refusal(plan_of(), host, None) is None
 
 

@@ -246,23 +246,17 @@ def host(db):
     return make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
 
 
-def test_the_list_permits_what_an_administrator_added(host):
+def test_the_list_permits_what_an_administrator_added_of_that_type(host):
     kind = KINDS["build-images"]
     params = kind.Params(repository=f"{GIT}/vllm.git")
-    with refused_at("repository"):
-        sources.check(kind, params, host)
 
+    for listed in ((), ("hub",)):
+        for source_type in listed:
+            permit_source(GIT, source_type)
+        with refused_at("repository"):
+            sources.check(kind, params, host)
     permit_source(GIT)
-
     sources.check(kind, params, host)
-
-
-def test_an_entry_of_one_type_permits_no_other(host):
-    permit_source("https://git.example/team", "hub")
-
-    kind = KINDS["build-images"]
-    with pytest.raises(LaunchError):
-        sources.check(kind, kind.Params(repository="https://git.example/team"), host)
 
 
 @pytest.mark.parametrize(
@@ -288,18 +282,13 @@ def test_a_wrong_part_is_refused_at_its_field(source_type, address, note, field,
     assert not Source.objects.exists()
 
 
-def test_what_is_permitted_already_is_not_added_again():
+def test_what_is_permitted_already_is_not_added_again_and_the_list_has_an_end(monkeypatch):
+    monkeypatch.setattr(sources, "MOST", 1)
     permit_source(GIT)
 
     for address in (GIT, f"{GIT}/", f"{GIT}/vllm.git"):
         with pytest.raises(LaunchError, match="permitted already"):
             permit_source(address)
-
-
-def test_the_list_has_an_end(monkeypatch):
-    monkeypatch.setattr(sources, "MOST", 1)
-    permit_source(GIT)
-
     with pytest.raises(LaunchError, match="Remove some first"):
         permit_source("https://git.example/other")
 
@@ -393,21 +382,15 @@ def test_a_name_does_not_permit_a_special_address(monkeypatch, ip):
         sources.engine_ips("http://engine.example:8197")
 
 
-def test_an_entry_of_the_very_address_permits_a_name_of_it(monkeypatch):
+def test_an_entry_of_the_very_address_and_port_permits_a_name_of_it(monkeypatch):
     permit_source("http://engine.example:8197", "endpoint")
-    permit_source("http://127.0.0.1:8197", "endpoint")
-    names(monkeypatch, "::1", "127.0.0.1")
-
-    assert sources.engine_ips("http://engine.example:8197") == ("127.0.0.1",)
-
-
-def test_an_entry_of_another_port_permits_nothing(monkeypatch):
-    permit_source("http://engine.example:8197", "endpoint")
-    permit_source("http://127.0.0.1:1", "endpoint")
     names(monkeypatch, "127.0.0.1")
-
+    permit_source("http://127.0.0.1:1", "endpoint")
     with pytest.raises(LaunchError, match=r"http://127\.0\.0\.1:8197"):
         sources.engine_ips("http://engine.example:8197")
+    permit_source("http://127.0.0.1:8197", "endpoint")
+    names(monkeypatch, "::1", "127.0.0.1")
+    assert sources.engine_ips("http://engine.example:8197") == ("127.0.0.1",)
 
 
 def test_an_address_of_no_machine_is_never_called(monkeypatch):
@@ -472,11 +455,8 @@ def test_a_number_that_resolvers_read_as_an_address_is_no_host(source_type, host
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1", "http://localhost:1", "http://169.254.169.254", "http://[::1]:1"]
 )
-def test_a_special_address_has_a_warning(url):
+def test_a_special_address_has_a_warning_and_others_have_none(url):
     assert sources.special_range(url)
-
-
-def test_names_and_addresses_of_the_network_have_no_warning():
     assert not sources.special_range("https://engine.example/a")
     assert not sources.special_range("http://192.0.2.1:8000")
 

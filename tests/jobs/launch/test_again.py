@@ -94,7 +94,7 @@ def test_a_retry_reruns_failures_and_dependents(host, jobs):
     assert Deployment.objects.filter(job=served).exists()
 
 
-def test_a_queued_environment_is_not_created_twice(jobs):
+def test_a_queued_environment_is_not_created_twice_and_one_that_failed_once_more(jobs):
     break_at_the_compile(jobs)
     (tool,) = (job for job in jobs if job.kind == "prepare")
     assert Job.objects.get(pk=tool.pk).state == "queued"
@@ -103,6 +103,10 @@ def test_a_queued_environment_is_not_created_twice(jobs):
 
     assert Job.objects.filter(kind="prepare").count() == 1
     assert tool in again[2].after.all()
+    fail(tool)
+    again = retry_failed_jobs(jobs[0].chain, None)
+    assert kinds(again) == ["prepare", "benchmark", "evaluate"]
+    assert again[0] in again[1].after.all()
 
 
 @pytest.mark.postgresql
@@ -121,7 +125,11 @@ def test_a_chain_counts_the_last_attempt_in_place_of_the_first(jobs):
     assert chain.broken == ()
 
 
-def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):
+def test_a_retry_reruns_cancelled_jobs_and_dependents_if_there_are_any(jobs):
+    for chain in (jobs[0].chain, uuid.uuid4()):
+        with pytest.raises(LaunchError):
+            retry_failed_jobs(chain, None)
+    assert Job.objects.count() == len(jobs)
     lifecycle.ask_cancel(jobs[0].pk, make_user())
 
     again = retry_failed_jobs(jobs[0].chain, None)
@@ -130,25 +138,6 @@ def test_a_retry_reruns_cancelled_jobs_and_dependents(jobs):
         "prepare-weights",
         *("compile-vacc", "deploy-build-in", "benchmark", "evaluate"),
     ]
-
-
-def test_an_environment_that_failed_is_made_again_once(jobs):
-    (tool,) = (job for job in jobs if job.kind == "prepare")
-    fail(tool)
-
-    again = retry_failed_jobs(jobs[0].chain, None)
-
-    assert kinds(again) == ["prepare", "benchmark", "evaluate"]
-    assert again[0] in again[1].after.all()
-
-
-def test_a_chain_of_which_nothing_broke_is_not_started_again(jobs):
-    with pytest.raises(LaunchError):
-        retry_failed_jobs(jobs[0].chain, None)
-    with pytest.raises(LaunchError):
-        retry_failed_jobs(uuid.uuid4(), None)
-
-    assert Job.objects.count() == len(jobs)
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost", "ready"])
@@ -333,18 +322,14 @@ def test_distill_weights_lead_to_the_host_s_compiler(host):
     assert preview(step.kind, step.raw, host).plan is not None
 
 
-def test_weights_of_qwen_are_modified_and_then_compiled(host):
+def test_weights_of_qwen_are_modified_and_compiled_and_the_full_model_is_served(host):
     weights = prepared(host, QWEN)
     amended = {**weights.product, "amends": True, "details": {"modification": True}}
     modified = done(host, "apply-modification", {"weights": f"job:{weights.pk}"}, amended)
 
     assert kinds_of(weights) == ["apply-modification"]
     assert kinds_of(modified) == ["compile-vacc"]
-
-
-def test_the_full_model_is_served_and_never_compiled(host):
     launched = kinds_of(prepared(host, R1))
-
     assert launched == ["deploy-vllm", "benchmark-throughput", "benchmark-latency"]
 
 
@@ -360,7 +345,7 @@ def test_what_vamc_made_is_deployed_with_build_in(host):
     assert kinds_of(job) == ["deploy-build-in"]
 
 
-def test_a_server_of_vllm_is_measured_as_the_guide_does(host):
+def test_a_server_of_vllm_is_measured_as_the_guide_does_until_it_is_down(host):
     params = {"weights": "1", "stack": "guide"}
     product = {"type": "deployment", "name": "R1", "model_id": R1}
     job = done(host, "deploy-vllm", params, product)
@@ -370,14 +355,8 @@ def test_a_server_of_vllm_is_measured_as_the_guide_does(host):
 
     assert list(steps)[:2] == ["benchmark-online", "evaluate-opencompass"]
     assert steps["benchmark-online"]["deployment"] == str(deployment.pk)
-
-
-def test_a_server_that_is_down_is_not_measured(host):
-    product = {"type": "deployment", "name": "R1", "model_id": R1}
-    job = done(host, "deploy-vllm", {"weights": "1"}, product)
-    make_deployment(job=job, model_id=R1, state="stopped")
-
-    assert kinds_of(job) == []
+    Deployment.objects.update(state="stopped")
+    assert kinds_of(Job.objects.get(pk=job.pk)) == []
 
 
 def test_calibration_data_leads_to_a_compile_that_calibrates(host):

@@ -173,21 +173,16 @@ def test_an_environment_is_prepared_once_in_the_chain_of_its_job(bare):
     assert first.chain == job.chain is not None
 
 
-def test_a_promise_can_be_worked_on_before_it_is_kept(host):
+def test_a_promise_can_be_worked_on_before_and_after_it_is_kept(host):
     maker = launch.launch("prepare", {"what": "weights"}, host=host, user=None)
+    raw = {"weights": f"job:{maker.pk}"}
 
-    job = launch.launch("compile", {"weights": f"job:{maker.pk}"}, host=host, user=None)
-
+    job = launch.launch("compile", raw, host=host, user=None)
     assert after(job) == {maker.pk}
     assert job.inputs == {"weights": {"job": maker.pk}}
-
-
-def test_a_promise_that_was_kept_meanwhile_is_what_was_made(host):
-    maker = make_job(host=host, state="succeeded")
+    succeed(maker)
     weights = make_weights(host=host, job=maker)
-
-    job = launch.launch("compile", {"weights": f"job:{maker.pk}"}, host=host, user=None)
-
+    job = launch.launch("compile", raw, host=host, user=None)
     assert job.inputs == {"weights": {"id": weights.pk}}
     assert after(job) == set()
 
@@ -258,11 +253,15 @@ def test_run_again_of_what_is_gone_is_refused(old):
     assert Job.objects.count() == 1
 
 
-def test_retrying_an_outdated_job_is_refused_with_text(old):
-    Job.objects.filter(pk=old.pk).update(params={**old.params, "field_of_then": 1})
-
-    with pytest.raises(LaunchError, match="no longer exists"):
-        again.retry_job(old.pk, None)
+def test_retrying_an_outdated_job_or_one_of_a_replaced_environment_is_refused(old):
+    plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")
+    for changed, words in (
+        ({"plan": json.loads(plan)}, "Launch a new job"),
+        ({"params": {**old.params, "field_of_then": 1}}, "no longer exists"),
+    ):
+        Job.objects.filter(pk=old.pk).update(**changed)
+        with pytest.raises(LaunchError, match=words):
+            again.retry_job(old.pk, None)
 
 
 def test_retrying_on_a_stopped_deployment_says_restart(host):
@@ -276,30 +275,16 @@ def test_retrying_on_a_stopped_deployment_says_restart(host):
         again.retry_job(old.pk, None)
 
 
-def test_run_again_prepares_an_environment_that_is_gone(old):
-    succeed(old)
-    Environment.objects.all().delete()
-
-    new = again.retry_job(old.pk, None)
-
-    assert after(new) == {Job.objects.get(kind="prepare").pk}
-
-
-def test_run_again_keeps_the_environment_of_its_plan(old):
+def test_run_again_keeps_the_environment_of_its_plan_or_prepares_one_that_is_gone(old):
     succeed(old)
     Environment.objects.update(fingerprint="of last year")
 
     new = again.retry_job(old.pk, None)
 
     assert (after(new), new.plan) == (set(), stored(old, "plan"))
-
-
-def test_retrying_with_a_replaced_environment_is_refused(old):
-    plan = json.dumps(old.plan).replace("/e/", "/elsewhere/")
-    Job.objects.filter(pk=old.pk).update(plan=json.loads(plan))
-
-    with pytest.raises(LaunchError, match="Launch a new job"):
-        again.retry_job(old.pk, None)
+    Environment.objects.all().delete()
+    new = again.retry_job(old.pk, None)
+    assert after(new) == {Job.objects.get(kind="prepare").pk}
 
 
 def test_cancelling_a_job_notifies_its_host_and_frees_its_place(

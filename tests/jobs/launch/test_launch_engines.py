@@ -121,24 +121,16 @@ def test_vllm_s_client_needs_a_tokenizer(host, endpoint):
 # -- the list of permitted addresses --------------------------------------------------------------
 
 
-def forbid():
-    Source.objects.filter(type="endpoint").delete()
-
-
-def test_an_address_that_left_the_list_is_refused_in_the_form(host, endpoint):
-    forbid()
+def test_an_address_that_left_the_list_is_refused_in_the_form_and_fails_queued_jobs(host, endpoint):
+    job = launched(host, endpoint)
+    source = Source.objects.get(type="endpoint")
+    assert sources.stopped_by_removal(source) == [job]
+    source.delete()
 
     assert "Sources" in preview("benchmark", raw(endpoint), host).errors["deployment"]
     with pytest.raises(LaunchError):
         launched(host, endpoint)
-
-
-def test_a_queued_job_fails_at_its_start_if_the_address_left_the_list(host, endpoint):
-    job = launched(host, endpoint)
-    forbid()
-
     assert dispatch.run() == 0
-
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("failed", "job:source")
     assert job.message_args["address"] == URL
@@ -158,14 +150,6 @@ def test_a_claim_checks_the_address_that_the_job_was_given(host, endpoint):
         sources.of_job(job)
 
 
-def test_removing_an_address_names_the_queued_jobs_that_need_it(host, endpoint):
-    job = launched(host, endpoint)
-
-    source = Source.objects.get(type="endpoint")
-
-    assert sources.stopped_by_removal(source) == [job]
-
-
 def test_a_key_that_the_person_may_not_use_is_refused(host, endpoint):
     secrets.keep("H800_KEY", None, purpose="engine", endpoints=[URL], people=[make_user()])
 
@@ -177,37 +161,21 @@ def test_a_key_that_the_person_may_not_use_is_refused(host, endpoint):
 # -- archived, retried, continued -----------------------------------------------------------------
 
 
-def test_an_archived_endpoint_is_not_offered(host, endpoint):
+def test_an_archived_endpoint_is_offered_to_no_launch_or_retry_and_cancels_queued_jobs(
+    host, endpoint
+):
+    job = launched(host, endpoint)
+    again = retry_job(job.pk, None)
+    assert (again.inputs, again.plan_sha256) == (job.inputs, job.plan_sha256)
+
     endpoints.archive(None, endpoint, is_archived=True)
 
     assert "deployment" in preview("benchmark", raw(endpoint), host).errors
-
-
-def test_a_queued_job_is_cancelled_when_its_endpoint_is_archived(host, endpoint):
-    job = launched(host, endpoint)
-    endpoints.archive(None, endpoint, is_archived=True)
-
+    with pytest.raises(LaunchError, match="archived"):
+        retry_job(job.pk, None)
     dispatch.run()
-
     job.refresh_from_db()
     assert (job.state, job.message_id) == ("cancelled", "job:endpoint_archived")
-
-
-def test_a_retry_calls_the_endpoint_again(host, endpoint):
-    old = launched(host, endpoint)
-
-    again = retry_job(old.pk, None)
-
-    assert again.inputs == old.inputs
-    assert again.plan_sha256 == old.plan_sha256
-
-
-def test_a_retry_needs_the_endpoint(host, endpoint):
-    old = launched(host, endpoint)
-    endpoints.archive(None, endpoint, is_archived=True)
-
-    with pytest.raises(LaunchError, match="archived"):
-        retry_job(old.pk, None)
 
 
 def test_a_benchmark_is_followed_by_an_evaluation_of_the_endpoint(host, endpoint):

@@ -109,12 +109,16 @@ def states(matrix):
     return {state: number for state, number in matrix_page(matrix.pk).counts.items() if number}
 
 
-def test_the_vendor_s_matrix_queues_50_jobs_and_skips_16(host, spec):
+def test_the_vendor_s_matrix_queues_50_jobs_and_a_colleague_s_starts_third(host, spec, launched_by):
     matrix = launch_matrix(vendor(spec), host=host, user=make_user())
+    runs = jobs_of(matrix)
 
     assert matrix.cells.count() == 66
-    assert len(jobs_of(matrix)) == Job.objects.filter(state="queued").count() == 50
+    assert len(runs) == Job.objects.filter(state="queued").count() == 50
     assert states(matrix) == {"queued": 50, "skipped": 16}
+    Job.objects.filter(pk=runs[0].pk).update(state="running")
+    theirs = launched_by(make_user())
+    assert in_queue()[:3] == [runs[1], theirs, runs[2]]
 
 
 def test_each_job_is_the_one_that_a_form_would_launch(matrix, host, spec):
@@ -148,17 +152,6 @@ def test_jobs_wait_in_the_order_of_their_runs(host, spec):
     assert [(run.cell.input_tokens, run.cell.concurrency, run.repeat) for run in planned.runs] == [
         (c.input_tokens, c.concurrency, c.repeat) for c in matrix.cells.order_by("place")
     ]
-
-
-def test_a_colleague_s_job_starts_before_the_third_next_run(host, spec, launched_by):
-    person, colleague = make_user(), make_user()
-    matrix = launch_matrix(vendor(spec), host=host, user=person)
-    runs = jobs_of(matrix)
-    Job.objects.filter(pk=runs[0].pk).update(state="running")
-
-    theirs = launched_by(colleague)
-
-    assert in_queue()[:3] == [runs[1], theirs, runs[2]]
 
 
 def test_a_person_s_matrix_and_single_jobs_take_turns(host, spec, launched_by):
@@ -271,26 +264,24 @@ def test_a_skipped_cell_is_not_run(host, spec):
         repeat_cell(matrix.cells.get(row=0, concurrency=8), make_user())
 
 
-def test_a_row_ends_where_more_load_only_queues(host, spec):
-    matrix = launch_matrix(spec(stops_early=True, repeats=2), host=host, user=make_user())
+@pytest.mark.parametrize("is_wished", [True, False])
+def test_a_row_ends_where_more_load_only_queues_if_that_was_wished(host, spec, is_wished):
+    wanted = spec(stops_early=is_wished, repeats=2)
+    matrix = launch_matrix(wanted, host=host, user=make_user())
     one, two = jobs_of(matrix)[:2]
+
     end(one, rate=50.0, latency_mean_s=1.0)
     end(two, rate=50.5, latency_mean_s=2.0)
 
     page = matrix_page(matrix.pk)
     four = page.rows[0].cells[2]
-    assert (four.state, four.skip.id) == ("skipped", "matrix:only_queues")
-    assert {run.job.state for run in four.runs} == {"cancelled"}
     assert page.rows[1].cells[2].state == "queued"  # of another row
     assert page.to_resume == 0
-
-
-def test_a_row_goes_on_without_the_wish_to_end_it(matrix):
-    one, two = jobs_of(matrix)[:2]
-    end(one, rate=50.0, latency_mean_s=1.0)
-    end(two, rate=50.0, latency_mean_s=2.0)
-
-    assert matrix_page(matrix.pk).rows[0].cells[2].state == "queued"
+    if is_wished:
+        assert (four.state, four.skip.id) == ("skipped", "matrix:only_queues")
+        assert {run.job.state for run in four.runs} == {"cancelled"}
+    else:
+        assert four.state == "queued"
 
 
 def test_drift_compares_the_first_and_last_third_of_the_runs(host, spec):

@@ -89,7 +89,9 @@ def test_the_build_in_pipeline_is_one_chain_of_rows(host):
     ("options", "kind"), [({}, "apply-modification"), ({"precision": "fp16"}, "prepare-datasets")]
 )
 def test_what_a_model_or_a_precision_does_not_need_is_left_out(host, options, kind):
-    assert kind not in kinds(launched(host, "build-in", LLAMA, **options))
+    planned = drafts(PIPELINES["build-in"], MODELS[LLAMA], host, "guide", Options(**options))
+
+    assert kind not in [draft.stage.job.kind for draft in planned]
 
 
 def test_what_needs_the_dies_alone_comes_before_the_server(host):
@@ -110,10 +112,11 @@ def test_what_needs_the_dies_alone_comes_before_the_server(host):
 
 
 def test_a_stack_without_opencompass_asks_our_own_questions(host):
-    jobs = launch_pipeline("pytorch", R1, host=host, stack="current", user=None)
+    planned = drafts(PIPELINES["pytorch"], MODELS[R1], host, "current", Options())
 
-    assert kinds(jobs)[-3:] == ["benchmark-online", "prepare", "evaluate"]
-    assert not {"prepare-opencompass", "evaluate-opencompass"} & set(kinds(jobs))
+    found = [draft.stage.job.kind for draft in planned]
+    assert found[-3:] == ["benchmark-online", "prepare", "evaluate"]
+    assert not {"prepare-opencompass", "evaluate-opencompass"} & set(found)
 
 
 def test_what_is_on_the_host_is_used_and_not_made_again(host):
@@ -157,10 +160,13 @@ def test_a_pipeline_of_another_model_is_refused(host, pipeline, model):
         launch_pipeline(pipeline, model, host=host, stack="guide", user=None)
 
 
-def test_vllm_on_the_processor_measures_in_turn():
+def test_vllm_on_the_processor_measures_in_turn_and_converts_what_is_no_folder():
     here = make_host()
 
-    jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+    def launched_here():
+        return launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
+
+    jobs = launched_here()
 
     assert kinds(jobs) == [
         *("prepare", "prepare", "convert-weights", "benchmark-throughput", "benchmark-latency"),
@@ -171,26 +177,16 @@ def test_vllm_on_the_processor_measures_in_turn():
     assert "benchmark-throughput" in waits["benchmark-latency"]
     assert "benchmark-latency" in waits["deploy-vllm"]
     assert {job.params["tp"] for job in jobs if "tp" in job.params} == {1}
-
-
-def test_vllm_on_the_processor_distinguishes_file_and_folder():
-    here = make_host()
-    file = make_weights(host=here, model_id=SMALL)
+    make_weights(host=here, model_id=SMALL)
     folder = make_weights(host=here, model_id=SMALL, details={"format": "safetensors"})
-
-    jobs = launch_pipeline("vllm-cpu", SMALL, host=here, stack="vllm-cpu", user=None)
-
+    jobs = launched_here()
     assert "convert-weights" not in kinds(jobs)
-    assert kinds(jobs).count("prepare") == 1  # the environment
     assert {job.params["weights"] for job in jobs if "weights" in job.params} == {str(folder.pk)}
-    assert file.pk != folder.pk
 
 
 WHOLE = [
-    ("build-in", QWEN, "guide", Options()),
     ("build-in", QWEN, "current", Options(precision="both", calibration="ceval")),
     ("build-in", LLAMA, "guide", Options(precision="fp16", as_in_guide=True)),
-    ("pytorch", R1, "guide", Options()),
     ("pytorch", R1, "guide", Options(as_in_guide=True)),
     ("pytorch", R1, "current", Options(concurrency=(1, 4))),
 ]
@@ -232,12 +228,13 @@ def test_both_precisions_are_measured_in_sequence(host):
 
 @pytest.mark.parametrize("name", ["c4", "ceval", "alpaca"])
 def test_each_calibration_set_of_the_guide_can_be_chosen(host, name):
-    jobs = launched(host, "build-in", LLAMA, calibration=name)
+    planned = drafts(PIPELINES["build-in"], MODELS[LLAMA], host, "guide", Options(calibration=name))
 
-    (data,) = (job for job in jobs if job.kind == "prepare-datasets")
-    (compiled,) = (job for job in jobs if job.kind == "compile-vacc")
-    assert data.params["dataset"] == name
-    assert compiled.inputs["dataset"] == {"job": data.pk}
+    kinds_of = [draft.stage.job.kind for draft in planned]
+    data = planned[kinds_of.index("prepare-datasets")]
+    assert data.preview.params.dataset == name
+    compiled = planned[kinds_of.index("compile-vacc")]
+    assert 1 + kinds_of.index("prepare-datasets") in compiled.after
 
 
 def test_one_switch_makes_every_command_verbatim(host):

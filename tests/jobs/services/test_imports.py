@@ -150,10 +150,15 @@ def test_a_field_of_two_lines_is_refused(field):
     assert not Import.objects.exists()
 
 
-def test_removal_takes_the_result_and_its_files():
+def test_removal_takes_the_result_and_its_files_unless_it_is_released():
     result = imported()
     folder = imports.files_folder(result.imported_id)
+    sign_off = SignOff.objects.create(result=result, purpose="customer A")
+    with pytest.raises(imports.Released):
+        imports.remove(result.imported)
     assert folder.is_dir()
+    sign_off.withdrawn_at = timezone.now()
+    sign_off.save()
 
     imports.remove(result.imported)
 
@@ -162,20 +167,6 @@ def test_removal_takes_the_result_and_its_files():
     assert not folder.exists()
     (again,) = keep(SERVE)
     assert again.is_new
-
-
-def test_a_released_import_is_not_removed():
-    result = imported()
-    sign_off = SignOff.objects.create(result=result, purpose="customer A")
-
-    with pytest.raises(imports.Released):
-        imports.remove(result.imported)
-
-    assert imports.files_folder(result.imported_id).is_dir()
-    sign_off.withdrawn_at = timezone.now()
-    sign_off.save()
-    imports.remove(result.imported)
-    assert not Result.objects.exists()
 
 
 def test_a_failed_write_leaves_no_record(monkeypatch):

@@ -12,7 +12,7 @@ from jobs.models import AuditEntry, Dataset, Preflight
 from jobs.queries.catalogue import results_of
 from tests.factories import make_guide_host, make_host, make_job, make_result
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
+pytestmark = pytest.mark.usefixtures("question_folder")
 ONE = '{"question": "2 + 3?", "answers": ["5", "five"]}'
 TWO = '{"question": "9 > 8?", "choices": ["yes", "no"], "answers": ["A"]}'
 
@@ -32,15 +32,6 @@ def ours():
     return QUESTION_SETS.of_team("ours")
 
 
-def test_the_list_has_the_catalogue_and_the_teams_sets(member):
-    sent(member)
-
-    page = member.get(reverse("question-list")).text
-
-    assert all(f">{one.name}</a>" in page for one in DATA_SETS.values())
-    assert ">Ours</a>" in page
-
-
 def test_every_set_has_a_page(member):
     make_guide_host("far")
 
@@ -52,25 +43,19 @@ def test_every_set_has_a_page(member):
         assert words in shown["math_500"]
 
 
-def test_results_on_a_set_are_pooled_over_its_parts(member):
+def test_results_on_a_set_are_pooled_over_its_parts_and_versions():
     row = {"version": "", "metric": "accuracy", "mode": "gen", "group": "cluewsc"}
     parts = [("cluewsc-dev", 100.0, 10), ("cluewsc-test", 50.0, 30), ("math-500", 0.0, 500)]
     sets = [
         {**row, "dataset": name, "value": value, "questions": count} for name, value, count in parts
     ]
+    sets.append({**row, "dataset": "short_en", "value": 50.0, "questions": 4})
+    sets[-1]["group"] = "ours@123456789012"
     make_result(type="evaluation", run_context={"sets": sets})
 
     (found,) = results_of("cluewsc")
-
     assert (found.questions, found.share.value) == (40, 0.625)
     assert results_of("mmlu") == []
-
-
-def test_results_of_a_teams_set_are_found_under_every_version(member):
-    row = {"dataset": "short_en", "version": "", "metric": "accuracy", "mode": "gen"}
-    sets = [{**row, "value": 50.0, "questions": 4, "group": "ours@123456789012"}]
-    make_result(type="evaluation", run_context={"sets": sets})
-
     assert [found.questions for found in results_of("ours")] == [4]
 
 
@@ -114,11 +99,11 @@ def test_who_may_not_launch_on_a_host_may_not_have_it_look_for_files(member, mon
     assert AuditEntry.objects.get().action == "access.refused"
 
 
-def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypatch):
+def test_a_host_without_cards_is_asked_for_what_evalscope_reads_alone(member, monkeypatch):
     monkeypatch.setattr("jobs.schedule.agent_tasks.send", lambda *args: None)
     make_host("near")
 
-    page = page_of(member, "mmlu")
+    page, other = page_of(member, "mmlu"), page_of(member, "ifeval")
     member.post(reverse("question-check", args=["mmlu", "near"]))
 
     (row,) = Preflight.objects.all()
@@ -126,15 +111,8 @@ def test_a_host_without_cards_is_asked_for_what_evalscope_reads(member, monkeypa
     folder = dict(row.plan["checks"][1]["args"])["path"]
     assert folder == "/datasets/mmlu" and f">{folder}<" in page
     assert "README.md is needed too" in page
-
-
-def test_a_host_without_cards_is_not_asked_for_other_sets(member):
-    make_host("near")
-
-    page = page_of(member, "ifeval")
-
-    assert ">near</a>: " in page
-    assert "no cards; OpenCompass runs on hosts with cards only." in page
+    assert ">near</a>: " in other
+    assert "no cards; OpenCompass runs on hosts with cards only." in other
     assert member.post(reverse("question-check", args=["ifeval", "near"])).status_code == 404
 
 
@@ -150,20 +128,31 @@ def test_a_host_says_what_it_lacks_for_a_set(member):
     assert "cards" not in page.partition("far</a>")[2].partition("</li>")[0]
 
 
-def test_a_set_is_checked_before_it_is_saved(member):
+def test_a_set_is_checked_before_it_is_saved_and_an_error_is_at_its_line(member):
     answer = member.post(reverse("question-add"), {"id": "ours", "text": ONE, "check": "1"})
+    wrong = sent(member, text=f'{ONE}\r\n{{"question": "A?"}}')
 
     assert answer.status_code == 200
-    assert "2 + 3?" in answer.text and ours() is None
+    assert "2 + 3?" in answer.text
+    assert wrong.status_code == 422
+    assert "Enter the correct answer" in wrong.text and ">2</td>" in wrong.text
+    assert ours() is None
 
 
-def test_a_saved_set_has_its_own_page_and_audit_entry(member):
+def test_a_saved_set_is_listed_and_has_its_own_page_and_audit_entry(member):
     answer = sent(member)
 
     assert answer.url == reverse("question-detail", args=["ours"])
     assert (ours().current.questions, ours().current.by) == (2, "lin")
     (entry,) = AuditEntry.objects.filter(action="questions.change")
     assert (entry.detail["did"], entry.detail["version"]) == ("add", ours().current.short)
+    page = member.get(reverse("question-list")).text
+    assert all(f">{one.name}</a>" in page for one in DATA_SETS.values())
+    assert ">Ours</a>" in page
+    text = member.get(reverse("question-file", args=["ours"])).text
+    sent(member, id="again", text=text)
+    again = QUESTION_SETS.of_team("again")
+    assert again.current.sha256 == ours().current.sha256
 
 
 def test_an_upload_in_gbk_replaces_the_text(member):
@@ -174,15 +163,6 @@ def test_an_upload_in_gbk_replaces_the_text(member):
     page = answer.text
     assert "Read as CSV, GBK." in page
     assert "中国的首都？" in page and "2 + 3?" not in page.partition("<pre")[0]
-
-
-def test_an_error_of_the_file_is_at_its_line(member):
-    answer = sent(member, text=f'{ONE}\r\n{{"question": "A?"}}')
-
-    page = answer.text
-    assert answer.status_code == 422
-    assert "Enter the correct answer" in page and ">2</td>" in page
-    assert ours() is None
 
 
 @pytest.mark.parametrize(
@@ -241,16 +221,6 @@ def test_a_removed_set_stays_readable_and_comes_back(member):
     assert member.get(reverse("question-detail", args=["ours"])).status_code == 200
     member.post(reverse("question-restore", args=["ours"]))
     assert not ours().removed_at
-
-
-def test_an_exported_set_can_be_added_again(member):
-    sent(member)
-    text = member.get(reverse("question-file", args=["ours"])).text
-
-    sent(member, id="again", text=text)
-
-    again = QUESTION_SETS.of_team("again")
-    assert again.current.sha256 == ours().current.sha256
 
 
 def test_the_api_has_the_key_of_each_set(member):

@@ -118,9 +118,12 @@ def test_a_job_whose_files_are_gone_cannot_be_pinned(client, lin):
     job = removed()
 
     answer = client.post(reverse("job-pin", args=[job.pk]), {"pinned": "1"}, follow=True)
+    status, of_api = pin(client, job.pk, {"pinned": True})
 
     assert "Nothing to keep" in answer.text
     assert reverse("job-pin", args=[job.pk]) not in answer.text
+    assert (status, of_api["error"]) == (410, "removed")
+    assert pin(client, 10**9, {"pinned": True})[0] == 404
     assert not AuditEntry.objects.exists()
 
 
@@ -177,13 +180,6 @@ def test_the_api_pins_and_unpins(client, lin):
     assert [row["id"] for row in rows] == [f"res-{result.pk}"]
 
 
-def test_the_api_does_not_pin_what_is_gone(client, lin):
-    status, answer = pin(client, removed().pk, {"pinned": True})
-
-    assert (status, answer["error"]) == (410, "removed")
-    assert pin(client, 10**9, {"pinned": True})[0] == 404
-
-
 def test_a_terminal_pins_and_unpins():
     make_user("admin", is_staff=True)
     job, out = ended(DAY), StringIO()
@@ -205,7 +201,7 @@ def test_a_terminal_pins_and_unpins():
 
 
 def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
-    job = removed(files=4)
+    job = removed(files=4, plan=WATCHED, points=2)
 
     text = text_of(client, "job-detail", job.pk)
 
@@ -217,6 +213,8 @@ def test_the_page_says_what_was_removed_when_why_and_what_stays(client, lin):
     assert job.log_sha256 in text
     assert "data-log-url" not in text
     assert reverse("job-output", args=[job.pk, job.outputs.first().pk]) not in text
+    assert "Chart data was removed with the log." in text
+    assert "data-live-chart" not in text
 
 
 def test_each_reason_has_a_text(limits):
@@ -234,13 +232,6 @@ def test_each_reason_has_a_text(limits):
     assert removed_words(make_job()) == ""
     assert [span_text(days * 86400) for days in (1, 90)] == ["1 day", "90 days"]
     assert span_text(36 * 3600) == "1 d 12 h"
-
-
-def test_removed_curves_are_named_and_not_drawn_empty(client, lin):
-    text = text_of(client, "job-detail", removed(plan=WATCHED, points=2).pk)
-
-    assert "Chart data was removed with the log." in text
-    assert "data-live-chart" not in text
 
 
 def test_results_and_servers_keep_their_pages_after_their_files_are_gone(client, lin):

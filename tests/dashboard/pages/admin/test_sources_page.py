@@ -20,25 +20,17 @@ def table(page, title):
     return page.partition(f'id="{title}"')[2].partition("</tbody>")[0]
 
 
-def test_an_administrator_adds_and_removes_a_source(admin):
+def test_an_administrator_adds_and_removes_a_source_and_the_record_says_so(admin):
     page = admin.post(ADD, GIT, follow=True).text
     row = Source.objects.get()
+
     listed = table(page, "listed-title")
     assert f"{GIT['address']} added." in page
     for word in ("git repository", GIT["address"], "ours", "ada", remove(row)):
         assert word in listed
-
     page = admin.post(remove(row), follow=True).text
-
     assert f"{GIT['address']} removed." in page
     assert not Source.objects.exists()
-
-
-def test_the_record_says_what_was_done(admin):
-    admin.post(ADD, GIT)
-    row = Source.objects.get()
-    admin.post(remove(row))
-
     added, removed = AuditEntry.objects.order_by("pk")
     about = {"source_type": "git", "address": GIT["address"], "note": "ours"}
     assert (added.action, added.subject) == ("source.manage", f"source {row.pk}")
@@ -48,21 +40,16 @@ def test_the_record_says_what_was_done(admin):
         assert words in shown
 
 
-def test_a_member_sees_the_list_and_is_offered_no_change(member):
+def test_a_member_sees_what_is_permitted_and_is_offered_no_change(member):
+    empty = member.get(LIST).text
     row = permit_source(GIT["address"])
-
     page = member.get(LIST).text
 
     assert GIT["address"] in page and "Ask an administrator to add a source." in page
     assert ADD not in page and remove(row) not in page
-
-
-def test_an_empty_list_says_what_is_permitted_and_shows_it(member):
-    page = member.get(LIST).text
-
-    assert "No sources added yet: only the included ones are permitted." in page
-    assert "Addresses of past jobs are not taken over." in page
-    included = table(page, "included-title")
+    assert "No sources added yet: only the included ones are permitted." in empty
+    assert "Addresses of past jobs are not taken over." in empty
+    included = table(empty, "included-title")
     for address in ("https://github.com/vllm-project/vllm.git", "https://hf-mirror.com"):
         assert address in included
     assert "ai_deliver/vllm_vacc:VVI-26.02" in included and "Deployment guide" in included

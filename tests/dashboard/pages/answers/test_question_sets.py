@@ -11,7 +11,7 @@ from jobs.models import Answer, AuditEntry
 from tests.factories import make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("question_folder")]
+pytestmark = pytest.mark.usefixtures("question_folder")
 CHANGED = [f"q{n}" for n in answering.CHANGED]
 
 
@@ -65,17 +65,23 @@ def test_the_form_proposes_a_free_id_and_a_taken_one_is_refused(member, pair):
     assert "A set with this ID exists" in answer.content.decode()
 
 
-def test_the_file_is_what_an_upload_accepts(member, pair):
+def test_the_file_is_what_an_upload_accepts_and_a_viewer_may_read(client, member, pair):
     base, result = pair
-    file = member.get(at("result-questions-file", result, changed(base)))
+    address = at("result-questions-file", result, changed(base))
 
-    text = file.content.decode()
-    assert ids_of(text) == CHANGED
+    text = member.get(address).content.decode()
     added = member.post(reverse("question-add"), {"id": "again", "text": text, "save": "1"})
+    client.force_login(make_user("vi", role="viewer"))
+    reader = client.get(at("result-answers", result, changed(base))).content.decode()
+
+    assert ids_of(text) == CHANGED
     assert added.status_code == 302
-    assert QUESTION_SETS[
-        "again@" + QUESTION_SETS.of_team("again").current.short
-    ].questions == tuple(one for one in answering.question_set() if one.id in CHANGED)
+    again = f"again@{QUESTION_SETS.of_team('again').current.short}"
+    wanted = [one for one in answering.question_set() if one.id in CHANGED]
+    assert [*QUESTION_SETS[again].questions] == wanted
+    assert client.get(address).status_code == 200
+    assert client.get(at("result-questions", result, changed(base))).status_code == 403
+    assert "Download JSONL" in reader and "Save as question set" not in reader
 
 
 @pytest.mark.parametrize(
@@ -145,13 +151,3 @@ def test_samples_of_a_question_are_one_question(member):
     file = member.get(at("result-questions-file", result)).content.decode()
 
     assert ids_of(file) == [f"q{n}" for n in range(answering.QUESTIONS)]
-
-
-def test_a_viewer_reads_the_file_and_saves_nothing(client, pair):
-    base, result = pair
-    client.force_login(make_user("vi", role="viewer"))
-
-    assert client.get(at("result-questions-file", result, changed(base))).status_code == 200
-    assert client.get(at("result-questions", result, changed(base))).status_code == 403
-    reader = client.get(at("result-answers", result, changed(base))).content.decode()
-    assert "Download JSONL" in reader and "Save as question set" not in reader

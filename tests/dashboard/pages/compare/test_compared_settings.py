@@ -67,7 +67,6 @@ def test_yes_no_and_stacks_are_in_the_viewer_s_words():
         assert setting_text("guide", "stack") != "guide"
 
 
-@pytest.mark.django_db
 def test_weights_are_no_setting_and_switches_are_yes_or_no():
     params = {"stack": "guide", "weights": "job:40", "exclusive": True, "as_in_guide": False}
     job = make_job(state="succeeded", kind="benchmark-latency", params=params)
@@ -81,7 +80,6 @@ def test_weights_are_no_setting_and_switches_are_yes_or_no():
     assert (values["host cpu"], values["host cores"]) == (["Kunpeng"], ["64"])
 
 
-@pytest.mark.django_db
 def test_the_pages_show_no_word_of_the_program(client):
     client.force_login(make_user("lin"))
     params = {"stack": "guide", "exclusive": True, "as_in_guide": False, "concurrency": [1, 4]}

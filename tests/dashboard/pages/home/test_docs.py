@@ -30,7 +30,6 @@ def test_links_of_a_page_lead_somewhere(name):
             assert not fragment or f'id="{fragment}"' in there, href
 
 
-@pytest.mark.django_db
 def test_links_out_of_the_guide_and_its_pictures_are_served(member):
     bodies = "".join(manual.page(name).body for name in NAMES)
 
@@ -40,7 +39,6 @@ def test_links_out_of_the_guide_and_its_pictures_are_served(member):
         assert member.get(source).headers["Content-Type"] == "image/png"
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("name", manual.GROUPS["Operation"])
 def test_a_page_is_served_with_its_title(member, name):
     assert manual.page(name).title in html.unescape(html_of(member, name))
@@ -83,20 +81,17 @@ def test_the_more_special_view_is_looked_for_first():
         assert not [one for one in begins[:index] if begin.startswith(one)], begin
 
 
-@pytest.mark.django_db
 def test_a_page_offers_the_help_that_is_about_it(member):
     address = f"{reverse('docs-page', args=['use/organise'])}#filters-and-views"
 
     assert f'href="{address}"' in member.get(reverse("result-list")).text
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["nothing/", "../README/", "use/launch.md/", "images/none.png"])
 def test_what_is_no_page_is_not_found(member, path):
     assert member.get(f"/docs/{path}").status_code == 404
 
 
-@pytest.mark.django_db
 def test_text_of_a_page_is_never_markup(tmp_path, monkeypatch, member):
     monkeypatch.setattr(manual, "ROOT", tmp_path)
     monkeypatch.setattr(manual, "GROUPS", {"User guide": ("use/launch",)})

@@ -62,10 +62,14 @@ def test_a_number_is_first_of_all_that_of_a_job(member, number):
     assert links[0] == reverse("job-detail", args=[old.pk])
 
 
-def test_a_model_is_found_by_its_name(member):
+def test_a_model_a_form_and_areas_are_found(member):
     links = links_of(member, "smollm2 135m")
 
     assert links == [reverse("model-detail", args=["smollm2-135m-instruct"])]
+    assert reverse("launch-form", args=["benchmark"]) in links_of(member, "new job benchmark")
+    assert links_of(member, "", "search-list") == [  # before anything is typed
+        *("/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/")
+    ]
 
 
 @pytest.mark.parametrize(("language", "name"), [("en", "this computer"), ("zh-hans", "本机")])
@@ -93,16 +97,6 @@ def test_a_page_is_found_by_its_name_in_both_languages(member, language, text, v
     assert links_of(member, text, "search-list")[0] == reverse(view)
 
 
-def test_the_form_of_a_new_job_is_found_by_its_kind(member):
-    assert reverse("launch-form", args=["benchmark"]) in links_of(member, "new job benchmark")
-
-
-def test_before_anything_is_typed_the_field_offers_the_areas(member):
-    assert links_of(member, "", "search-list") == [
-        *("/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/")
-    ]
-
-
 def test_nobody_is_sent_to_a_page_that_is_not_theirs(client):
     client.force_login(make_user("vera", role="viewer"))
     for text in ("secrets", "new job"):
@@ -124,14 +118,14 @@ def test_the_list_under_the_field_shows_few_and_links_to_all(member):
         make_job(title="alpha")
 
     html = member.get(reverse("search-list"), {"q": "alpha"}).content.decode()
+    page = member.get(reverse("search"), {"q": "alpha"}).content.decode()
 
     assert html.count('role="option"') == 5
     assert f'href="{reverse("search")}?q=alpha"' in html
     assert len(links_of(member, "alpha")) == 8
-    assert (
-        f"{reverse('job-list')}?q=alpha"
-        in member.get(reverse("search"), {"q": "alpha"}).content.decode()
-    )
+    assert f"{reverse('job-list')}?q=alpha" in page
+    (field,) = re.findall(r'<input type="search" name="q" id="search"[^>]*>', page)
+    assert 'hx-sync="this:queue last"' in field  # no request is aborted while one types
 
 
 @pytest.mark.parametrize("text", ["", "   ", "9" * 40, "nothing of the kind", "%"])
@@ -166,11 +160,3 @@ def test_a_search_finds_text_of_ones_own_chats(member, name):
 
     assert reverse("conversation", args=[chats[0].pk]) in addresses
     assert reverse("conversation", args=[chats[1].pk]) not in addresses
-
-
-def test_a_search_while_typing_aborts_no_request(member):
-    page = member.get(reverse("job-list")).content.decode()
-
-    (field,) = re.findall(r'<input type="search" name="q" id="search"[^>]*>', page)
-
-    assert 'hx-sync="this:queue last"' in field

@@ -56,45 +56,31 @@ def page_of(client, name="va16-01"):
 # The list.
 
 
-def test_each_die_leads_to_who_holds_it(member):
-    host = vacc_host(load={"dies": {"2": {"temp_c": 71.4}}})
+def test_each_die_leads_to_who_holds_it_beside_free_dies_cards_stacks_and_driver(member):
+    host = vacc_host(dies=[0, 1, 3], load={"dies": {"1": {"temp_c": 71.4}}})
     deployment = make_deployment(host=host, name="qwen32b")
-    Job.objects.filter(pk=deployment.job_id).update(values={"dies": "2"})
-
-    page = member.get(LIST).text
-
-    (cell,) = re.findall(r'<a class="die l1".*?</a>', page, re.S)
-    assert f'href="/deployments/{deployment.pk}/"' in cell
-    assert 'title="2, 71.4 °C, qwen32b (ready)"' in cell
-    assert text_of(member.get(LIST)).count("1 die") == 1
-
-
-def test_the_list_has_free_dies_cards_stacks_and_driver(member):
-    host = vacc_host(dies=[0, 1, 3])
+    Job.objects.filter(pk=deployment.job_id).update(values={"dies": "1"})
     make_job(host=host, state="running", values={"dies": "0"})
 
-    text = text_of(member.get(LIST))
+    page = member.get(LIST)
 
-    assert "1 host, 2 of 4 dies free" in text
+    cells = re.findall(r'<a class="die l\d".*?</a>', page.text, re.S)
+    (cell,) = [one for one in cells if f'href="/deployments/{deployment.pk}/"' in one]
+    assert 'title="1, 71.4 °C, qwen32b (ready)"' in cell
+    text = text_of(page)
+    assert "1 host, 1 of 4 dies free" in text
     assert "1 card, 4 dies · stacks: Deployment guide · driver 00.25.12.30" in text
 
 
-def test_the_first_of_the_queue_says_why_it_waits(member):
+def test_the_first_of_the_queue_says_why_it_waits_and_a_pause_is_no_warning(member):
     host = vacc_host(draining=True)
     first = make_job(host=host)
     make_job(host=host)
 
-    text = text_of(member.get(LIST))
+    text, page = text_of(member.get(LIST)), page_of(member).text
 
     assert f"Queue: #{first.pk} Prepare va16-01 is paused" in text
     assert "and 1 more" in text
-
-
-def test_a_paused_host_is_no_warning(member):
-    host = vacc_host(draining=True)
-
-    page = page_of(member).text
-
     assert "New jobs are paused on this host." in page
     assert page.count("note warn") == page.count('id="unloaded"')  # hidden
     assert style_of("draining").css == style_of(host_state(host)).shape == "cancelled"
@@ -240,22 +226,16 @@ def test_an_impossible_number_of_jobs_is_refused_at_its_field(admin, text):
     assert Host.objects.get().slots == 8
 
 
-def test_a_pause_is_asked_first(admin):
+def test_a_pause_is_asked_first_and_comes_back_to_the_list(admin):
     host = vacc_host()
     make_job(host=host)
+    address = reverse("host-drain", args=["va16-01"])
 
-    text = text_of(admin.get(reverse("host-drain", args=["va16-01"])))
-
+    text = text_of(admin.get(address))
     assert "Pause new jobs on va16-01?" in text
     assert "1 queued job waits until you resume." in text
     assert Host.objects.get().draining is False
-
-
-def test_draining_from_the_list_comes_back_to_the_list(admin):
-    vacc_host()
-    fields = {"draining": "1", "from": "list"}
-
-    answer = admin.post(reverse("host-drain", args=["va16-01"]), fields)
+    answer = admin.post(address, {"draining": "1", "from": "list"})
 
     assert answer.headers["Location"] == LIST
     assert Host.objects.get().draining is True

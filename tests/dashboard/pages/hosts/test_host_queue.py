@@ -70,7 +70,8 @@ def test_the_page_asks_as_often_for_many_jobs(admin, ada, django_assert_max_num_
         queue_of(admin, host)
 
 
-def test_a_button_moves_a_job_and_the_audit_knows(admin, host, ada):
+@pytest.mark.postgresql
+def test_a_button_or_script_moves_a_job_and_the_audit_knows(admin, host, ada):
     first, second = (make_job(host=host, created_by=ada) for _ in range(2))
 
     answer = admin.post(reverse("job-move", args=[second.pk]), {"to": "first", "from": "queue"})
@@ -79,16 +80,9 @@ def test_a_button_moves_a_job_and_the_audit_knows(admin, host, ada):
     assert order(host) == [second.pk, first.pk]
     entry = AuditEntry.objects.get(action="job.order")
     assert (entry.subject, entry.detail) == (f"job {second.pk}", {"was": 2, "now": 1})
-
-
-@pytest.mark.postgresql
-def test_a_script_gets_the_job_s_place_or_the_reason(admin, host, ada):
-    first, second = (make_job(host=host, created_by=ada) for _ in range(2))
-
-    assert move(admin, second, before=first.pk).json() == {"was": 2, "now": 1}
+    assert move(admin, first, before=second.pk).json() == {"was": 2, "now": 1}
     Job.objects.filter(pk=first.pk).update(state="starting")
     refused = move(admin, second, after=first.pk)
-
     assert refused.status_code == 409
     assert refused.json() == {"message": f"Job #{first.pk} is no longer queued on this host."}
 
@@ -109,20 +103,15 @@ def test_a_member_moves_only_their_own_jobs_and_passes_no_others(member, host, l
 
 def test_a_member_makes_a_job_less_urgent_only(member, host, lin):
     own = make_job(host=host, created_by=lin)
+    address = reverse("job-priority", args=[own.pk])
 
-    member.post(reverse("job-priority", args=[own.pk]), {"priority": "low"})
-
+    member.post(address, {"priority": "low"})
     own.refresh_from_db()
+    answer = member.post(address, {"priority": "soon"}, **JSON)
+
     assert own.priority == Job.Priority.LOW
-    assert "Set urgent priority" not in queue_of(member, host).text
-
-
-def test_a_priority_that_there_is_not_is_refused(admin, host, ada):
-    job = make_job(host=host, created_by=ada)
-
-    answer = admin.post(reverse("job-priority", args=[job.pk]), {"priority": "soon"}, **JSON)
-
     assert answer.json() == {"message": "Choose one of urgent, normal, low."}
+    assert "Set urgent priority" not in queue_of(member, host).text
 
 
 def test_a_job_queued_for_an_exclusive_host_can_waive_that(member, host, lin):

@@ -158,10 +158,12 @@ def test_a_strange_output_never_breaks_the_page(client, page, job, content):
     assert client.get(reverse("job-detail", args=[job.pk])).status_code == 200
 
 
-def test_without_an_output_the_page_says_so(client, page, job):
+def test_without_an_output_the_page_says_so_and_other_jobs_have_none(client, page, job):
     assert "This job has no readable answers." in page(job)
-    csv_of = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
-    assert csv_of.status_code == 404
+    address = reverse("job-probe", args=[job.pk])
+    assert client.get(address, {"format": "csv"}).status_code == 404
+    other = make_job(kind="evaluate")
+    assert client.get(reverse("job-probe", args=[other.pk])).status_code == 404
 
 
 def test_a_busy_reader_is_named_alone(client, page, job, monkeypatch):
@@ -173,9 +175,3 @@ def test_a_busy_reader_is_named_alone(client, page, job, monkeypatch):
     csv_of = client.get(reverse("job-probe", args=[job.pk]), {"format": "csv"})
     assert csv_of.status_code == 503
     assert "<h1>Answers not read</h1>" in csv_of.text
-
-
-def test_other_jobs_have_no_such_page(member):
-    other = make_job(kind="evaluate")
-
-    assert member.get(reverse("job-probe", args=[other.pk])).status_code == 404

@@ -231,19 +231,13 @@ def test_a_repeating_failure_offers_correction_first(member, chain):
     assert member.get(address).status_code == 200
 
 
-def test_a_pipeline_that_may_pass_is_started_again_first(member, chain):
-    jobs = make_chain(chain, deploy="failed")
-    Job.objects.filter(pk=jobs[2].pk).update(message_id="job:not_taken")
+def test_the_head_of_a_pipeline_that_may_pass_names_each_failure_and_a_retry_first(member, chain):
+    jobs = make_chain(chain, benchmark="failed", evaluate="lost")
+    Job.objects.filter(pk=jobs[3].pk).update(message_id="job:not_taken")
 
     html = shown(member, chain)
 
     assert "Preview " not in html
     assert '<button class="btn btn-primary" type="submit">' in html
-
-
-def test_its_head_names_each_failure(member, chain):
-    jobs = make_chain(chain, benchmark="failed", evaluate="lost")
-
-    head = re.search(r'<p class="sub told">(.*?)</p>', shown(member, chain), re.S)[1]
-
+    head = re.search(r'<p class="sub told">(.*?)</p>', html, re.S)[1]
     assert f"#{jobs[3].pk}" in head and f"#{jobs[4].pk}" in head

@@ -152,22 +152,15 @@ def test_parts_without_end_are_cut_off():
     assert with_points(None, {"engine": [[1.0, {}]]}) is None
 
 
-def test_lists_and_the_overview_show_the_accuracy_of_what_runs(job, tell, member):
+def test_lists_overview_and_api_show_the_accuracy_of_what_runs(job, tell, member):
     parts = ((1.0, EN, counts(19, right=14)), (1.0, CHOICE, counts(1, right=1)))
     tell((1.0, "", counts(20, right=15, total=116)), *parts)
     Job.objects.filter(pk=job.pk).update(started_at=job.created_at)
     job.steps.update(started_at=job.created_at)
 
     for address in ("job-list", "overview"):
-        text = member.get(reverse(address)).text
-        assert "[53.13, 88.81]" in text
-
-
-def test_the_api_returns_the_counts(job, tell, member):
-    tell((1.0, "", counts(20, right=15, total=116)))
-
+        assert "[53.13, 88.81]" in member.get(reverse(address)).text
     accuracy = member.get(f"/api/v1/jobs/{job.pk}").json()["accuracy"]
-
     assert accuracy["share"] == 0.75
     assert (accuracy["scored"], accuracy["total"], accuracy["correct"]) == (20, 116, 15)
     assert [one["set"] for one in accuracy["sets"]] == [EN, CHOICE]

@@ -50,15 +50,6 @@ def text_of(client, address: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", "", html).replace("\u202f", "").split())
 
 
-def test_its_message_has_cause_advice_and_line(caller):
-    deployment = end(caller, serve(caller), READY + GONE)
-
-    assert deployment.state == "failed"
-    failure = deployment.message_args["failure"]
-    assert (failure["id"], failure["where"], failure["line"]) == ("die-missing", "", 3)
-    assert failure["offset"] == len(READY)
-
-
 def test_what_ended_an_earlier_run_did_not_end_this_one(caller):
     deployment = end(caller, serve(caller), READY + GONE)
     restart_deployment(deployment.pk, None)
@@ -88,12 +79,16 @@ def test_a_kill_is_one_for_memory_only_if_the_kernel_says_so(caller, kills, caus
     assert (failure["id"], failure["line"]) == (cause, None)
 
 
-def test_the_page_of_a_failure_has_cause_host_and_action(caller, client, lin):
+def test_message_pages_and_api_of_a_failure_have_cause_host_action_and_line(caller, client, lin):
     deployment = end(caller, serve(caller), READY + GONE, host={**HOST, "oom_kills": 2})
     address = reverse("deployment-detail", args=[deployment.pk])
 
     text, html = text_of(client, address), client.get(address).text
 
+    assert deployment.state == "failed"
+    failure = deployment.message_args["failure"]
+    assert (failure["id"], failure["where"], failure["line"]) == ("die-missing", "", 3)
+    assert failure["offset"] == len(READY)
     assert "Known failure" in text
     assert "The server exited with code 1." in text
     assert "Die /dev/vacc16 does not exist." in text
@@ -102,6 +97,11 @@ def test_the_page_of_a_failure_has_cause_host_and_action(caller, client, lin):
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text
     assert "the kernel killed 2 processes" in text
     assert 'data-log-at="3"' in html and 'href="#L3"' in html
+    for address in (reverse("overview"), reverse("deployment-list")):
+        assert "Die /dev/vacc16 does not exist." in text_of(client, address)
+    row = client.get(f"/api/v1/deployments/{deployment.pk}").json()
+    assert row["failure"] == "die-missing"
+    assert "Die /dev/vacc16 does not exist." in row["message"]
 
 
 def test_without_a_known_cause_its_last_lines_are_quoted(caller, client, lin):
@@ -111,16 +111,6 @@ def test_without_a_known_cause_its_last_lines_are_quoted(caller, client, lin):
 
     assert "it broke" in text
     assert "Fix the cause, then restart the deployment." in text
-
-
-def test_overview_list_and_api_say_why(caller, client, lin):
-    deployment = end(caller, serve(caller), READY + GONE)
-
-    for address in (reverse("overview"), reverse("deployment-list")):
-        assert "Die /dev/vacc16 does not exist." in text_of(client, address)
-    row = client.get(f"/api/v1/deployments/{deployment.pk}").json()
-    assert row["failure"] == "die-missing"
-    assert "Die /dev/vacc16 does not exist." in row["message"]
 
 
 def test_the_job_whose_server_ended_quotes_the_servers_log(caller, client, lin):

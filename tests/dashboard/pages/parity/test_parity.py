@@ -65,7 +65,7 @@ def heading(client, ids):
     return text.partition("<h1>")[2].partition("</h1>")[0], text
 
 
-def test_an_empty_page_asks_for_two_sides(reader):
+def test_an_empty_page_asks_for_two_sides_and_the_usual_question_first(reader):
     one = make_evaluation([1, 0])
 
     text = page(reader)
@@ -75,6 +75,11 @@ def test_an_empty_page_asks_for_two_sides(reader):
     when = f"{timezone.localtime(one.created_at):%Y-%m-%d %H:%M}"
     assert option.split(", ") == [f"res-{one.pk} {one.model_id}", one.label, one.what, when]
     assert 'id="statement"' not in text
+    firsts = {}
+    for name in ("r", "c", "t"):
+        options = text.partition(f'id="{name}-goal"')[2].partition("</select>")[0]
+        firsts[name] = re.search(r'<option value="(\w*)"', options)[1]
+    assert firsts == {"r": "", "c": "at_least", "t": "at_least"}
 
 
 def test_a_link_from_a_result_fills_one_side(reader):
@@ -145,19 +150,11 @@ def test_a_typed_number_of_a_job_becomes_that_of_its_result(reader):
     assert f"its result is {own}." in unmarked
 
 
-def test_a_warning_names_both_sides(reader):
-    base, result = make_evaluation([1, 0] * 20), make_evaluation([1, 0] * 20)
+def test_two_results_have_a_statement_and_a_warning_that_names_both_sides(reader):
+    base, result = make_evaluation([1] * 90 + [0] * 10), make_evaluation([1] * 60 + [0] * 40)
     for one, cut in ((base, 1), (result, 30)):
         one.metrics |= {"answers_total": 40, "answers_cut": cut}
         one.save()
-
-    text = page(reader, **two(base, result))
-
-    assert "Cut at the token limit: baseline 2.50 %, result 75.00 %." in text
-
-
-def test_two_results_have_a_statement(reader):
-    base, result = make_evaluation([1] * 90 + [0] * 10), make_evaluation([1] * 60 + [0] * 40)
 
     text = page(reader, **two(base, result))
 
@@ -166,6 +163,7 @@ def test_two_results_have_a_statement(reader):
     assert "paired, Tango" in text
     assert "p < 0.001" in text
     assert f"base=res-{result.pk}&id=res-{base.pk}&margin=1" in text  # swapped
+    assert "Cut at the token limit: baseline 2.50 %, result 75.00 %." in text
 
 
 def test_counts_have_the_guides_statement_and_a_file(reader):
@@ -403,15 +401,6 @@ def test_equal_sets_have_numbers_of_their_own_and_a_margin_is_kept(reader):
     assert 'name="margin" type="number" step="any" min="0.01" max="50" value="1.5"' in text
 
 
-def test_a_form_of_results_asks_the_usual_question_first(reader):
-    firsts = {}
-    for name in ("r", "c", "t"):
-        options = page(reader).partition(f'id="{name}-goal"')[2].partition("</select>")[0]
-        firsts[name] = re.search(r'<option value="(\w*)"', options)[1]
-
-    assert firsts == {"r": "", "c": "at_least", "t": "at_least"}
-
-
 def test_a_comparison_of_groups_needs_no_query_for_each_run(client):
     client.force_login(make_user("lin", role="viewer"))
 
@@ -471,19 +460,10 @@ def test_several_results_have_verdicts_corrected_for_their_number(reader):
     assert [row["verdict_alone"] for row in rows] == ["worse"] * 3
 
 
-def test_typed_candidates_lead_to_the_address_of_their_statement(reader):
+def test_typed_candidates_lead_to_their_statement_and_those_without_a_verdict_are_refused(reader):
     query = family_of(12, 5)
     typed = {"base_name": query["base"], "name": query["id"].replace(";", "； ")}
-
-    response = reader.get(reverse("parity"), typed)
-
-    assert response.url == f"{reverse('parity')}?base={query['base']}&id={query['id']}&margin=1"
-
-
-def test_candidates_that_have_no_common_verdict_are_refused(reader):
-    query = family_of(12, 5)
     first = query["id"].partition(";")[0]
-
     refused = {
         "is named twice": {**query, "id": f"{first};{first}"},
         "Name two results or more": {**query, "id": f"{first};"},
@@ -491,5 +471,8 @@ def test_candidates_that_have_no_common_verdict_are_refused(reader):
         "At most 12 results": {**query, "id": ";".join(["res-1"] * 13)},
     }
 
+    response = reader.get(reverse("parity"), typed)
+
+    assert response.url == f"{reverse('parity')}?base={query['base']}&id={query['id']}&margin=1"
     for words, asked in refused.items():
         assert words in page(reader, status=422, **asked)

@@ -8,10 +8,10 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from jobs.imports import read_paths
-from jobs.models import AuditEntry, Import, Job, OutputFile, Result
+from jobs.models import AuditEntry, Import, OutputFile, Result
 from jobs.services.outputs import output_path
 from jobs.tools.lib.folders import ARCHIVE
-from tests.factories import make_host, make_job, make_user
+from tests.factories import make_job, make_user
 from tests.jobs.lib.collecting import FOLDER, HOST, make_collected
 from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
 
@@ -24,11 +24,16 @@ def job(db):
     return make_collected(FILES)
 
 
-def test_the_job_leads_to_the_import(client, ann, job):
+def test_the_job_leads_to_the_import_whose_form_names_what_was_left_out(client, ann, job):
     page = client.get(f"/jobs/{job.pk}/").content.decode()
+    form = client.get(f"/results/import/?job={job.pk}").content.decode()
 
     assert f'href="/results/import/?job={job.pk}"' in page
     assert "Import these files" in page
+    for text in (HOST, FOLDER, f"#{job.pk}", "Left out: 2", f'name="job" value="{job.pk}"'):
+        assert text in form
+    assert 'type="file"' not in form
+    assert 'href="/launch/collect-results/"' in client.get("/results/import/").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -47,14 +52,6 @@ def test_viewers_are_offered_no_import(client, job):
     assert "Import these files" not in client.get(f"/jobs/{job.pk}/").content.decode()
     assert client.get(f"/results/import/?job={job.pk}").status_code == 403
     assert client.post("/results/import/", {"job": job.pk}).status_code == 403
-
-
-def test_the_form_names_host_folder_and_what_was_left_out(client, ann, job):
-    page = client.get(f"/results/import/?job={job.pk}").content.decode()
-
-    for text in (HOST, FOLDER, f"#{job.pk}", "Left out: 2", f'name="job" value="{job.pk}"'):
-        assert text in page
-    assert 'type="file"' not in page
 
 
 def test_collected_files_are_imported_like_an_upload(client, ann, job):
@@ -177,12 +174,3 @@ def test_the_api_imports_what_a_job_collected(client, job, bearer):
     assert row["collected"] == {"job": job.pk, "host": HOST, "folder": FOLDER}
     for refused in (both, none):
         assert (refused.status_code, "job" in refused.json()["fields"]) == (422, True)
-
-
-def test_the_import_page_leads_to_the_job(client, ann):
-    make_host()
-
-    page = client.get("/results/import/").content.decode()
-
-    assert 'href="/launch/collect-results/"' in page
-    assert Job.objects.count() == 0

@@ -129,14 +129,10 @@ def test_every_rule_has_its_words(rule):
     assert rule_words(answer) != rule_words(Answer(subset="x", score=1.0))
 
 
-def test_a_verdict_of_earlier_rules_says_so():
+def test_words_of_an_answer_say_what_is_a_guess_or_of_earlier_rules():
     assert rule_words(Answer(subset="short_en", score=1.0)).startswith("Earlier rule")
     assert rule_words(Answer(subset="cluewsc-dev", score=1.0)) == "Scored by the tool."
-
-
-def test_a_guess_of_what_ended_an_answer_says_that_it_is_one():
     answer = Answer(detail={"output_tokens": 32})
-
     assert ending_words(answer, 32).startswith("Probably cut off")
     assert ending_words(answer, 64) == "Not reported by the tool."
     answer.finish = "stop"
@@ -165,20 +161,15 @@ def test_faulty_answers_are_counted_beside_the_score_which_does_not_look_clean(g
     assert get("result-list").count(stamp) == 2  # a phone has it in another place
 
 
-def test_what_the_files_do_not_tell_is_not_zero(detail):
+def test_what_the_files_do_not_tell_is_not_zero_and_sets_lead_to_their_answers(detail):
     result = evaluated(*CLUEWSC)
+
     html = detail(result)
 
     assert "answers_cut" not in result.metrics and result.metrics["answers_total"] == 4
     assert "not reported by the tool" in html.split('id="quality"')[1].split("</section>")[0]
     assert "as far as the tool" in html
-
-
-def test_sets_and_categories_lead_to_their_answers(detail):
-    result = evaluated(*CLUEWSC)
-    html = detail(result)
     answers = reverse("result-answers", args=[result.pk])
-
     assert f'href="{answers}?set=cluewsc-dev"' in html and f'href="{answers}?category=odd"' in html
 
 
@@ -196,14 +187,11 @@ def thought(**params):
     return answering.make_evaluations(**params)[0]
 
 
-def test_a_chosen_thinking_is_of_the_identity():
+def test_a_chosen_thinking_is_of_the_identity_and_the_default_is_not():
     off = thought(thinking="off")
 
     assert off.identity["parts"]["workload"]["thinking"] == "off"
     assert not repeats_of(off).filter(pk=thought(thinking="on").pk).exists()
-
-
-def test_the_default_leaves_identities_as_they_were():
     assert "thinking" not in thought().identity["parts"]["workload"]
 
 
@@ -239,17 +227,15 @@ def test_a_statement_warns_of_a_switch_without_effect(get):
     assert f"res-{base.pk}: Thinking was off, but 24 of 24 answers have reasoning" in text
 
 
-def test_the_card_tells_of_a_switch_without_effect(get):
-    ignored, sound = thought(thinking="off"), thought(thinking="on")
+def test_the_page_shows_a_chosen_thinking_and_a_switch_without_effect(get):
+    ignored, sound, usual = thought(thinking="off"), thought(thinking="on"), thought()
+
+    of_ignored = get("result-detail", ignored.pk)
 
     words = (
         "Thinking was off, but 24 of 24 answers have reasoning: the engine may ignore the switch."
     )
-    assert words in get("result-detail", ignored.pk)
+    assert words in of_ignored and "Thinking off" in text_of(of_ignored)
     assert ">thinking doubtful</span>" in get("result-list")
     assert "Thinking was" not in get("result-detail", sound.pk)
-
-
-def test_the_page_shows_a_chosen_thinking(get):
-    assert "Thinking off" in text_of(get("result-detail", thought(thinking="off").pk))
-    assert "Thinking" not in text_of(get("result-detail", thought().pk))
+    assert "Thinking" not in text_of(get("result-detail", usual.pk))

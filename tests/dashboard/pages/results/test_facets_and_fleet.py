@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now, timedelta
 
-from jobs.models import Result, Tag
+from jobs.models import Deployment, Result, Tag
 from tests.comparing import listed, text_of
 from tests.factories import (
     make_artifact,
@@ -16,7 +16,7 @@ from tests.factories import (
 )
 from tests.measuring import measured, served
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("lin")]
+pytestmark = pytest.mark.usefixtures("lin")
 
 LIST, FLEET = reverse("result-list"), reverse("result-fleet")
 
@@ -107,8 +107,8 @@ def test_the_fleet_shows_values_and_what_is_missing(client, host):
     make_artifact(host=host, label="int4")
 
     page = client.get(FLEET).text
-    text = text_of(page)
 
+    text = text_of(page)
     assert reverse("result-detail", args=[result.pk]) in page
     assert "90.0" in text and "concurrency 4" in text and "tp8" in text
     assert f"{reverse('launch-form', args=['evaluate'])}?host=va16" not in page
@@ -117,10 +117,13 @@ def test_the_fleet_shows_values_and_what_is_missing(client, host):
     assert "missing" in text and "not deployed" in text
     Result.objects.update(run_context={"dies": ["0", "1"]})
     assert "45.0 tok/s per die" in text_of(client.get(FLEET, {"per": "die"}).text)
+    client.force_login(make_user("eve", role="viewer"))
+    assert reverse("launch-form", args=["deploy"]) not in client.get(FLEET).text
 
 
 def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
-    deployment = served(host, stack="guide")
+    job = make_job(host=host, kind="deploy", state="succeeded")
+    deployment = make_deployment(job=job, details={"stack": "guide"})
     result = measured(deployment)
     Result.objects.update(created_at=now() - timedelta(days=40))
 
@@ -130,29 +133,12 @@ def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
     assert f"{form}&amp;deployment={deployment.pk}" in page
     assert "older than 30 days" in page
     assert "older than" not in client.get(FLEET, {"days": "90"}).text
+    Deployment.objects.update(state="stopped")
+    assert f"{reverse('launch-form', args=['deploy'])}?host={host.name}" in client.get(FLEET).text
 
 
-def test_a_simulated_cell_says_so(client):
-    make_evaluation([1, 0], params={"stack": "guide"}, simulated=True)
-
-    assert "simulated</span>" in client.get(FLEET).text
-
-
-def test_an_empty_fleet_says_what_to_do(client):
+def test_an_empty_fleet_says_what_to_do_and_a_simulated_cell_says_so(client):
     assert "No models on a stack yet." in client.get(FLEET, {"days": "x"}).text
 
-
-def test_a_viewer_has_no_button_on_the_fleet_page(client, host):
-    served(host, stack="guide")
-    client.force_login(make_user("eve", role="viewer"))
-
-    assert reverse("launch-form", args=["benchmark"]) not in client.get(FLEET).text
-
-
-def test_a_result_of_a_closed_deployment_offers_to_deploy(client, host):
-    job = make_job(host=host, kind="deploy", state="succeeded")
-    deployment = make_deployment(job=job, state="stopped", details={"stack": "guide"})
-    measured(deployment)
-    Result.objects.update(created_at=now() - timedelta(days=40))
-
-    assert f"{reverse('launch-form', args=['deploy'])}?host={host.name}" in client.get(FLEET).text
+    make_evaluation([1, 0], params={"stack": "guide"}, simulated=True)
+    assert "simulated</span>" in client.get(FLEET).text

@@ -33,11 +33,15 @@ def history_of(get):
     return lambda result, query="": get("result-history", result.pk, query=query).lstrip("\ufeff")
 
 
-def test_a_period_says_what_changed_and_by_how_much(history_of, moved):
+def test_a_period_says_what_changed_and_by_how_much(get, detail, history_of, moved):
     text = text_of(history_of(moved))
 
     assert "--flash-attention : not recorded → yes" in text
     assert "−20.0 %" in text and "worse vs period 1" in text
+    assert "concurrency 1" in history_of(moved, "metric=x&concurrency=99999999999999999999")
+    address = reverse("result-history", args=[moved.pk])
+    assert address in detail(moved)
+    assert address in get("result-list", group="identity")
 
 
 def test_the_csv_has_a_line_a_run_with_its_period(history_of, moved):
@@ -62,17 +66,6 @@ def test_marks_of_the_chart_are_numbered_as_the_table_and_dots_open_their_point(
     assert figure.data[1].y == (100, 80)
     assert disturbed.data[0].marker.symbol[-1] == "circle-open"
     assert figure.data[0].customdata[-1] == reverse("result-point", args=[moved.pk, 1])
-
-
-def test_result_and_identities_link_to_the_history(get, detail, moved):
-    address = reverse("result-history", args=[moved.pk])
-
-    assert address in detail(moved)
-    assert address in get("result-list", group="identity")
-
-
-def test_an_unknown_metric_or_concurrency_is_no_error(history_of, moved):
-    assert "concurrency 1" in history_of(moved, "metric=x&concurrency=99999999999999999999")
 
 
 def test_a_missing_result_has_no_history(member):
@@ -126,35 +119,24 @@ def test_one_run_has_the_interval_of_its_requests(result):
     assert point_page(result.pk, 4).own.interval("ttft_p50_ms").low < 50
 
 
-def test_the_log_opens_at_the_step_of_the_point(panel, result):
+def test_the_log_opens_at_the_step_of_the_point_until_it_is_removed(panel, result):
     JobStep.objects.filter(job=result.job).update(log_from=6, log_to=12)
     store = logstore.store()
     store.append(f"job/{result.job_id}", 0, b"first\nsecond\nlast\n")
 
-    html = panel(result)
-
-    assert f"{reverse('job-detail', args=[result.job_id])}#L2" in html
-
-
-def test_a_removed_log_has_no_link(panel, result):
-    JobStep.objects.filter(job=result.job).update(log_from=0, log_to=6)
+    assert f"{reverse('job-detail', args=[result.job_id])}#L2" in panel(result)
     Job.objects.filter(pk=result.job_id).update(removed_at=result.created_at)
-
     assert "#L" not in panel(result)
 
 
-def test_the_step_of_a_concurrency_is_chosen_by_name(result):
+def test_the_step_of_a_concurrency_is_chosen_by_name(panel, result):
     plan = dict(result.job.plan)
     (step,) = plan["steps"]
     plan["steps"] = [{**step, "name": name} for name in ("fetch", "measure-1", "measure-4")]
     Job.objects.filter(pk=result.job_id).update(plan=plan)
-
     assert point_page(result.pk, 4).step.name == "measure-4"
 
-
-def test_a_plan_that_cannot_be_read_leaves_the_rest(panel, result):
-    Job.objects.filter(pk=result.job_id).update(plan={"schema": 99})
-
+    Job.objects.filter(pk=result.job_id).update(plan={"schema": 99})  # cannot be read
     assert "Command" not in text_of(panel(result))
 
 

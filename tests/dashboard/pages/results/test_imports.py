@@ -34,15 +34,18 @@ def content(path):
     return (DATA / path).read_bytes()
 
 
-def test_an_upload_is_shown_before_it_is_stored(client, ann):
+def test_an_upload_is_shown_to_its_person_before_it_is_stored(client, ann):
     answer = upload(client, SERVE, device="8 × H800", model="DeepSeek-R1")
-
     page = client.get(answer.url)
     assert "vLLM bench serve" in page.content.decode()
     assert "8 × H800" in page.content.decode()
     assert not Import.objects.exists()
+    other = Client()
+    other.force_login(make_user("ben"))
+    assert other.get(answer.url).url == IMPORT
 
     done = client.post(answer.url, {"do": "import"})
+
     result = Result.objects.get()
     assert done.url == f"/results/res-{result.pk}/"
     assert (result.model_id, result.metrics["output_tokens_per_s"]) == ("deepseek-r1", RATE)
@@ -147,14 +150,6 @@ def test_a_second_import_names_the_first(client, ann):
     assert Import.objects.count() == 1
 
 
-def test_a_draft_of_somebody_else_is_not_shown(client, ann):
-    address = upload(client, SERVE).url
-    other = Client()
-    other.force_login(make_user("ben"))
-
-    assert other.get(address).url == IMPORT
-
-
 def test_pages_of_an_imported_result_name_its_origin(client, ann):
     result = imported(device="8 × H800", user=ann)
     name = f"res-{result.pk}"
@@ -244,14 +239,16 @@ def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
     assert "Measure a higher concurrency" not in page
 
 
-def test_an_original_file_is_downloaded(client, ann):
+def test_an_original_file_is_downloaded_and_no_more_runs_are_launched(client, ann):
     result = imported()
 
     answer = client.get(f"/results/res-{result.pk}/files/0/")
+    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
 
     assert content_of(answer) == (DATA / SERVE).read_bytes()
     assert answer["Content-Disposition"].startswith("attachment")
     assert client.get(f"/results/res-{result.pk}/files/9/").status_code == 404
+    assert Result.objects.count() == 1
 
 
 def test_an_import_is_removed_by_who_did_it(client, ann):
@@ -284,24 +281,17 @@ def test_a_released_import_stays_with_the_reason(client, bearer):
     assert Result.objects.exists()
 
 
-def test_more_runs_of_an_import_cannot_be_launched(client, ann):
-    result = imported()
-
-    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
-
-    assert Result.objects.count() == 1
-
-
 def run(*arguments: str, **options: object) -> str:
     out = io.StringIO()
     call_command("import", *arguments, stdout=out, **options)
     return out.getvalue()
 
 
-def test_a_dry_run_prints_all_figures_and_stores_nothing():
+def test_a_dry_run_prints_all_figures_or_questions_and_stores_nothing():
     make_user("root", is_staff=True)
 
     data = json.loads(run(str(DATA / SERVE), "--dry-run", "--json"))
+    (evaluation,) = json.loads(run(str(DATA / EVALUATION), "--dry-run", "--json"))["results"]
 
     (result,) = data["results"]
     shown = [result[name] for name in ("tool", "version", "completed", "failed")]
@@ -309,15 +299,9 @@ def test_a_dry_run_prints_all_figures_and_stores_nothing():
     assert {"name": "output_tokens_per_s", "value": RATE, "unit": "tokens/s"} in result["metrics"]
     assert result["points"][0]["concurrency"] == 4
     assert not Import.objects.exists()
-
-
-def test_a_dry_run_prints_each_question():
-    data = json.loads(run(str(DATA / EVALUATION), "--dry-run", "--json"))
-
-    (result,) = data["results"]
-    assert len(result["questions"]) == 40
-    assert sum(row["score"] for row in result["questions"]) == 6
-    assert result["sets"][0] == {
+    assert len(evaluation["questions"]) == 40
+    assert sum(row["score"] for row in evaluation["questions"]) == 6
+    assert evaluation["sets"][0] == {
         **{"dataset": "basic_mcq", "metric": "accuracy"},
         **{"value": 30.0, "questions": 20},
     }
@@ -355,6 +339,9 @@ def api(client: Client, headers: dict[str, str], query: str, body: bytes):
 
 
 def test_the_api_imports_a_file_and_removes_it(client, bearer):
+    refused = api(client, bearer, "name=x.json", b"{}")
+    assert refused.status_code == 422
+    assert refused.json()["fields"]["files"].startswith("Not recognised")
     dry = api(client, bearer, "dry_run=true", content(SERVE))
     assert (dry.json()["results"][0]["result"], Import.objects.exists()) == (None, False)
 
@@ -368,13 +355,6 @@ def test_the_api_imports_a_file_and_removes_it(client, bearer):
     assert shown == [None, None, True, "8 H800"]
     assert client.delete(f"/api/v1/imports/res-{stored.pk}", headers=bearer).status_code == 200
     assert not Result.objects.exists()
-
-
-def test_the_api_refuses_with_the_reason(client, bearer):
-    answer = api(client, bearer, "name=x.json", b"{}")
-
-    assert answer.status_code == 422
-    assert answer.json()["fields"]["files"].startswith("Not recognised")
 
 
 def test_viewers_do_not_import(client):

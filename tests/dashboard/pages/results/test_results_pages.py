@@ -27,13 +27,6 @@ def panel_of(result):
     return render_to_string("results/_result_panel.html", {"result": result})
 
 
-def test_a_phone_shows_accuracy_next_to_the_name(page):
-    make_measured(scores=[1, 1, 1, 1, 1, 0, 0, 0])
-
-    phone = page(LIST).partition('<span class="phone">')[2]
-    assert "62.5" in phone[: phone.index("</td>")]
-
-
 @pytest.mark.parametrize(
     ("faulty", "total", "is_warned"),
     [(128, 142, True), (8, 142, True), (7, 142, False), (60, 3062, True), (30, 3062, False)],
@@ -88,7 +81,7 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(member):
 
 
 @pytest.mark.postgresql
-def test_the_second_page_of_the_list_has_the_rest(monkeypatch):
+def test_the_second_page_of_the_list_has_the_rest_and_a_job_is_found_by_its_number(monkeypatch):
     monkeypatch.setattr(listing, "PAGE", 2)
     oldest, older, newest = (make_measured() for _ in range(3))
 
@@ -97,14 +90,8 @@ def test_the_second_page_of_the_list_has_the_rest(monkeypatch):
 
     assert (first.results, second.results) == ([newest, older], [oldest])
     assert second.after == ""
-
-
-def test_a_job_is_found_by_its_number():
-    result, _other = make_measured(), make_measured()
-
-    listed = listing.result_list(listing.Filters(text=f"#{result.job_id}"))
-
-    assert list(listed.results) == [result]
+    listed = listing.result_list(listing.Filters(text=f"#{older.job_id}"))
+    assert list(listed.results) == [older]
 
 
 @pytest.mark.parametrize(
@@ -160,18 +147,14 @@ def csv_of(client, result):
     return rows_of(client.get(reverse("result-file", args=[result.pk, "csv"])))
 
 
-def test_the_csv_of_a_benchmark_has_a_line_a_concurrency(member):
+def test_the_csv_of_a_benchmark_has_a_line_a_concurrency_and_no_formula(member):
     rows = csv_of(member, make_measured(points=[point(1, 50.0), point(4, 90.0)]))
+    evaluation = make_measured(scores=[1])
+    evaluation.answers.update(answer="=1+1")
 
     rates = [(row["concurrency"], row["output_tokens_per_s [tokens/s]"]) for row in rows]
     assert rates == [("1", "50.0"), ("4", "90.0")]
-
-
-def test_a_formula_in_an_answer_is_exported_as_text(member):
-    result = make_measured(scores=[1])
-    result.answers.update(answer="=1+1")
-
-    assert [row["answer"] for row in csv_of(member, result)] == ["'=1+1"]
+    assert [row["answer"] for row in csv_of(member, evaluation)] == ["'=1+1"]
 
 
 def test_a_deployment_that_no_database_can_hold_narrows_nothing(member):
@@ -198,13 +181,15 @@ def test_the_list_is_exported_in_the_order_and_with_the_filters_that_are_shown(m
 
 def test_the_menu_of_exports_says_what_is_in_them(page, monkeypatch):
     make_measured()
-    make_measured()
+    make_measured(scores=[1, 1, 1, 1, 1, 0, 0, 0])
 
     whole = page(LIST)
     monkeypatch.setattr(results_view, "EXPORT_MOST", 1)
 
     assert "These results, in this order, with every column" in whole
     assert "The first 1 of these results, in this order, with every column" in page(LIST)
+    phone = whole.partition('<span class="phone">')[2]
+    assert "62.5" in phone[: phone.index("</td>")]  # the accuracy beside the name
 
 
 def test_a_result_that_is_not_there_is_not_found(member):

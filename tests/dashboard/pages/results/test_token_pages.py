@@ -28,39 +28,33 @@ def with_subjects(low, **fields):
     return make_measured(scores=[1, 0], run_context={"sets": sets}, **fields)
 
 
-def test_the_card_has_the_tokens_of_the_answers(get):
-    text = panel(get("result-detail", make_used().pk), "tokens")
+def test_the_card_has_the_tokens_of_the_answers_and_a_curve_up_to_the_limit(get):
+    html = get("result-detail", make_used().pk)
 
+    text = panel(html, "tokens")
     assert "Reasoning tokens, mean / median 30.0 / 20 estimated" in text
     assert "Answer tokens, mean / median 14.0 / 10 estimated" in text
     assert "Reasoning share 68.18 % estimated" in text
     assert "Tokens per correct answer 110 220 tokens / 2 correct" in text
     assert "The tool reports tokens for 5 of 6 answers." in text
     assert "Of 1 answer the total is shared" in text
-
-
-def test_a_card_without_estimates_does_not_say_estimated(get):
-    rows = [(9, 0, 9, 1.0, {"latency_s": 2.0})]
-    text = panel(get("result-detail", make_used(rows).pk), "tokens")
-
-    assert "estimated" not in text
-    assert "Latency of a whole answer, mean / median 2.00 / 2.00 s" in text
-
-
-def test_the_curve_has_its_band_and_ends_at_the_limit(get):
-    figure = figures(get("result-detail", make_used().pk))["budget"]
+    figure = figures(html)["budget"]
     low, high, line = figure["data"]
-
     assert (line["x"][-1], line["y"][-1], line["y"][0]) == (100, 50.0, 0.0)
     assert low["y"][-1] < 50 < high["y"][-1]
     assert figure["layout"]["annotations"][0]["text"] == "limit 100, 20.00 % cut"
     assert figure["layout"]["shapes"][0]["x0"] == 100
 
 
-def test_a_tool_without_tokens_has_no_card(get):
-    html = get("result-detail", make_used([(None, 0, 9, 1.0, {})]).pk)
+def test_a_card_without_estimates_does_not_say_estimated_and_without_tokens_there_is_none(get):
+    rows = [(9, 0, 9, 1.0, {"latency_s": 2.0})]
 
-    assert 'id="tokens"' not in html
+    text = panel(get("result-detail", make_used(rows).pk), "tokens")
+    without = get("result-detail", make_used([(None, 0, 9, 1.0, {})]).pk)
+
+    assert "estimated" not in text
+    assert "Latency of a whole answer, mean / median 2.00 / 2.00 s" in text
+    assert 'id="tokens"' not in without
 
 
 def test_a_comparison_has_a_line_each(get):
@@ -115,7 +109,8 @@ def test_subjects_sort_by_their_difference_to_the_baseline(get):
     assert "−50.00 [−" in text_of(other)
 
 
-def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
+def test_accuracy_stands_beside_the_speed_of_its_engine(get, member, host):
+    empty = text_of(get("result-tradeoff"))
     deployment = served(host)
     evaluation = make_evaluation([1, 1, 0, 1], host=host, deployment=deployment)
     benchmark = measured(deployment, points=((4, 100.0),))
@@ -131,15 +126,7 @@ def test_accuracy_stands_beside_the_speed_of_its_engine(get, host):
     assert f"Evaluation res-{evaluation.pk}" in panel
     assert f"Benchmark res-{benchmark.pk}" in panel
     assert "Concurrency 4" in panel
-
-
-def test_a_benchmark_alone_has_no_pair(member, host):
-    benchmark = measured(served(host))
-
     assert member.get(reverse("result-paired", args=[benchmark.pk])).status_code == 404
-
-
-def test_without_evaluations_the_page_says_what_to_do(get):
-    assert "No evaluation with an accuracy yet." in text_of(get("result-tradeoff"))
+    assert "No evaluation with an accuracy yet." in empty
     filtered = get("result-tradeoff", query="model=nothing")
     assert "No evaluation with an accuracy matches." in text_of(filtered)

@@ -21,14 +21,18 @@ from tests.factories import (
 
 def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
     make_deployment(name="served-now")
-    make_deployment(name="served-once", state="stopped")
+    over = {"state": "stopped", "stopped_at": now(), "dashboard_url": "http://h:1"}
+    ended = make_deployment(name="served-once", **over)
 
     up = client.get(reverse("deployment-list")).text
     everything = client.get(f"{reverse('deployment-list')}?all=1").text
+    of_ended = client.get(reverse("deployment-detail", args=[ended.pk])).text
 
     assert ("served-now" in up, "served-once" in up) == (True, False)
     assert "1 deployment is ready" in up
     assert "served-once" in everything
+    assert "curl" not in of_ended
+    assert "Stopped: no address." in of_ended
 
 
 def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
@@ -109,15 +113,6 @@ def test_one_that_is_in_trouble_says_what_to_do(client, lin, state, advice):
     address = reverse("deployment-detail", args=[make_deployment(state=state).pk])
 
     assert advice in client.get(address).text
-
-
-def test_one_that_ended_has_no_address_to_copy(client, lin):
-    deployment = make_deployment(state="stopped", stopped_at=now(), dashboard_url="http://h:1")
-
-    html = client.get(reverse("deployment-detail", args=[deployment.pk])).text
-
-    assert "curl" not in html
-    assert "Stopped: no address." in html
 
 
 def test_a_failed_server_is_listed_for_a_day(client, lin):

@@ -53,22 +53,21 @@ def test_an_endpoint_is_added_with_what_the_engine_tells(client, lin):
     assert KEY not in str(entry.detail)
 
 
-def test_an_endpoint_keeps_the_switch_of_its_template(client, lin):
+def test_an_endpoint_keeps_the_switch_of_its_template_and_a_change_is_checked(client, lin):
     with engine() as running:
         page = add(client, running, thinking_switch="enable_thinking")
+        row = Endpoint.objects.get()
+        address = reverse("endpoint-edit", args=[row.pk])
+        form = client.get(address).text
+        typed = {"name": "H20", "url": running.url, "model": MODEL, "device": "1 × H20"}
+        client.post(address, typed)
 
-    row = Endpoint.objects.get()
     assert row.thinking_switch == "enable_thinking"
     assert '<dd><span class="mono">enable_thinking</span></dd>' in page.text
-    form = client.get(reverse("endpoint-edit", args=[row.pk])).text
     assert f'value="{row.url}"' in form
     assert '<option value="enable_thinking" selected>enable_thinking (Qwen3, GLM-4.5)<' in form
-
-
-def test_the_list_is_by_name(client, lin):
-    last, first = make_endpoint("H800, second"), make_endpoint("H800, first")
-
-    assert [row for row, *_ in client.get(LIST).context["rows"]] == [first, last]
+    row.refresh_from_db()
+    assert (row.name, row.device, row.devices) == ("H20", "1 × H20", None)
 
 
 @pytest.mark.parametrize(
@@ -101,18 +100,6 @@ def test_only_keys_that_the_person_may_use_are_offered(client, lin):
     assert "MINE" in page
     assert "THEIRS" not in page
     assert "HUB" not in page
-
-
-def test_a_change_is_checked_and_stored(client, lin):
-    with engine() as running:
-        add(client, running)
-        row = Endpoint.objects.get()
-        typed = {"name": "H20", "url": running.url, "model": MODEL, "device": "1 × H20"}
-
-        client.post(reverse("endpoint-edit", args=[row.pk]), typed)
-
-    row.refresh_from_db()
-    assert (row.name, row.device, row.devices) == ("H20", "1 × H20", None)
 
 
 # -- what a check finds ---------------------------------------------------------------------------
@@ -190,16 +177,17 @@ def test_an_address_that_left_the_list_is_not_asked_and_gets_no_key(client, lin)
 # -- list and detail ------------------------------------------------------------------------------
 
 
-def test_the_list_has_address_device_and_number_of_results(client, lin):
+def test_the_list_is_by_name_and_has_address_device_and_number_of_results(client, lin):
     empty = client.get(LIST).text
-    row = make_endpoint("H800")
-    make_result(endpoint=row)
+    last, first = make_endpoint("H800, second"), make_endpoint("H800, first")
+    make_result(endpoint=first)
 
-    page = client.get(LIST).text
+    page = client.get(LIST)
 
     assert "an engine that this dashboard did not start" in empty and ADD in empty
-    for words in ("H800", row.url, "8 × H800", "0.9.1", f"?endpoint={row.pk}"):
-        assert words in page
+    assert [row for row, *_ in page.context["rows"]] == [first, last]
+    for words in ("H800", first.url, "8 × H800", "0.9.1", f"?endpoint={first.pk}"):
+        assert words in page.text
 
 
 def test_an_archived_endpoint_leaves_the_list_and_comes_back(client, lin):

@@ -225,7 +225,6 @@ def weights(host):
     return make_guide_weights(host=host)
 
 
-@pytest.mark.django_db
 def test_a_job_and_its_retry_store_the_differences(host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     Job.objects.filter(pk=job.pk).update(state="failed", finished_at=job.created_at)
@@ -236,14 +235,12 @@ def test_a_job_and_its_retry_store_the_differences(host, weights):
     assert again.guide == Job.objects.get(pk=job.pk).guide
 
 
-@pytest.mark.django_db
 def test_a_kind_that_the_guide_does_not_know_keeps_nothing():
     job = launch("prepare", {"what": "weights"}, host=make_host("this-computer"), user=None)
 
     assert job.guide == {}
 
 
-@pytest.mark.django_db
 def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weights):
     job = launch("deploy-vllm", {"weights": str(weights.pk)}, host=host, user=None)
     pages = {
@@ -258,7 +255,6 @@ def test_form_job_and_pipeline_show_the_marks_and_the_list(browser, host, weight
         assert page.count('<span class="mk"') > 5, address
 
 
-@pytest.mark.django_db
 def test_guide_verbatim_is_a_switch_and_no_field(browser, host, weights):
     address = reverse("launch-form", args=["deploy-vllm"])
 

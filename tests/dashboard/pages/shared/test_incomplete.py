@@ -59,7 +59,6 @@ def test_a_run_of_which_half_or_more_failed_is_a_failure(caller, kind, outcome, 
 @pytest.mark.parametrize(
     ("outcome", "flag"),
     [
-        (benchmark(99), "99 of 200 requests failed"),
         (benchmark(1), "1 of 200 requests failed"),
         (evaluation(70), "70 of 142 questions were not scored"),
     ],
@@ -109,17 +108,19 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
     assert answer["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
 
 
-def test_api_and_export_mark_an_incomplete_run(admin_client):
+def test_list_api_and_export_mark_an_incomplete_run(admin_client):
     deployment = served(make_measuring_host())
     whole, lacking = measured(deployment), measured(deployment)
     Result.objects.filter(pk=lacking.pk).update(incomplete=True)
-
     assert list(repeats_of(whole)) == []
+
     answer = admin_client.get(reverse("api-result", args=[whole.pk])).json()
     assert (answer["repeats"], answer["incomplete_repeats"]) == ([], [f"res-{lacking.pk}"])
     assert admin_client.get(reverse("api-result", args=[lacking.pk])).json()["incomplete"] is True
     exported = admin_client.get(reverse("result-file", args=[lacking.pk, "json"])).json()
     assert exported["incomplete"] is True
+    rows = admin_client.get(reverse("result-list"), {"stamp": "incomplete"}).context["page"].results
+    assert [row.pk for row in rows] == [lacking.pk]
 
 
 def test_an_incomplete_run_is_not_used_for_forecasts():
@@ -128,15 +129,6 @@ def test_an_incomplete_run_is_not_used_for_forecasts():
     draft = Job(kind="benchmark", title=job.title, host=job.host, params={})
 
     assert durations(draft, job.host) is None
-
-
-def test_the_list_can_be_narrowed_to_incomplete_runs(admin_client):
-    lacking = make_measured(incomplete=True, points=[(1, {"output_tokens_per_s": 1.0})])
-    make_measured(points=[(1, {"output_tokens_per_s": 1.0})])
-
-    rows = admin_client.get(reverse("result-list"), {"stamp": "incomplete"}).context["page"].results
-
-    assert [row.pk for row in rows] == [lacking.pk]
 
 
 @pytest.fixture
@@ -163,28 +155,24 @@ def test_a_chat_with_the_deployment_disturbs_the_run(admin_client, server):
     assert ">no other jobs</span>" not in html
 
 
-def test_a_loaded_host_is_stamped_though_no_other_job_ran(admin_client, server, monkeypatch):
-    load = {"load_1m": {"samples": 3, "mean": 200.0, "min": 1.0, "max": 300.0}}
-    monkeypatch.setattr("jobs.services.outcomes.stored_results.load_summary", lambda _kept: load)
-
-    measured(server)
-
-    assert Result.objects.get().remarks[-1]["id"] == "result:host_loaded"
-    assert not Result.objects.get().counts
-    html = admin_client.get(reverse("result-list")).text
-    assert ">loaded host</span>" in html
-
-
-def test_a_disturbed_result_has_one_flag(admin_client, server):
-    Result.objects.filter(pk=measured(server).pk).update(
+def test_a_loaded_host_and_other_work_have_one_stamp_each(admin_client, server, monkeypatch):
+    disturbed = measured(server)
+    Result.objects.filter(pk=disturbed.pk).update(
+        disturbed=True,
         remarks=[
             {"id": "result:beside_jobs", "args": {"jobs": "#7"}},
             {"id": "result:beside_deployments", "args": {"names": "r1"}},
-        ]
+        ],
     )
+    load = {"load_1m": {"samples": 3, "mean": 200.0, "min": 1.0, "max": 300.0}}
+    monkeypatch.setattr("jobs.services.outcomes.stored_results.load_summary", lambda _kept: load)
+    loaded = measured(server)
 
     rows = admin_client.get(reverse("result-list")).text
 
+    assert loaded.remarks[-1]["id"] == "result:host_loaded"
+    assert not loaded.counts
+    assert ">loaded host</span>" in rows
     stamps = re.findall(r'<span class="stamp dist" title="([^"]*)">disturbed</span>', rows)
     assert len(stamps) == 2  # of a phone and of a wider screen
     assert all("#7" in stamp and "r1" in stamp for stamp in stamps)

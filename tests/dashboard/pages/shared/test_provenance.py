@@ -10,7 +10,7 @@ from jobs.models import Job, Preflight, Result
 from jobs.plans import Plan, Step
 from jobs.services.intake import heartbeats
 from tests.comparing import rows_of, text_of
-from tests.factories import heartbeat_body, make_host, make_job, make_measured
+from tests.factories import heartbeat_body, make_job, make_measured
 from tests.measuring import SERVE, make_measuring_host, measured, served
 
 
@@ -67,9 +67,9 @@ def test_identity_and_provenance_are_translated(get, client, host):
         assert part in text
 
 
-def test_the_engine_of_a_provenance_is_the_server(get, host):
-    deployment = served(host, ("llmdeploy", "api", "/serve/llmdeploy.yaml"))
-    result = measured(deployment)
+def test_the_engine_of_a_provenance_is_the_server_with_its_version_if_known(get, host):
+    argv = ("llmdeploy", "api", "/serve/llmdeploy.yaml")
+    result = measured(served(host, argv))
 
     text = panel(get, result, "identity")
     missing = get(reverse("api-result", args=[result.pk])).json()["provenance"]["missing"]
@@ -78,15 +78,11 @@ def test_the_engine_of_a_provenance_is_the_server(get, host):
     assert "Engine environment" not in text
     assert "Program llmdeploy unknown" in text
     assert missing == ["host_load", "program llmdeploy"]
-
-
-def test_the_version_of_the_program_that_served_is_the_engine(get, host):
     host.facts = {**host.facts, "tools": [{"name": "llmdeploy", "version": "1.6.0"}]}
     host.save()
-    result = measured(served(host, ("llmdeploy", "api", "/serve/llmdeploy.yaml")))
-
-    assert result.identity["unknown"] == []
-    assert "llmdeploy 1.6.0" in panel(get, result, "identity")
+    known = measured(served(host, argv))
+    assert known.identity["unknown"] == []
+    assert "llmdeploy 1.6.0" in panel(get, known, "identity")
 
 
 def test_one_of_several_parts_says_which():
@@ -123,10 +119,11 @@ def test_the_mean_of_repeats_is_separate_and_has_an_interval_from_three_runs_on(
     assert "53.0 tok/s [43.2, 65.0] at concurrency 1, mean of 3 runs" in three
 
 
-def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
-    host = make_host()
+def test_the_load_of_the_host_is_summed_up_while_a_job_runs(host):
     running, ended = make_job(host=host, state="running"), make_job(host=host, state="succeeded")
-
+    for load in ({"load_1m": 10**19}, {"dies": {"0": {"power_w": 1.7e308}}}):
+        with pytest.raises(BadMessage):  # no host can have it
+            beat(host, **load)
     dies = {"0": {"power_w": 20.0, "temp_c": 61.0}, "1": {"power_w": 22.0, "temp_c": 65.0}}
     beat(host, load_1m=1.0, memory_free_bytes=9 * 10**9, dies=dies)
     beat(host, load_1m=4.0, memory_free_bytes=5 * 10**9, dies={"0": {"power_w": None}})
@@ -137,18 +134,6 @@ def test_the_load_of_the_host_is_summed_up_while_a_job_runs():
     assert running.host_load["power_w"] == {"n": 1, "sum": 42.0, "min": 42.0, "max": 42.0}
     assert running.host_load["temp_c"]["max"] == 65.0
     assert Job.objects.get(pk=ended.pk).host_load == {}
-
-
-def test_a_load_that_no_host_can_have_is_refused():
-    host = make_host()
-    running = make_job(host=host, state="running")
-
-    for load in ({"load_1m": 10**19}, {"dies": {"0": {"power_w": 1.7e308}}}):
-        with pytest.raises(BadMessage):
-            beat(host, **load)
-
-    running.refresh_from_db()
-    assert running.host_load == {}
 
 
 def test_provenance_says_what_the_host_had_and_did(get, host):

@@ -134,7 +134,7 @@ def test_a_server_in_use_keeps_its_job_and_log(limits, state):
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "lost"])
-def test_the_log_of_an_ended_server_is_removed_too(state):
+def test_the_log_of_an_ended_server_is_removed_too_until_it_is_started_again(state):
     server = over()
     Deployment.objects.filter(pk=server.pk).update(state=state)
 
@@ -142,14 +142,7 @@ def test_the_log_of_an_ended_server_is_removed_too(state):
 
     server.refresh_from_db()
     assert (left(server), server.removed_why, server.log_bytes) == (0, "age", len(LOG))
-
-
-def test_a_server_that_is_started_again_has_its_log_again():
-    server = over()
-    retention.apply_retention()
-
     deployments.restart_deployment(server.pk, None)
-
     assert stored(server, "removed_at", "removed_why", "removed_bytes") == (None, "", 0)
 
 
@@ -190,13 +183,16 @@ def test_a_round_is_claimed_once_within_its_time():
     assert retention.claim_run(moment - DAY)  # the clock was put back
 
 
-def test_two_rounds_one_after_the_other_are_as_one():
+def test_two_rounds_are_as_one_and_a_pin_comes_too_late_after_the_first():
     job = ended(files=1)
     retention.apply_retention()
     first = Job.objects.values().get(pk=job.pk)
 
     assert retention.apply_retention() == 0
+    assert not retention.pin(job.pk, make_user())
+
     assert Job.objects.values().get(pk=job.pk) == first
+    assert first["pinned_at"] is None
 
 
 @pytest.mark.postgresql
@@ -269,15 +265,6 @@ def test_a_round_ends_with_its_time_and_the_next_goes_on():
     assert retention.apply_retention(longest_s=0.0) == 0
     assert retention.apply_retention() == 2
     assert [left(job) for job in jobs] == [0, 0]
-
-
-def test_a_pin_comes_too_late_once_the_removal_is_written_down():
-    job = ended()
-    retention.apply_retention()
-
-    assert not retention.pin(job.pk, make_user())
-
-    assert stored(job, "pinned_at") is None
 
 
 def test_the_first_pin_stays_until_a_day_after_unpinning():
@@ -354,8 +341,9 @@ def test_a_round_counts_the_bytes_of_each_place(limits, settings):
     assert counted.within == counted.job_logs + counted.server_logs + 30 + 40
 
 
-def test_what_goes_within_a_week_is_foretold_for_age(limits):
+def test_what_goes_within_a_week_is_foretold_for_age_if_there_is_a_limit(limits):
     soon, later = ended(84 * DAY), ended(80 * DAY)
+
     retention.apply_retention()
 
     for job in (soon, later):
@@ -366,6 +354,9 @@ def test_what_goes_within_a_week_is_foretold_for_age(limits):
     retention.pin(soon.pk, None)
     soon.refresh_from_db()
     assert storage.pending_removal_of(soon) is None
+    limits.RETENTION_AGE_S = None
+    retention.apply_retention()
+    assert storage.next_to_go(storage.last_count(), 10) == []
 
 
 def test_what_goes_within_a_week_is_foretold_for_size(limits):
@@ -385,14 +376,6 @@ def test_what_goes_within_a_week_is_foretold_for_size(limits):
     assert [bulk.id for bulk, _removal in goes] == [first.pk, second.pk, third.pk]
     weeks = [(removal.at - now()) / timedelta(weeks=1) for _bulk, removal in goes]
     assert weeks == pytest.approx([0, 1, 2], abs=0.1)
-
-
-def test_nothing_is_foretold_without_a_limit(limits):
-    limits.RETENTION_AGE_S = None
-    ended()
-    retention.apply_retention()
-
-    assert storage.next_to_go(storage.last_count(), 10) == []
 
 
 def test_a_count_of_another_version_is_read_as_far_as_it_goes():
