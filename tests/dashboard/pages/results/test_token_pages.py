@@ -5,14 +5,12 @@ import re
 from django.urls import reverse
 
 from dashboard.actions import results
+from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import Result
-from jobs.queries.results.results import AREAS
 from tests.comparing import figures, grouped, ids, text_of
 from tests.factories import make_evaluation, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import measured, served
-
-SUBJECTS = [name for names in AREAS.values() for name in names]
 
 
 def panel(html, name):
@@ -22,8 +20,8 @@ def panel(html, name):
 def with_subjects(low, **fields):
     row = {"version": "", "metric": "accuracy", "mode": "gen", "questions": 100, "group": "mmlu"}
     sets = [
-        {**row, "dataset": f"lukaemon_mmlu_{name}", "value": low if name == "virology" else 80.0}
-        for name in SUBJECTS
+        {**row, "dataset": one.name, "value": low if one.name.endswith("virology") else 80.0}
+        for one in DATA_SETS["mmlu"].parts
     ]
     return make_measured(scores=[1, 0], run_context={"sets": sets}, **fields)
 
