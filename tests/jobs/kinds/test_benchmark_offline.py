@@ -91,17 +91,16 @@ def test_today_the_throughput_names_its_data_set():
 
 
 @both
-def test_verbatim_adds_nothing(plans):
+def test_verbatim_adds_nothing_and_refuses_nothing(plans):
     plan = plans.run(**EXACT)
 
     assert [item.name for item in plan.steps] == ["container", "measure"]
     assert "--output-json" not in plan.steps[1].argv
     assert [output.required for output in plan.outputs] == [False]
     assert plan.steps[0].cleanup == ("docker", "rm", "-f", "vllm_vacc")
-
-
-@both
-def test_only_the_guide_prints_offline_commands(plans):
+    assert "limit:tp" in plans.ids(tp=16, **EXACT)
+    assert plans.planned(tp=16, **EXACT).dies == 16
+    # Only the guide prints offline commands.
     assert plans.run(as_in_guide=True, **CURRENT) == plans.run(**CURRENT)
 
 
@@ -113,15 +112,6 @@ def test_it_leases_its_dies_and_looks_first(plans):
     assert [check.name for check in plan.checks] == [
         *("docker", "image", "dies", "iommu", "weights", "container"),
     ]
-
-
-# -- remarks ------------------------------------------------------------------------------------
-
-
-@both
-def test_verbatim_notes_limits_and_refuses_nothing(plans):
-    assert "limit:tp" in plans.ids(tp=16, **EXACT)
-    assert plans.planned(tp=16, **EXACT).dies == 16
 
 
 # -- outcome --------------------------------------------------------------------------------------
@@ -142,17 +132,16 @@ def test_a_throughput_is_a_result_with_one_point():
     assert set(measured.metrics) <= set(METRICS)
 
 
-def test_a_throughput_without_a_file_is_read_from_the_log():
+def test_without_a_file_the_log_is_read():
     outcome = THROUGHPUT.outcome_of({LOG: OLD_LOG}, **EXACT)
+    total = THROUGHPUT.outcome_of({LOG: b"Throughput: 0.12 requests/s, 245.67 total tokens/s\n"})
+    latency = LATENCY.outcome_of({LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
 
     assert outcome.message == Message("benchmark:offline", {"output_tokens_per_s": 122.83})
     assert outcome.measured.metrics["total_tokens_per_s"] == 245.67
-
-
-def test_a_rate_of_all_tokens_is_not_called_one_of_the_output():
-    outcome = THROUGHPUT.outcome_of({LOG: b"Throughput: 0.12 requests/s, 245.67 total tokens/s\n"})
-
-    assert outcome.message == Message("benchmark:offline_total", {"total_tokens_per_s": 245.67})
+    # A rate of all tokens is not called one of the output.
+    assert total.message == Message("benchmark:offline_total", {"total_tokens_per_s": 245.67})
+    assert latency.measured.metrics["batch_latency_mean_s"] == pytest.approx(1.5655, abs=1e-3)
 
 
 def test_a_latency_is_a_result_with_one_point():
@@ -165,12 +154,6 @@ def test_a_latency_is_a_result_with_one_point():
     assert measured.what == "offline, batch 4, 1024 → 1024 tok"
     assert measured.points == [(4, measured.metrics)]
     assert set(measured.metrics) <= set(METRICS)
-
-
-def test_a_latency_without_a_file_is_read_from_the_log():
-    outcome = LATENCY.outcome_of({LOG: (NEW / "latency.stdout").read_bytes()}, **EXACT)
-
-    assert outcome.measured.metrics["batch_latency_mean_s"] == pytest.approx(1.5655, abs=1e-3)
 
 
 @both

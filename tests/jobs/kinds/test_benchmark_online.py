@@ -82,9 +82,7 @@ def test_today_the_command_is_vllm_s_own():
     assert argv[-5:] == (
         *("--temperature", "0.0", "--header", "Connection=close", "--save-detailed"),
     )
-
-
-def test_the_older_script_opens_a_connection_for_each_request():
+    # The older script opens a connection for each request.
     assert "--header" not in step("measure").argv
 
 
@@ -158,8 +156,10 @@ def test_the_deployment_must_answer_before():
 # -- to the letter --------------------------------------------------------------------------------
 
 
-def test_verbatim_makes_no_folder_before():
-    assert [item.name for item in planned(**EXACT).steps] == ["measure", "fetch"]
+def test_verbatim_makes_no_folder_before_and_accepts_any_length_and_concurrency():
+    plan = planned(**EXACT, concurrency=(64,), input_tokens=40000)
+
+    assert [item.name for item in plan.steps] == ["measure", "fetch"]
     assert step("fetch", **EXACT).argv[2] == (
         "vllm-8:/workspace/models/benchmark_result/result.json"
     )
@@ -175,13 +175,6 @@ def test_the_current_page_sends_three_completions():
     assert step("fetch", **raw).argv[2] == (
         "vllm-9:/tmp/vacc-bench-17/benchmark_result/result.json"
     )
-
-
-# -- what cannot run ------------------------------------------------------------------------------
-
-
-def test_verbatim_accepts_any_length_and_concurrency():
-    assert planned(**EXACT, concurrency=(64,), input_tokens=40000).steps
 
 
 # -- outcome --------------------------------------------------------------------------------------
@@ -278,17 +271,15 @@ def seeds(job="17", **raw):
     return [argv[argv.index("--seed") + 1] for argv in argvs if "--seed" in argv]
 
 
-def test_each_concurrency_has_its_own_seed():
+def test_each_concurrency_has_its_own_seed_and_a_repeat_has_others():
     first = seeds(concurrency=(1, 2, 4))
     again = seeds(job="18", concurrency=(1, 2, 4))
 
     assert first == ["1701", "1702", "1703"]
     assert len({*first, *again}) == 6
-
-
-def test_a_repeat_has_the_very_plan_and_other_seeds():
-    assert planned(concurrency=(1, 4)).sha256() == planned(concurrency=(1, 4)).sha256()
-    assert "{job}02" in planned(concurrency=(1, 4)).steps[3].argv
+    plan = planned(concurrency=(1, 4))
+    assert plan.sha256() == planned(concurrency=(1, 4)).sha256()
+    assert "{job}02" in plan.steps[3].argv
 
 
 @pytest.mark.parametrize("seed", [0, 7])

@@ -30,15 +30,12 @@ def test_an_existing_clone_is_used_unless_verbatim():
     assert "guide:clone_there" in note_ids()
 
 
-def test_a_processor_without_avx512_gets_a_build_of_its_own():
+def test_a_processor_without_avx512_or_of_arm_gets_a_build_of_its_own():
     argv = step("build-base", NO_AVX512).argv
 
     assert argv[argv.index("--build-arg") + 1] == "VLLM_CPU_DISABLE_AVX512=true"
     assert "guide:image_noavx" in note_ids(NO_AVX512)
     assert "--build-arg" not in step("build-base").argv
-
-
-def test_an_arm_host_builds_from_vllm_s_own_file():
     assert "Dockerfile.arm" in step("build-base", ARM).argv
     assert "guide:image_arm" in note_ids(ARM)
 
@@ -178,22 +175,15 @@ def cloned(host, origin):
     return host.run(Step("clone", argv, cwd=clone.cwd))
 
 
-def test_a_clone_is_made_once_and_then_used(host, origin):
+def test_a_clone_is_made_once_then_used_and_fetches_a_tag_that_it_lacks(host, origin):
     sources = host.root / "a {b} space/vllm"
 
     first, second = cloned(host, origin), cloned(host, origin)
-
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert (sources / "Dockerfile.cpu").exists()
     assert "already has v0.7.2" in second.stdout
-
-
-def test_a_clone_that_lacks_the_tag_fetches_it(host, origin):
-    cloned(host, origin)
-    sources = host.root / "a {b} space/vllm"
     _git(host, "-C", str(sources), "tag", "-d", "v0.7.2")
     (sources / "mine.txt").write_text("kept\n")
-
     done = cloned(host, origin)
 
     assert done.returncode == 0, done.stderr

@@ -31,20 +31,15 @@ def script_module():
     return module
 
 
-def test_one_step_packs_the_folder():
+def test_one_step_packs_a_folder_of_the_workspace():
     (step,) = plans.run(folder=f"{ROOT}/runs/H800 结果/").steps
+    on_cards = plans.planned(vacc_host({"workspace": "/nfs"}), folder="/nfs/runs").steps[0].argv
 
     assert step.argv == (
         *("/opt/venv/bin/python", "/data/host/spool/17/files/collect_results.py"),
         *(f"{ROOT}/runs/H800 结果", "--inside", ROOT, "--without", f"{ROOT}/environments"),
     )
-
-
-def test_a_host_with_cards_has_its_own_workspace():
-    plan = plans.planned(vacc_host({"workspace": "/nfs"}), folder="/nfs/runs")
-
-    argv = plan.steps[0].argv
-    assert argv[argv.index("--inside") + 1] == "/nfs"
+    assert on_cards[on_cards.index("--inside") + 1] == "/nfs"
 
 
 # -- the script on made folders -------------------------------------------------------------------
@@ -159,13 +154,16 @@ def test_a_folder_that_leads_elsewhere_is_refused(host):
     assert not (host / "work" / folders.ARCHIVE).exists()
 
 
-def test_folders_of_jobs_below_are_left_out(host):
+def test_folders_of_jobs_and_deep_ones_below_are_left_out(host):
+    most = "/".join(["runs", *"abcdef"])
     put(host, {"spool/7/plan.json": b"{}", "runs/a.json": b"{}"})
+    put(host, {f"{most}/a.json": b"{}", f"{most}/g/a.json": b"{}"})
 
     done = collected(host, ".", root=".")
 
-    assert unpacked(host) == {"space/runs/a.json": b"{}"}
+    assert unpacked(host) == {"space/runs/a.json": b"{}", f"space/{most}/a.json": b"{}"}
     assert "left out: space/spool: folder of jobs or environments" in done.stdout
+    assert "more than 8 folders deep" in done.stdout
 
 
 def test_sockets_and_pipes_are_not_opened(host):
@@ -180,16 +178,6 @@ def test_sockets_and_pipes_are_not_opened(host):
 
     assert unpacked(host) == {"runs/a.json": b"{}"}
     assert done.stdout.count("no regular file") == 2
-
-
-def test_deep_folders_are_left_out(host):
-    most = "/".join(["runs", *"abcdefg"])
-    put(host, {f"{most}/a.json": b"{}", f"{most}/h/a.json": b"{}"})
-
-    done = collected(host)
-
-    assert unpacked(host) == {f"{most}/a.json": b"{}"}
-    assert "more than 8 folders deep" in done.stdout
 
 
 @pytest.fixture

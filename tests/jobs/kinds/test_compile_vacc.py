@@ -67,17 +67,13 @@ def test_untouched_the_file_has_the_values_of_the_vendor_s(exact):
     assert config(precision="int8", **exact) == VENDOR_INT8
 
 
-def test_verbatim_writes_the_file_where_the_guide_has_it():
+def test_verbatim_writes_the_file_where_the_guide_has_it_and_otherwise_among_the_job_s():
     plan = planned(precision="int8", **EXACT)
 
     place = "build_in/build/hf_ds_r1_distill_int8.yaml"
     assert compiling(precision="int8", **EXACT).argv == ("vamc", "compile", f"./{place}")
     assert [item.at for item in plan.files if item.at] == [f"{{job_dir}}/work/{place}"]
-
-
-def test_otherwise_it_is_among_the_job_s_files():
     argv = compiling(precision="int8").argv
-
     assert argv == ("vamc", "compile", "{job_dir}/files/hf_ds_r1_distill_int8.yaml")
 
 
@@ -291,31 +287,20 @@ def test_a_result_is_registered_with_size_and_checksum(host):
     assert (details["tp"], details["files"]) == (4, 2)
 
 
-def test_what_an_earlier_run_left_is_no_result(host):
-    made(host, **{"mod.so": b"old"})
+def test_what_an_earlier_run_left_is_no_result_unless_it_is_written_over(host):
     look(host, "note")
-
-    done = look(host, "verify")
-
-    assert (done.returncode, "wrote nothing new" in done.stderr) == (1, True)
-
-
-def test_what_is_written_over_it_is_one(host):
+    nothing = look(host, "verify")
+    assert (nothing.returncode, "made no folder" in nothing.stderr) == (1, True)
     made(host, **{"mod.so": b"old", "mod.params": b"same"})
     look(host, "note")
+    left = look(host, "verify")
+    assert (left.returncode, "wrote nothing new" in left.stderr) == (1, True)
+
     (host.folder / "mod.so").unlink()
     made(host, **{"mod.so": b"new"})
 
     assert look(host, "verify").returncode == 0
     assert (host.left("artifact.json")["new_files"], host.left("artifact.json")["files"]) == (1, 2)
-
-
-def test_a_compiler_that_made_nothing_has_failed(host):
-    look(host, "note")
-
-    done = look(host, "verify")
-
-    assert (done.returncode, "made no folder" in done.stderr) == (1, True)
 
 
 def test_the_checksum_is_of_names_and_contents(host):

@@ -59,24 +59,21 @@ def test_a_data_set_without_a_count_is_not_registered():
         targets.check_product({**DATASET, "files": None})
 
 
-def test_a_data_set_is_a_choice_with_both_of_its_paths(host):
-    targets.register(make_job(host=host), {**DATASET, "details": {"items": 9}})
+def test_a_data_set_is_a_choice_with_both_of_its_paths_promised_or_made(host):
+    product = {**DATASET, "details": {"items": 9}}
+    promised = make_job(host=host, product=product)
+    (ref,) = target_of(host).datasets
+    assert (ref.data["items"], ref.data["mount_path"]) == (9, "/test/data/c4")
+    assert "details" not in ref.data
+    Job.objects.filter(pk=promised.pk).update(state="succeeded", finished_at=now())
+
+    targets.register(promised, product)
 
     (ref,) = target_of(host).datasets
-
     assert (ref.type, ref.label) == ("dataset", "c4")
     columns = {name: DATASET[name] for name in ("name", "path", "files", "bytes")}
     assert ref.data == {**columns, "id": ref.id, "mount_path": "/test/data/c4", "items": 9}
-
-
-def test_a_job_starts_with_the_record_of_its_data_set(host):
-    maker = make_job(host=host, state=Job.State.SUCCEEDED, product=DATASET)
-    record = targets.register(maker, DATASET)
-
-    assert targets.resolve({"dataset": {"job": maker.pk}})["dataset"].id == record.pk
-
-
-def test_a_data_set_that_is_gone_is_missed_by_its_name():
+    assert targets.resolve({"dataset": {"job": promised.pk}})["dataset"].id == ref.id
     with pytest.raises(targets.InputGone, match="dataset"):
         targets.resolve({"dataset": {"id": 999}})
 
@@ -112,16 +109,6 @@ def test_columns_count_before_details(host):
     (ref,) = target_of(host).artifacts
 
     assert (ref.data["tp"], ref.data["precision"]) == (4, "int8")
-
-
-def test_a_promise_is_as_flat_as_its_record_will_be(host):
-    product = {**DATASET, "details": {"items": 9}}
-    make_job(host=host, product=product)
-
-    (ref,) = target_of(host).datasets
-
-    assert (ref.data["items"], ref.data["mount_path"]) == (9, "/test/data/c4")
-    assert "details" not in ref.data
 
 
 def test_a_deployment_without_an_artifact_has_its_details():
