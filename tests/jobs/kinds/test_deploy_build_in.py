@@ -33,14 +33,10 @@ def test_llmdeploy_gets_a_file_that_is_filled_at_each_start():
     assert step("serve").argv == ("llmdeploy", "api", "/data/host/serve/4/llmdeploy.yaml")
 
 
-def test_as_many_dies_are_leased_as_it_was_compiled_for():
-    assert (planned().dies, planned(**CURRENT).dies) == (4, 4)
+def test_it_leases_the_dies_it_was_compiled_for_and_tries_the_tool_s_port_first():
+    plans = (planned(), planned(**CURRENT), planned(port=8123))
 
-
-def test_the_tool_s_own_port_is_tried_first():
-    ports = (planned().port, planned(**CURRENT).port, planned(port=8123).port)
-
-    assert ports == (7863, 9900, 8123)
+    assert [(plan.dies, plan.port) for plan in plans] == [(4, 7863), (4, 9900), (4, 8123)]
 
 
 def test_a_requested_port_must_be_free_before_anything_runs():
@@ -99,32 +95,28 @@ def host(tmp_path):
     return Runner(tmp_path)
 
 
-def test_the_filled_file_is_what_llmdeploy_reads(host):
+def test_the_filled_file_is_what_llmdeploy_reads_and_one_with_a_gap_starts_nothing(host):
     (host.root / "serve/files").mkdir(parents=True)
+    filled = host.root / "serve/llmdeploy.yaml"
     plan = host.plan("deploy-build-in", {"artifact": "3"})
-    for item in plan.files:
-        (host.root / "serve/files" / item.name).write_text(item.text)
 
-    done = host.run(plan.steps[1])
+    def configure(port):
+        for item in plan.files:
+            text = item.text.replace("<port>", port)
+            (host.root / "serve/files" / item.name).write_text(text)
+        return host.run(plan.steps[1])
 
+    gap = configure("<other>")
+    assert (gap.returncode, "has no <port>" in gap.stderr) == (1, True)
+    assert not filled.exists()
+
+    done = configure("<port>")
     assert done.returncode == 0, done.stderr
-    read = yaml.safe_load((host.root / "serve/llmdeploy.yaml").read_text())
+    read = yaml.safe_load(filled.read_text())
     assert read["api"] == {"server_host": "0.0.0.0", "server_port": 9001}
     model = read["model"]
     assert (model["tp_device_ids_list"], model["publish_port"]) == ([4, 5, 6, 7], 17810)
     assert model["model_deploy_config"].endswith(f"{NAME}-none-dynamic-vacc/{NAME}_deploy.json")
-
-
-def test_a_template_with_a_gap_starts_nothing(host):
-    (host.root / "serve/files").mkdir(parents=True)
-    plan = host.plan("deploy-build-in", {"artifact": "3"})
-    for item in plan.files:
-        (host.root / "serve/files" / item.name).write_text(item.text.replace("<port>", "<other>"))
-
-    done = host.run(plan.steps[1])
-
-    assert (done.returncode, "has no <port>" in done.stderr) == (1, True)
-    assert not (host.root / "serve/llmdeploy.yaml").exists()
 
 
 @pytest.mark.parametrize(

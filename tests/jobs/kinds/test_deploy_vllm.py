@@ -31,21 +31,14 @@ def options(argv):
 # -- the guide's stack ----------------------------------------------------------------------------
 
 
-def test_the_container_adds_name_and_dies_to_the_guide_s():
-    argv = step("container").argv
-
-    assert argv == (
+def test_the_container_and_the_server_add_what_the_guide_s_lack():
+    assert step("container").argv == (
         *("docker", "run", "--ipc=host", "--rm", "-dit", "--shm-size=256g"),
         *("--network", "host", "--privileged", "-v", "/nfs/a {b} space:/test"),
         *("--label", "vacc.job=17", "-e", "VACC_VISIBLE_DEVICES=4,5,6,7"),
         *("--name=vllm-4", "vllm_vacc", "bash"),
     )
-
-
-def test_the_server_adds_a_model_name_and_all_addresses():
-    argv = step("serve").argv
-
-    assert argv == (
+    assert step("serve").argv == (
         *("docker", "exec", "vllm-4", "vllm", "serve", "/test/weights/DeepSeek-R1"),
         *("--trust-remote-code", "--tensor-parallel-size", "32", "--max-model-len", "32768"),
         *("--enforce-eager", "--enable-reasoning", "--reasoning-parser", "deepseek_r1"),
@@ -77,16 +70,13 @@ def test_dies_port_and_metrics_are_the_plan_s():
     assert "vllm:generation_tokens_total" in plan.watches[0].metrics
 
 
-def test_verbatim_names_the_model_by_its_path():
-    assert options(step("wait", **EXACT).argv)["--model"] == "/test/weights/DeepSeek-R1"
+def test_verbatim_asks_for_the_model_s_path_where_the_server_listens():
+    plan, wait = planned(**EXACT), step("wait", **EXACT).argv
+
+    assert options(wait)["--model"] == "/test/weights/DeepSeek-R1"
     assert plans.product(**EXACT)["name"] == ("/test/weights/DeepSeek-R1")
-
-
-def test_verbatim_asks_the_server_where_it_listens():
-    plan = planned(**EXACT)
-
     assert plan.address == "10.24.73.25"
-    assert step("wait", **EXACT).argv[2] == "http://10.24.73.25:9001"
+    assert wait[2] == "http://10.24.73.25:9001"
     assert plan.watches[0].url == "http://10.24.73.25:{port}/metrics"
 
 
@@ -107,17 +97,12 @@ def test_without_the_parser_no_reasoning_is_asked_for():
 # -- today's stack --------------------------------------------------------------------------------
 
 
-def test_today_one_docker_run_is_the_server():
-    plan = run(**CURRENT)
+def test_today_one_docker_run_with_name_and_dies_is_the_server():
+    serve, wait = run(**CURRENT).steps
 
-    assert [(item.name, item.serves) for item in plan.steps] == [("serve", True), ("wait", False)]
-    assert step("serve", **CURRENT).cleanup == ("docker", "rm", "-f", "vllm-4")
-
-
-def test_the_current_command_adds_name_and_dies():
-    argv = step("serve", **CURRENT).argv
-
-    assert argv == (
+    assert (serve.name, serve.serves, wait.name, wait.serves) == ("serve", True, "wait", False)
+    assert serve.cleanup == ("docker", "rm", "-f", "vllm-4")
+    assert serve.argv == (
         *("docker", "run", "--privileged=true", "--shm-size=256g", "--name", "vllm-4"),
         *("-v", "/nfs/a {b} space/weights:/weights/", "-p", "9001:9001", "--ipc=host"),
         *("--rm", "--label", "vacc.job=17", "-e", "VACC_VISIBLE_DEVICES=4,5,6,7"),
@@ -134,15 +119,13 @@ def test_long_inputs_and_stages_set_their_options():
     target = vacc_host(DIES_64)
 
     argv = step("serve", target, **long).argv
+    one_stage = step("serve", **CURRENT, max_length=65536).argv
 
     assert "LLM_MAX_PREFILL_SEQ_LEN=102400" in argv
+    assert "LLM_MAX_PREFILL_SEQ_LEN=102400" not in one_stage
     assert argv[-1] == "--no-async-scheduling"
     assert "guide:async_off" in ids(target, **long)
     assert planned(target, **long).dies == 64
-
-
-def test_one_stage_never_takes_long_inputs():
-    assert "LLM_MAX_PREFILL_SEQ_LEN=102400" not in step("serve", **CURRENT, max_length=65536).argv
 
 
 def test_mtp_comes_with_its_configuration():

@@ -112,8 +112,9 @@ def outcome(look):
     return read_outcome(EVALUATE, params, planned(), outputs)
 
 
-def test_a_stopped_result_says_how_many_questions_it_left_out():
+def test_a_result_says_how_many_questions_it_left_out():
     measured = outcome(LOOK).measured
+    undecided = outcome({**LOOK, "asked": 142, "decision": "cannot_tell"}).measured
 
     assert measured.metrics["planned_questions"] == 142
     assert measured.what.startswith("basics (") and " of 142)" in measured.what
@@ -121,16 +122,8 @@ def test_a_stopped_result_says_how_many_questions_it_left_out():
     assert first.id == "evaluate:look_worse"
     assert (first.args["asked"], first.args["baseline"]) == (44, "res-17")
     assert (first.args["gap"], first.args["low"]) == (-0.25, -0.45)
-
-
-def test_an_undecided_result_is_of_all_questions():
-    measured = outcome({**LOOK, "asked": 142, "decision": "cannot_tell"}).measured
-
-    assert " of " not in measured.what
-    assert measured.remarks[0].id == "evaluate:look_cannot_tell"
-
-
-def test_a_result_without_looks_has_no_planned_questions():
+    assert " of " not in undecided.what
+    assert undecided.remarks[0].id == "evaluate:look_cannot_tell"
     assert "planned_questions" not in outcome(None).measured.metrics
 
 

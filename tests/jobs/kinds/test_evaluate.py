@@ -43,24 +43,14 @@ def asked(plan):
     return [json.loads(line)["id"] for text in texts for line in text.splitlines()]
 
 
-def test_a_set_of_the_team_travels_inside_the_plan(ours):
-    assert asked(planned(questions=ours.key)) == [f"n{n}" for n in range(9)]
-
-
-def test_a_set_of_the_team_is_offered_with_its_size(ours):
+def test_a_set_of_the_team_is_offered_travels_and_may_be_removed(ours):
     labels = {one.value: one.label for one in EVALUATE.choices("questions", here())}
 
     assert labels[ours.key] == f"{ours.key} (9)"
-
-
-def test_a_version_of_the_team_must_be_named(ours):
-    with refused_at("questions", ours.key):
+    assert asked(planned(questions=ours.key)) == [f"n{n}" for n in range(9)]
+    with refused_at("questions", ours.key):  # its version must be named
         planned(questions="ours")
-
-
-def test_a_removed_set_can_still_be_named(ours):
     QUESTION_SETS.mark_removed("ours", "now")
-
     assert len(asked(planned(questions=ours.key))) == 9
 
 
@@ -99,22 +89,22 @@ def test_the_score_is_the_mean_over_samples():
     assert by_question(rows) == [0.5, 1.0]
 
 
-def test_a_result_says_limit_seed_and_samples():
-    raw = {"limit": 10, "question_seed": 7, "samples": 2, "temperature": 0.6}
-    params = EVALUATE.Params(deployment="3", **raw)
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"question_seed": 7, "samples": 2, "temperature": 0.6}, ", seed 7, 2 samples each"),
+        # Older jobs have no seed.
+        ({}, ""),
+        ({"question_seed": None}, ""),
+    ],
+)
+def test_a_result_says_limit_seed_and_samples(raw, says):
+    params = EVALUATE.Params(deployment="3", limit=10, **raw)
 
     outcome = read_outcome(EVALUATE, params, EVALUATE.plan(params, here()), OUTPUTS)
 
-    assert outcome.measured.what.endswith(", seed 7, 2 samples each")
-
-
-@pytest.mark.parametrize("older", [{}, {"question_seed": None}])
-def test_a_result_of_an_older_job_says_no_seed(older):
-    params = EVALUATE.Params(deployment="3", limit=10, **older)
-
-    outcome = read_outcome(EVALUATE, params, EVALUATE.plan(params, here()), OUTPUTS)
-
-    assert "seed" not in outcome.measured.what
+    assert outcome.measured.what.endswith(says)
+    assert ("seed" in outcome.measured.what) is bool(says)
 
 
 @pytest.mark.django_db

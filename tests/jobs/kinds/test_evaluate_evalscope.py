@@ -88,23 +88,18 @@ def test_hugging_face_is_asked_at_the_address_that_was_chosen():
     assert len(run(source="huggingface").steps) == 1
 
 
-def test_what_a_folder_holds_is_named_for_each_set():
+def test_what_a_folder_holds_is_named_for_each_set_and_needs_no_hub():
     target = vacc_host({"workspace": "/nfs/w"})
     plan = run(target, source="folder", folder="/nfs/w/sets", **TWO)
 
-    argv = plan.steps[0].argv
+    argv, env = plan.steps[0].argv, dict(plan.steps[0].env)
     assert json.loads(after(argv, "--dataset-args")) == {
         "gsm8k": {"local_path": "/nfs/w/sets/gsm8k"},
         "math_500": {"local_path": "/nfs/w/sets/math_500"},
     }
     assert "--dataset-hub" not in argv
     assert paths_of(plan) == ["/nfs/w/sets/gsm8k", "/nfs/w/sets/math_500"]
-
-
-def test_data_of_a_folder_needs_no_hub():
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-
-    assert offline.items() <= dict(step("ask", source="folder").env).items()
+    assert env["HF_HUB_OFFLINE"] == env["HF_DATASETS_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in dict(step("ask").env)
 
 
@@ -222,21 +217,17 @@ def test_reports_alone_are_a_result():
     assert measured.metrics["accuracy_weighted"] == pytest.approx(0.25, abs=1e-3)
 
 
-def test_a_set_without_a_score_is_no_success():
+def test_a_set_without_a_score_or_that_was_not_asked_is_missed():
     path = "eval/reports/model/gsm8k.json"
     report = json.loads(LEFT[path]) | {"metrics": []}
 
     outcome = outcome_of({**LEFT, path: json.dumps(report).encode()}, **TWO)
+    more = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
 
     assert outcome.failure == Message(
         "evaluate:sets_missing", {"missing": 1, "sets": 2, "first": "gsm8k"}
     )
-
-
-def test_a_set_that_was_not_asked_is_missed():
-    outcome = outcome_of(LEFT, datasets=("gsm8k", "math_500", "aime24"))
-
-    assert outcome.failure.args["first"] == "aime24"
+    assert more.failure.args["first"] == "aime24"
 
 
 def test_reports_of_no_question_are_no_result():

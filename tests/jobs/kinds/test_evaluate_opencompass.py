@@ -216,14 +216,10 @@ def test_a_limit_draws_its_questions_of_each_set_by_the_seed(config):
     assert drawn["math-500"] != list(range(20)) != drawn["cluewsc-test"]
     assert drawn == ranges_of(config(limit=20, question_seed=7))
     assert drawn != ranges_of(config(limit=20, question_seed=8))
+    more = ranges_of(config(limit=200, question_seed=7))  # cluewsc-dev has fewer: all of them
+    assert (len(more["cluewsc-dev"]), len(more["math-500"])) == (159, 200)
     title = kind.title_of(params(limit=20, question_seed=7), vacc_host())
     assert "20 of each, seed 7" in title
-
-
-def test_a_set_of_fewer_questions_than_the_limit_is_asked_whole(config):
-    drawn = ranges_of(config(limit=200, question_seed=7))
-
-    assert (len(drawn["cluewsc-dev"]), len(drawn["math-500"])) == (159, 200)
 
 
 def test_of_c_eval_the_first_questions_are_asked(config):
@@ -316,37 +312,25 @@ def test_a_run_as_the_guide_has_it_is_a_result_with_both_means():
     assert set(measured.metrics) <= set(METRICS)
     assert (measured.type, measured.tool) == ("evaluation", "OpenCompass 0.4.1")
     assert measured.what == "cluewsc + math_500"
-
-
-def test_each_set_s_score_is_kept_as_the_tool_has_it():
-    sets = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.sets
-
+    sets = measured.sets
     assert [(one.dataset, one.version, one.metric, one.mode, one.group) for one in sets] == [
         ("cluewsc-dev", "5ab83b", "accuracy", "gen", "cluewsc"),
         ("cluewsc-test", "5ab83b", "accuracy", "gen", "cluewsc"),
         ("math-500", "11c4b5", "accuracy", "gen", "math-500"),
     ]
     assert [round(one.value, 2) for one in sets] == [50.0, 69.70, 0.0]
-    assert sum(one.questions for one in sets) == 61
-
-
-def test_the_subjects_of_mmlu_are_one_group():
-    sets = outcome_of(left(WHOLE), mmlu="ten", limit=2).measured.sets
-
-    assert [one.group for one in sets].count("mmlu") == 10
-
-
-def test_without_details_answers_are_kept_without_a_verdict():
-    answers = outcome_of(left(PLAIN), **WSC_AND_MATH).measured.answers
-
-    assert len(answers) == 61
-    assert {answer["status"] for answer in answers} == {"unscored"}
-    assert answers[0]["reasoning"] == "reason"
+    # Without details, answers are kept without a verdict.
+    assert sum(one.questions for one in sets) == len(measured.answers) == 61
+    assert {answer["status"] for answer in measured.answers} == {"unscored"}
+    assert measured.answers[0]["reasoning"] == "reason"
 
 
 def test_with_details_each_question_has_its_answer_and_verdict():
-    measured = outcome_of(left(WHOLE), mmlu="ten", limit=2).measured
+    asked = {"mmlu": "ten", "limit": 2}
+    measured = outcome_of(left(WHOLE), **asked).measured
+    drawn = outcome_of(left(WHOLE), **asked, question_seed=7).measured
 
+    assert [one.group for one in measured.sets].count("mmlu") == 10
     assert len(measured.answers) == 13 * 2
     right = sum(answer["score"] for answer in measured.answers)
     assert right == measured.metrics["correct"]
@@ -355,12 +339,7 @@ def test_with_details_each_question_has_its_answer_and_verdict():
     assert (first["extracted"], first["reasoning"]) == ("A", "thinking about it")
     assert {answer["subset"] for answer in measured.answers} >= {"cluewsc-dev", "math-500"}
     assert Message("evaluate:limited", {"questions": 2}) in measured.remarks
-
-
-def test_a_drawn_limit_is_in_the_remarks():
-    measured = outcome_of(left(WHOLE), mmlu="ten", limit=2, question_seed=7).measured
-
-    assert Message("evaluate:drawn", {"questions": 2, "seed": 7}) in measured.remarks
+    assert Message("evaluate:drawn", {"questions": 2, "seed": 7}) in drawn.remarks
 
 
 def test_a_set_without_a_score_is_no_success():

@@ -64,8 +64,10 @@ def test_both_engines_need_a_switch_for_thinking():
     assert field_refused(target, deployment="endpoint:5", thinking="on") == "thinking"
 
 
-def test_the_command_names_both_engines():
+def test_both_engines_are_in_the_command_and_their_slots_are_inputs():
     argv = plans.run().steps[0].argv
+    refs = kind.inputs(kind.Params(**TWO), here())
+    values = asset_values(refs)
 
     assert argv[1:8] == (
         "/data/host/spool/17/files/greedy_probe.py",
@@ -76,13 +78,7 @@ def test_the_command_names_both_engines():
         *("--prompts", "/data/host/spool/17/files/prompts.jsonl", "--max-tokens", "64"),
         *("--again", "10", "--logprobs", "--to", "probe.jsonl"),
     )
-
-
-def test_the_slots_of_both_engines_are_inputs():
-    refs = kind.inputs(kind.Params(**TWO), here())
-
     assert {name: ref.key for name, ref in refs.items()} == TWO
-    values = asset_values(refs)
     assert (values["deployment.name"], values["reference.port"]) == ("small-int8", "9000")
 
 

@@ -52,8 +52,9 @@ def test_what_was_asked_for_is_read_from_the_params(kind, params, expected):
     assert asked_lengths(of.lengths, params, answer_limit=of.answer_limit) == expected
 
 
-def test_up_to_a_tenth_apart_there_is_no_remark():
+def test_up_to_a_tenth_apart_or_unrequested_there_is_no_remark():
     assert remarks(1024 * 0.91, 1024 * 1.09) == []
+    assert remarks(1.0, 1024.0, want={"output_tokens": 1024}) == []
 
 
 def test_early_stops_are_remarked_at_the_furthest_point():
@@ -74,10 +75,6 @@ def test_early_stops_are_remarked_at_the_furthest_point():
 )
 def test_the_remark_has_the_cause(input_mean, output_mean, full, message):
     assert [one.id for one in remarks(input_mean, output_mean, full=full)] == [message]
-
-
-def test_unrequested_lengths_have_no_remark():
-    assert remarks(1.0, 1024.0, want={"output_tokens": 1024}) == []
 
 
 def test_both_tools_words_for_full_answers_are_known():
@@ -112,12 +109,9 @@ def headline(*points):
     return measured.metrics["concurrency"], measured.metrics["output_tokens_per_s"]
 
 
-def test_a_point_with_failures_is_no_headline():
+def test_a_point_with_failures_is_no_headline_unless_all_have_them():
     assert headline(point(1, 24.2, 2, 2), point(2, 8.8, 4, 0)) == (2, 8.8)
     assert headline(point(1, 24.2, 999, 1), point(2, 8.8, 4, 0)) == (1, 24.2)
-
-
-def test_without_a_point_that_holds_its_load_the_fastest_is_the_headline():
     assert headline(point(1, 24.2, 2, 2), point(2, 8.8, 4, 4)) == (1, 24.2)
 
 
