@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from dashboard import __version__
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
-from dashboard.pages.shared.places import AREAS, BELOW, MENU, may_open
+from dashboard.pages.shared.places import AREAS, BELOW, MENU, landing, may_open
 from jobs.base.numbers import result_number
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Host, Job
@@ -40,7 +40,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
         "view": view,
         "pages": pages if is_page else (),
         "help": help_for(view or ""),
-        "areas": _areas(hosts),
+        "areas": _areas(hosts, landing(request)),
         "new_job": _new_job(request),
         "menu": [group for group in menu if group],
         "fleet": [
@@ -69,7 +69,7 @@ def _new_job(request: HttpRequest) -> str:
     return f"?{query}" if query else ""
 
 
-def _areas(hosts: list[Host]) -> list[dict[str, Any]]:
+def _areas(hosts: list[Host], landing_view: str) -> list[dict[str, Any]]:
     """Return the entries of the rail. ``alarm``: why a count is marked."""
     away = sum(1 for host in hosts if host.heartbeat_at is not None and is_away(host))
     alarm = ngettext("%(n)s host is away", "%(n)s hosts are away", away) % {"n": away}
@@ -79,7 +79,7 @@ def _areas(hosts: list[Host]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "place": places[0],
+            "place": places[0]._replace(view=landing_view) if name == "results" else places[0],
             "count": counts.get(name, 0),
             "alarm": alarm if away and name == "hosts" else "",
             "on_phone": name in _ON_A_PHONE,

@@ -7,7 +7,7 @@ from jobs.metrics.measured import Measurement
 from jobs.models import Environment, Result
 from jobs.plans import Plan, PlanFile, Step
 from jobs.services.outcomes import outcomes
-from tests.factories import make_artifact, make_deployment, make_host, make_job
+from tests.factories import make_artifact, make_deployment, make_host, make_job, make_measured
 
 FACTS = {
     "cpu": {"model": "Kunpeng", "cores": 64},
@@ -52,6 +52,14 @@ def measured(
         params={"deployment": str(deployment.pk), "requests": 50, "concurrency": [1], **params},
     )
     return applied(job, points=points, tool=tool, more=more)
+
+
+def make_system(host, dies, rates, **fields):
+    """A benchmark of model m on ``dies``; ``rates``: (concurrency, output rate, TPOT p50)."""
+    points = [(at, {"output_tokens_per_s": rate, "tpot_p50_ms": tpot}) for at, rate, tpot in rates]
+    own = {"model_id": "m", "label": f"tp {dies}", "run_context": {"dies": [*range(dies)]}}
+    job = make_job(host=host, kind="benchmark", state="succeeded")
+    return make_measured(job=job, points=points, **{**own, **fields})
 
 
 def applied(job, *, points, tool="evalscope 1.14.1", more=None, duration_s=0.01):

@@ -29,7 +29,7 @@ def save(
         if onto is None:
             message = _("A set with this ID exists, maybe a removed one. Choose another ID.")
             raise LaunchError(message, "id") from None
-        message = _("Not saved: the set was changed after you opened it. Open it again.")
+        message = _("Not saved: someone changed the set after you opened it. Open the set again.")
         raise LaunchError(message, "") from None
     except OSError as error:
         message = _("Not saved: %(reason)s.") % {"reason": error.strerror or error}

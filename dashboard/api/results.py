@@ -30,7 +30,7 @@ from jobs.catalog.questions import jsonl
 from jobs.kinds.lib.load import measured_lengths
 from jobs.models import Import, Result
 from jobs.queries.fleet import FleetValue, fleet, whole_days
-from jobs.queries.results.listing import MARKS
+from jobs.queries.results.listing import MARKS, STAMPS
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows, set_groups
@@ -198,6 +198,7 @@ class ResultsAsked(base.Page):
     stack: str = ""
     parallelism: str = about("such as tp8 × pp4", "")
     tag: str = ""
+    flag: str = about(f"one of {', '.join(STAMPS)}", "")
     released: str = about("any value: only results with a valid sign-off", "")
 
 
@@ -214,6 +215,8 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Json:
     rows = Result.objects.select_related(*_NEEDED).prefetch_related("points")
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
+    if query.flag:
+        rows = rows.filter(STAMPS[query.flag]) if query.flag in STAMPS else rows.none()
     if query.released:
         rows = rows.filter(pk__in=MARKS["released"]())
     listed, older = base.filtered_page(query, rows, _COLUMNS)

@@ -8,22 +8,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.charts import figure_parts as fig
-from dashboard.charts.figure_parts import COLOURS, DASHES, Figure, axis, scaled
+from dashboard.charts.curves import label_places
+from dashboard.charts.figure_parts import COLOURS, DASHES, ORIGINS, Figure, axis, scaled
 from dashboard.text.formatting import cut_in_middle, number, percent
 from dashboard.text.labels import metric_text, result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
-from jobs.queries.results.tradeoff import Origin, Pair
+from jobs.queries.results.tradeoff import Pair, frontier
 from jobs.statistics import Interval
 
-# Shape and colour by who measured what.
-_MARKS: dict[Origin, tuple[str, str]] = {
-    "ours": ("circle", COLOURS[0]),
-    "external": ("square", COLOURS[1]),
-    "imported": ("diamond", COLOURS[2]),
-}
 _OF_PARTS, _OF_WHOLE = (COLOURS[0], fig.SYMBOLS[1]), (fig.INK, "diamond")
 TOKENS = "output_tokens_mean"  # of an answer
-MOST_NAMED = 12  # more names would cover each other
 _ROOM = 2.0  # per cent above and below all intervals
 _EXTRA = "<extra>%{fullData.name}</extra>"
 _THIN = {"thickness": 1.2, "width": 3}
@@ -44,12 +38,15 @@ def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     if by != TOKENS:
         title = _("%(unit)s  →  better") % {"unit": metric_text(by, 0.5)[1]}
     names = {"ours": _("ours"), "external": _("external"), "imported": _("imported")}
-    by_origin = {name: [one for one in shown if one[0].origin == name] for name in _MARKS}
-    data = [_pairs(name, names[name], own) for name, own in by_origin.items() if own]
     # Small differences would vanish on an axis from 0 to 100.
     low = min((100 * pair.share.low for pair, _x in shown), default=0.0)
     high = max((100 * pair.share.high for pair, _x in shown), default=100.0)
     ends = [max(0.0, low - _ROOM), min(100.0 + _ROOM, high + _ROOM)]
+    places = _places([(-x if by == "tokens" else x, pair) for pair, x in shown], ends[0])
+    data = []
+    for origin, name in names.items():
+        own = [(*one, at) for one, at in zip(shown, places, strict=True) if one[0].origin == origin]
+        data += [_pairs(origin, name, own)] if own else []
     return Figure(
         data,
         fig.layout(
@@ -62,23 +59,34 @@ def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     )
 
 
-def _pairs(origin: Origin, name: str, shown: Sequence[tuple[Pair, float]]) -> dict[str, Any]:
-    symbol, colour = _MARKS[origin]
-    shares = [scaled(pair.share) for pair, _x in shown]
-    runs = [pair.evaluation for pair, _x in shown]
+def _places(shown: Sequence[tuple[float, Pair]], low: float) -> list[str]:
+    """Return the position of the name of each pair on the frontier; "" for others. ``low``: where
+    the axis of accuracies begins."""
+    best = set(frontier([(x, pair.share.value) for x, pair in shown]))
+    names = [
+        result_name(pair.evaluation) if i in best else "" for i, (_x, pair) in enumerate(shown)
+    ]
+    points = [(abs(x), 100 * pair.share.value - low) for x, pair in shown]
+    return label_places([(name, *at) for name, at in zip(names, points, strict=True)])
+
+
+def _pairs(origin: str, name: str, shown: Sequence[tuple[Pair, float, str]]) -> dict[str, Any]:
+    symbol, colour = ORIGINS[origin]
+    shares = [scaled(pair.share) for pair, *_place in shown]
+    runs = [pair.evaluation for pair, *_place in shown]
     is_hollow = [run.simulated or not run.counts for run in runs]
     symbols = [symbol + ("-open" if hollow else "") for hollow in is_hollow]
-    mode = "markers+text" if len(shown) <= MOST_NAMED else "markers"
     return fig.scatter(
-        *(name, mode, [x for _pair, x in shown], [share.value for share in shares]),
-        textposition="middle left",
-        text=list(map(result_name, runs)),
+        *(name, "markers+text", [x for _pair, x, _at in shown], [share.value for share in shares]),
+        textposition=[at or "top right" for *_pair, at in shown],
+        text=[result_name(pair.evaluation) if at else "" for pair, _x, at in shown],
+        hovertext=list(map(result_name, runs)),
         cliponaxis=False,
         marker={"color": colour, "symbol": symbols, "size": 9},
         error_y=fig.bars([(share.value, share) for share in shares], colour, **_THIN),
         customdata=[reverse("result-paired", args=[run.pk]) for run in runs],
         meta=fig.POINT,
-        hovertemplate="%{text}: %{y:.2f} %, %{x:.4~g}" + _EXTRA,
+        hovertemplate="%{hovertext}: %{y:.2f} %, %{x:.4~g}" + _EXTRA,
     )
 
 

@@ -353,6 +353,7 @@ _DIGIT_PX, _LINE_PX, _GAP_PX = 7, 13, 4
 _EXTRA = "<extra>%{fullData.name}</extra>"
 Box = tuple[float, float, float, float]  # left, bottom, right, top
 Row = tuple[int, float, float]  # concurrency, x, y
+Label = tuple[int | str, float, float]  # number or name, x, y
 
 
 def interactivity(all_series: Sequence[Series], rate: str = RATE) -> Figure:
@@ -417,32 +418,36 @@ def _trace(index: int, series: Series, rows: Sequence[Row], hover: str) -> dict[
     }
 
 
-def label_places(rows: Sequence[Row]) -> list[str]:
-    """Return the position of each ``(number, x, y)`` label; "" without room."""
+def label_places(labels: Sequence[Label], size: tuple[int, int] = PLOT_PX) -> list[str]:
+    """Return the position of each label; "" without room in a plot of ``size`` pixels. A label ""
+    is a point that others avoid."""
     scale = [
-        pixels / (1.05 * (max((abs(row[axis]) for row in rows), default=0.0) or 1.0))
-        for axis, pixels in enumerate(PLOT_PX, start=1)
+        pixels / (1.05 * (max(map(abs, values), default=0.0) or 1.0))
+        for pixels, values in zip(
+            size, ([x for _, x, _y in labels], [y for *_, y in labels]), strict=True
+        )
     ]
-    points = [(row[1] * scale[0], row[2] * scale[1]) for row in rows]
+    points = [(x * scale[0], y * scale[1]) for _text, x, y in labels]
     taken: list[Box] = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     places = []
-    for (number, _x, _y), (x, y) in zip(rows, points, strict=True):
-        boxes = {name: label_box(x, y, len(str(number)), shift) for name, shift in PLACES.items()}
+    for (text, _x, _y), (x, y) in zip(labels, points, strict=True):
+        boxes = {name: label_box(x, y, len(str(text)), shift) for name, shift in PLACES.items()}
         free = (
             name
             for name, (left, bottom, right, top) in boxes.items()
             if all(right <= t[0] or t[2] <= left or top <= t[1] or t[3] <= bottom for t in taken)
+            if left >= 0 and right <= size[0]
         )
-        place = next(free, "")
+        place = next(free, "") if text != "" else ""
         if place:
             taken.append(boxes[place])
         places.append(place)
     return places
 
 
-def label_box(x: float, y: float, digits: int, shift: tuple[float, float]) -> Box:
-    """Return the box of a label of ``digits`` digits for a point at ``x``, ``y`` (pixels)."""
-    width, height = digits * _DIGIT_PX, _LINE_PX
+def label_box(x: float, y: float, length: int, shift: tuple[float, float]) -> Box:
+    """Return the box of a label of ``length`` characters for a point at ``x``, ``y`` (pixels)."""
+    width, height = length * _DIGIT_PX, _LINE_PX
     left = x + shift[0] * width + (_GAP_PX if shift[0] == 0 else -_GAP_PX if shift[0] == -1 else 0)
     bottom = y + shift[1] * height + (_GAP_PX if shift[1] >= 0 else -_GAP_PX)
     return left, bottom, left + width, bottom + height

@@ -17,6 +17,13 @@ SYMBOLS = (
     *("circle", "square", "diamond", "triangle-up", "star", "hexagon"),
     *("triangle-down", "pentagon"),
 )
+# Shape and colour by who measured what.
+ORIGINS: Mapping[str, tuple[str, str]] = {
+    "ours": ("circle", COLOURS[0]),
+    "external": ("square", COLOURS[1]),
+    "imported": ("diamond", COLOURS[2]),
+    "published": ("x", FAINT_INK),
+}
 # Mark of traces whose points open a panel: js/lib/chart_points.js reads it.
 POINT = "point"
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import (
@@ -27,14 +26,14 @@ from dashboard.actions import jobs as job_actions
 from dashboard.pages.hosts import host_views
 from dashboard.pages.launch.parts import launched
 from dashboard.pages.shared import manual
-from dashboard.pages.shared.columns import KEPT_S, TABLES, cookie_name, without_columns, written
+from dashboard.pages.shared.columns import TABLES, cookie_name, without_columns, written
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
 from dashboard.pages.shared.groups import Row, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import member, person
+from dashboard.security.request import keep_choice, member, person
 from dashboard.server.downloads import send_file
 from dashboard.server.health import all_checks, low_disk_bytes
 from dashboard.text import queue_words
@@ -300,15 +299,7 @@ def columns(request: HttpRequest, table: str) -> HttpResponse:
     if request.POST.get("usual"):
         answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")
     else:
-        answer.set_cookie(
-            cookie_name(table),
-            written(request.POST.getlist("column"), table),
-            max_age=KEPT_S,
-            path=root,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
+        keep_choice(answer, cookie_name(table), written(request.POST.getlist("column"), table))
     return answer
 
 

@@ -1,10 +1,12 @@
 """Person of a request: login, key and numbers from its address."""
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 
 from jobs.base.numbers import number_from
 
@@ -47,6 +49,18 @@ def cursor_of(request: HttpRequest) -> int:
     if cursor is None:
         raise Http404("after must be a number of bytes")
     return cursor
+
+
+def keep_choice(answer: HttpResponse, name: str, value: str) -> None:
+    """Store a choice of the person's in this browser, for a year."""
+    answer.set_cookie(
+        *(name, value),
+        max_age=365 * 86400,
+        path=reverse("overview"),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def bearer(request: HttpRequest) -> str:

@@ -340,7 +340,7 @@ def person(user: AbstractBaseUser | None) -> SafeString:
     if user is None:
         return _dim(gettext("unknown person"))
     text = '<span class="row0"><span class="who" aria-hidden="true">{}</span>{}</span>'
-    return format_html(text, initial(user), user.get_username())
+    return format_html(text, initial(user), middle(user.get_username()))
 
 
 @register.filter

@@ -45,7 +45,7 @@ MEANINGS: Mapping[str, str | Promise] = {
 }
 _RULES: Mapping[str, str | Promise] = {
     "number": _("Numeric comparison of the final number."),
-    "no_number": _("No number besides those of the question."),
+    "no_number": _("Every number of the answer is one of the question's."),
     "several_numbers": _("Two conflicting numbers."),
     "letter": _("Comparison of the chosen letter."),
     "letter_by_text": _("Contains the text of exactly one choice."),

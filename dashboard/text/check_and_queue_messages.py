@@ -92,8 +92,8 @@ QUEUE_MESSAGES: dict[str, str] = {
     "afterwards.",
     "wait:place_written": "Job %(job)s (%(title)s) is writing to %(place)s, which this deployment "
     "reads. This job starts afterwards.",
-    "wait:place_served": "Needs to write to %(place)s, which a running deployment reads. %(stop)s "
-    "Jobs behind this one may start meanwhile.",
+    "wait:place_served": "A running deployment uses %(place)s, the folder that this job writes "
+    "to. %(stop)s Later jobs may start first.",
     "wait:place_starting": "Job %(job)s (%(title)s) starts a deployment that reads %(place)s. This "
     "job starts when that deployment is stopped.",
     "wait:place_ahead": "Job %(job)s (%(title)s) is ahead and deploys from %(place)s. Cancel that "
@@ -106,8 +106,8 @@ QUEUE_MESSAGES: dict[str, str] = {
     "benchmark starts afterwards.",
     "wait:dies": "Needs %(wanted)s dies; %(host)s has %(free)s free.",
     "wait:dies_kept": "Needs %(wanted)s dies; %(host)s has %(free)s free, reserved for this job.",
-    "wait:dies_held": "Needs %(wanted)s dies; %(host)s has %(free)s free. %(stop)s Jobs behind "
-    "this one may start meanwhile.",
+    "wait:dies_held": "Needs %(wanted)s dies; %(host)s has %(free)s free. %(stop)s Later jobs "
+    "may start first.",
     "wait:dies_few": "Needs %(wanted)s dies; %(host)s has only %(free)s.",
     "wait:kept": "Needs %(wanted)s dies. Free dies of %(host)s are reserved for job %(job)s "
     "(%(title)s), which is ahead and needs %(first)s.",
@@ -119,11 +119,9 @@ QUEUE_MESSAGES: dict[str, str] = {
     "wait:exclusive_jobs": "Needs exclusive use of %(host)s, but job %(job)s (%(title)s) is "
     "running. Jobs behind this one wait too.",
     "wait:exclusive_server": "Needs exclusive use of %(host)s, but deployment %(name)s is running. "
-    "Stop that deployment, or launch without “Exclusive host”. Jobs behind this one may start "
-    "meanwhile.",
+    "Stop that deployment, or launch without “Exclusive host”. Later jobs may start first.",
     "wait:exclusive_servers": "Needs exclusive use of %(host)s, but deployments are running "
-    "(%(servers)s). Stop them, or launch without “Exclusive host”. Jobs behind this one may start "
-    "meanwhile.",
+    "(%(servers)s). Stop them, or launch without “Exclusive host”. Later jobs may start first.",
     "wait:deployment": "Queued until deployment %(name)s is ready (now: %(state)s).",
     "wait:preflight": "%(host)s is running preflight checks for this job.",
     "wait:confirm": "Needs confirmation by %(by)s or an administrator. %(found)s",
@@ -139,8 +137,8 @@ QUEUE_MESSAGES: dict[str, str] = {
     "forecast:servers": "Start time unknown: deployments run until they are stopped. %(stop)s",
     "forecast:dies_held": "Start time unknown: this job needs %(wanted)s dies, and only %(free)s "
     "are or will become free. %(stop)s",
-    "forecast:place_served": "Start time unknown: this job writes to %(place)s, which a running "
-    "deployment reads. %(stop)s",
+    "forecast:place_served": "Start time unknown: a running deployment uses %(place)s, the "
+    "folder that this job writes to. %(stop)s",
     "forecast:place_ahead": "Start time unknown: job %(job)s (%(title)s) is ahead, also queued, "
     "and deploys from %(place)s.",
     "forecast:behind": "Start time unknown: job %(job)s (%(title)s) must end first.",

@@ -104,16 +104,21 @@ def duration(seconds: float) -> str:
     if round(seconds, 1) < 60:
         # A whole number of seconds is an estimate or a setting: add no decimals.
         if seconds.is_integer():
-            return f"{whole} {second}"
-        return f"{number(seconds)} {second}" if seconds < 9.95 else f"{seconds:.1f} {second}"
+            return _spaced(whole, second)
+        return _spaced(number(seconds) if seconds < 9.95 else f"{seconds:.1f}", second)
     minutes, hours = whole // 60, whole // 3600
     if whole < 3600 and seconds % 60 == 0:
-        return f"{minutes} {minute}"
+        return _spaced(minutes, minute)
     if whole < 3600:
-        return f"{minutes} {minute} {whole % 60:02d} {second}"
+        return _spaced(minutes, minute, f"{whole % 60:02d}", second)
     if hours < 24:
-        return f"{hours} {hour} {minutes % 60:02d} {minute}"
-    return f"{hours // 24} {day} {hours % 24} {hour}"
+        return _spaced(hours, hour, f"{minutes % 60:02d}", minute)
+    return _spaced(hours // 24, day, hours % 24, hour)
+
+
+def _spaced(number: int | str, unit: str, *more: int | str) -> str:
+    """Join numbers with their units: Chinese has no space between digits and words."""
+    return (" " if unit.isascii() else "").join(map(str, (number, unit, *more)))
 
 
 def about(seconds: float) -> str:
@@ -124,7 +129,7 @@ def about(seconds: float) -> str:
     if minutes > 30:
         minutes = round(minutes / 5) * 5
     if 60 <= minutes < 24 * 60 and minutes % 60 == 0:
-        return f"{minutes // 60} {gettext('h')}"
+        return _spaced(minutes // 60, gettext("h"))
     return duration(minutes * 60)
 
 
@@ -145,8 +150,9 @@ def moment(when: datetime, now: datetime | None = None) -> str:
     return _day(local.date(), get_language(), with_year=local.year != today.year)
 
 
-def day_text(when: datetime) -> str:
-    return _day(timezone.localtime(when).date(), get_language(), with_year=True)
+def day_text(when: date) -> str:
+    day = timezone.localtime(when).date() if isinstance(when, datetime) else when
+    return _day(day, get_language(), with_year=True)
 
 
 @lru_cache(maxsize=1024)  # a list names each of its days several times

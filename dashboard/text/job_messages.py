@@ -180,7 +180,7 @@ JOB_ADVICE: dict[str, str] = {
     "evaluate:no_question": "Check the state and log of the deployment, then retry.",
     "job:unreadable": "This tool version may use another format. Files are kept under Outputs; an "
     "updated parser can read them.",
-    "job:predecessor": "Retry the job this one depends on, then this one.",
+    "job:predecessor": "Retry the earlier job first, then this job.",
     "job:input_gone": "Recreate the missing input, then use “Edit and rerun”.",
     "job:missing": "The host was restarted, its disk filled up, or the folder was cleared. Retry.",
     "job:host_gone": "Check that the host is online. The log arrives when the host is back.",
@@ -211,8 +211,7 @@ REMOVED_ADVICE: dict[str, str] = {
 SERVER_ADVICE: dict[str, str] = {
     "work:server_killed": "Often the system killed the server because memory ran out. Check dmesg "
     "on the host, then restart the deployment.",
-    "host:launcher_died": "Find out on the host what killed the process, then restart the "
-    "deployment.",
+    "host:launcher_died": "Find the cause in the host's kernel log, then restart the deployment.",
     "deployment:job_failed": "See the job for the cause, and retry that job instead.",
     "unhealthy": "Three health checks in a row failed, so jobs using this deployment may fail. If "
     "the state persists, read the end of the log and restart the deployment.",
@@ -306,8 +305,8 @@ GUIDE_MESSAGES: dict[str, str] = {
     "guide:async_left": "As printed, --no-async-scheduling is missing. The page requires it with "
     "MTP or pipeline parallelism.",
     "guide:think_tags": "vLLM 0.7.2 detects reasoning only if the reply itself opens <think>. "
-    "Newer chat templates open it in the prompt, so all text arrives as the answer. The playground "
-    "splits it.",
+    "Newer chat templates open <think> in the prompt, so all text arrives as the answer. The "
+    "playground splits the text.",
     # The benchmark over HTTP.
     "guide:backend_added": "--backend %(backend)s is added. Without it, the benchmark posts a "
     "prompt to the chat endpoint and exits with code 1.",
@@ -352,8 +351,8 @@ GUIDE_MESSAGES: dict[str, str] = {
     "Today's benchmark defaults to 1024 and 128 for these, whatever --input-len is.",
     "guide:dataset_name_fails": "As printed, the benchmark exits with code 2: vLLM 0.7.2 does not "
     "support --dataset-name.",
-    "guide:plugin_imported": "import %(module)s is added before the script. Only the command vllm "
-    "imports it itself; without it everything runs on the CPU.",
+    "guide:plugin_imported": "import %(module)s is added before the script. Only the command "
+    "vllm imports the module itself. Without the module, everything runs on the CPU.",
     "guide:plugin_missing": "As printed, the script does not import %(module)s and runs on the "
     "CPU, unless the image is patched.",
     "guide:cd": "The guide's cd becomes the step's working folder; its && becomes a separate step.",

@@ -248,7 +248,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "parity:many": "At most %(most)s results a side.",
     "parity:no_repeats": "%(a)s and %(b)s are not repeats of one evaluation. Different or unknown: "
     "%(parts)s. Compare them with each other, or name one of them.",
-    "parity:both": "Choose results, or enter counts, or paste tables: not several at once.",
+    "parity:both": "Choose results, enter counts or paste tables: only one of the three.",
     "lengths:output_ended": "Answers average %(measured)s tokens at concurrency %(concurrency)s; "
     "%(asked)s requested. The benchmark sends no ignore_eos, so the model may stop early.",
     "lengths:output_cut": "Answers average %(measured)s tokens at concurrency %(concurrency)s; "

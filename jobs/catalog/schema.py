@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, get_args
 
@@ -288,6 +289,16 @@ class Published(Strict):
     source: Text
 
 
+class PublishedSpeed(Strict):
+    """Published rates of output tokens a second: of one card, and of one user."""
+
+    device: Word
+    per_card: float = Field(gt=0)
+    per_user: float = Field(gt=0)
+    published_on: date
+    source: Text
+
+
 class ZooModel(Strict):
     """Model of the catalogue. ``id`` is its name everywhere. ``parameters``: total count,
     ``active_parameters``: per token, ``context_tokens``: trained context length, ``dtype``:
@@ -316,6 +327,7 @@ class ZooModel(Strict):
     prompting: Prompting = Prompting.model_validate({})
     paths: dict[PathName, DeployPath] = Field(min_length=1)
     published: tuple[Published, ...] = Field((), max_length=200)
+    published_speeds: tuple[PublishedSpeed, ...] = Field((), max_length=50)
     notes: tuple[Text, ...] = Field((), max_length=20)
 
     @model_validator(mode="after")

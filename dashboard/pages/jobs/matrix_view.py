@@ -19,7 +19,6 @@ from dashboard.pages.results.conclusion import (
 )
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell
-from dashboard.pages.shared.marks import LOADED
 from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, state_of, style_of
 from dashboard.text.messages import message
@@ -336,7 +335,7 @@ def _conclusion(place: int, row: Row) -> RowConclusion:
         headline(found),
         figures,
         noise_words(found),
-        loaded=sum(any(one["id"] == LOADED for one in result.remarks) for result in results),
+        loaded=sum(result.loaded for result in results),
         runs=len(results),
         sides=sides.texts if sides else (),
         is_disturbed=not all(result.counts for result in results),

@@ -139,8 +139,8 @@ def _conclusion(probe: Probe) -> str:
     repeats = [probe.repeats(side) for side in ENGINES]
     if any(same < asked for same, asked in repeats):
         return _(
-            "An engine that does not repeat itself makes differences of its own: they say little "
-            "about the stacks."
+            "An engine that does not repeat its own answers differs by chance. Such differences "
+            "say nothing about the stacks."
         )
     if not probe.different:
         return _("No difference found. This is a smoke test, not an accuracy: evaluate next.")

@@ -126,16 +126,16 @@ def reasons(stated: Stated) -> list[str]:
         "better": _("The whole interval is above 0."),
         "worse": _("The whole interval is below 0."),
         "equivalent": _(
-            "The whole interval is within ±%(margin)s. This rule calls models with a "
-            "difference of %(margin)s or more equivalent in at most 5 %% of cases."
+            "The whole interval is within ±%(margin)s. If models differ by %(margin)s or more, "
+            "this rule calls them equivalent in at most 5 %% of cases."
         ),
         "not_worse": _(
-            "The whole interval is above −%(margin)s. This rule is wrong about models that lose "
-            "%(margin)s or more in at most 5 %% of cases."
+            "The whole interval is above −%(margin)s. If a model loses %(margin)s or more, this "
+            "rule misses that in at most 5 %% of cases."
         ),
         "cannot_tell": _(
             "The interval includes 0 and reaches beyond ±%(margin)s. Neither a difference nor "
-            "parity is shown."
+            "equivalence is shown."
         ),
     }
     more = missing = ""
@@ -145,8 +145,8 @@ def reasons(stated: Stated) -> list[str]:
         missing = needed(statement)
         if statement.goal == "at_least":
             texts["cannot_tell"] = _(
-                "The interval includes 0 and reaches below −%(margin)s. Neither a loss nor its "
-                "absence is shown."
+                "The interval includes 0 and reaches below −%(margin)s. A loss is neither shown "
+                "nor excluded."
             )
         elif row.gap.low > -statement.margin:
             more = _("A loss of %(margin)s or more is excluded.") % args
@@ -204,8 +204,8 @@ def methods(statement: Statement) -> list[str]:
     if any(is_weighted(row, side) for row in rows for side in (0, 1)):
         shown.append(
             _(
-                "Weighted: the sides have different numbers of questions. Each data set weighs the "
-                "same on both sides, so a share differs from that of its counts."
+                "Weighted: the sides have different numbers of questions. Each data set has "
+                "equal weight on both sides, so a share differs from correct ÷ questions."
             )
         )
     if len(statement.rows) > 1:

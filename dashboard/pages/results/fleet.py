@@ -1,32 +1,37 @@
-"""Pages of all models: fleet, with speed and accuracy on each stack; accuracy beside speed."""
+"""Pages of all models: fleet, with speed and accuracy on each stack; trade-off of throughput,
+interactivity and accuracy."""
 
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy as chart
 from dashboard.charts.figure_parts import Figure
+from dashboard.charts.systems import HEIGHT, Named, pareto
 from dashboard.pages.results.results import DAYS, asked, chips
 from dashboard.pages.shared import units
 from dashboard.pages.shared.failures import form_address
-from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
+from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags, picture_lines
+from dashboard.pages.shared.places import LANDING, LANDINGS, landing
 from dashboard.security.permissions import allowed, requires
-from dashboard.text.formatting import counted, measured
-from dashboard.text.labels import phrase, result_place
+from dashboard.security.request import keep_choice
+from dashboard.text.formatting import counted, day_text, measured
+from dashboard.text.labels import limit_words, phrase, result_place
 from jobs.base.numbers import number_from
-from jobs.metrics import UNITS, rate_in
+from jobs.metrics import UNITS, Unit, rate_in
 from jobs.models import Result
 from jobs.queries.catalogue import OnHost
 from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale, fleet, whole_days
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.listing import NONE, organised
+from jobs.queries.results.listing import NONE, Filters, organised
 from jobs.queries.results.provenance import counts, with_rates
+from jobs.queries.results.systems import System, Systems, systems
 from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
 
 _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"}
@@ -135,13 +140,29 @@ def stale_text(stale: Stale, days: int) -> str:
 
 @requires("result.view", "GET")
 def tradeoff_page(request: HttpRequest) -> HttpResponse:
-    """Show evaluations beside the fastest benchmark of their engine; ``?what=``: the questions."""
+    """Show the throughput of systems over their interactivity, and evaluations beside the fastest
+    benchmark of their engine; ``?what=``: the questions. ``keep`` opens *Results* with this page,
+    or with the list again."""
+    if (view := request.GET.get("keep")) in LANDINGS:
+        answer = redirect(view)
+        keep_choice(answer, LANDING, view)
+        return answer
     read = asked(request.GET)
     found = tradeoff(read.filters, request.GET.get("what", ""))
-    unit = units.choice(request.GET.get(units.PER, ""), _benchmarks(found.pairs))
+    compared, unit = _in_unit(read.filters, request.GET.get(units.PER, ""), found)
+    names = _names(compared.rows, with_model=len(request.GET.getlist("model")) != 1)
+    named = [(name, one, _tips(one)) for name, one in zip(names, compared.rows, strict=True)]
     kept = request.GET.copy()
     kept.pop("what", None)
     context = {
+        "compared": compared,
+        "named": named,
+        "pareto": pareto(named, unit.word),
+        "height": HEIGHT,
+        "chosen_model": request.GET.get("model", ""),
+        "best": _best(named),
+        "pictured": picture_lines(one.result for one in compared.rows if one.best and one.result),
+        "is_landing": landing(request) == "result-tradeoff",
         "found": found,
         "rows": [_pair(pair, unit) for pair in found.pairs],
         "figures": _figures(found, unit),
@@ -150,6 +171,63 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
         "kept": [(name, value) for name, values in kept.lists() for value in values],
     }
     return render(request, "results/tradeoff.html", context)
+
+
+def _in_unit(filters: Filters, asked: str, found: Tradeoff) -> tuple[Systems, units.Choice]:
+    """Return the systems in the unit that an address asks for, else per card, which engines of
+    others have too; the total if none has cards."""
+    default: Unit = "card"
+    compared = systems(filters, rate_in(default))
+    if not any(one.result for one in compared.rows):
+        default = "total"
+    unit = units.choice(asked or default, _benchmarks(found.pairs), default=default)
+    return (compared if unit.unit == "card" else systems(filters, unit.rate)), unit
+
+
+def _best(named: Sequence[Named]) -> dict[str, Any] | None:
+    """Return the two ends of the Pareto front, each as (name, system, point); None without one."""
+    front = [(name, one, point) for name, one, _tips in named for point in one.best]
+    if not front:
+        return None
+    return {
+        "count": len({id(one) for _name, one, _point in front}),
+        "most": max(front, key=lambda end: end[2].rate),
+        "fastest": max(front, key=lambda end: end[2].per_user),
+    }
+
+
+def _names(found: Sequence[System], *, with_model: bool) -> list[str]:
+    """Return short names of systems: what differs of precision and parallelism, and the place."""
+    parts = [
+        (one.result.label, one.result.parallelism) if one.result else ("", "") for one in found
+    ]
+    differs = [len({part for part in column if part}) > 1 for column in zip(*parts, strict=True)]
+    names = []
+    for one, own in zip(found, parts, strict=True):
+        words = [one.model_id] if with_model else []
+        words += [phrase(part) for part, is_own in zip(own, differs, strict=True) if is_own]
+        names.append(_(", ").join(filter(None, [*words, _place(one)])))
+    return names
+
+
+def _place(one: System) -> str:
+    if one.result is None:
+        published = one.published
+        return f"{published.device}, {day_text(published.published_on)}" if published else ""
+    return one.result.endpoint.name if one.result.endpoint else result_place(one.result)
+
+
+def _tips(one: System) -> list[str]:
+    """Return what the tooltip says of each point: concurrency, workload, date, flags."""
+    if one.published or one.result is None:
+        return [_("published")]
+    result = one.result
+    day = day_text(result.measured_at) if result.measured_at else ""
+    about = [phrase(result.what), day, limit_words(result.limits)]
+    at = _("concurrency %(n)s")
+    return [
+        _(", ").join(filter(None, [at % {"n": point.concurrency}, *about])) for point in one.points
+    ]
 
 
 @requires("result.view", "GET")

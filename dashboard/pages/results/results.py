@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
 from django.http import (
     Http404,
     HttpRequest,
@@ -16,7 +15,7 @@ from django.http import (
     QueryDict,
 )
 from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.functional import Promise
 from django.utils.timezone import get_current_timezone, now
 from django.utils.translation import gettext as _
@@ -38,7 +37,7 @@ from dashboard.pages.shared.marks import (
 )
 from dashboard.pages.shared.words import unknown_words
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import person
+from dashboard.security.request import keep_choice, person
 from dashboard.text.import_words import declared_rows
 from dashboard.text.labels import FLAG_WORDS, host_word, phrase, result_name, stack_name
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
@@ -307,14 +306,7 @@ def result(request: HttpRequest, result_id: int) -> HttpResponse:
     key = request.GET.get(LEVEL, "")[:LONGEST_NAME]
     unit = units.choice(request.GET.get(units.PER, ""), [])
     answer = HttpResponseRedirect(f"?{urlencode({LEVEL: key, **unit.query})}#by-concurrency")
-    answer.set_cookie(
-        *(LEVEL, quote(key)),
-        max_age=365 * 86400,
-        path=reverse("overview"),
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    keep_choice(answer, LEVEL, quote(key))
     return answer
 
 

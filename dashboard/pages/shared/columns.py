@@ -16,7 +16,6 @@ from dashboard.text.labels import metric_label
 from jobs.metrics import METRICS
 from jobs.queries.sorting import Order
 
-KEPT_S = 365 * 86400
 _NONE = "-"  # cookie value without any optional column
 _PARAMETER = "columns"
 
@@ -60,7 +59,7 @@ RESULTS: Sequence[Column] = (
     _metric("concurrency", pgettext_lazy("head of a column", "Conc."), _("Concurrency")),
     _metric("output_tokens_per_s", _("Output, tok/s")),
     _metric("ttft_p50_ms", "TTFT, ms", "TTFT p50, ms"),
-    _metric("ttft_p99_ms", "p99, ms", "TTFT p99, ms"),
+    _metric("ttft_p99_ms", "TTFT p99, ms"),
     _metric("tpot_p50_ms", "TPOT, ms", "TPOT p50, ms"),
     _metric("accuracy", _("Accuracy, %")),
     Column(

@@ -244,7 +244,7 @@ def actions(job: Job, user: AbstractBaseUser | AnonymousUser) -> list[Action]:
     if fix is not None:
         return _led(fix, *retries, edit)
     if can_again and can_resume(job):
-        label = gettext("Resume: ask only what is not answered yet")
+        label = gettext("Resume: ask only the questions without an answer")
         more = Action(label, reverse("job-resume", args=[job.pk]), "player-play", posts=True)
         return _led(more, *retries, edit)
     if retries and _is_transient(job):

@@ -30,8 +30,8 @@ from jobs.queries.results.provenance import device_count
 from jobs.services.outcomes.shortfall import shortfall
 from jobs.statistics import LEAST_RUNS
 
-LOADED = "result:host_loaded"
 OTHER_CLIENTS = "result:other_clients"
+_OF_HOST = {"result:host_loaded": "loaded", OTHER_CLIENTS: "clients"}
 _SETS = "evaluate:sets"  # a remark that has a table of its own
 _WORDS: Mapping[State, str | Promise] = {
     "own": gettext_lazy("baseline"),
@@ -45,11 +45,21 @@ _WORDS: Mapping[State, str | Promise] = {
 
 
 class Flag(NamedTuple):
-    """A flag as a word, and its reason as a sentence. ``style``: class of its stamp."""
+    """A flag by its name of ``FLAG_WORDS``, and its reason as a sentence."""
 
-    word: str
+    name: str
     why: str
-    style: str = "dist"
+    device: str = ""
+
+    @property
+    def word(self) -> str:
+        return limit_words([self.name]) + self.device
+
+    @property
+    def style(self) -> str:
+        """Class of its stamp."""
+        styles = {"external": "ext", "imported": "ext", "simulated": "sim"}
+        return styles.get(self.name, "dist")
 
 
 def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
@@ -58,43 +68,41 @@ def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
     device = _(", ") + result.device if result.device else ""
     if result.endpoint:
         why = _("Measured on endpoint %(name)s, an engine that this dashboard did not start.")
-        found.append(Flag(_("external") + device, why % {"name": result.endpoint.name}, "ext"))
+        found.append(Flag("external", why % {"name": result.endpoint.name}, device))
     if in_list and result.imported_id is not None:
         why = _("Measured by others: read from their files")
-        found.append(Flag(_("imported"), why, "ext"))
+        found.append(Flag("imported", why))
     elif result.imported:
         why = _("Measured by others, read from their file %(file)s.")
-        found.append(Flag(_("imported") + device, why % {"file": result.imported.name}, "ext"))
+        found.append(Flag("imported", why % {"file": result.imported.name}, device))
     if result.simulated:
         why = _("mock commands on a fast clock. The numbers were not measured on hardware.")
-        found.append(Flag(_("simulated"), why, "sim"))
+        found.append(Flag("simulated", why))
     if result.incomplete:
         remarks = [(one["id"], one["args"]) for one in result.remarks]
         missed = shortfall(result.metrics, remarks)._asdict()
         is_evaluation = result.type == Result.Type.EVALUATION
         why = message(f"result:{'unscored' if is_evaluation else 'failed'}", missed)
-        found.append(Flag(_("incomplete"), why))
+        found.append(Flag("incomplete", why))
     if is_doubtful(result):
         total, faulty = (number(result.metrics[f"answers_{one}"]) for one in ("total", "faulty"))
         text = _("%(n)s of %(total)s answers are faulty (e.g. cut off). The score is doubtful.")
-        found.append(Flag(_("faulty answers"), text % {"n": faulty, "total": total}))
+        found.append(Flag("faulty", text % {"n": faulty, "total": total}))
     if thinking := thinking_words(result):
-        found.append(Flag(_("thinking doubtful"), thinking))
+        found.append(Flag("thinking", thinking))
     beside = _remarks(result, "result:beside_")
     if beside or (result.disturbed and not in_list):
-        found.append(Flag(_("disturbed"), beside))
-    of_host = {LOADED: _("loaded host"), OTHER_CLIENTS: _("other clients")}
+        found.append(Flag("disturbed", beside))
     for remark in result.remarks:
-        if remark["id"] in of_host:
-            why = message(remark["id"], remark["args"])
-            found.append(Flag(of_host[remark["id"]], why))
+        if name := _OF_HOST.get(remark["id"]):
+            found.append(Flag(name, message(remark["id"], remark["args"])))
     return found
 
 
 def all_flags(result: Result) -> list[Flag]:
     """Return the flags, and one of a small sample: of a number that stands for a model."""
     few = _remarks(result, ":few_")
-    return [*flags(result), *([Flag(_("few samples"), few)] if few else [])]
+    return [*flags(result), *([Flag("few", few)] if few else [])]
 
 
 def remarks_of(result: Result) -> list[tuple[str, bool]]:

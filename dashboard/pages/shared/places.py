@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
@@ -43,13 +44,15 @@ AREAS: Mapping[str, Sequence[Place]] = {
     "results": [
         Place(_("Results"), "table", "result-list"),
         Place(_("Fleet"), "layout-dashboard", "result-fleet"),
-        Place(_("Accuracy and speed"), "chart-dots", "result-tradeoff"),
+        Place(_("Trade-off"), "chart-dots", "result-tradeoff"),
         Place(_("Parity"), "scale", "parity"),
         Place(_("Matrices"), "table", "matrix-list"),
     ],
     "playground": [Place(_("Chat"), "message-circle", "playground")],
     "hosts": [Place(_("Hosts"), "server-2", "host-list")],
 }
+# Pages that *Results* may open with, by choice of the person; the cookie has the view's name.
+LANDING, LANDINGS = "results", ("result-list", "result-tradeoff")
 # First parts of addresses below an area whose name they do not have.
 BELOW: Mapping[str, str] = {
     "": "overview",
@@ -89,6 +92,12 @@ _ALL = (
         for name, kind in KINDS.items()
     ),
 )
+
+
+def landing(request: HttpRequest) -> str:
+    """Return the view that *Results* opens with."""
+    view = request.COOKIES.get(LANDING, "")
+    return view if view in LANDINGS else LANDINGS[0]
 
 
 def form_of(kind: str, filled: Mapping[str, str]) -> str:

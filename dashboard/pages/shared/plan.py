@@ -148,7 +148,7 @@ class Against(NamedTuple):
                 abouts = [one for one in ABOUT.get(name, ()) if one.startswith("-") == is_option]
                 if any(one == flag.rstrip("=") if is_option else one in text for one in abouts):
                     return Mark(number, self.notes[number - 1], _PRINTED.get(name, ""))
-        return Mark(0, _("The guide differs here or has nothing.")) if changed else None
+        return Mark(0, _("The guide has another command here, or none.")) if changed else None
 
     def step_mark(self, step: Step) -> Mark | None:
         """Return the note on an added step; None for a step of the guide."""

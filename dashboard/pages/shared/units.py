@@ -14,11 +14,13 @@ PER = "per"  # parameter of an address
 
 
 class Choice(NamedTuple):
-    """The chosen unit. ``missing``: why some results have no rate in it."""
+    """The chosen unit. ``missing``: why some results have no rate in it. ``default``: that of an
+    address without one."""
 
     unit: Unit
     is_offered: bool
     missing: str = ""
+    default: Unit = "total"
 
     @property
     def rate(self) -> str:
@@ -31,19 +33,21 @@ class Choice(NamedTuple):
     @property
     def options(self) -> list[tuple[str | None, str, bool]]:
         """Parameter, word, and True for the chosen one."""
-        return [(None if one == "total" else one, word(one), one == self.unit) for one in UNITS]
+        return [
+            (None if one == self.default else one, word(one), one == self.unit) for one in UNITS
+        ]
 
     @property
     def query(self) -> dict[str, str]:
-        return {} if self.unit == "total" else {PER: self.unit}
+        return {} if self.unit == self.default else {PER: self.unit}
 
 
-def choice(asked: str, results: Iterable[Result]) -> Choice:
+def choice(asked: str, results: Iterable[Result], *, default: Unit = "total") -> Choice:
     """Return the unit that an address asks for, else the total. ``results``: what a page shows."""
     unit: Unit = next((one for one in UNITS if one == asked), "total")
     rows = list(results)
     offered = unit != "total" or any(_has_choice(row) for row in rows)
-    return Choice(unit, offered, why_missing(unit, rows))
+    return Choice(unit, offered, why_missing(unit, rows), default)
 
 
 def word(unit: Unit) -> str:

@@ -17,10 +17,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual
 
 from jobs.models import AnswerRow, Result
-from jobs.statistics import wilson
+from jobs.queries.sorting import metric
+from jobs.statistics import Z
 
 FLAGS = ("cut", "open_thought", "not_extracted", "empty", "failed", "looping", "no_score")
 # Stored with a row, a bit each, in this order. The last two compare it with the other answers.
@@ -206,10 +209,15 @@ def is_doubtful(result: Result) -> bool:
     are 5 % of all. Reads the stored metrics only, as :func:`unswitched` does."""
     metrics = result.metrics
     total, faulty = metrics.get("answers_total") or 0, metrics.get("answers_faulty") or 0
-    if not total or not faulty:
-        return False
-    interval = wilson((metrics.get("accuracy") or 0.0) * total, total)
-    return bool(faulty / total >= min(MOST, (interval.high - interval.low) / 2))
+    doubt, chance = _doubt_and_chance(faulty, total, metrics.get("accuracy") or 0.0)
+    return bool(total and faulty) and (faulty >= MOST * total or doubt >= chance)
+
+
+def _doubt_and_chance(faulty: Any, total: Any, share: Any) -> tuple[Any, Any]:
+    """Return the share of faulty answers and half of Wilson's interval, both multiplied with the
+    same number and squared. The arguments are numbers, or expressions of a query."""
+    doubt = faulty * (total + Z * Z)
+    return doubt * doubt, Z * Z * total * total * (total * share * (1.0 - share) + Z * Z / 4)
 
 
 def unswitched(result: Result) -> Unswitched | None:
@@ -222,6 +230,28 @@ def unswitched(result: Result) -> Unswitched | None:
     if 0 < reasoned < _STRAY * total:  # such as a question about tags of reasoning
         return None
     return Unswitched("off" if reasoned else "on", reasoned, total)
+
+
+def _stored(name: str) -> Coalesce:
+    return Coalesce(metric(name).value, 0.0)
+
+
+_TOTAL, _FAULTY, _REASONED = map(_stored, ("answers_total", "answers_faulty", "answers_reasoned"))
+_OF_ANSWERS = Q(type=Result.Type.EVALUATION) & Q(GreaterThan(_TOTAL, 0.0))
+# :func:`is_doubtful` and :func:`unswitched` as conditions of a query.
+DOUBTFUL = (
+    _OF_ANSWERS
+    & Q(GreaterThan(_FAULTY, 0.0))
+    & (
+        Q(GreaterThanOrEqual(_FAULTY, _TOTAL * MOST))
+        | Q(GreaterThanOrEqual(*_doubt_and_chance(_FAULTY, _TOTAL, _stored("accuracy"))))
+    )
+)
+UNSWITCHED = (
+    _OF_ANSWERS
+    & Q(GreaterThan(_stored("answers_unswitched"), 0.0))
+    & (Q(Exact(_REASONED, 0.0)) | Q(GreaterThanOrEqual(_REASONED, _TOTAL * _STRAY)))
+)
 
 
 def _verdict(counts: Counter[tuple[int, str]], wanted: str) -> int:

@@ -7,6 +7,7 @@ because results do not change; only imported ones are removed.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
 from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, Tag
 from jobs.queries import sorting
+from jobs.queries.answers.answer_flags import DOUBTFUL, UNSWITCHED
 from jobs.queries.results import repeats
 from jobs.queries.results.results import Mean, mean_of
 from jobs.queries.sorting import MADE, NEWEST, Column, Order, metric, text
@@ -66,9 +68,12 @@ STAMPS = {
     "incomplete": Q(incomplete=True),
     "disturbed": Q(disturbed=True),
     "loaded": Q(loaded=True),
+    "clients": Q(remarks__icontains='"result:other_clients'),
+    "faulty": DOUBTFUL,
+    "thinking": UNSWITCHED,
     "few": Q(remarks__icontains=":few_"),  # requests of a benchmark, questions of an evaluation
     "cut": Q(remarks__icontains='"evaluate:cut'),  # reported or guessed
-    "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]),
+    "quiet": Q(simulated=False, endpoint=None, imported=None, remarks=[]) & ~DOUBTFUL & ~UNSWITCHED,
 }
 # What people added, as a filter: name -> ids of the results that have it.
 MARKS: Mapping[str, Callable[[], models.QuerySet[Any, Any]]] = {
@@ -121,8 +126,8 @@ def by(counts: Counts, name: str) -> Counter[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Filters of the list. Each facet has its selected values. ``stamp_words``: words in ``text``
-    that select a flag of ``STAMPS``, in lower case."""
+    """Filters of the list. Each facet has its selected values. ``stamp_words``: what selects a flag
+    of ``STAMPS`` in ``text``: "loaded host", in lower case."""
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stamps: Sequence[str] = ()
@@ -174,7 +179,9 @@ def matching(filters: Filters) -> models.QuerySet[Result]:
         "created_at__lt": filters.until,
     }
     rows = rows.filter(**{name: value for name, value in bounds.items() if value is not None})
-    for word in filters.text.split():
+    flags = sorted(map(re.escape, filters.stamp_words), key=len, reverse=True)
+    whole = rf"(?:{'|'.join(flags)})(?!\S)|" if flags else ""
+    for word in re.findall(rf"{whole}\S+", filters.text, re.IGNORECASE):
         rows = rows.filter(_matches(word, filters.stamp_words))
     return rows
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q, QuerySet
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce, Greatest, RowNumber
+from django.db.models.functions import Coalesce, Greatest, RowNumber
 
 from jobs.base.grouping import grouped
 from jobs.models import Baseline, Deployment, Result, ResultPoint, SignOff
+from jobs.queries import sorting
 
 MOST = 50
 Point = tuple[int, Mapping[str, Any]]  # concurrency, metrics
@@ -175,8 +175,8 @@ def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
     signed, base = (
         models.Subquery(rows.order_by("-created_at").values("created_at")[:1]) for rows in choices
     )
-    planned, asked = (_number(name) for name in ("planned_questions", "questions"))
-    sample = Coalesce(*map(_number, _SAMPLES), models.Value(0.0))
+    planned, asked = (sorting.metric(name).value for name in ("planned_questions", "questions"))
+    sample = Coalesce(sorting.metric(*_SAMPLES).value, models.Value(0.0))
     rated = rows.annotate(planned=planned, asked_of_them=asked).filter(
         Q(planned=None) | Q(planned__lte=F("asked_of_them"))
     )
@@ -187,10 +187,6 @@ def _rated(rows: QuerySet[Result]) -> QuerySet[Result]:
         is_counted=true_where(Result.COUNTED),
         sample=models.Case(models.When(is_chosen=True, then=models.Value(0.0)), default=sample),
     )
-
-
-def _number(metric: str) -> Cast:
-    return Cast(KT(f"metrics__{metric}"), models.FloatField())
 
 
 def true_where(condition: Q) -> models.Case:

@@ -37,6 +37,14 @@ _Candidate = tuple[float, int | None, Mapping[str, Any], Result]
 _ENGINE = ("deployment", "model", "engine", "host")
 
 
+def origin_of(result: Result) -> Origin:
+    """Return the origin of a measurement: an import, an endpoint, or a deployment of this
+    dashboard."""
+    if result.imported_id:
+        return "imported"
+    return "external" if result.endpoint_id else "ours"
+
+
 class Speed(NamedTuple):
     """Fastest point of a benchmark; ``metrics`` have its rate in each known unit."""
 
@@ -55,10 +63,7 @@ class Pair(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Origin of the measurement: an import, an endpoint, or a deployment of this dashboard."""
-        if self.evaluation.imported_id:
-            return "imported"
-        return "external" if self.evaluation.endpoint_id else "ours"
+        return origin_of(self.evaluation)
 
     @property
     def tokens(self) -> float | None:

@@ -51,11 +51,17 @@ export function duration(seconds) {
   const span = Math.max(0, seconds);
   if (span > 0 && span < MS_BELOW_S) return `${number(1000 * span)} ms`;
   if (span < 59.95 && !Number.isInteger(span)) {
-    return `${span < 9.95 ? number(span) : span.toFixed(1)} ${gettext("s")}`;
+    return spaced(span < 9.95 ? number(span) : span.toFixed(1), gettext("s"));
   }
   const isWholeMinute = span >= 60 && span < 3599.5 && span % 60 === 0;
-  return isWholeMinute ? `${span / 60} ${gettext("min")}` : elapsed(Math.round(span));
+  return isWholeMinute ? spaced(span / 60, gettext("min")) : elapsed(Math.round(span));
 }
+
+/**
+ * Return numbers with their units: Chinese has no space between digits and words.
+ * @param {(string | number)[]} parts
+ */
+const spaced = (...parts) => parts.join(/^[ -~]+$/.test(String(parts[1])) ? " " : "");
 
 /**
  * Return the time of a running clock: whole seconds, also at a full minute.
@@ -65,8 +71,8 @@ export function elapsed(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [minutes, hours] = [Math.floor(whole / 60), Math.floor(whole / 3600)];
   const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
-  if (whole < 60) return `${whole} ${gettext("s")}`;
-  if (hours < 1) return `${minutes} ${gettext("min")} ${two(whole % 60)} ${gettext("s")}`;
-  if (hours < 24) return `${hours} ${gettext("h")} ${two(minutes % 60)} ${gettext("min")}`;
-  return `${Math.floor(hours / 24)} ${gettext("d")} ${hours % 24} ${gettext("h")}`;
+  if (whole < 60) return spaced(whole, gettext("s"));
+  if (hours < 1) return spaced(minutes, gettext("min"), two(whole % 60), gettext("s"));
+  if (hours < 24) return spaced(hours, gettext("h"), two(minutes % 60), gettext("min"));
+  return spaced(Math.floor(hours / 24), gettext("d"), hours % 24, gettext("h"));
 }

@@ -25,6 +25,19 @@ _IN_TURNS: Sequence[Mapping[str, Looks]] = (
 # A page that is live says so in its bar; fragments and charts have come once no request is open.
 # Modules have run, as far as they had come.
 AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 1000 }))"
+# Tables wider than their card, also in tabs, and names cut at their end, where variants differ.
+CUT = """() => {
+  for (const tab of document.querySelectorAll("main [role=tabpanel]")) tab.hidden = false;
+  const cuts = (element) => getComputedStyle(element).textOverflow === "ellipsis";
+  const others = ":not(.log *, .mid > :first-child, .who-name, .play *)";
+  const shown = [...document.querySelectorAll(`main *${others}`)].filter((element) =>
+     element.checkVisibility() && (cuts(element) || element.matches("table")));
+  return shown.map((element) => [element, element.matches("table")
+    ? element.closest(".scroll, .panel, .prose") ?? element.parentElement : element])
+    .filter(([, card]) => card.scrollWidth > card.clientWidth + 1)
+    .map(([element, card]) => `${element.localName}.${element.className}: ${card.scrollWidth} px`
+      + ` in ${card.clientWidth} px: ${element.textContent.trim().slice(0, 60)}`);
+}"""
 QUIET_LOOKS, BETWEEN_MS = 3, 40
 POLL_MS = 100  # by the clock: a page in the background may get no frames
 
@@ -61,7 +74,7 @@ class Inspector:
             if wide := too_wide(page):
                 faults.append(f"{size}: {wide}")
         if resized:
-            faults += overflows(page)
+            faults += overflows(page, also=CUT)
         expected = f"{status}: " if status >= 400 else "-"
         return faults + [
             complaint for complaint in self._complaints if not complaint.startswith(expected)
@@ -83,13 +96,16 @@ def in_turns(number: int) -> Mapping[str, Looks]:
     return _IN_TURNS[number % len(_IN_TURNS)]
 
 
-def overflows(page: Page) -> list[str]:
-    """Return each overflow to the side of a loaded page in the widths of ``FITS_IN``."""
-    found = []
+def overflows(page: Page, also: str = "") -> list[str]:
+    """Return each overflow to the side of a loaded page in the widths of ``FITS_IN``. ``also``:
+    what a script finds in the first one."""
+    found: list[str] = []
     for size in FITS_IN:
         page.set_viewport_size(size)
         if too_wide(page):
             page.wait_for_timeout(REDRAWN_MS)
+        if also and size == FITS_IN[0]:
+            found += page.evaluate(also)
         found.append(too_wide(page))
     return [each for each in found if each]
 

@@ -84,14 +84,14 @@ def test_equally_shortened_names_are_two_rows():
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
 def test_labels_of_points_never_overlap(count):
-    rows = [(2**n % 1000, 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
+    rows = [(f"{2**n % 1000}", 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
     highest = [max(row[axis] for row in rows) for axis in (1, 2)]
 
     boxes = []
     for row, place in zip(rows, label_places(rows), strict=True):
         x, y = (row[n + 1] * PLOT_PX[n] / (1.05 * highest[n]) for n in (0, 1))
         if place:
-            boxes.append(label_box(x, y, len(str(row[0])), PLACES[place]))
+            boxes.append(label_box(x, y, len(row[0]), PLACES[place]))
 
     assert boxes
     for index, (left, bottom, right, top) in enumerate(boxes):

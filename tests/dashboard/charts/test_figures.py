@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import accuracy, curves, history, live, matrix_heat
+from dashboard.charts import accuracy, curves, history, live, matrix_heat, systems
 from dashboard.charts.curves import Series, throughput
 from dashboard.charts.figure_parts import Figure
 from dashboard.templatetags.ui import chart
@@ -18,6 +18,7 @@ from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
+from jobs.queries.results.systems import Point, System
 from jobs.queries.results.tradeoff import Pair, Speed
 from jobs.statistics import wilson
 
@@ -39,10 +40,16 @@ CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
 SPEED = Speed(RUNS[0], 4, {"output_tokens_per_s": 90.0}, "engine")
 ORIGINS = ({}, {"endpoint_id": 1}, {"imported_id": 1})
+RATES = [(Point(n, 50.0 / n, 9.0 * n) for n in (1, 4)) for _ in RUNS]
+SYSTEMS = [
+    (f"#{run.pk}", System("m", run, None, [*own]), "ab")
+    for run, own in zip(RUNS, RATES, strict=True)
+]
 PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 LOADS = [(1, 9.0, SHARE), (2, None, None)]
 FIGURES = {
     "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "output_tokens_per_s"),
+    "systems.pareto": lambda: systems.pareto(SYSTEMS, "tok/s"),
     "accuracy.budgets": lambda: accuracy.budgets([("#1", USE), ("#2", USE)]),
     "curves.throughput": lambda: throughput(EIGHT),
     "curves.percentiles": lambda: curves.percentiles("ttft", EIGHT),

@@ -416,7 +416,7 @@ def test_a_deactivated_person_cannot_log_in(admin):
 @pytest.mark.parametrize(
     ("wanted", "title", "text"),
     [
-        ("admin", "Make chen.hao an admin?", "Today: member. The change counts at once."),
+        ("admin", "Make chen.hao an admin?", "Today: member. The change takes effect immediately."),
         ("off", "Deactivate chen.hao?", "1 open job of this person continues."),
     ],
 )

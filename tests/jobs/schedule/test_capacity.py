@@ -261,7 +261,7 @@ def test_a_form_names_the_deployment_reading_its_folder(host):
 
     text = message(forecast.message.id, forecast.message.args)
     assert forecast.starts_in_s is None
-    assert f"writes to {FOLDER}, which a running deployment reads. Stop: qwen" in text
+    assert f"uses {FOLDER}, the folder that this job writes to. Stop: qwen" in text
 
 
 PLAN = make_plan(steps=(Step("only", ("true",)),))

@@ -209,7 +209,7 @@ def test_two_edits_at_once_are_told_apart(member):
     answer = member.post(address, {"text": TWO, "onto": onto, "save": "1"})
 
     assert answer.status_code == 422
-    assert "changed after you opened it" in answer.text
+    assert "changed the set after you opened it" in answer.text
 
 
 def test_a_removed_set_stays_readable_and_comes_back(member):

@@ -87,7 +87,7 @@ def test_this_computer_is_found_by_what_people_call_it(member, language, name):
         ("en", "hosts", "host-list"),
         ("zh-hans", "主机", "host-list"),
         ("zh-hans", "HOST", "host-list"),
-        ("en", "accuracy spee", "result-tradeoff"),
+        ("en", "trade", "result-tradeoff"),
         ("en", "new matrix", "launch-matrix"),
     ],
 )

@@ -170,7 +170,7 @@ def test_prompts_of_a_fixed_set_have_no_length_axis(browser, near):
 
     answer = form_of(browser, workload="own", host=near.name, kind="benchmark")
 
-    assert "prompts have lengths of their own" in text(answer)
+    assert "prompts have fixed lengths" in text(answer)
     assert 'name="input_tokens"' not in answer.text
 
 

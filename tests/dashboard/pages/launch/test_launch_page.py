@@ -427,12 +427,12 @@ def test_a_recompile_names_the_deployment_to_stop(browser):
     typed = {"weights": weights.pk, "precision": "int8", "name": "llama-int8", "host": host.name}
     folder = "/nfs/workspace/vacc_deploy/llama-int8"
     make_deployment(host=host, name="llama-8b", details={"path": folder})
-    words = f"this job writes to {folder}, which a running deployment reads. Stop: llama-8b"
+    words = f"deployment uses {folder}, the folder that this job writes to. Stop: llama-8b"
     assert words in opened(browser, "compile-vacc", **typed)
 
     Deployment.objects.update(state="stopped")
 
-    assert "which a running deployment reads" not in opened(browser, "compile-vacc", **typed)
+    assert "the folder that this job writes to" not in opened(browser, "compile-vacc", **typed)
 
 
 @pytest.mark.parametrize("kind", ["benchmark", "benchmark-guidellm"])

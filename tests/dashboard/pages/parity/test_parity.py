@@ -196,7 +196,7 @@ def test_counts_have_the_guides_statement_and_a_file(reader):
         ),
         ({**COUNTS, "margin": "0"}, "Enter a margin from 0.01 to 50 points."),
         ({**COUNTS, "planned": "12"}, "Fewer than the 1135 questions"),
-        ({**COUNTS, "base": "res-1", "id": "res-2"}, "not several at once"),
+        ({**COUNTS, "base": "res-1", "id": "res-2"}, "only one of the three"),
     ],
 )
 def test_what_is_wrong_stands_at_its_field(reader, query, problem):

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from dashboard.pages.results import results as results_view
 from dashboard.templatetags.results import delta
+from dashboard.text.labels import FLAG_WORDS
 from dashboard.text.messages import message
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import listing
@@ -38,6 +39,8 @@ def test_an_accuracy_with_faulty_answers_is_flagged(page, faulty, total, is_warn
 
     pages = [page(LIST), page(reverse("model-detail", args=[result.model_id]))]
 
+    for query in ("stamp=faulty", "q=faulty+answers"):
+        assert (f"res-{result.pk}" in page(f"{LIST}?{query}")) == is_warned
     for html in pages:
         assert ('<span class="stamp dist"' in html) == is_warned
         assert ("answers are faulty (e.g. cut off). The score is doubtful." in html) == is_warned
@@ -59,6 +62,7 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
 def test_each_flag_is_a_facet_and_a_word_of_the_search(member):
     remark = {"id": "result:beside_jobs", "args": {"jobs": "5"}}
     noisy, crowded = (make_measured(disturbed=True, remarks=[remark]) for _ in range(2))
+    loaded = make_measured(loaded=True, remarks=[{"id": "result:host_loaded", "args": {}}])
     few = make_measured(remarks=[{"id": "benchmark:few_requests", "args": {"requests": 3}}])
     args = {"cut": 2, "total": 2, "max_tokens": 9}
     cut = make_measured(scores=[1, 0], remarks=[{"id": "evaluate:cut", "args": args}])
@@ -74,10 +78,15 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(member):
     assert results_of(stamp="few") == results_of(q="few") == {few}
     assert results_of(stamp="cut") == results_of(q="cut") == {cut}
     assert (results_of(stamp="incomplete"), results_of(stamp="quiet")) == ({incomplete}, {quiet})
+    assert results_of(stamp="loaded") == results_of(q="loaded host") == {loaded}
+    assert results_of(q=f"Loaded host res-{loaded.pk}") == {loaded}
     assert results_of(stamp="simulated") == set()
     assert results_of("zh-hans", q="受干扰") == {noisy, crowded}
     stamps = dict(listing.facet_counts(listing.Filters())["stamp"])
-    assert stamps == {"disturbed": 2, "few": 1, "cut": 1, "quiet": 1, "incomplete": 1}
+    assert {*listing.STAMPS} == {*FLAG_WORDS, "quiet"}
+    assert stamps == dict.fromkeys(("loaded", "few", "cut", "quiet", "incomplete"), 1) | {
+        "disturbed": 2
+    }
 
 
 @pytest.mark.postgresql

@@ -10,7 +10,7 @@ from jobs.models import Result
 from tests.comparing import figures, grouped, ids, text_of
 from tests.factories import make_evaluation, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
-from tests.measuring import measured, served
+from tests.measuring import make_system, measured, served
 
 
 def panel(html, name):
@@ -125,6 +125,34 @@ def test_accuracy_stands_beside_the_speed_of_its_engine(get, member, host):
     assert f"Benchmark res-{benchmark.pk}" in panel
     assert "Concurrency 4" in panel
     assert member.get(reverse("result-paired", args=[benchmark.pk])).status_code == 404
-    assert "No evaluation with an accuracy yet." in empty
-    filtered = get("result-tradeoff", query="model=nothing")
-    assert "No evaluation with an accuracy matches." in text_of(filtered)
+    hint = "No benchmark on known devices and no evaluation matches. Remove a filter."
+    assert hint in text_of(get("result-tradeoff", query="model=nothing"))
+
+
+def test_systems_stand_on_one_chart_with_their_front(get, host):
+    for dies, rates in ((4, ((1, 40.0, 20.0), (8, 200.0, 40.0))), (8, ((1, 40.0, 25.0),))):
+        make_system(host, dies, rates)
+    html = get("result-tradeoff", query="model=m")
+
+    names = [trace["name"] for trace in figures(html)["pareto"]["data"]]
+    assert names == [f"tp 4, {host}", f"tp 8, {host}", "Pareto frontier"]
+    assert "1 of 2 systems is on the Pareto frontier" in text_of(html)
+    assert f"Highest throughput: tp 4, {host}, 200 tok/s per card concurrency 8" in text_of(html)
+    assert "deepseek-r1, H800, 28 Feb 2025" in text_of(get("result-tradeoff"))
+
+
+def test_results_open_with_the_page_that_a_person_chose(member):
+    def rail():
+        return re.search(
+            r'<nav id="areas".*href="([^"]+)"[^>]*><svg.{,200}</svg>Results', page(), re.S
+        )[1]
+
+    def page(query=""):
+        return member.get(reverse("result-tradeoff") + query).text
+
+    assert rail() == reverse("result-list")
+    page("?keep=result-tradeoff")
+    assert rail() == reverse("result-tradeoff")
+    assert member.get(reverse("result-list")).status_code == 200
+    page("?keep=result-list")
+    assert rail() == reverse("result-list")

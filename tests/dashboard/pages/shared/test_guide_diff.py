@@ -198,7 +198,7 @@ def test_a_difference_without_a_note_is_marked_too():
     view = command_view(plan, {}, guide=against(data))
 
     changed = line(view, "a", "--n")
-    assert changed.mark.reason == "The guide differs here or has nothing."
+    assert changed.mark.reason == "The guide has another command here, or none."
     assert changed.guide_text == "5"
     assert step(view, "b").mark.reason == "Not a step of the guide."
     assert view.steps_gone == ("d",)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from jobs.models import Answer
+from jobs.models import Answer, Result
 from jobs.queries.answers.answer_flags import (
     FLAGS,
     MARKS,
+    UNSWITCHED,
     Unswitched,
     bits,
     facts,
@@ -129,6 +130,7 @@ EMPTY = {"detail": {"thought": "closed"}}  # the template closes a thought at on
 )
 def test_answers_speak_against_the_chosen_thinking(chosen, changes, against):
     assert unswitched(thought_about(chosen, **changes)) == against
+    assert Result.objects.filter(UNSWITCHED).exists() == bool(against)
 
 
 def test_a_stray_answer_does_not_speak_against_thinking_off():
