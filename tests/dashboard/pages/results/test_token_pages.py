@@ -108,7 +108,6 @@ def test_subjects_sort_by_their_difference_to_the_baseline(get):
 
 
 def test_accuracy_stands_beside_the_speed_of_its_engine(get, member, host):
-    empty = text_of(get("result-tradeoff"))
     deployment = served(host)
     evaluation = make_evaluation([1, 1, 0, 1], host=host, deployment=deployment)
     benchmark = measured(deployment, points=((4, 100.0),))
