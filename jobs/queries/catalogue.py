@@ -435,10 +435,11 @@ class ModelRow(NamedTuple):
         before simulated, then the one that is furthest. None: measured, or a server starts."""
 
         def rank(place: OnHost) -> tuple[bool, ...]:
-            host = place.host
+            host, served = place.host, place.deployment
+            is_ready = served is not None and served.state == Deployment.State.READY
             return (
                 *(is_away(host), host.is_simulated),
-                *(not place.deployments, not place.artifacts),
+                *(not is_ready, served is None, not place.artifacts),
             )
 
         place = min(self.hosts, key=rank, default=None)

@@ -81,6 +81,7 @@ def test_the_next_step_is_on_a_real_host_that_answers():
     ):
         make_artifact(host=make_host(name, **fields))
     assert step(SMOL)[1]["host"] == "c-real"
+    make_deployment(host=make_host("b-real"), state=Deployment.State.LOADING)
     make_deployment(host=make_host("d-real"))
 
-    assert step(SMOL)[0] == "benchmark"  # the furthest of the real ones
+    assert step(SMOL)[0] == "benchmark"  # the furthest real one, ready before loading
