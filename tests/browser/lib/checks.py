@@ -39,6 +39,9 @@ CUT = """() => {
       + ` in ${card.clientWidth} px: ${element.textContent.trim().slice(0, 60)}`);
 }"""
 QUIET_LOOKS, BETWEEN_MS = 3, 40
+SQUEEZED = """() => [...document.querySelectorAll("label, summary")].filter((box) =>
+  box.checkVisibility() && box.clientWidth && getComputedStyle(box).overflowX === "visible"
+  && box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.trim())"""
 POLL_MS = 100  # by the clock: a page in the background may get no frames
 
 
@@ -73,6 +76,7 @@ class Inspector:
             faults += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
                 faults.append(f"{size}: {wide}")
+            faults += [f"{size}: wider than its box: {text}" for text in page.evaluate(SQUEEZED)]
         if resized:
             faults += overflows(page, also=CUT)
         expected = f"{status}: " if status >= 400 else "-"

@@ -41,6 +41,7 @@ def test_every_set_has_a_page(member):
         assert words in shown["cluewsc"]
     for words in (reverse("model-detail", args=["deepseek-r1"]), "97.3"):  # published figures
         assert words in shown["math_500"]
+    assert 'class="version">Version 0.' in page_of(member, "basics")
 
 
 def test_results_on_a_set_are_pooled_over_its_parts_and_versions():

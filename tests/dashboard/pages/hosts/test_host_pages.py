@@ -122,7 +122,7 @@ def test_a_host_that_is_not_well_needs_a_look(member):
 
     text = text_of(member.get(LIST))
 
-    assert "needs attention" in text
+    assert "3 of 4 dies free, 1 needs attention" in text
     assert "Die 2 missing, Die 0 91.2 °C Show solution" in text
 
 

@@ -71,13 +71,23 @@ def page(member):
     return get
 
 
-def test_the_verdict_comes_in_words_and_numbers(page, job):
+def test_the_verdict_comes_in_words_and_numbers(member, page, job):
     keep(job, EQUAL, OTHER)
-    text = page(job)
+    own, text = member.get(reverse("job-detail", args=[job.pk])).text, page(job)
 
-    assert "1 of 2 answers are equal: 50.00 % [9.45, 90.55]." in text
-    assert "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1" in text
-    assert "and differ from each other in 1 answer." in text
+    for words in (
+        "1 of 2 answers are equal: 50.00 % [9.45, 90.55].",
+        "the deployment repeated itself in 1 of 1 prompts, the reference in 1 of 1",
+        "and differ from each other in 1 answer.",
+    ):
+        assert words in own
+        assert words in text
+    for words in (
+        '<dt>First different token, median</dt><dd class="num">2</dd>',
+        '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>',
+        *(reverse("job-probe", args=[job.pk]), "small-int8", "H800"),
+    ):
+        assert words in own
 
 
 @pytest.mark.parametrize(
@@ -136,18 +146,6 @@ def test_the_csv_has_a_line_a_prompt(member, job):
     assert lines[1]["first_different_token"] == "2"
     assert (lines[0]["deployment_repeats"], lines[1]["deployment_repeats"]) == ("1", "")
     assert lines[1]["deployment_margin"] == "0.25"
-
-
-def test_the_page_of_the_job_has_the_verdict_and_a_link(member, job):
-    keep(job, EQUAL, OTHER)
-    text = member.get(reverse("job-detail", args=[job.pk])).text
-
-    assert "1 of 2 answers are equal" in text
-    assert '<dt>First different token, median</dt><dd class="num">2</dd>' in text
-    assert '<dt>Log-probability gap, p90</dt><dd class="num">0.250</dd>' in text
-    assert reverse("job-probe", args=[job.pk]) in text
-    assert "small-int8" in text
-    assert "H800" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]\n", "\0\n", '{"index": 0}\n', "[" * 9999 + "\n"])
