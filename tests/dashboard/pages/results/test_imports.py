@@ -225,29 +225,23 @@ def test_an_import_is_tagged_noted_and_signed_off(client, ann):
     assert f"Result res-{result.pk}" in client.get("/audit/").content.decode()
 
 
-def test_an_imported_curve_has_a_conclusion_without_steps(client, ann):
+def test_an_imported_curve_has_its_file_but_no_steps_and_no_more_runs(client, ann):
     result = imported()
-    point = result.points.get()
+    point, address = result.points.get(), f"/results/res-{result.pk}/"
     more = {**point.metrics, "output_tokens_per_s": 2 * RATE}
     ResultPoint.objects.create(
         result=result, index=1, concurrency=2 * point.concurrency, metrics=more
     )
 
-    page = client.get(f"/results/res-{result.pk}/").content.decode()
+    page = client.get(address).content.decode()
+    answer = client.get(f"{address}files/0/")
+    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
 
     assert 'id="conclusion"' in page
     assert "Measure a higher concurrency" not in page
-
-
-def test_an_original_file_is_downloaded_and_no_more_runs_are_launched(client, ann):
-    result = imported()
-
-    answer = client.get(f"/results/res-{result.pk}/files/0/")
-    client.post("/results/compare/more/", {"id": f"res-{result.pk}", "n": 2})
-
     assert content_of(answer) == (DATA / SERVE).read_bytes()
     assert answer["Content-Disposition"].startswith("attachment")
-    assert client.get(f"/results/res-{result.pk}/files/9/").status_code == 404
+    assert client.get(f"{address}files/9/").status_code == 404
     assert Result.objects.count() == 1
 
 
@@ -338,7 +332,7 @@ def api(client: Client, headers: dict[str, str], query: str, body: bytes):
     return client.post(f"/api/v1/imports?{query}", body, content_type=kind, headers=headers)
 
 
-def test_the_api_imports_a_file_and_removes_it(client, bearer):
+def test_the_api_imports_a_file_declares_it_and_removes_it(client, bearer):
     refused = api(client, bearer, "name=x.json", b"{}")
     assert refused.status_code == 422
     assert refused.json()["fields"]["files"].startswith("Not recognised")
@@ -353,6 +347,13 @@ def test_the_api_imports_a_file_and_removes_it(client, bearer):
     row = client.get(f"/api/v1/results/res-{stored.pk}", headers=bearer).json()
     shown = [row[name] for name in ("job", "host", "imported", "device")]
     assert shown == [None, None, True, "8 H800"]
+    found = client.patch(
+        f"/api/v1/imports/res-{stored.pk}/declared",
+        json.dumps({"device": "2 × 8 H800", "precision": "fp8"}),
+        content_type="application/json",
+        headers=bearer,
+    ).json()
+    assert (found["devices"], found["precision"], found["declared_by"]) == (16, "fp8", "bearer")
     assert client.delete(f"/api/v1/imports/res-{stored.pk}", headers=bearer).status_code == 200
     assert not Result.objects.exists()
 
@@ -374,6 +375,9 @@ DECLARED = {
 
 
 def test_what_is_declared_at_an_import_is_shown_with_its_person(client, ann):
+    vague = upload(client, SERVE, device="2机8卡 H800")
+    assert "number not understood: enter it" in client.get(vague.url).content.decode()
+
     answer = upload(client, SERVE, **DECLARED)
     client.post(answer.url, {"do": "import"})
 
@@ -415,12 +419,6 @@ def test_a_member_corrects_what_another_declared(client, ann):
     assert entry.detail["device"] == "8 × H800 → 2 × 8 H800"
 
 
-def test_a_device_without_a_number_says_so_in_the_preview(client, ann):
-    answer = upload(client, SERVE, device="2机8卡 H800")
-
-    assert "number not understood: enter it" in client.get(answer.url).content.decode()
-
-
 def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
     theirs = imported(DATED, user=ann, **DECLARED | {"tp": 16})
     points = [(4, {"output_tokens_per_s": 900.0})]
@@ -431,19 +429,6 @@ def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
     assert "As declared" in page
     assert "not judged" not in page.casefold()
     assert ", as declared" in page
-
-
-def test_the_api_declares_and_corrects(client, bearer):
-    result = imported(device="8 × H800")
-
-    found = client.patch(
-        f"/api/v1/imports/res-{result.pk}/declared",
-        json.dumps({"device": "2 × 8 H800", "precision": "fp8"}),
-        content_type="application/json",
-        headers=bearer,
-    ).json()
-
-    assert (found["devices"], found["precision"], found["declared_by"]) == (16, "fp8", "bearer")
 
 
 def test_the_api_says_when_an_import_was_measured_and_who_declared_it(client, ann, bearer):
