@@ -66,6 +66,7 @@ def test_each_cell_shows_its_state(client, matrix):
     assert ">51.2<" in html or ">51.3<" in html
     assert "Max concurrency of the engine is 8." in html
     assert "exit code 3" in html.lower()
+    assert conclusion(client, matrix) == ""  # one measured concurrency concludes nothing
 
 
 def test_a_queued_matrix_says_why(client, matrix):
@@ -128,6 +129,8 @@ def conclusion(client, matrix):
 
 def test_a_row_concludes_where_throughput_ends_and_compares_client_and_engine(client, measured_row):
     text = conclusion(client, measured_row)
+    result = measured_row.cells.first().job.result
+    of_result = client.get(reverse("result-detail", args=[result.pk])).text
 
     assert text.startswith("Conclusion Saturated at concurrency 4. More concurrency adds latency")
     assert "Best throughput 182 tok/s at concurrency 8" in text
@@ -136,6 +139,7 @@ def test_a_row_concludes_where_throughput_ends_and_compares_client_and_engine(cl
     assert "Preliminary" not in text
     assert "Concurrency 1, 2, 4, 8: output tokens agree within 3 %." in text
     assert "TTFT is 300 ms longer for the client, at every concurrency." in text
+    assert f'href="{reverse("matrix-detail", args=[measured_row.pk])}#conclusion"' in of_result
 
 
 @pytest.mark.parametrize(("rates", "is_noisy"), [((20, 90, 250), True), ((49, 50, 51), False)])
@@ -188,17 +192,12 @@ def test_marks_stand_in_cells_and_picture(client, measured_row, flag, word):
         assert heat["layout"]["annotations"][0]["text"] == f"○ {word}"
 
 
-def test_the_picture_is_one_click_away(client, measured_row):
+def test_best_and_recommended_are_marked_and_the_picture_is_one_click_away(client, measured_row):
     html = page(client, measured_row, "?metric=ttft_mean_ms").text
 
     assert "data-chart=" not in html
     assert 'href="?metric=ttft_mean_ms&amp;picture=1#heat"' in html
-
-
-def test_best_and_recommended_cells_of_a_row_are_marked(client, measured_row):
-    html = page(client, measured_row).text
-
-    cells = re.findall(r'<td class="cell.*?</td>', html, re.DOTALL)
+    cells = re.findall(r'<td class="cell.*?</td>', page(client, measured_row).text, re.DOTALL)
     marks = [re.findall(r'class="vh">(\w+) ?</span>', cell) for cell in cells]
     assert marks == [[], [], ["recommended"], ["best"]]
     assert "◆: recommended concurrency" in html
@@ -312,24 +311,15 @@ def test_disturbed_runs_count_only_where_no_others_exist(client, measured_row):
     assert "Some cells have only runs that do not count." in conclusion(client, measured_row)
 
 
-def test_a_result_links_the_conclusion_of_its_matrix(client, measured_row):
-    result = measured_row.cells.first().job.result
-
-    source = client.get(reverse("result-detail", args=[result.pk])).text
-
-    assert f'href="{reverse("matrix-detail", args=[measured_row.pk])}#conclusion"' in source
-
-
-def test_one_measured_concurrency_concludes_nothing(client, matrix):
-    assert conclusion(client, matrix) == ""
-
-
 def test_the_metric_is_chosen_in_the_address(client, matrix):
     html = page(client, matrix, "?metric=ttft_p50_ms").text
 
     assert ">321<" in html
     assert 'value="ttft_p50_ms" selected' in html
     assert "metric=ttft_p50_ms" in html.partition('id="matrix"')[2].partition(">")[0]
+    for unknown in ("nothing", "", "__class__", "x" * 300):
+        answer = page(client, matrix, f"?metric={unknown}")
+        assert (answer.status_code, answer.context["page"].metric) == (200, "output_tokens_per_s")
 
 
 def test_the_rate_of_a_cell_is_in_the_chosen_unit(client, measured_row):
@@ -340,14 +330,6 @@ def test_the_rate_of_a_cell_is_in_the_chosen_unit(client, measured_row):
     assert ">25.0<" in each and ">50.0<" not in each
     assert "Output tokens/s per die</h2>" in each
     assert "power was not measured)." in page(client, measured_row, "?per=watt").text
-
-
-@pytest.mark.parametrize("name", ["nothing", "", "__class__", "x" * 300])
-def test_an_unknown_metric_is_the_output_rate(client, matrix, name):
-    answer = page(client, matrix, f"?metric={name}")
-
-    assert answer.status_code == 200
-    assert answer.context["page"].metric == "output_tokens_per_s"
 
 
 def test_the_csv_has_every_run_and_the_reason_of_every_other(client, matrix):
@@ -362,9 +344,12 @@ def test_the_csv_has_every_run_and_the_reason_of_every_other(client, matrix):
     assert [row["concurrency"] for row in rows] == ["1", "2", "4", "8", "16"]
 
 
-def test_a_failed_cell_is_run_again_from_the_table(client, matrix):
+def test_a_failed_cell_is_run_again_from_the_table_of_its_matrix_alone(client, matrix):
     cell = matrix.cells.get(column=3)
+    other = Matrix.objects.create(title="b", kind="benchmark", host=matrix.host, spec={})
 
+    answer = client.post(reverse("matrix-cell-run", args=[other.pk, cell.pk]))
+    assert answer.status_code == 404
     client.post(reverse("matrix-cell-run", args=[matrix.pk, cell.pk]))
 
     cell.refresh_from_db()
@@ -372,22 +357,15 @@ def test_a_failed_cell_is_run_again_from_the_table(client, matrix):
     assert AuditEntry.objects.get(action="job.repeat").detail["matrix"] == matrix.pk
 
 
-@pytest.mark.parametrize(("n", "count"), [("3", 3), ("0", 1), ("-1", 1), ("x", 1), ("9" * 30, 1)])
-def test_a_done_cell_is_run_so_many_more_times(client, matrix, n, count):
-    cell = matrix.cells.get(column=0)
+def test_a_done_cell_is_run_so_many_more_times(client, matrix):
+    address = reverse("matrix-cell-run", args=[matrix.pk, matrix.cells.get(column=0).pk])
+    runs = 1
 
-    client.post(reverse("matrix-cell-run", args=[matrix.pk, cell.pk]), {"n": n})
-
-    repeats = matrix.cells.filter(column=0).values_list("repeat", flat=True)
-    assert list(repeats) == [*range(1, count + 2)]
-
-
-def test_a_cell_of_another_matrix_is_not_found(client, matrix):
-    other = Matrix.objects.create(title="b", kind="benchmark", host=matrix.host, spec={})
-
-    answer = client.post(reverse("matrix-cell-run", args=[other.pk, matrix.cells.first().pk]))
-
-    assert answer.status_code == 404
+    for n, count in (("3", 3), ("0", 1), ("-1", 1), ("x", 1), ("9" * 30, 1)):
+        client.post(address, {"n": n})
+        runs += count
+        repeats = matrix.cells.filter(column=0).values_list("repeat", flat=True)
+        assert list(repeats) == [*range(1, runs + 1)], n
 
 
 def test_the_matrix_is_cancelled_after_a_confirmation(client, matrix):

@@ -42,22 +42,16 @@ def are_repeats(one, other):
     return list(repeats_of(one)) == [other] and list(repeats_of(other)) == [one]
 
 
-def test_a_second_run_of_the_same_is_a_repeat(host):
+def test_a_second_run_of_the_same_is_a_repeat_and_one_of_other_work_is_none(host):
     deployment = served(host)
+    one = measured(deployment)
 
-    assert are_repeats(measured(deployment), measured(deployment))
-
-
-@pytest.mark.parametrize(
-    "params",
-    [{"requests": 100}, {"output_tokens": 512}, {"seed": 7}, {"dataset": "random"}],
-)
-def test_other_work_is_no_repeat(host, params):
-    deployment = served(host)
-
-    measured(deployment)
-
-    assert not repeats_of(measured(deployment, **params)).exists()
+    assert are_repeats(one, measured(deployment))
+    for params in ({"requests": 100}, {"output_tokens": 512}, {"seed": 7}, {"dataset": "random"}):
+        assert not repeats_of(measured(deployment, **params)).exists(), params
+    for change in ({"requests": 7}, {"tool": "evalscope 2"}):
+        other = measured(served(host), **change)
+        assert other.subject not in ("", one.subject), change
 
 
 def test_only_fixed_seeds_belong_to_the_identity(host):
@@ -88,19 +82,17 @@ def test_runs_with_a_shared_concurrency_are_repeats(host):
 LIMITS = {"tp": 32, "mtp": False, "max_total": 2048}
 
 
-@pytest.mark.parametrize(
-    ("argv", "limits"),
-    [
+def test_other_arguments_of_the_engine_or_limits_are_no_repeat(host):
+    measured(served(host, **LIMITS))
+
+    for argv, limits in (
         ((*SERVE[:3], "8192", *SERVE[4:]), {}),
         ((*SERVE, "--chat-template", "/t/other.jinja"), {}),
         ((*SERVE, "--speculative-config", "mtp"), {}),
         *((SERVE, limits) for limits in ({"mtp": True}, {"tp": 16}, {"max_total": 4096})),
-    ],
-)
-def test_other_arguments_of_the_engine_or_limits_are_no_repeat(host, argv, limits):
-    measured(served(host, **LIMITS))
-
-    assert not repeats_of(measured(served(host, argv, **LIMITS | limits))).exists()
+    ):
+        other = measured(served(host, argv, **LIMITS | limits))
+        assert not repeats_of(other).exists(), (argv, limits)
 
 
 def test_equal_deployments_have_one_identity(host):
@@ -147,14 +139,8 @@ def test_configurations_count_without_ports_and_paths(host):
 
     assert one.identity["parts"]["deployment"]["config_sha256"]
     assert are_repeats(one, other)
-
-
-@pytest.mark.parametrize("other", [{"batch_size": 32}, {"prompt_template": "deepseek"}])
-def test_a_changed_generated_config_is_no_repeat(host, other):
-    first = configured(host)
-    measured(first)
-
-    assert not repeats_of(measured(configured(host, first.artifact, **other))).exists()
+    for changed in ({"batch_size": 32}, {"prompt_template": "deepseek"}):
+        assert not repeats_of(measured(configured(host, first.artifact, **changed))).exists()
 
 
 def test_other_weights_are_no_repeat(host):
@@ -387,13 +373,6 @@ def test_a_host_of_an_unknown_processor_equals_only_itself():
     assert one.subject == again.subject != other.subject
 
 
-@pytest.mark.parametrize("change", [{"requests": 7}, {"tool": "evalscope 2"}])
-def test_other_work_is_another_subject(host, change):
-    one = measured(served(host))
-
-    assert measured(served(host), **change).subject not in ("", one.subject)
-
-
 def test_precision_and_parallelism_are_of_the_subject(host):
     one = measured(served(host, tp=8))
     wider = measured(served(host, tp=16))
@@ -404,18 +383,15 @@ def test_precision_and_parallelism_are_of_the_subject(host):
     assert len({one.subject, wider.subject, measured(deployment).subject}) == 3
 
 
-@pytest.mark.parametrize(
-    ("details", "words"),
-    [
+def test_parallelism_is_in_words(host):
+    for details, words in (
         ({}, ""),
         ({"tp": 32}, "tp32"),
         ({"tp": 8, "pp": 1}, "tp8"),
         ({"tp": 8, "pp": 4}, "tp8 × pp4"),
         ({"pp": 4}, "pp4"),
-    ],
-)
-def test_parallelism_is_in_words(host, details, words):
-    assert measured(served(host, **details)).parallelism == words
+    ):
+        assert measured(served(host, **details)).parallelism == words
 
 
 def test_declared_sizes_need_no_tensor_parallel_size():
