@@ -1,6 +1,6 @@
-"""Additions of people to results: tags, notes, sign-offs, baselines; saved views of the list."""
+"""Additions of people to results: tags, notes, sign-offs, baselines; saved views; report words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
@@ -13,7 +13,7 @@ from dashboard.actions.action import Done, action
 from dashboard.text.labels import limit_words
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
-from jobs.models import Baseline, Note, Result, SavedView, SignOff, Tag
+from jobs.models import Baseline, Note, ReportWords, Result, SavedView, SignOff, Tag
 from jobs.queries.results.repeats import MOST, repeats_of
 
 TAG_CHARS, NOTE_CHARS, PURPOSE_CHARS, VIEW_CHARS, QUERY_CHARS = 32, 4000, 120, 60, 1500
@@ -233,6 +233,21 @@ def _locked_baseline(subject: str) -> Baseline | None:
         return None
     Result.objects.select_for_update().filter(subject=subject).order_by("pk").first()
     return Baseline.objects.filter(subject=subject, ended_at=None).first()
+
+
+@action("result.report")
+def keep_words(
+    user: Person, subject: str, about: tuple[str, str], words: Mapping[str, Any]
+) -> Done[None]:
+    """Keep the words of a report for the team. ``about``: its kind, and SHA-256 of its records."""
+    kind, records = about
+    row = ReportWords.objects.filter(kind=kind, records=records).first()
+    if row is not None and row.words == words:
+        return Done(None)
+    changed = {"words": words, "changed_at": now(), "changed_by_id": _id(user)}
+    ReportWords.objects.update_or_create(kind=kind, records=records, defaults=changed)
+    shown = {"title": words["heading"], "text": words["summary"][:_SHOWN]}
+    return Done(None, subject, **shown)
 
 
 @action("result.save_view")

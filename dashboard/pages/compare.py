@@ -22,6 +22,7 @@ from dashboard.pages.shared import units
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import as_csv, attachment, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of, picture_lines
+from dashboard.pages.shared.metrics_table import metrics_table
 from dashboard.pages.shared.words import markdown, unknown_words
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import result_name
@@ -159,6 +160,8 @@ def _context(
     kept = f"&{urlencode(chosen)}" if chosen else ""
     at = f"&concurrency={comparison.concurrency}" if "concurrency" in chosen else ""
     always = ("accuracy", unit.rate, *(row.metric for row in comparison.rows[:1]))
+    rows = [row for row in comparison.rows if show_all or row.differs or row.metric in always]
+    names = shared.column_names(comparison)
     pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
         "comparison": comparison,
@@ -176,7 +179,7 @@ def _context(
         "units": unit,
         "show_all": show_all,
         "is_evaluation": is_evaluation,
-        "rows": [row for row in comparison.rows if show_all or row.differs or row.metric in always],
+        "table": metrics_table(comparison, names, rows, is_grouped=is_grouped),
         "settings": comparison.settings if show_all else differing,
         "same": len(comparison.settings) - len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,

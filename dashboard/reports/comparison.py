@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Annotated
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -17,8 +16,9 @@ from dashboard.pages.parity.asked import Stated, of_comparison
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared import comparison as shared
 from dashboard.pages.shared.addresses import ResultId
-from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
+from dashboard.pages.shared.cells import Cell, Table
 from dashboard.pages.shared.marks import device_text, flags
+from dashboard.pages.shared.metrics_table import column_heads, metrics_table
 from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
@@ -29,10 +29,10 @@ from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.metrics import rate_in
 from jobs.models import Result
-from jobs.queries.comparison.comparison import Change, Column, Comparison, MetricRow, compare
+from jobs.queries.comparison.comparison import Column, Comparison, compare
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.repeats import other_runs
-from jobs.queries.results.results import BudgetUse, NotNumbered, accuracy, pks_of, result_page
+from jobs.queries.results.results import BudgetUse, NotNumbered, pks_of, result_page
 
 _CHART, _KEY = 250, 22  # pixels: a chart, a line of its legend
 # Metrics of tables over all concurrencies; others stand in the appendix.
@@ -56,9 +56,6 @@ class ComparisonAsked(document.Asked):
     )
     margin: str = Field("", max_length=20, description="points of a parity statement; empty: 1")
     goal: str = Field("", max_length=20, description="at_least or same; empty: the usual one")
-    names: list[Annotated[str, Field(max_length=60)]] = Field(
-        default_factory=list, description="own names of the columns, in their order; repeat it"
-    )
 
 
 def _read(asked: ComparisonAsked) -> tuple[list[list[Result]], Comparison]:
@@ -99,7 +96,7 @@ def build(asked: ComparisonAsked) -> Report:
     reasons = _("; ").join(shared.barrier_words(one, heads) for one in comparison.barriers)
     declared = shared.declared_words(comparison, has_people=asked.shows("people"))
     barriers = [f"{barred} {reasons}" if barred else "", declared]
-    conclusion = _conclusion(comparison, groups, names, own, is_grouped=is_grouped)
+    conclusion = _conclusion(comparison, groups, names, own, asked)
     details = _by_concurrency(comparison, names, _OTHERS)
     unit = units.choice(asked.per, heads)
     title = shared.conclusion(comparison, own)
@@ -116,7 +113,6 @@ def build(asked: ComparisonAsked) -> Report:
             *([_parity(found)] if found else []),
             Section(_("Conclusion"), conclusion),
             Section(_("Numbers"), _numbers(comparison, names, unit.rate, is_grouped=is_grouped)),
-            Section(_("Configuration"), _configuration(comparison, names)),
             *([Section(_("Details"), details, is_appendix=True)] if details else []),
             Section(_("Method"), _method(comparison), is_appendix=True),
             parts.remarks(parts.remarks_on(results, asked)),
@@ -141,47 +137,65 @@ def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
     return [own or name for own, name in zip_longest(typed, names, fillvalue="")]
 
 
+def _columns(asked: ComparisonAsked) -> list[tuple[str, str]]:
+    comparison = _read(asked)[1]
+    names, devices = _names(comparison, asked), map(device_text, comparison.heads)
+    return [*zip(names, devices, strict=True)]
+
+
 def _conclusion(
     comparison: Comparison,
     groups: list[list[Result]],
     names: Sequence[str],
     own: Sequence[str],
-    *,
-    is_grouped: bool,
+    asked: ComparisonAsked,
 ) -> list[Block]:
     """``own``: names of the columns in sentences; empty: those of the page."""
     texts = shared.conclusions(comparison, own) or [shared.conclusion(comparison, own)]
     others = other_runs([run for runs in groups for run in runs])
     more = more_runs(comparison, shared.with_repeats(groups, others))
     paragraphs = [Paragraph(more.text)] if more.text else []
-    runs = pgettext("of a measurement", "Runs")
-    heads = cells.words(_("Result"), _("Name"), _("Precision"), _("Device"), runs)
-    rows = [
-        _column(column, name, is_base=index == 0)
-        for index, (column, name) in enumerate(zip(comparison.columns, names, strict=True))
-    ]
-    notes = [] if is_grouped else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
-    return [Listing(texts), *paragraphs, Table(_("Compared results"), heads, rows, notes)]
+    notes = [] if asked.group else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
+    return [Listing(texts), *paragraphs, _compared(comparison, names, asked, notes)]
 
 
-def _column(column: Column, name: str, *, is_base: bool) -> list[Cell]:
-    head = column.head
-    marks = [flag.word for flag in flags(head)]
-    if is_base:
-        marks.insert(0, _("baseline"))
-    return [
-        Cell(name, note=_(", ").join(marks)),
-        Cell(head.measured, note=head.model_id if head.model_id != head.measured else ""),
-        Cell(phrase(head.label)),
-        Cell(device_text(head), note=_(", ").join(filter(None, (head.stack, head.parallelism)))),
-        Cell(_(", ").join(map(result_name, column.runs)), note=measured_text([head])),
-    ]
+def _compared(
+    comparison: Comparison, names: Sequence[str], asked: ComparisonAsked, notes: list[str]
+) -> Table:
+    """Return what the results are, and their settings that differ: a column a result."""
+    columns, heads = comparison.columns, comparison.heads
+    facts = {
+        _("Result"): [Cell(head.measured) for head in heads],
+        _("Precision"): [Cell(phrase(head.label)) for head in heads],
+        _("Device"): [
+            Cell(
+                asked.device(index, device_text(head)),
+                note=_(", ").join(filter(None, (head.stack, head.parallelism))),
+            )
+            for index, head in enumerate(heads)
+        ],
+        pgettext("of a measurement", "Runs"): [
+            Cell(_(", ").join(map(result_name, column.runs))) for column in columns
+        ],
+        _("Measured"): [Cell(measured_text([head])) for head in heads],
+        _("Flags"): [Cell(_(", ").join(flag.word for flag in flags(head))) for head in heads],
+    }
+    differing = [one for one in comparison.settings if one.differs]
+    rows = [[Cell(title), *row] for title, row in facts.items() if any(cell.text for cell in row)]
+    for one in differing:
+        texts = [setting_text(value, one.name) if value else _("none") for value in one.values]
+        if setting_title(one.name) not in facts:
+            rows.append([Cell(setting_title(one.name)), *map(Cell, texts)])
+    equal = len(comparison.settings) - len(differing)
+    note = ngettext("%(n)s setting is equal.", "%(n)s settings are equal.", equal) % {"n": equal}
+    shown = [replace(one, is_number=False) for one in column_heads(comparison, names, _("Setting"))]
+    return Table(_("Compared results"), shown, rows, [note, *notes])
 
 
 def _numbers(
     comparison: Comparison, names: Sequence[str], rate: str, *, is_grouped: bool
 ) -> list[Block]:
-    blocks: list[Block] = [_metrics(comparison, names, is_grouped=is_grouped)]
+    blocks: list[Block] = [metrics_table(comparison, names, comparison.rows, is_grouped=is_grouped)]
     height = _CHART + _KEY * len(comparison.columns)
     drawn = charts_of(comparison, names, rate)
     blocks += [
@@ -193,71 +207,6 @@ def _numbers(
     if any(one.name == "budget" for one in drawn):
         blocks.append(_by_budget(comparison, names))
     return [*blocks, *_changed_answers(comparison)]
-
-
-def _heads(comparison: Comparison, names: Sequence[str], first: str) -> list[Heading]:
-    notes = {index: _("not comparable") for index in comparison.barred} | {0: _("baseline")}
-    return [
-        Heading(first, is_number=False),
-        *(Heading(name, notes.get(index, ""), series=index) for index, name in enumerate(names)),
-    ]
-
-
-def _metrics(comparison: Comparison, names: Sequence[str], *, is_grouped: bool) -> Table:
-    title, at = _("Metrics"), comparison.concurrency
-    if at is not None and comparison.rows and comparison.rows[0].metric == shared.BATCH:
-        title = _("Metrics of a batch of %(n)s") % {"n": at}
-    elif at is not None:
-        title = _("Metrics at concurrency %(n)s") % {"n": at}
-    # What values and brackets are, as the page has it.
-    is_evaluation = comparison.heads[0].type == Result.Type.EVALUATION
-    if is_evaluation and is_grouped:
-        text = _(
-            "Values: means of the runs above. Brackets: 95 %% interval over the questions: several "
-            "answers to a question are one observation. Brackets of a difference: paired by "
-            "question. Not significant: the interval includes 0. Different question sets have no "
-            "difference."
-        )
-    elif is_evaluation:
-        text = _(
-            "Brackets: 95 %% interval, of a difference paired by question. Not significant: the "
-            "interval includes 0. Each value covers its own questions, a difference the common "
-            "ones."
-        )
-    elif is_grouped:
-        text = _(
-            "Values: means of the runs above, with the 95 %% interval in brackets, from three "
-            "runs. Differences of rates and times: ratio of geometric means, which may differ from "
-            "the ratio of the means. Brackets of a difference: 95 %% interval (Welch, on "
-            "logarithms)."
-        )
-    else:
-        text = _("Values of single runs, without intervals.")
-    rows = [_metric(row, comparison, is_grouped=is_grouped) for row in comparison.rows]
-    return Table(title, _heads(comparison, names, _("Metric")), rows, [text % {}])
-
-
-def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list[Cell]:
-    name = row.metric
-    covers_all = name == "failed_requests" and comparison.has_several
-    shown = [cells.heading(name, note=_("all concurrencies") if covers_all else "")]
-    for column, figure in zip(comparison.columns, row.cells, strict=True):
-        single = name == "accuracy" and figure.runs == 1
-        cell = cells.compared(figure, name, grouped=is_grouped)
-        if single and (bounds := figure.interval or accuracy(column.head)):
-            questions = int(column.head.metrics.get("questions") or 0)
-            cell = cells.share(bounds, questions, figure.value, unit="", tone="bold")
-        shown.append(cell)
-    pairs = zip(shown[2:], row.changes, strict=True)
-    return [*shown[:2], *(_with_change(cell, change, name) for cell, change in pairs)]
-
-
-def _with_change(cell: Cell, change: Change, name: str) -> Cell:
-    if cell.value is None:
-        return cell
-    tones: dict[str, Tone] = {"better": "good", "worse": "bad"}
-    note = " ".join(filter(None, (cell.note, *shared.change_texts(change, name))))
-    return replace(cell, note=note, tone=tones.get(change.verdict, "bold"))
 
 
 def _by_concurrency(
@@ -274,7 +223,7 @@ def _by_concurrency(
     known = sorted({c for column in columns for c, _metrics in column.points})
     if known == [comparison.concurrency]:
         return []
-    heads = _heads(comparison, names, _("Concurrency"))
+    heads = column_heads(comparison, names, _("Concurrency"))
     tables = []
     for name in metrics:
         if any(name in found for column in columns for _c, found in column.points):
@@ -307,7 +256,7 @@ def _by_budget(comparison: Comparison, names: Sequence[str]) -> Table:
                 "with another limit, do not count."
             )
         )
-    heads = _heads(comparison, names, _("Token budget"))
+    heads = column_heads(comparison, names, _("Token budget"))
     return Table(_("Accuracy by token budget, %%") % {}, heads, rows, notes)
 
 
@@ -334,22 +283,10 @@ def _changed_answers(comparison: Comparison) -> list[Block]:
     return blocks
 
 
-def _configuration(comparison: Comparison, names: Sequence[str]) -> list[Block]:
-    differing = [setting for setting in comparison.settings if setting.differs]
-    rows = []
-    for setting in differing:
-        texts = [setting_text(value, setting.name) if value else "" for value in setting.values]
-        rows.append([Cell(text or _("none")) for text in (setting_title(setting.name), *texts)])
-    columns = [replace(head, is_number=False) for head in _heads(comparison, names, _("Setting"))]
-    equal = len(comparison.settings) - len(differing)
-    note = ngettext("%(n)s setting is equal.", "%(n)s settings are equal.", equal) % {"n": equal}
-    return [Table(_("Configuration, differences only"), columns, rows, [note])]
-
-
 def _method(comparison: Comparison) -> list[Block]:
     heads, blocks = comparison.heads, list[Block]()
     for head in heads:
-        blocks += parts.titled(parts.environment(result_page(head.pk)), head)
+        blocks += parts.record(result_page(head.pk), result_name(head))
     blocks += [block for head in heads for block in parts.commands(head)]
     return [*blocks, *parts.packages(heads)]
 
@@ -357,5 +294,5 @@ def _method(comparison: Comparison) -> list[Block]:
 KIND = document.Kind(
     *("comparison", "Report of a comparison", "result.view", ComparisonAsked, build),
     results=("id", "group"),
-    columns=lambda asked: _names(_read(asked)[1], asked),
+    columns=_columns,
 )

@@ -3,6 +3,7 @@
 Notes and people are left out where a kind of report writes them, because a name can be any word.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -26,19 +27,35 @@ _FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True
 
 def edited(report: Report, asked: Asked) -> Report:
     """Return the report with the words of the person who asks, for whom it is asked."""
+    if asked.profile == "customer":
+        report = _for_customer(report, asked)
     rows = [(_("Customer"), Cell(asked.customer)), *report.about.rows]
     about = replace(report.about, rows=rows) if asked.customer else report.about
     texts = [Paragraph(text) for text in asked.summary.split("\n\n") if text.strip()]
     sections = [*([Section(_("Summary"), texts)] if texts else []), *report.sections]
-    report = report._replace(title=asked.heading.strip() or report.title, about=about)
-    if asked.profile == "internal":
-        return report._replace(sections=sections)
-    report = report._replace(sections=sorted(sections, key=lambda one: one.is_appendix))
-    if not asked.shows("addresses"):
-        report = _mapped(report, lambda text: _ADDRESS.sub(HIDDEN, text))
-    if not asked.shows("paths"):
-        report = _mapped(report, lambda text: _FOLDERS.sub(rf"\1{HIDDEN}/", text))
-    return report
+    title = asked.heading.strip() or report.title
+    return report._replace(title=title, about=about, sections=sections)
+
+
+def _for_customer(report: Report, asked: Asked) -> Report:
+    def hidden(text: str) -> str:
+        if not asked.shows("addresses"):
+            text = _ADDRESS.sub(HIDDEN, text)
+        return text if asked.shows("paths") else _FOLDERS.sub(rf"\1{HIDDEN}/", text)
+
+    # Typed names stand in the program's texts, and stay whole.
+    typed = [name for name in (*asked.names, *asked.devices) if hidden(name) != name]
+    parts = re.compile(f"({'|'.join(map(re.escape, typed))})") if typed else None
+
+    def change(text: str) -> str:
+        if parts is None:
+            return hidden(text)
+        found = parts.split(text)
+        return "".join(one if at % 2 else hidden(one) for at, one in enumerate(found))
+
+    sections = sorted(report.sections, key=lambda one: one.is_appendix)
+    shown: Report = _mapped(report._replace(sections=sections), change)
+    return shown
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -102,15 +102,26 @@ class Asked(BaseModel):
     heading: str = Field("", max_length=200, description="title; empty: the conclusion")
     customer: str = Field("", max_length=200, description="name of the customer")
     summary: str = Field("", max_length=4000, description="own text before the conclusion")
+    names: list[Annotated[str, Field(max_length=60)]] = Field(
+        default_factory=list, description="own names of the columns, in their order; repeat it"
+    )
+    devices: list[Annotated[str, Field(max_length=60)]] = Field(
+        default_factory=list, description="own names of their devices, in their order; repeat it"
+    )
 
     def shows(self, part: Part) -> bool:
         return self.profile == "internal" or part in self.include
 
+    def device(self, index: int, text: str) -> str:
+        """Return the own name of the device of a column, else ``text``."""
+        return "".join(self.devices[index : index + 1]).strip() or text
+
 
 class Kind(NamedTuple):
     """A kind of report. ``action``: the right that it needs; ``results``: parameters that name
-    results; ``columns``: names of what it compares, which a person can change. ``build`` raises
-    ``Http404`` for a missing record, ``ReportError`` for records without a report.
+    results; ``columns``: names and devices of what it has, which a person can name; a name is "" in
+    a report of one. ``build`` raises ``Http404`` for a missing record, ``ReportError`` for records
+    without a report.
     """
 
     name: str
@@ -119,7 +130,7 @@ class Kind(NamedTuple):
     asked: type[Asked]
     build: Callable[[Any], Report]
     results: Sequence[str] = ()
-    columns: Callable[[Any], Sequence[str]] | None = None
+    columns: Callable[[Any], Sequence[tuple[str, str]]] = lambda _asked: ()
 
 
 class ReportError(Exception):

@@ -2,24 +2,28 @@
 
 import json
 from collections.abc import Callable, Mapping
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any, NamedTuple, get_origin
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 from pydantic import ValidationError
 
+from dashboard.actions.results import keep_words
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import attachment
 from dashboard.reports import comparison, matrix, parity, result, writers
 from dashboard.reports.customer import edited
 from dashboard.reports.document import LANGUAGES, Asked, Kind, Part, Report, ReportError
-from dashboard.security.permissions import requires
+from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import person
+from jobs.base.files import text_sha256
 from jobs.base.validation_errors import messages
+from jobs.models import ReportWords
 
 # A new kind is a file here and a name in this list; a new format is a line of the next two.
 KINDS: dict[str, Kind] = {
@@ -32,9 +36,11 @@ _WRITERS: Mapping[str, Callable[[Report], str]] = {
     "csv": writers.csv,
 }
 
-# Words of a person, kept by subject in the session: the newest last.
-OWN_WORDS = {"profile", "include", "heading", "customer", "summary", "names", "language", "format"}
-_KEPT, _MOST_KEPT = "report_words", 20
+# Words of people, kept for the team.
+OWN_WORDS = {
+    *("profile", "include", "heading", "customer", "summary", "names", "devices", "language")
+}
+_NO_RECORDS = OWN_WORDS | {"format"}
 View = Callable[..., HttpResponseBase]
 
 
@@ -65,14 +71,13 @@ def download(file: File) -> HttpResponse:
     return attachment(file.text, file.name, file.content_type)
 
 
-def _view(kind: Kind, show: Callable[[HttpRequest, Any], HttpResponse]) -> View:
-    """Return the view of a kind; the address has all that it is asked for, and is read for it."""
+def _view(kind: Kind, show: Callable[[HttpRequest, Any], HttpResponse], *methods: str) -> View:
+    """Return the view of a kind; the address, or what is posted, has all that it is asked for."""
 
-    @require_safe
-    @requires(kind.action)
+    @requires(kind.action, *methods)
     @with_old_queries(*kind.results)
     def report(request: HttpRequest) -> HttpResponse:
-        query = request.GET
+        query = request.POST if request.method == "POST" else request.GET
         given: dict[str, Any] = {
             name: query.getlist(name) if get_origin(field.annotation) is list else query[name]
             for name, field in kind.asked.model_fields.items()
@@ -90,46 +95,43 @@ def _view(kind: Kind, show: Callable[[HttpRequest, Any], HttpResponse]) -> View:
 
 
 def _file(kind: Kind) -> View:
-    """Return the view of the file. Own words are kept for the next report of the same records."""
-
-    def show(request: HttpRequest, asked: Asked) -> HttpResponse:
-        file = make(kind, asked)
-        if words := asked.model_dump(include=OWN_WORDS, exclude_defaults=True):
-            subject = _subject(kind, asked)
-            kept = {**request.session.get(_KEPT, {})}
-            kept.pop(subject, None)
-            kept[subject] = words
-            request.session[_KEPT] = dict([*kept.items()][-_MOST_KEPT:])
-        return download(file)
-
-    return _view(kind, show)
+    return _view(kind, lambda _request, asked: download(make(kind, asked)), "GET", "HEAD")
 
 
 def _form(kind: Kind) -> View:
-    """Return the view of the form of own words."""
+    """Return the view of the form of own words. A post returns the file, and keeps the words for
+    the team."""
 
     def show(request: HttpRequest, asked: Asked) -> HttpResponse:
-        kept = request.session.get(_KEPT, {})
-        words: dict[str, Any] = kept.get(_subject(kind, asked)) or _latest(kept)
-        given = asked.model_dump(exclude_unset=True)
+        may_keep = allowed(request.user, "result.report")
+        records = asked.model_dump(exclude=_NO_RECORDS, exclude_defaults=True)
+        about = kind.name, text_sha256(json.dumps(records, sort_keys=True))
+        if request.method == "POST":
+            file = make(kind, asked)
+            if may_keep:
+                subject = file.name.partition(".")[0].replace("-", " ", 1)
+                keep_words(request.user, subject, about, asked.model_dump(include=OWN_WORDS))
+            return download(file)
+        kept = ReportWords.objects.filter(kind=about[0], records=about[1]).first()
+        words = kept.words if kept else _latest(person(request))
         language = next(key for key, value in LANGUAGES.items() if value == get_language())
-        known = {"profile": "customer", "language": language} | words | given
-        own = asked.model_copy(update=known)
-        context: dict[str, Any] = {"kind": kind, "own": own}
+        known = {"profile": "customer", "language": language} | words
+        own = asked.model_copy(update=known | asked.model_dump(exclude_unset=True))
+        context: dict[str, Any] = {"kind": kind, "own": own, "kept": kept, "may_keep": may_keep}
         context["included"] = [(name, text, name in own.include) for name, text in _parts()]
         context["records"] = [
             (name, value)
             for name, values in request.GET.lists()
-            if name not in OWN_WORDS
+            if name not in _NO_RECORDS
             for value in values
         ]
-        if kind.columns is not None:
-            plain = asked.model_copy(update={"names": [], "profile": own.profile})
-            columns, typed = kind.columns(plain), known.get("names", [])
-            context["names"] = [*zip_longest(columns, typed[: len(columns)], fillvalue="")]
+        columns = kind.columns(own.model_copy(update={"names": []}))
+        typed = zip_longest(own.names, own.devices, fillvalue="")
+        pairs = zip_longest(columns, islice(typed, len(columns)), fillvalue=("", ""))
+        context["columns"] = [(*shown, *words) for shown, words in pairs]
         return render(request, "reports/form.html", context)
 
-    return _view(kind, show)
+    return _view(kind, show, "GET", "POST")
 
 
 def _parts() -> list[tuple[Part, str]]:
@@ -141,15 +143,11 @@ def _parts() -> list[tuple[Part, str]]:
     ]
 
 
-def _latest(kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the words that a report of other records begins with: for whom the last one was."""
-    words = [*kept.values()][-1] if kept else {}
+def _latest(user: AbstractBaseUser | None) -> dict[str, Any]:
+    """Return the words that a report of other records begins with: for whom one's last one was."""
+    row = ReportWords.objects.filter(changed_by_id=user.pk).first() if user else None
+    words = row.words if row else {}
     return {name: words[name] for name in ("customer", "profile", "include") if name in words}
-
-
-def _subject(kind: Kind, asked: Asked) -> str:
-    records = asked.model_dump(exclude=OWN_WORDS, exclude_defaults=True)
-    return f"{kind.name} {json.dumps(records, sort_keys=True)}"
 
 
 urlpatterns: list[URLPattern] = [

@@ -1,27 +1,28 @@
 """Report of a matrix: one benchmark over lengths and concurrencies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from pydantic import Field
 
-from dashboard.charts import matrix_heat
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix_view import (
     Finding,
     MatrixConclusion,
+    RowConclusion,
+    ShownCell,
     conclusion_of,
     name_of,
     row_conclusions,
+    table_of,
 )
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of, remarks_of
 from dashboard.reports import document, parts
-from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
+from dashboard.reports.document import Block, Listing, Paragraph, Report, Section
 from dashboard.text import labels
 from dashboard.text.formatting import full_moment
 from dashboard.text.labels import result_name, style_of
@@ -29,7 +30,7 @@ from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
 from jobs.metrics import rate_in
 from jobs.models import Result
-from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
+from jobs.queries.matrices import MatrixPage, RunView, matrix_page
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import result_page
 
@@ -44,10 +45,15 @@ class MatrixAsked(document.Asked):
     metric: str = Field("", description="number of each cell; empty: throughput and latencies")
 
 
-def build(asked: MatrixAsked) -> Report:
+def _page(asked: MatrixAsked) -> MatrixPage:
     page = matrix_page(asked.id, asked.metric or rate_in(asked.per))
     if page is None:
         raise document.absent("matrix", [asked.id])
+    return page
+
+
+def build(asked: MatrixAsked) -> Report:
+    page = _page(asked)
     results = [run.result for run in page.runs if run.result is not None]
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
     others = [] if asked.metric else [name for name in _SHOWN if name in page.metrics]
@@ -63,7 +69,8 @@ def build(asked: MatrixAsked) -> Report:
         "Not finished: %(n)s cells are queued or running.",
         n,
     )
-    found = conclusion_of(page, row_conclusions(page))
+    concluded = row_conclusions(page)
+    found = conclusion_of(page, concluded)
     missing = filter(None, [units.why_missing(asked.per, measured)])
     return Report(
         kicker=_("Matrix report"),
@@ -74,7 +81,7 @@ def build(asked: MatrixAsked) -> Report:
         warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results)],
         sections=[
             Section(_("Conclusion"), _conclusion(page, found)),
-            Section(_("Numbers"), _numbers(pages)),
+            Section(_("Numbers"), [_cells(one, concluded) for one in pages]),
             Section(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
             Section(_("Method"), _method(page, measured), is_appendix=True),
             parts.remarks(_remarks(page, results, asked)),
@@ -108,6 +115,7 @@ def _about(page: MatrixPage, asked: MatrixAsked) -> Facts:
         (_("Model"), matrix.model_id),
         (_("Workload"), _(workload.name) if workload else str(spec.get("workload", ""))),
         (_("Type"), labels.kind_title(matrix.kind)),
+        (_("Device"), asked.device(0, "")),
         (_("Host"), labels.host_title(matrix.host)),
         (_("Requests"), f"{spec.get('requests', '')}{each}"),
         (_("Repeats"), str(spec.get("repeats", ""))),
@@ -126,16 +134,9 @@ def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]
     if page.failures > page.counts["failed"]:
         counts.append((_("Failed runs"), Cell(str(page.failures), value=page.failures)))
     blocks: list[Block] = []
-    best = page.best
-    if best is not None and best.value is not None:
-        at = {"lengths": lengths(best.input_tokens, best.output_tokens), "n": best.concurrency}
-        note = _("%(lengths)s at concurrency %(n)s") % at
-        label = _("Highest %(metric)s") % {"metric": labels.metric_label(page.metric).lower()}
-        unit = labels.metric_text(page.metric, best.value)[1]
-        cell = replace(_number(best, page.metric, note), unit=unit)
-        blocks.append(Facts([(label, cell)], is_large=True))
     if found is not None:
         blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
+        blocks += [Facts(found.figures, is_large=True)] if found.figures else []
         exceptions = [_finding(one) for one in found.exceptions]
         blocks += [Listing(exceptions, _("Exceptions"))] if exceptions else []
     return [*blocks, Facts(counts, _("Cells"))]
@@ -163,15 +164,6 @@ def _by_row(found: MatrixConclusion | None) -> list[Block]:
     return [Table(_("Conclusion by row"), heads, rows), *(listed if drifts else [])]
 
 
-def _numbers(pages: Sequence[MatrixPage]) -> list[Block]:
-    page = pages[0]
-    blocks: list[Block] = [_cells(page)]
-    if page.best is not None:
-        height = min(420, 120 + 28 * len(page.rows))
-        blocks.append(Figure(_("Heat map"), matrix_heat.figure(page), height))
-    return [*blocks, *(_cells(other) for other in pages[1:])]
-
-
 def _runs(page: MatrixPage, asked: MatrixAsked) -> Table:
     run, state = pgettext("of a measurement", "Run"), _("State")
     heads = [*cells.words(run, state), Heading(cells.heading(page.metric).text)]
@@ -184,37 +176,30 @@ def _runs(page: MatrixPage, asked: MatrixAsked) -> Table:
     return Table(_("Runs in the order of their start"), heads, rows)
 
 
-def _cells(page: MatrixPage) -> Table:
-    has_input = bool(page.rows) and page.rows[0].input_tokens is not None
-    first = _("Input → output, tokens") if has_input else _("Output, tokens")
-    rows = []
-    for row in page.rows:
-        name = lengths(row.input_tokens, row.output_tokens) if has_input else row.output_tokens
-        rows.append([Cell(str(name)), *(_cell(cell, page.metric) for cell in row.cells)])
-    heads = [*cells.words(first), *(Heading(str(concurrency)) for concurrency in page.columns)]
+def _cells(page: MatrixPage, concluded: Sequence[RowConclusion]) -> Table:
+    """Return the table of the page: its heat map."""
+    table = table_of(page, concluded)
+    first = _("Input → output, tokens") if table.has_input else _("Output, tokens")
+    rows = [
+        [Cell(lengths(before, after) if table.has_input else str(after)), *map(_cell, shown)]
+        for before, after, shown in table.rows
+    ]
+    heads = [*cells.words(first), *(Heading(str(concurrency)) for concurrency in table.columns)]
     note = _(
         "Columns: concurrency. Brackets: 95 %% interval of the mean, from three runs; n: runs."
     )
     return Table(cells.title_of(page.metric), heads, rows, [note % {}])
 
 
-def _number(cell: CellView, metric: str, note: str = "") -> Cell:
-    runs = len(cell.values)
-    sample = f"n={runs}" if runs > 1 else ""
-    note = _(", ").join(filter(None, (note, *labels.cell_marks(cell), sample)))
-    return cells.bare(metric, cell.value, cell.interval, n=runs, of="runs", note=note)
-
-
-def _cell(cell: CellView, metric: str) -> Cell:
-    if cell.value is not None:
-        return _number(cell, metric)
-    note, job = "", cell.bad.job if cell.bad is not None else None
-    if cell.state == "skipped" and cell.skip is not None:
-        note = message(cell.skip.id, cell.skip.args)
-    elif cell.state in ("failed", "cancelled") and job is not None:
-        note = message(job.message_id, job.message_args)
-    tone: Tone = "bad" if cell.state == "failed" and job is not None else "dim"
-    return Cell(str(style_of(cell.state).word), note=note, tone=tone)
+def _cell(shown: ShownCell) -> Cell:
+    number = shown.number
+    if number is None:
+        tone: Tone = "bad" if shown.state == "failed" else "dim"
+        return Cell(str(style_of(shown.look or shown.state).word), note=shown.why, tone=tone)
+    words = [_("recommended")] if shown.role == "recommended" else []
+    sample = [f"n={number.n}"] if (number.n or 0) > 1 else []
+    note, tone = _(", ").join([*words, *shown.marks, *sample]), "bold" if shown.role else ""
+    return replace(number, note=note, tone=tone, heat=shown.heat)
 
 
 def _run(run: RunView, metric: str) -> list[Cell]:
@@ -241,17 +226,10 @@ def _method(page: MatrixPage, measured: Sequence[Result]) -> list[Block]:
     if spec.get("stops_early"):
         items.append(_("A row ends when more load only queues."))
     items.append(_("Each run is a job of its own with new prompts."))
-    params: Mapping[str, Any] = spec.get("params") if isinstance(spec.get("params"), dict) else {}
-    blocks: list[Block] = [Listing(items), *parts.inputs(params)]
     if not measured:
-        return blocks
-    return [
-        *blocks,
-        *parts.environment(result_page(measured[0].pk)),
-        *parts.identity(measured[0]),
-        *_commands(page),
-        *parts.packages(measured),
-    ]
+        return [Listing(items)]
+    recorded = parts.record(result_page(measured[0].pk))
+    return [Listing(items), *recorded, *_commands(page), *parts.packages(measured)]
 
 
 def _commands(page: MatrixPage) -> list[document.Code]:
@@ -301,4 +279,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) ->
     return blocks
 
 
-KIND = document.Kind("matrix", "Report of a matrix", "job.view", MatrixAsked, build)
+KIND = document.Kind(
+    *("matrix", "Report of a matrix", "job.view", MatrixAsked, build),
+    columns=lambda asked: [("", labels.host_title(_page(asked).matrix.host))],
+)

@@ -12,7 +12,7 @@ from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Report, Section
 from dashboard.text.formatting import number
 from dashboard.text.import_words import declared_facts, measured_text
-from dashboard.text.labels import phrase
+from dashboard.text.labels import phrase, result_name
 from dashboard.text.messages import message
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.parity.statement import MARGIN
@@ -139,9 +139,8 @@ def _about(found: Stated, asked: ParityAsked) -> Facts:
 def _method(found: Stated) -> list[Block]:
     blocks: list[Block] = []
     for result in (side.results[0] for side in found.sides if side.results):
-        inputs = parts.inputs(result.job.params) if result.job else []
-        tables = [*inputs, *parts.environment(result_page(result.pk))]
-        blocks += [*parts.titled(tables, result), *parts.commands(result)]
+        blocks += [*parts.record(result_page(result.pk), result_name(result))]
+        blocks += parts.commands(result)
     return blocks
 
 

@@ -1,24 +1,17 @@
 """Parts that several kinds of reports have: method (commands, environment, identity), remarks."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from dashboard.pages.results.view import record_groups
 from dashboard.pages.shared.cells import Cell, Facts
 from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
-from dashboard.pages.shared.words import field_text, identity_rows, provenance_rows, unknown_words
+from dashboard.pages.shared.words import unknown_words
 from dashboard.reports.document import Asked, Block, Code, Listing, Paragraph, Section
-from dashboard.text.formatting import full_moment, size
-from dashboard.text.labels import (
-    limit_words,
-    names_text,
-    result_name,
-    result_place,
-    setting_title,
-)
+from dashboard.text.formatting import full_moment
+from dashboard.text.labels import limit_words, names_text, result_name
 from dashboard.text.messages import view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
@@ -39,73 +32,28 @@ def code(title: str, job: Job) -> Code:
     return Code(title, script(from_json(job.plan), job.values, longest_file=LONGEST_FILE))
 
 
-def environment(page: ResultPage) -> list[Facts]:
-    result = page.result
-    rows = [(_("Tool"), Cell(result.tool)), (_("Host"), Cell(result_place(result)))]
-    rows += [(setting_title(name), Cell(value)) for name, value in page.host_facts]
-    if page.artifact:
-        rows.append((_("Artifact"), Cell(f"sha256 {page.artifact.sha256}")))
-        rows.append((_("Size"), Cell(*size(page.artifact.bytes))))
-    rows += [
-        (str(one.get("name", "")), Cell(str(one.get("fingerprint", ""))))
-        for one in _environments(result)
-    ]
-    if result.job:
-        rows.append((_("Plan"), Cell(f"sha256 {result.job.plan_sha256}")))
-    known = _rows(provenance_rows(result), _("not recorded"))
-    return [Facts(rows, _("Environment")), Facts(known, _("Provenance"))]
-
-
-def _rows(rows: Sequence[tuple[str, str | None]], unknown: str) -> list[tuple[str, Cell]]:
-    dim = Cell(unknown, tone="dim")
-    return [(name, dim if value is None else Cell(value)) for name, value in rows]
-
-
-def inputs(params: Mapping[str, Any]) -> list[Facts]:
-    """Return fields of a form with their values; the deployment has a fact of its own."""
-    rows = [
-        (setting_title(name), Cell(field_text(value, name) or _("none")))
-        for name, value in params.items()
-        if name != "deployment"
-    ]
-    return [Facts(rows, _("Inputs"))] if rows else []
-
-
-def titled(tables: Sequence[Facts], result: Result) -> list[Facts]:
-    return [replace(one, title=f"{one.title} {result_name(result)}") for one in tables]
-
-
-def identity(result: Result) -> list[Block]:
-    title = _("Identity: %(group)s")
-    blocks: list[Block] = [
-        Facts(_rows(group.rows, _("unknown")), title % {"group": group.title})
-        for group in identity_rows(result)
-    ]
-    unknown = unknown_words(result)
-    if unknown:
-        text = _("Cannot be grouped. Unknown: %(unknown)s.")
-        blocks.append(Paragraph(text % {"unknown": unknown}))
-    elif result.fingerprint:
-        rows = [(_("Fingerprint"), Cell(result.fingerprint))]
-        blocks.append(Facts(rows, title % {"group": "SHA-256"}))
-    return blocks
+def record(page: ResultPage, name: str = "") -> list[Facts]:
+    """Return how a result was measured, as its page has it. ``name``: of several results."""
+    blocks = []
+    for _id, group, unknown in record_groups(page):
+        dim = Cell(unknown, tone="dim")
+        rows = [(title, dim if value is None else Cell(value)) for title, value in group.rows]
+        blocks.append(Facts(rows, " ".join(filter(None, (group.title, name)))))
+    rows = [(_("Fingerprint"), Cell(page.result.fingerprint))]
+    if unknown_parts := unknown_words(page.result):
+        rows = [(_("Unknown, so not grouped"), Cell(unknown_parts))]
+    return [*blocks, Facts(rows, name)]
 
 
 def packages(results: Sequence[Result]) -> list[Listing]:
     """Return the packages of each environment, once for several results."""
     found: dict[str, Listing] = {}
-    for one in (one for result in results for one in _environments(result)):
-        versions = one.get("versions")
-        if isinstance(versions, Mapping) and versions:
-            title = _("Packages of %(name)s") % {"name": one.get("name", "")}
-            items = [f"{name} {version}" for name, version in versions.items()]
-            found.setdefault(str(one.get("fingerprint", "")), Listing(items, title))
+    for one in (one for result in results for one in result.run_context.get("environments") or []):
+        digest, versions = str(one.get("fingerprint", "")), one.get("versions") or {}
+        items = [f"{name} {version}" for name, version in versions.items()]
+        title = _("Packages of %(name)s") % {"name": one.get("name", "")}
+        found.setdefault(digest, Listing([f"sha256 {digest}", *items], title))
     return list(found.values())
-
-
-def _environments(result: Result) -> list[Mapping[str, Any]]:
-    rows = result.run_context.get("environments") or []
-    return [one for one in rows if isinstance(one, Mapping)]
 
 
 def warnings(results: Sequence[Result]) -> list[str]:

@@ -8,25 +8,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from pydantic import Field
 
-from dashboard.pages.results import page_parts, view
+from dashboard.pages.results import view
 from dashboard.pages.results.conclusion import NO_LEVEL
 from dashboard.pages.results.points import Points
+from dashboard.pages.results.tables import repeats_of
 from dashboard.pages.results.view import Speed
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
 from dashboard.pages.shared.comparison import Chart
-from dashboard.pages.shared.marks import marks_of
-from dashboard.pages.shared.words import lengths_texts, mean_label
+from dashboard.pages.shared.marks import device_text, marks_of
+from dashboard.pages.shared.words import lengths_texts
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
-from dashboard.text.formatting import duration, full_moment, percent
+from dashboard.text.formatting import duration, full_moment
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.results.levels import Level, team_levels
-from jobs.queries.results.results import ResultPage, SetRow, result_page
+from jobs.queries.results.results import ResultPage, result_page
 
 _TALL = 560  # pixels
 
@@ -38,11 +39,15 @@ class ResultAsked(document.Asked):
     level: str = Field("", description="service level of the conclusion: see the address of a page")
 
 
-def build(asked: ResultAsked) -> Report:
+def _page(asked: ResultAsked) -> ResultPage:
     try:
-        page = result_page(asked.id)
+        return result_page(asked.id)
     except Result.DoesNotExist:
         raise document.absent("result", [result_number(asked.id)]) from None
+
+
+def build(asked: ResultAsked) -> Report:
+    page = _page(asked)
     result = page.result
     level = None
     if asked.level not in ("", NO_LEVEL):
@@ -56,7 +61,9 @@ def build(asked: ResultAsked) -> Report:
         kicker = _("Accuracy report")
         title, score = view.score_of(page)
         conclusion: list[Block] = [Facts([*score.numbers.rows, *score.figures.rows], is_large=True)]
-        numbers = [*_figures(score.charts), *_sets(page), *_categories(page)]
+        numbers = [*_figures(score.charts), *([score.sets.table] if score.sets else [])]
+        numbers += [score.categories] if score.categories else []
+        details = [*score.sets.folded.values()] if score.sets else []
     else:
         kicker = _("Performance report")
         unit = units.choice(asked.per, [result])
@@ -64,17 +71,11 @@ def build(asked: ResultAsked) -> Report:
         conclusion = _conclusion(speed, level)
         numbers = _numbers(speed)
         details = [*_figures(speed.more), *([speed.engine] if speed.engine else [])]
-        details += _repeats(page)
+    details += [table] if (table := repeats_of(page)) else []
     marks = marks_of([result])[result.pk]
     if marks.verdict:
         conclusion.append(Paragraph(f"{_('Baseline')}{_(': ')}{marks.hint}"))
-    method = [
-        *parts.environment(page),
-        *(parts.inputs(result.job.params) if result.job else []),
-        *parts.identity(result),
-        *parts.commands(result),
-        *parts.packages([result]),
-    ]
+    method = [*parts.record(page), *parts.commands(result), *parts.packages([result])]
     return Report(
         kicker=kicker,
         title=title,
@@ -101,7 +102,7 @@ def _about(page: ResultPage, asked: ResultAsked) -> Facts:
         (_("Precision"), phrase(result.label)),
         (_("Deployment"), page.deployment.name if page.deployment else ""),
         (_("Endpoint"), result.endpoint.name if result.endpoint else ""),
-        (_("Device"), result.device),
+        (_("Device"), asked.device(0, result.device)),
         (
             _("Measured from") if result.endpoint else _("Host"),
             result_place(result) if result.host else "",
@@ -178,99 +179,8 @@ def _by_concurrency(points: Points) -> Table:
     return Table(_("Throughput and latency by concurrency"), heads, rows, points.remarks)
 
 
-def _repeats(page: ResultPage) -> list[Block]:
-    table = page_parts.repeat_table(page)
-    if table is None:
-        return []
-    if not table.concurrencies:
-        others = _(", ").join(map(result_name, page.repeats))
-        return [Listing([_("Repeats at other concurrencies: %(runs)s") % {"runs": others}])]
-    metric = table.metric
-    own = cells.heading(metric).text
-    heads = cells.words(pgettext("of a measurement", "Run"))
-    heads += [Heading(own if value is None else str(value)) for value in table.concurrencies]
-    rows = []
-    for run, values, _is_own in table.rows:
-        note = full_moment(run.created_at)
-        if run.incomplete:
-            note = _("incomplete, not counted")
-        elif run.disturbed:
-            note = _("disturbed, not counted")
-        elif run.loaded:
-            note = _("loaded host, not counted")
-        numbers = [cells.bare(metric, value) for value in values]
-        rows.append([Cell(result_name(run), note=note), *numbers])
-    means = [cells.compared(figure, metric, grouped=True) for figure in table.means]
-    rows.append([Cell(_("mean")), *means])
-    return [Table(_("Repeats: %(metric)s") % {"metric": cells.title_of(metric)}, heads, rows)]
-
-
-def _sets(page: ResultPage) -> list[Table]:
-    if not page.sets:
-        return []
-    interval = _("95 %% interval") % {}
-    heads = cells.words("dataset", "version", "metric", "mode")
-    heads += map(Heading, (page.result.measured, _("Questions"), interval))
-    rows = []
-    for group in page.sets:
-        rows += [_set(row) for row in group.rows]
-        if group.macro is None:
-            continue
-        label = Cell(mean_label(group, page.sets), tone="bold")
-        mean = group.macro / 100
-        of_questions = "" if group.weighted is None else percent(group.weighted / 100)
-        rows.append(
-            [
-                *(label, Cell(""), Cell(group.metric), Cell(group.mode)),
-                Cell(percent(mean), value=mean, measure="share", tone="bold"),
-                cells.count(group.questions) if group.questions else Cell(""),
-                Cell(f"{_('by question')} {of_questions}" if of_questions else ""),
-            ]
-        )
-    note = _(
-        "In per cent. “avg” weights data sets equally, “by question” weights questions "
-        "equally. Rankings by the two may differ."
-    )
-    return [Table(_("Accuracy by data set"), heads, rows, [note])]
-
-
-def _set(row: SetRow) -> list[Cell]:
-    bounds, score = row.interval, Cell("-")
-    if row.value is not None:
-        share, ends = row.value / 100, (bounds.low, bounds.high) if bounds else None
-        score = Cell(
-            percent(share),
-            value=share,
-            measure="share",
-            bounds=ends,
-            n=row.questions,
-            of="questions",
-        )
-    questions = cells.count(row.questions) if row.questions else Cell("")
-    interval = f"{percent(bounds.low)}, {percent(bounds.high)}" if bounds else ""
-    names = map(Cell, (row.title, row.version, row.metric, row.mode))
-    return [*names, score, questions, Cell(interval)]
-
-
-def _categories(page: ResultPage) -> list[Table]:
-    """Return the accuracy by category of the questions; data sets have a table of their own."""
-    if not page.categories or page.categories[0].is_set:
-        return []
-    titles = (_("Correct"), _("Questions"), _("Accuracy, %"))
-    heads = [*cells.words(_("Category")), *map(Heading, titles)]
-    rows = [
-        [
-            Cell(item.name),
-            cells.bare("correct", item.right),
-            cells.count(item.questions),
-            cells.share(item.share, item.questions),
-        ]
-        for item in page.categories
-    ]
-    note = _("95 %% confidence interval (Wilson). Small categories have wide intervals.") % {}
-    return [Table(_("By category"), heads, rows, [note])]
-
-
 KIND = document.Kind(
-    *("result", "Report of a result", "result.view", ResultAsked, build), results=("id",)
+    *("result", "Report of a result", "result.view", ResultAsked, build),
+    results=("id",),
+    columns=lambda asked: [("", device_text(_page(asked).result))],
 )

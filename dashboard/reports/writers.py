@@ -147,7 +147,7 @@ def _style() -> str:
             f'@font-face{{font-family:"{name}";font-weight:100 800;'
             f'src:url("data:font/woff2;base64,{data}") format("woff2");}}\n'
         )
-    sheets = "".join(_text(f"css/{name}.css") for name in ("report", "series"))
+    sheets = "".join(_text(f"css/{name}.css") for name in ("report", "series", "heat"))
     return f"{faces}:root{{{colours}}}\n{sheets}"
 
 

@@ -85,6 +85,7 @@ ACTIONS: dict[str, Need] = {
     "result.baseline": Need.MEMBER,  # set, replace and remove: also those of others
     "result.save_view": Need.MEMBER,
     "result.change_view": Need.OWNER,
+    "result.report": Need.MEMBER,  # words of a report for the team: also those of others
     "result.import": Need.MEMBER,
     "result.declare": Need.MEMBER,  # what the files of an import do not have: also those of others
     "result.remove": Need.OWNER,  # an import, with its result

@@ -30,7 +30,6 @@ from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.progress import Standing, whole_standing
 from jobs.queries.results import results as queries
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.results import Mean
 from jobs.statistics import Interval
 
 register = template.Library()
@@ -46,7 +45,6 @@ register.simple_tag(words.field_text, name="setting")
 register.simple_tag(paired_words)
 register.simple_tag(queries.accuracy, name="result_accuracy")
 register.simple_tag(words.area_title, name="area_name")
-register.simple_tag(words.mean_label)
 register.simple_tag(words.gap_text, name="gap")
 
 _STATES = {"correct": "succeeded", "incorrect": "failed", "unscored": "unknown"}
@@ -183,17 +181,6 @@ def interval_of(interval: Interval | Literal[""] | None, name: str) -> SafeStrin
     if not interval:
         return mark_safe("")
     return format_html('<span class="pm num">{}</span>', words.interval_text(interval, name))
-
-
-@register.simple_tag
-def compared(figure: Mean, name: str, *, grouped: bool) -> SafeString:
-    text = format_html('<b class="b">{}</b>', bare(name, figure.value))
-    if figure.value is None:
-        return text
-    text = format_html("{} {}", text, interval_of(figure.interval, name))
-    if not grouped:
-        return text
-    return format_html('{} <span class="pm num">{}</span>', text, words.runs_text(figure.runs))
 
 
 @register.simple_tag

@@ -90,6 +90,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "result.import": _("Results imported"),
     "result.note": _("Note added"),
     "result.remove": _("Import removed"),
+    "result.report": _("Words of a report kept"),
     "result.save_view": _("View saved"),
     "result.sign_off": _("Result signed off"),
     "result.tag": _("Results tagged"),
@@ -222,6 +223,8 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
             return gettext("Matrix %(n)s") % {"n": name}, page, name
         case "deployment" if is_number:
             return gettext("Deployment #%(n)s") % {"n": name}, page, name
+        case "report":
+            return gettext("Report %(name)s") % {"name": name}, ""
         case "user" if is_number:
             return shown or gettext("Account #%(n)s") % {"n": name}, "people"
         case "user":

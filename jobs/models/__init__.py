@@ -11,5 +11,5 @@ from jobs.models.hosts import Host
 from jobs.models.jobs import Artifact, Dataset, Environment, Job, JobStep, Matrix, MatrixCell
 from jobs.models.jobs import OutputFile, PointBlock, Preflight, Weights
 from jobs.models.results import Answer, AnswerRow, Baseline, Import, ImportedFile, Note
-from jobs.models.results import LimitRun, PointRequests, PromptSet, Result, ResultPoint
-from jobs.models.results import SavedView, ServiceLevel, SignOff, Tag
+from jobs.models.results import LimitRun, PointRequests, PromptSet, ReportWords, Result
+from jobs.models.results import ResultPoint, SavedView, ServiceLevel, SignOff, Tag

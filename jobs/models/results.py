@@ -367,6 +367,22 @@ class SavedView(Added):
         return f"view {self.name}"
 
 
+class ReportWords(models.Model):
+    """Own words of a report, of the team. ``records``: SHA-256 of what the report is of."""
+
+    kind = models.CharField(max_length=32)
+    records = models.CharField(max_length=64)
+    words = models.JSONField(default=dict)
+    changed_at = models.DateTimeField(default=now)
+    changed_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering: ClassVar = ["-changed_at", "-id"]
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["kind", "records"], name="words_once_a_report")
+        ]
+
+
 class TeamRow(models.Model):
     """A named row that a team edits. ``removed_at``: removed, which can be undone."""
 

@@ -12,7 +12,7 @@ function bind(panel) {
 
   function show() {
     const name = input.value.trim() || own;
-    for (const head of panel.querySelectorAll("[data-name]")) head.textContent = name;
+    for (const head of panel.querySelectorAll(".scores thead th:nth-child(5)")) head.textContent = name;
     const cell = name.replaceAll("|", "\\|").split(/\s+/).join(" ");
     copy.dataset.copyText = (copy.dataset.pattern ?? "").replaceAll("{name}", () => cell);
     const address = new URL(location.href);

@@ -1,7 +1,7 @@
 """Parts that the page of a result and its report share: title, series, tables, charts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -13,12 +13,10 @@ from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.text.formatting import number
 from dashboard.text.labels import metric_text, point_marks, result_name
 from jobs.metrics import METRICS
-from jobs.models import Result
 from jobs.queries.results.conclusion import best_of
 from jobs.queries.results.curve import RATE, CurvePoint, further_points, own_points, runs_of
 from jobs.queries.results.provenance import counts, with_rates
-from jobs.queries.results.repeats import headline
-from jobs.queries.results.results import Mean, ResultPage, mean_of, point_rows
+from jobs.queries.results.results import ResultPage
 from jobs.statistics import Interval
 
 _TALL = 280  # pixels
@@ -27,38 +25,6 @@ _TALL = 280  # pixels
 def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
     """Return what limits the numbers of the page, by concurrency."""
     return point_marks((run, own_points(page, run)) for run in runs_of(page))
-
-
-class RepeatTable(NamedTuple):
-    """``concurrencies`` are the columns, only None for an evaluation; ``means`` are over the
-    undisturbed runs."""
-
-    metric: str
-    concurrencies: Sequence[int | None]
-    rows: Sequence[tuple[Result, Sequence[float | None], bool]]
-    means: Sequence[Mean]
-
-
-def repeat_table(page: ResultPage) -> RepeatTable | None:
-    """Return the table, None without repeats. The result itself is the first row."""
-    if not page.repeats:
-        return None
-    metric = headline(page.result.type, page.result.metrics)
-    columns: list[tuple[Result, dict[int | None, Any]]] = []
-    for run in (page.result, *page.repeats):
-        points: Sequence[tuple[int | None, Mapping[str, Any]]] = point_rows(run)
-        if run.type == Result.Type.EVALUATION:
-            points = [(None, run.metrics)]
-        columns.append((run, {at: metrics[metric] for at, metrics in points if metric in metrics}))
-    (_own, first), *others = columns
-    shared = [at for at in first if any(at in values for _run, values in others)]
-    rows = [(run, [values.get(at) for at in shared], run is page.result) for run, values in columns]
-    counted = [values for run, values in columns if run.counts]
-    means = [
-        mean_of(page.result, metric, [values[at] for values in counted if at in values])
-        for at in shared
-    ]
-    return RepeatTable(metric, shared, rows, means)
 
 
 def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:

@@ -22,8 +22,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from dashboard.actions import results as additions
-from dashboard.pages.results import page_parts, view
+from dashboard.pages.results import view
 from dashboard.pages.results.conclusion import LEVEL, level_choice
+from dashboard.pages.results.tables import repeats_of
 from dashboard.pages.shared import export, units, words
 from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
 from dashboard.pages.shared.comparison import BATCH
@@ -330,7 +331,7 @@ def result_response(
         "groups": view.record_groups(page),
         "environments": result.run_context.get("environments", []),
         "unknown": unknown_words(result),
-        "repeat_table": page_parts.repeat_table(page),
+        "repeats": repeats_of(page),
         "flag_rows": flag_rows(result),
         "typed": typed or {},
         "errors": errors or {},
@@ -372,8 +373,12 @@ def _tabs(page: ResultPage, context: Mapping[str, Any]) -> list[tuple[Tab, bool]
 def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     name = request.GET.get("name", "").strip()[:LONGEST_NAME] or page.result.measured
     sort = request.GET.get("subjects", "")
-    tables = [(group, words.subject_table(page.result, group, sort)) for group in page.sets]
-    title, score = view.score_of(page)
+    folded = [
+        (group, words.subject_table(page.result, group, sort))
+        for group in page.sets
+        if group.is_folded
+    ]
+    title, score = view.score_of(page, name)
     return {
         "title": title,
         "blocks": score,
@@ -381,7 +386,7 @@ def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
         "name": name,
         "markdown": words.markdown(page.sets, name),
         "markdown_pattern": words.markdown(page.sets, words.NAME),
-        "set_tables": tables,
+        "folded": folded,
         "is_sorted": bool(sort),
     }
 

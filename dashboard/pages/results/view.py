@@ -14,6 +14,7 @@ from dashboard.pages.results.conclusion import Card, Sides, conclusion_card, rat
 from dashboard.pages.results.limit import LimitCard, limit_card
 from dashboard.pages.results.page_parts import main_point, marks_of_points
 from dashboard.pages.results.points import Points, engine_table, latency_table, points_table
+from dashboard.pages.results.tables import Sets, categories_of, sets_of
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Facts, Table
 from dashboard.pages.shared.comparison import BATCH, Chart
@@ -55,11 +56,14 @@ class Speed(NamedTuple):
 
 
 class Score(NamedTuple):
-    """Blocks of an evaluation. ``quality``, ``tokens``: cards of :mod:`dashboard.pages.answers`."""
+    """Blocks of an evaluation. ``sets``: None without data sets. ``quality``, ``tokens``: cards of
+    :mod:`dashboard.pages.answers`."""
 
     numbers: Facts
     figures: Facts
     charts: Sequence[Chart]
+    sets: Sets | None
+    categories: Table | None
     quality: Mapping[str, Any] | None
     tokens: Mapping[str, Any] | None
 
@@ -159,8 +163,10 @@ def _failed(page: ResultPage) -> list[tuple[str, Cell]]:
     return [(_("Failed"), Cell(text) if text else Cell(_("not measured"), tone="dim"))]
 
 
-def score_of(page: ResultPage) -> tuple[str, Score]:
+def score_of(page: ResultPage, name: str = "") -> tuple[str, Score]:
+    """Return title and blocks. ``name``: heading of the scores by data set."""
     result = page.result
+    quality, name = hygiene_card(result), name or result.measured
     facts = _score_facts(page)
     charts = []
     if page.categories:
@@ -172,7 +178,9 @@ def score_of(page: ResultPage) -> tuple[str, Score]:
         numbers=Facts(facts[:_FIRST], is_large=True),
         figures=Facts(facts[_FIRST:]),
         charts=charts,
-        quality=hygiene_card(result),
+        sets=sets_of(page, name, has_answers=quality is not None) if page.sets else None,
+        categories=categories_of(page),
+        quality=quality,
         tokens=token_card(result),
     )
 

@@ -22,7 +22,8 @@ _IN_HEADING = ("ms", "s", "%")  # names of rates and counts include the unit
 class Cell:
     """A number or a text as pages show it. ``value``: the number with every digit, in ``measure``;
     ``bounds``: its interval in the same unit; ``n``: number of its samples, which are ``of`` runs,
-    requests or questions. ``unit``, ``interval`` and ``note`` are shown after ``text``."""
+    requests or questions. ``unit``, ``interval`` and ``note`` are shown after ``text``. ``heat``:
+    rank in a heat map, from 1 to 7. ``address``: link of a page; reports have no links."""
 
     text: str
     unit: str = ""
@@ -34,6 +35,8 @@ class Cell:
     of: str = ""
     note: str = ""
     tone: Tone = ""
+    heat: int = 0
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

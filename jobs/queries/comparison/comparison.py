@@ -85,10 +85,6 @@ class MetricRow(NamedTuple):
         return self.cells[0].value
 
     @property
-    def pairs(self) -> list[tuple[Mean, Change]]:
-        return list(zip(self.cells[1:], self.changes, strict=True))
-
-    @property
     def differs(self) -> bool:
         return any(cell.value != self.base for cell in self.cells[1:])
 

@@ -1,9 +1,10 @@
 """Reports for a customer: own words, nothing internal, the method at the end."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from jobs.models import Note, SignOff
+from jobs.models import AuditEntry, Note, ReportWords, SignOff
 from jobs.plans import Plan, Step
 from tests.comparing import text_of
 from tests.factories import make_host, make_job, make_measured, make_user
@@ -82,19 +83,57 @@ def test_columns_of_a_customer_are_named_by_what_differs(write, measured):
     assert title.startswith("# va16-int8, int8 vs va16-fp8, fp8: output tokens/s")
 
 
-def test_words_are_kept_for_the_next_report(client, measured):
-    client.force_login(make_user("lin"))
+WORDS = {"heading": "FP8 on VACC", "customer": "ACME", "names": ["ours", "theirs"]}
+WORDS["devices"] = ["VACC 8 dies", "H800"]
+TYPED = ("FP8 on VACC", "ours", "theirs", "VACC 8 dies", "H800")
+
+
+def form_of(client, name, kind, query):
+    client.force_login(get_user_model().objects.filter(username=name).first() or make_user(name))
+    return client.get(reverse(f"report-{kind}-words"), query).content.decode()
+
+
+def post(client, measured, **more):
     query = {"id": measured, "language": "en", "format": "md", "profile": "customer"}
-    words = {"heading": "FP8 on VACC", "customer": "ACME", "names": ["ours", "theirs"]}
-    assert client.get(reverse("report-comparison"), query | words).status_code == 200
+    return client.post(reverse("report-comparison-words"), query | WORDS | more)
 
-    again = client.get(reverse("report-comparison-words"), {"id": measured}).content.decode()
-    other = client.get(reverse("report-result-words"), {"id": measured[0]}).content.decode()
 
-    for own in ("FP8 on VACC", "ACME", "ours", "theirs"):
+def test_words_of_a_report_are_the_teams(client, measured):
+    client.force_login(make_user("lin"))
+
+    text = post(client, measured).content.decode()
+
+    again = form_of(client, "wei", "comparison", {"id": measured})
+    first = form_of(client, "lin", "result", {"id": measured[0]})
+    for own in TYPED:
+        assert own in text
         assert f'value="{own}"' in again
-    assert 'value="ACME"' in other
-    assert "FP8 on VACC" not in other
+        assert own not in first
+    assert "lin" in text_of(again.partition("Last changed by")[2][:300])
+    assert 'value="ACME"' in again and 'value="ACME"' in first
+    entry = AuditEntry.objects.get(action="result.report")
+    assert (entry.subject, entry.detail["title"]) == (
+        f"report compare-{'-'.join(measured)}",
+        TYPED[0],
+    )
+
+
+def test_a_viewer_gets_a_report_and_keeps_no_words(client, measured):
+    client.force_login(make_user("vi", role="viewer"))
+
+    assert "FP8 on VACC" in post(client, measured).content.decode()
+
+    assert not ReportWords.objects.exists()
+
+
+def test_typed_words_may_be_a_path_or_an_address(client, measured):
+    client.force_login(make_user("lin"))
+    words = {"heading": "/data/r1 on 10.1.1.1", "names": ["10.2.2.2", "/opt/vllm/fp8"]}
+
+    text = post(client, measured, **words).content.decode().replace("\\", "")
+
+    assert all(word in text for word in (words["heading"], *words["names"]))
+    assert "10.77.7.7" not in text and "/hidden/" not in text
 
 
 def test_the_form_of_a_report_hands_its_records_on(client, measured):

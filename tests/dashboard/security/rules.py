@@ -139,10 +139,10 @@ report-result GET viewer
 report-comparison GET viewer
 report-matrix GET viewer
 report-parity GET viewer
-report-result-words GET viewer
-report-comparison-words GET viewer
-report-matrix-words GET viewer
-report-parity-words GET viewer
+report-result-words GET,POST viewer
+report-comparison-words GET,POST viewer
+report-matrix-words GET,POST viewer
+report-parity-words GET,POST viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
 result-note POST member text=seen
