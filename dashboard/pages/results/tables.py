@@ -128,6 +128,8 @@ def repeats_of(page: ResultPage) -> Table | None:
         mean_of(result, metric, [values[at] for values in counted if at in values]) for at in shared
     )
     rows.append([Cell(_("mean")), *(cells.compared(one, metric, grouped=True) for one in means)])
+    if None not in shared:
+        title = _("%(metric)s by concurrency") % {"metric": title}
     return Table(_("Repeats: %(metric)s") % {"metric": title}, heads, rows)
 
 
