@@ -154,9 +154,11 @@ def _conclusion(
     texts = shared.conclusions(comparison, own) or [shared.conclusion(comparison, own)]
     others = other_runs([run for runs in groups for run in runs])
     more = more_runs(comparison, shared.with_repeats(groups, others))
-    paragraphs = [Paragraph(more.text)] if more.text else []
+    paragraphs = [Paragraph(more.text)] if more.text and asked.profile == "internal" else []
     notes = [] if asked.group else [_("Hollow markers: disturbed, incomplete or loaded runs.")]
-    return [Listing(texts), *paragraphs, _compared(comparison, names, asked, notes)]
+    # A single text is the title, unless a person typed another.
+    listed = [Listing(texts)] if len(texts) > 1 or asked.heading else []
+    return [*listed, *paragraphs, _compared(comparison, names, asked, notes)]
 
 
 def _compared(
@@ -181,11 +183,11 @@ def _compared(
         _("Flags"): [Cell(_(", ").join(flag.word for flag in flags(head))) for head in heads],
     }
     differing = [one for one in comparison.settings if one.differs]
-    rows = [[Cell(title), *row] for title, row in facts.items() if any(cell.text for cell in row)]
     for one in differing:
         texts = [setting_text(value, one.name) if value else _("none") for value in one.values]
-        if setting_title(one.name) not in facts:
-            rows.append([Cell(setting_title(one.name)), *map(Cell, texts)])
+        if all(texts != [cell.text for cell in row] for row in facts.values()):
+            facts.setdefault(setting_title(one.name), [*map(Cell, texts)])
+    rows = [[Cell(title), *row] for title, row in facts.items() if any(cell.text for cell in row)]
     equal = len(comparison.settings) - len(differing)
     note = ngettext("%(n)s setting is equal.", "%(n)s settings are equal.", equal) % {"n": equal}
     shown = [replace(one, is_number=False) for one in column_heads(comparison, names, _("Setting"))]

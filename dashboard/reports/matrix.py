@@ -111,7 +111,6 @@ def _about(page: MatrixPage, asked: MatrixAsked) -> Facts:
     workload = WORKLOADS.get(str(spec.get("workload", "")))
     each = f" × {_('concurrency')}" if spec.get("requests_each") else ""
     rows = [
-        (_("Title"), matrix.title),
         (_("Model"), matrix.model_id),
         (_("Workload"), _(workload.name) if workload else str(spec.get("workload", ""))),
         (_("Type"), labels.kind_title(matrix.kind)),

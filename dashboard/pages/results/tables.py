@@ -74,15 +74,14 @@ def _mean(group: SetGroup, groups: Sequence[SetGroup]) -> list[Cell]:
     if group.macro is not None:
         mean = group.macro / 100
         score = Cell(percent(mean), value=mean, measure="share", tone="bold")
-    by_question = ""
-    if group.weighted is not None:
-        by_question = f"{_('by question')} {percent(group.weighted / 100)}"
+    by_question = _("by question")
+    weighted = "" if group.weighted is None else f"{by_question} {percent(group.weighted / 100)}"
     return [
         Cell(mean_label(group, groups), tone="bold"),
         *map(Cell, ("", group.metric, group.mode)),
         score,
         cells.count(group.questions) if group.questions else Cell(""),
-        Cell(by_question),
+        Cell(weighted),
     ]
 
 

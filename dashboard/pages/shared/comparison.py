@@ -153,9 +153,10 @@ def charts(comparison: Comparison, names: Sequence[str], rate: str = RATE) -> li
     """Return the charts of benchmarks, the most telling first; none of batches. ``names``: those of
     the columns; ``rate``: the output rate in a unit."""
     # Saved images have no page around them.
+    models = [head.model_id for head in comparison.heads]
     full = {
-        name: _(", ").join(dict.fromkeys((name, column.head.model_id)))
-        for name, column in zip(names, comparison.columns, strict=True)
+        name: _(", ").join(dict.fromkeys((name, model))) if len(set(models)) > 1 else name
+        for name, model in zip(names, models, strict=True)
     }
     pairs = zip(comparison.columns, names, strict=True)
     series = [_series(column, name, rate) for column, name in pairs]

@@ -81,20 +81,20 @@ def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list
             cell = cells.share(bounds, questions, figure.value, unit="", tone="bold")
         line.append(cell)
     if len(row.changes) == 1:
-        return [*line, _difference(row.changes[0], name)]
-    pairs = zip(line[2:], row.changes, strict=True)
-    return [*line[:2], *(_with_change(cell, change, name) for cell, change in pairs)]
+        return [*line, _difference(row.changes[0], name, is_grouped=is_grouped)]
+    for index, change in enumerate(row.changes, 2):
+        cell, gap = line[index], _difference(change, name, is_grouped=is_grouped)
+        if cell.value is not None:
+            note = " ".join(filter(None, (cell.note, gap.text, gap.note)))
+            line[index] = replace(cell, note=note, tone=gap.tone or "bold")
+    return line
 
 
-def _with_change(cell: Cell, change: Change, name: str) -> Cell:
-    if cell.value is None:
-        return cell
-    note = " ".join(filter(None, (cell.note, *change_texts(change, name))))
-    return replace(cell, note=note, tone=_TONES.get(change.verdict, "bold"))
-
-
-def _difference(change: Change, name: str) -> Cell:
+def _difference(change: Change, name: str, *, is_grouped: bool) -> Cell:
+    """Single runs without an interval have no verdict: the table says so once."""
     size, details = change_texts(change, name)
+    if not is_grouped and change.verdict == "unknown":
+        details = ""
     cell = Cell(size, note=details, tone=_TONES.get(change.verdict, ""))
     if change.absolute is None or change.size is None:
         return cell

@@ -11,15 +11,34 @@ pytestmark = pytest.mark.browser
 
 A4 = {"width": 680, "height": 1000}  # 180 mm between the margins
 SEED = """
-from tests.factories import make_job, make_measured
+from django.contrib.auth import get_user_model
+from jobs.models import Note
+from jobs.plans import Step
+from tests.factories import make_job, make_measured, make_plan
 points = [(c, {"concurrency": c, "output_tokens_per_s": 21.5 * c ** 0.5, "ttft_p50_ms": 90.0 * c,
                "ttft_p90_ms": 95.0 * c, "ttft_p99_ms": 99.0 * c, "tpot_p50_ms": 20.0 + c,
                "requests": 64, "failed_requests": 0}) for c in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
+lin = get_user_model().objects.first()
+argv = ("client", "--url", "http://10.77.7.7:8000/v1", "--out", "/hidden/folder/out.json")
 for n in range(8):
-    job = make_job(state="succeeded", kind="benchmark")
-    print(make_measured(points=points, job=job, simulated=n == 0,
-                        what="a workload with a long name " * 4).pk)
+    plan = make_plan(steps=(Step("measure", argv),))
+    job = make_job(state="succeeded", kind="benchmark", plan=plan, created_by=lin)
+    result = make_measured(points=points, job=job, simulated=n == 0, label=f"int{n}",
+                           what="a workload with a long name " * 4, created_by=lin)
+    Note.objects.create(result=result, text="a hidden note", created_by=lin)
+    print(result.pk)
 """
+WORDS = {
+    "heading": "R1 on VACC, November",
+    "customer": "ACME",
+    "summary": "Twice as fast.",
+    "name-1": "VACC, driver 1",
+    "device-1": "VACC card A",
+    "name-2": "VACC, driver 2",
+    "device-2": "VACC card B",
+}
+# Jobs, people, notes, folders, addresses, empty values.
+INTERNAL = re.compile(r"#\d|lin\b|hidden|10\.77|127\.0\.0\.1|None")
 # Elements whose content is wider or higher than what is shown of it.
 CUT = """() => [...document.querySelectorAll("main, main *")].filter((element) =>
   getComputedStyle(element).display !== "inline" && !element.closest("svg, .js-plotly-plot") &&
@@ -103,3 +122,37 @@ def test_a_report_prints_to_a4_with_nothing_cut(saved, offline, results, kind):
         "images => images.map((image) => image.getBoundingClientRect().width)"
     )
     assert all(width <= A4["width"] for width in widths)
+
+
+def test_two_results_become_a_report_for_a_customer(open_page, offline, results, tmp_path):
+    """By 6 clicks and what a person types. Another person then finds the words typed."""
+    page = open_page("/results/")
+    clicks = []
+
+    def click(element):
+        clicks.append(element)
+        element.click()
+
+    for pk in results[-2:]:
+        click(page.locator(f"input[name=id][value=res-{pk}]"))
+    click(page.get_by_role("button", name="Compare"))
+    click(page.locator("[data-report] > summary"))
+    click(page.get_by_role("link", name="For a customer…"))
+    for field, text in WORDS.items():
+        page.locator(f"#{field}").fill(text)
+    address = page.url
+    with page.expect_download() as download:
+        click(page.get_by_role("button", name="Download HTML"))
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    report = opened(offline, file)
+
+    text = report.locator("body").inner_text()
+    assert len(clicks) == 6
+    assert report.locator("h1").inner_text() == WORDS["heading"]
+    assert [word for word in WORDS.values() if word not in text] == []
+    assert INTERNAL.findall(text) == []
+    page.goto(address)
+    for field, typed in WORDS.items():
+        expect(page.locator(f"#{field}")).to_have_value(typed)
+    assert axe(page) == []

@@ -82,40 +82,6 @@ def test_evaluations_and_groups_have_reports(write, made):
         assert "Conclusion" in write("comparison", format=format, group=groups)
 
 
-def test_the_numbers_are_those_of_the_api(write, client):
-    client.force_login(make_user("ada"))
-    metrics = [{"output_tokens_per_s": 51.25 * n, "ttft_p50_ms": 30.125 * n} for n in (1, 2)]
-    result = make_measured(points=list(enumerate(metrics, start=1)))
-
-    rows = rows_of(write("result", format="csv", id=f"res-{result.pk}"))
-
-    points = client.get(reverse("api-result", args=[result.pk])).json()["points"]
-    part = "Throughput and latency by concurrency"
-    shown = {
-        (row["row"], row["column"]): float(row["value"])
-        for row in rows
-        if row["part"] == part and row["value"]
-    }
-    for point in points:
-        at, metrics = str(point["concurrency"]), point["metrics"]
-        assert shown["Output tokens/s", at] == metrics["output_tokens_per_s"]
-        assert shown["TTFT p50, ms", at] == metrics["ttft_p50_ms"]
-
-
-def test_means_have_intervals_and_sample_sizes(write, made):
-    groups = [",".join(f"res-{run.pk}" for run in group) for group in (made.base, made.other)]
-
-    rows = rows_of(write("comparison", format="csv", group=groups))
-
-    at_two = [r for r in rows if r["part"] == "Metrics at concurrency 2"]
-    _base, rate, difference = [r for r in at_two if r["row"] == "Output tokens/s"]
-    assert float(rate["value"]) == 121.5
-    assert (rate["n"], rate["n_of"]) == ("3", "runs")
-    assert float(rate["low"]) < 121.5 < float(rate["high"])
-    assert "+27.2 %" in difference["text"]
-    assert float(difference["value"]) == pytest.approx(0.272, abs=1e-3)
-
-
 def test_texts_and_commands_are_those_of_the_pages(write, made, client):
     client.force_login(make_user("ada"))
     result = made.base[0]
