@@ -36,6 +36,7 @@ class Command(base.DashboardCommand):
         base.Arg("--customer", "name of the customer"),
         base.Arg("--summary", "own text before the conclusion"),
         base.Arg("--names", "own names of the columns, with | between", metavar="A|B"),
+        base.Arg("--devices", "own names of their devices, with | between", metavar="A|B"),
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -77,6 +78,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     results = options["results"]
     given = {name: options[name] for name in _OF_ALL}
     given["include"] = [part for part in options["include"].split(",") if part]
+    given |= {name: options[name].split("|") for name in ("names", "devices") if options[name]}
     match _name(options):
         case "parity":
             return given | base.statement_fields(options)
@@ -86,5 +88,4 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
             return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"
     more = {name: options[name] for name in ("concurrency", "margin")}
-    more["names"] = options["names"].split("|") if options["names"] else []
     return {**given, column: results, **more}
