@@ -40,7 +40,8 @@ _WRITERS: Mapping[str, Callable[[Report], str]] = {
 OWN_WORDS = {
     *("profile", "include", "heading", "customer", "summary", "names", "devices", "language")
 }
-_NO_RECORDS = OWN_WORDS | {"format"}
+# What the words are kept with: the records of a report, with any choice of the page.
+_RECORDS = {"id", "group", "base", "base_counts", "counts", "sets"}
 View = Callable[..., HttpResponseBase]
 
 
@@ -104,7 +105,7 @@ def _form(kind: Kind) -> View:
 
     def show(request: HttpRequest, asked: Asked) -> HttpResponse:
         may_keep = allowed(request.user, "result.report")
-        records = asked.model_dump(exclude=_NO_RECORDS, exclude_defaults=True)
+        records = asked.model_dump(include=_RECORDS, exclude_defaults=True)
         about = kind.name, text_sha256(json.dumps(records, sort_keys=True))
         if request.method == "POST":
             file = make(kind, asked)
@@ -122,7 +123,7 @@ def _form(kind: Kind) -> View:
         context["records"] = [
             (name, value)
             for name, values in request.GET.lists()
-            if name not in _NO_RECORDS
+            if name not in OWN_WORDS and name != "format"
             for value in values
         ]
         columns = kind.columns(own.model_copy(update={"names": []}))

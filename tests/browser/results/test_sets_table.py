@@ -34,7 +34,8 @@ def page(window, server):
 def test_a_typed_name_is_in_table_copy_and_url(page):
     page.get_by_label("Column name").fill("DeepSeek-R1|va16")
 
-    expect(page.locator("#sets .scores thead th:nth-child(5)").first).to_have_text("DeepSeek-R1|va16")
+    heading = page.locator("#sets .scores thead th:nth-child(5)").first
+    expect(heading).to_have_text("DeepSeek-R1|va16")
     copied = page.locator("[data-pattern]").get_attribute("data-copy-text")
     assert copied.splitlines()[0].endswith("| mode | DeepSeek-R1\\|va16 |")
     assert "| avg |  | accuracy | gen | 96.33 |" in copied
