@@ -161,7 +161,6 @@ def _context(
     at = f"&concurrency={comparison.concurrency}" if "concurrency" in chosen else ""
     always = ("accuracy", unit.rate, *(row.metric for row in comparison.rows[:1]))
     rows = [row for row in comparison.rows if show_all or row.differs or row.metric in always]
-    names = shared.column_names(comparison)
     pairs = zip(heads[1:], comparison.paired, strict=True)
     context = {
         "comparison": comparison,
@@ -179,7 +178,7 @@ def _context(
         "units": unit,
         "show_all": show_all,
         "is_evaluation": is_evaluation,
-        "table": metrics_table(comparison, names, rows, is_grouped=is_grouped),
+        "table": metrics_table(comparison, rows, is_grouped=is_grouped),
         "settings": comparison.settings if show_all else differing,
         "same": len(comparison.settings) - len(differing),
         "simulated": len({result.simulated for result in heads}) > 1,

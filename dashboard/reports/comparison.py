@@ -197,7 +197,7 @@ def _compared(
 def _numbers(
     comparison: Comparison, names: Sequence[str], rate: str, *, is_grouped: bool
 ) -> list[Block]:
-    blocks: list[Block] = [metrics_table(comparison, names, comparison.rows, is_grouped=is_grouped)]
+    blocks: list[Block] = [metrics_table(comparison, comparison.rows, names, is_grouped=is_grouped)]
     height = _CHART + _KEY * len(comparison.columns)
     drawn = charts_of(comparison, names, rate)
     blocks += [

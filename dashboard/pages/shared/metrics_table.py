@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
-from dashboard.pages.shared.comparison import BATCH, change_texts
+from dashboard.pages.shared.comparison import BATCH, change_texts, column_names
 from dashboard.pages.shared.export import unit_name
 from jobs.models import Result
 from jobs.queries.comparison.comparison import Change, Comparison, MetricRow
@@ -25,10 +25,15 @@ def column_heads(comparison: Comparison, names: Sequence[str], first: str) -> li
 
 
 def metrics_table(
-    comparison: Comparison, names: Sequence[str], rows: Sequence[MetricRow], *, is_grouped: bool
+    comparison: Comparison,
+    rows: Sequence[MetricRow],
+    own: Sequence[str] = (),
+    *,
+    is_grouped: bool,
 ) -> Table:
     """Return the metrics of a page and of its report, a column a result; of two, with a column of
-    their difference."""
+    their difference. ``own``: names of the columns; empty: those of the page."""
+    names = own or column_names(comparison)
     title, at = _("Metrics"), comparison.concurrency
     if at is not None and comparison.rows and comparison.rows[0].metric == BATCH:
         title = _("Metrics of a batch of %(n)s") % {"n": at}
