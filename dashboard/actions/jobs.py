@@ -15,13 +15,12 @@ from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
 from jobs.launch import again, matrices, pipelines
 from jobs.launch import launch as launching
-from jobs.launch.matrices import MatrixSpec
+from jobs.launch.matrices import MOST_TITLE, MatrixSpec
 from jobs.models import Deployment, Host, Job, Matrix, MatrixCell
 from jobs.schedule import deployments, lifecycle, preflights, queue
 from jobs.services.upkeep import retention
 
 Findings = Sequence[Mapping[str, Any]]
-LONGEST_TITLE = 200  # characters of a matrix
 
 
 @action("job.launch")
@@ -59,6 +58,8 @@ def launch_matrix(
     **choices: Any,
 ) -> Done[Matrix]:
     """Queue all runs of a matrix, with one entry. ``choices`` and errors: ``launch_matrix``."""
+    if spec.title:
+        spec = spec.model_copy(update={"title": one_line(spec.title, "title", most=MOST_TITLE)})
     matrix = matrices.launch_matrix(
         spec, host=host, user=user, confirmed=confirmed, confirm=confirm, **choices
     )
@@ -205,7 +206,7 @@ def cancel_matrix(user: AbstractBaseUser, matrix: Matrix) -> Done[list[Job]]:
 @action("matrix.rename")
 def rename_matrix(user: User, matrix: Matrix, title: str) -> Done[bool]:
     """Name a matrix. False: it has this name. Raises ``LaunchError``: no single line."""
-    title = one_line(title, "title", most=LONGEST_TITLE)
+    title = one_line(title, "title", most=MOST_TITLE)
     if title == matrix.title:
         return Done(False)
     Matrix.objects.filter(pk=matrix.pk).update(title=title)

@@ -16,7 +16,7 @@ from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import MatrixSpec, preview_matrix
+from jobs.launch.matrices import MOST_TITLE, MatrixSpec, preview_matrix
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
 
@@ -37,7 +37,7 @@ class MatrixAsked(MatrixSpec):
 class NameAsked(BaseModel):
     """Another name of a matrix."""
 
-    title: str = Field(min_length=1, max_length=actions.LONGEST_TITLE)
+    title: str = Field(min_length=1, max_length=MOST_TITLE)
 
 
 class RunsAsked(BaseModel):

@@ -49,7 +49,7 @@ ACTIONS: dict[str, Need] = {
     "job.pin": Need.MEMBER,  # keep its log and files
     "job.unpin": Need.OWNER,  # no more; of a retention.Pin, which is who set it
     "job.raise": Need.ADMIN,  # let it come before other people's jobs
-    "matrix.rename": Need.MEMBER,  # also those of others
+    "matrix.rename": Need.OWNER,
     "host.view": Need.VIEWER,
     "host.add": Need.ADMIN,
     "host.change": Need.ADMIN,

@@ -141,21 +141,21 @@ def _level(params: LimitParams, target: Target) -> LevelChoice | None:
 
 
 def _rules(params: LimitParams, level: LevelChoice | None) -> limit.Rules:
-    return limit.Rules(
-        tool=params.tool,
-        by=params.vary,
-        lowest=params.lowest,
-        highest=params.highest,
-        step=params.resolution,
-        most_points=params.most_points,
-        level=level.name if level else "",
-        limits=dict(level.limits) if level else {},
-        goodput=level.goodput if level else None,
-        half_width=params.half_width / 100,
-        most_runs=params.most_runs,
-        requests=params.requests,
-        seed=params.seed,
-    )
+    return {
+        "tool": params.tool,
+        "by": params.vary,
+        "lowest": params.lowest,
+        "highest": params.highest,
+        "step": params.resolution,
+        "most_points": params.most_points,
+        "level": level.name if level else "",
+        "limits": dict(level.limits) if level else {},
+        "goodput": level.goodput if level else None,
+        "half_width": params.half_width / 100,
+        "most_runs": params.most_runs,
+        "requests": params.requests,
+        "seed": params.seed,
+    }
 
 
 def _loads(params: Mapping[str, Any]) -> int:

@@ -118,11 +118,11 @@ def params_of(kind: Kind, raw: Mapping[str, Any], target: Target) -> Any:
 
 
 def settled(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return non-empty fields; a fulfilled promise becomes the promised record."""
+    """Return non-empty fields; the promise of an ended job becomes its record, if it made one."""
     given = {name: value for name, value in raw.items() if value not in ("", None)}
     for name, asset_type in asset_fields(kind.Params).items():
         job = promised_job(given.get(name))
-        if job is not None and Job.objects.filter(pk=job, state=Job.State.SUCCEEDED).exists():
+        if job is not None and not Job.objects.filter(pk=job, state__in=Job.OPEN_STATES).exists():
             made: Any = made_by(job, asset_type)
             if asset_type == "deployment":
                 made = Deployment.objects.filter(job=job).first()

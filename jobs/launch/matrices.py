@@ -38,6 +38,7 @@ AXES = ("input_tokens", "output_tokens", "concurrency", "requests")
 _OF_A_CELL = ("row", "column", "input_tokens", "output_tokens", "concurrency")
 MOST_CELLS = 240
 MOST_RUNS = 600
+MOST_TITLE = 200  # characters
 # A cell that was lost longer ago waits for a person: its deployment may be gone.
 _RECOVERED_FOR = timedelta(hours=1)
 _MOST_ADDED = 10  # further runs of a cell, at once
@@ -135,12 +136,13 @@ def runs_of(
 
 
 class MatrixSpec(BaseModel):
-    """A matrix as requested. ``params``: values of the other fields of ``kind``, as in its form.
-    ``warm_up``: the first run is done once before all others, and does not count. ``requests``
-    counts per run; with ``requests_each`` it is multiplied by the concurrency."""
+    """A matrix as requested. ``title`` "": the name of its deployment. ``params``: values of the
+    other fields of ``kind``. ``warm_up``: the first run is done once before all others, and does
+    not count. ``requests`` counts per run; with ``requests_each``, per concurrent request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    title: str = Field("", max_length=MOST_TITLE)
     kind: str
     workload: str = "own"
     params: dict[str, Any] = {}
@@ -404,7 +406,7 @@ def launch_matrix(
             if one.preview and (params := one.preview.params) and (plan := one.preview.plan)
         }
         matrix = Matrix.objects.create(
-            title=str(spec.served(target).get("name", ""))[:200],
+            title=spec.title or str(spec.served(target).get("name", ""))[:MOST_TITLE],
             kind=spec.kind,
             host=host,
             model_id=draft_of(kind, previews[planned.runs[0].cell], target).model_id,

@@ -76,7 +76,7 @@ function markReady() {
   const needsConfirmation = document.querySelector("[data-confirm]:not(:checked)") !== null;
   const button = document.querySelector("[data-launch]");
   if (!(button instanceof HTMLButtonElement)) return;
-  button.disabled = !ready || needsConfirmation;
+  button.disabled = !ready || needsConfirmation || previewed.isUnanswered;
   button.toggleAttribute("aria-disabled", button.disabled);
   document.querySelector("[data-needs-confirmation]")?.toggleAttribute("hidden", !needsConfirmation);
 }
@@ -98,7 +98,8 @@ async function openAgain(element, keeps, changed) {
   }
   isLate = false;
   const next = nextForm(changed, state, previewed.isTyped("host"));
-  if (await previewed.ask(next || `${location.pathname}?${state}`)) showEffects();
+  const again = () => openAgain(element, keeps, changed);
+  if (await previewed.ask(next || `${location.pathname}?${state}`, changed, again)) showEffects();
   if (document.activeElement === document.body) document.querySelector("[data-subject]")?.focus();
   if (isLate && !previewed.isAsking) htmx.trigger(element, "input");
 }

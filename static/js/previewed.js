@@ -10,9 +10,10 @@ const form = document.querySelector("form[data-previewed]");
 if (form instanceof HTMLFormElement) {
   // Not `form.dataset`, which a field of that name hides.
   const previewed = new PreviewedForm(form, form.getAttribute("data-previewed") ?? "");
-  form.addEventListener("change", ({ target }) => {
-    const next = target instanceof Element && nextForm(target, previewed.query, previewed.isTyped("host"));
-    previewed.ask(next || `${location.pathname}?${previewed.query}`);
-  });
+  const follow = (/** @type {Element} */ changed) => {
+    const next = nextForm(changed, previewed.query, previewed.isTyped("host"));
+    previewed.ask(next || `${location.pathname}?${previewed.query}`, changed, () => follow(changed));
+  };
+  form.addEventListener("change", ({ target }) => target instanceof Element && follow(target));
 }
 watchChecks();

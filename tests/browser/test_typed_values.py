@@ -8,7 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lib.visits import checked
+from tests.browser.lib.visits import axe, checked
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.browser
 
@@ -37,8 +38,7 @@ class Held:
 
         A newer request meanwhile takes its place: the page drops the answer of the older one.
         """
-        if not self._routes:
-            self._page.wait_for_event("request", lambda _request: bool(self._routes))
+        until(self._has_one, "a request is held", PATIENCE_S)
         address = self._page.url
         while self._page.url == address:
             routes, self._routes = self._routes, []
@@ -48,6 +48,10 @@ class Held:
                 route.continue_()
             self._page.wait_for_timeout(50)
 
+    def _has_one(self):
+        self._page.wait_for_timeout(20)  # in which the browser is listened to
+        return self._routes
+
     def open(self):
         """Answer all that wait, and each one from now on."""
         self._is_open = True
@@ -56,8 +60,7 @@ class Held:
 
     def fail(self, status):
         """Wait for a request, and answer with an error; 0: the connection breaks."""
-        if not self._routes:
-            self._page.wait_for_event("request", lambda _request: bool(self._routes))
+        until(self._has_one, "a request is held", PATIENCE_S)
         (route,), self._routes = self._routes, []
         if status:
             route.fulfill(status=status, body="<h1>Server error</h1>", content_type="text/html")
@@ -118,16 +121,16 @@ def test_the_matrix_form_keeps_what_is_typed_during_its_previews(open_held, serv
 
 def test_the_pipeline_form_keeps_what_is_typed_during_its_previews(open_held):
     page, held = open_held(PIPELINE, "?host=va16-01")
-    page.locator("#option-stack").focus()
+    page.locator("#f-stack").focus()
     page.keyboard.press("ArrowDown")
-    page.locator("#option-concurrency").focus()
+    page.locator("#f-concurrency").focus()
 
-    type_with_a_late_answer(page, held, page.locator("#option-concurrency"), "1, 2", "2, 4")
-    type_with_a_late_answer(page, held, page.locator("#option-port"), "80", "80")
+    type_with_a_late_answer(page, held, page.locator("#f-concurrency"), "1, 2", "2, 4")
+    type_with_a_late_answer(page, held, page.locator("#f-port"), "80", "80")
     held.let_go()
 
-    expect(page.locator("#option-concurrency")).to_have_value("1, 22, 4")
-    expect(page.locator("#option-port")).to_have_value("8080")
+    expect(page.locator("#f-concurrency")).to_have_value("1, 22, 4")
+    expect(page.locator("#f-port")).to_have_value("8080")
     expect(page.locator(".stage", has_text="port 8080").first).to_be_visible()
 
 
@@ -184,6 +187,33 @@ def test_another_host_keeps_an_endpoint_and_its_numbers(open_held, served):
     expect(tokens).to_have_value(before)
 
 
+def says_so(page):
+    """The form without an answer says so next to *Launch*, which waits."""
+    sentence = page.locator(".start.foot").get_by_role("alert")
+    expect(sentence).to_contain_text("The dashboard does not answer")
+    expect(sentence).to_be_in_viewport()
+    expect(page.locator("[data-launch]")).to_be_disabled()
+
+
+@pytest.mark.parametrize("status", [503, 0])
+def test_another_form_is_asked_for_again(open_failing, served, status):
+    page, held = open_failing("/launch/", "")
+    page.goto(f"/launch/benchmark-online/?deployment={served[0]}")
+    page.locator("#for-accuracy").check(force=True)
+    held.fail(status)
+    says_so(page)
+    assert axe(page) == []
+    page.get_by_label(re.compile("^Requests")).last.fill("17")
+    held.open()
+
+    page.get_by_role("button", name="Try again").press("Enter")
+
+    page.wait_for_url("**/launch/evaluate/**requests=17**")
+    expect(page.locator("#unanswered")).to_be_hidden()
+    expect(page.locator("#for-accuracy")).to_be_focused()
+    expect(page.locator("[data-launch]")).to_be_enabled()
+
+
 @pytest.mark.parametrize("status", [500, 0])
 def test_a_failed_preview_of_a_matrix_loses_no_input(open_failing, served, status):
     page, held = open_failing("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
@@ -193,12 +223,15 @@ def test_a_failed_preview_of_a_matrix_loses_no_input(open_failing, served, statu
     page.keyboard.type("1")
 
     held.fail(status)
+    says_so(page)
     page.keyboard.type("28")
     page.keyboard.press("Tab")
     held.let_go()
 
     expect(page.locator("#f-input_tokens")).to_have_value("256")
     expect(page.locator("#f-output_tokens")).to_have_value("128")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("[data-launch]")).to_be_enabled()
 
 
 @pytest.mark.parametrize("status", [500, 0])

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from dashboard.actions import jobs as job_actions
 from dashboard.charts import matrix_heat
 from dashboard.pages.jobs import matrix_view
+from dashboard.pages.launch.launch_form import text_of
 from dashboard.pages.launch.parts import launched
 from dashboard.pages.shared import units
 from dashboard.pages.shared.addresses import or_404
@@ -320,18 +321,10 @@ def matrix_cell_run(request: HttpRequest, matrix_id: int, cell_id: int) -> HttpR
 def _query(matrix: Matrix) -> dict[str, str]:
     """Return the state of the form that launches the matrix again."""
     spec = matrix.spec
-    query = {"host": matrix.host.name, "kind": matrix.kind}
-    query |= dict.fromkeys(("workload", "of"), str(spec.get("workload", "")))
-    for name in ("input_tokens", "output_tokens", "concurrency"):
-        query[name] = ", ".join(map(str, spec.get(name) or ()))
-    for name in ("requests", "repeats", "order_seed"):
-        query[name] = str(spec.get(name, ""))
-    for name in ("requests_each", "shuffled", "stops_early", "warm_up"):
-        query[name] = "1" if spec.get(name) else "0"
-    for name, value in (spec.get("params") or {}).items():
-        if value is not None:
-            query[name] = str(int(value)) if isinstance(value, bool) else str(value)
-    return query
+    own = {"host": matrix.host.name, "kind": matrix.kind, "of": spec.get("workload", "")}
+    values = {**(spec.get("params") or {}), **spec, **own}
+    values.pop("params", None)
+    return {name: text_of(value) for name, value in values.items() if value is not None}
 
 
 def matrix_csv(page: MatrixPage) -> HttpResponse:

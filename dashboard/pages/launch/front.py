@@ -164,6 +164,13 @@ def engine_subject(row: Deployment | Endpoint) -> Subject:
     return Subject(row.model_id, str(row.pk), row.host.name, usual_after(row.job))
 
 
+def engine_on(target: Target, key: str, model: str) -> Subject:
+    """Return the engine of a key as a host offers it; ``model``: of an unknown one."""
+    ref = next((ref for ref in target.deployments if ref.key == key), None)
+    host = target.name if ref and ref.endpoint is None else ""
+    return Subject(str(ref.data["model_id"]) if ref else model, key, host)
+
+
 def host_choices(
     needs_dies: bool | None,
     subject: Subject,
@@ -217,11 +224,6 @@ def chosen_host(choices: Iterable[HostChoice], named: str) -> Host | None:
     return next((host for host in hosts if host.name == named), hosts[0] if hosts else None)
 
 
-def in_order(*, has_dies: bool) -> list[Kind]:
-    """Return all kinds; with cards, those that need cards come first."""
-    return sorted(KINDS.values(), key=lambda kind: has_dies and not kind.has_dies)
-
-
 def tools_of(
     purpose: str, subject: Subject, target: Target | None, choices: Iterable[HostChoice]
 ) -> list[Tool]:
@@ -232,7 +234,8 @@ def tools_of(
     if subject.host:
         cards = {target.has_dies}
     tools = []
-    for kind in in_order(has_dies=target.has_dies):
+    # On cards, kinds that need cards come first.
+    for kind in sorted(KINDS.values(), key=lambda kind: target.has_dies and not kind.has_dies):
         if kind.family in PURPOSES[purpose].families and (kind.has_dies in (None, *cards)):
             is_other = bool(subject.engine) and not can_take(kind, target, subject.engine)
             reason = _("Not for this engine.") if is_other else ""

@@ -29,13 +29,13 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate import goal_choices
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Kind, Target, asset_fields, promised_job
-from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview
-from jobs.models import Deployment, Host, Job, Preflight
+from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview, settled
+from jobs.models import Host, Job, Preflight
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
-from jobs.schedule.targets import made_by, target_of
+from jobs.schedule.targets import target_of
 from jobs.statistics.paired import BOUNDARY, Goal, Z
 
 
@@ -56,7 +56,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
         job = job_actions.launch(
             request.user,
             kind.name,
-            forms.raw_values(form, kind),
+            forms.raw_values(form.fields, kind.Params),
             host,
             priority=queue.priority_for(request.user, request.POST.get("priority", "")),
             confirmed=lambda plan: parts.confirmed_in(request, host, plan),
@@ -66,7 +66,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
     try:
         return redirect("job-detail", once(request, launch))
     except parts.Unconfirmed as error:
-        context = _context(request, kind, request.POST) | {"general_error": str(error)}
+        context = _context(request, kind, request.POST) | {"refused": str(error)}
     except LaunchError as error:
         context = _context(request, kind, request.POST, errors=error.fields)
     return _page(request, kind, context, status=422)
@@ -93,10 +93,11 @@ def launch_check(request: HttpRequest, kind_name: str) -> HttpResponse:
     if host is None:
         return HttpResponse()
     target = target_of(host)
-    form = forms.make_form(
-        kind, target, _promises_kept(kind, forms.typed_values(kind, request.POST)), {}
+    typed = forms.typed_values(kind, request.POST)
+    form = forms.make_form(kind, target, typed | settled(kind, typed), {})
+    planned = preview(
+        kind.name, forms.raw_values(form.fields, kind.Params), host, target, user=user
     )
-    planned = preview(kind.name, forms.raw_values(form, kind), host, target, user=user)
     asked = ask_checks(host, planned, user)
     if asked is None:
         return HttpResponse()
@@ -159,9 +160,7 @@ def _subject(kind: Kind, target: Target, typed: dict[str, str], named: Subject) 
             keys = [one.value for one in forms.offers(kind, target, "deployment") or ()]
             fits = [one for one in keys if not model or refs[one].data["model_id"] == model]
             key = typed["deployment"] = next(iter(fits), "")
-        ref = refs.get(key)
-        host = target.name if ref and ref.endpoint is None else ""
-        return Subject(str(ref.data["model_id"]) if ref else named.model, key, host)
+        return front.engine_on(target, key, named.model)
     for name, type in asset_fields(kind.Params).items():
         if type not in ("weights", "artifact"):
             continue
@@ -213,11 +212,13 @@ def _context(
     typed = forms.typed_values(kind, data)
     if origin and "from" in data:
         typed = {**forms.typed_from_params(kind, origin.params), **typed}
-    typed = _promises_kept(kind, typed)
+    typed |= settled(kind, typed)
     subject = _subject(kind, target, typed, named)
     model = "" if subject.engine else subject.model
     draft = forms.make_form(kind, target, typed, {}, model)
-    result = preview(kind.name, forms.raw_values(draft, kind), host, target, user=user)
+    result = preview(
+        kind.name, forms.raw_values(draft.fields, kind.Params), host, target, user=user
+    )
     problems = {**result.errors, **forms.left_empty(draft), **(errors or {})}
     form = forms.make_form(kind, target, typed, problems, model)
     form = form if errors else form.untouched()
@@ -247,29 +248,20 @@ def _context(
         "presets": preset_links(kind, target, form),
         "address": address if priority == "normal" else f"{address}&priority={priority}",
         "script_address": f"{reverse('launch-script', args=[kind.name])}?{form.query}",
-        "errors": problems,
-        "general_error": _elsewhere(form, problems),
+        **_faults(form, problems),
         "checks": checks(host, result, form, planned["starts"]),
-        "blocked": _blocked(form, problems),
         "dies": plan.dies if plan else 0,
         "asks_host": bool(plan and plan.checks) and not is_away(host),
         "notes_title": _("Differences from the guide") if target.has_dies else _("Notes"),
     }
 
 
-def _elsewhere(form: forms.LaunchForm, problems: Mapping[str, str]) -> str:
-    """Return errors of no field that is shown."""
-    shown = {one.name for one in (*form.wrong, *form.left)} | {"host", "priority"}
-    shown |= {one.name for one in form.fields if one.missing}
-    return " ".join(text for name, text in problems.items() if name not in shown)
-
-
-def _blocked(form: forms.LaunchForm, problems: Mapping[str, str]) -> str:
+def _faults(form: forms.LaunchForm, errors: Mapping[str, str]) -> dict[str, Any]:
     """Return why the form cannot be sent: a missing asset, errors, or fields left to fill in."""
-    if form.missing:
-        return "missing"
-    is_only_left = problems.keys() <= {field.name for field in form.left}
-    return "" if not problems else ("left" if is_only_left else "errors")
+    left = {one.name for one in form.left}
+    faults = parts.faults({n: text for n, text in errors.items() if n not in left}, form.fields)
+    blocked = "missing" if form.missing else "errors" if faults else "left" if left else ""
+    return {"errors": errors, "faults": faults, "blocked": blocked}
 
 
 def _usual_plan(
@@ -277,7 +269,7 @@ def _usual_plan(
 ) -> Plan | None:
     """Return the plan of the defaults with the chosen assets: changes are marked against it."""
     assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
-    usual = forms.raw_values(forms.make_form(kind, target, assets, {}), kind)
+    usual = forms.raw_values(forms.make_form(kind, target, assets, {}).fields, kind.Params)
     return preview(kind.name, usual, host, target, user=user).plan
 
 
@@ -293,21 +285,6 @@ def _foreseen(
         earlier = None  # the deployment's own speed tells more than runs of other work
     starts = forecast_drafts(host, [queued])[0]
     return {"starts": starts, "before": measured, "earlier": earlier}
-
-
-def _promises_kept(kind: Kind, typed: Mapping[str, str]) -> dict[str, str]:
-    """Return ``typed`` with "job:17" replaced by the product of job 17."""
-    settled = dict(typed)
-    for name, asset in asset_fields(kind.Params).items():
-        number = promised_job(typed.get(name))
-        if number is None or Job.objects.filter(pk=number, state__in=Job.OPEN_STATES).exists():
-            continue
-        if asset == "deployment":
-            made: Any = Deployment.objects.filter(job=number).first()
-        else:
-            made = made_by(number, asset)
-        settled[name] = str(made.pk) if made else typed[name]
-    return settled
 
 
 class SummaryLine(NamedTuple):

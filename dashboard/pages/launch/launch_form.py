@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -77,6 +77,7 @@ class Field(NamedTuple):
     missing: Missing | None = None
     error: str = ""
     is_left: bool = False  # needs a value, and nobody gave one yet
+    is_hidden: bool = False  # does not count with the value of another field: ``when``
     is_asset: bool = False
     when: tuple[str, str] | None = None  # (field, value) that this field depends on
     leads: bool = False  # defaults of other fields depend on it
@@ -213,7 +214,7 @@ def make_form(
         if name in without_switch and typed.get(name, default) == default:
             continue  # another value stays, with its error
         limit = _limit(_specs(kind.Params)[name], bound.get(name))
-        field = _field(kind, target, name, _text(default), typed, model)
+        field = _field(kind, target, name, text_of(default), typed, model)
         field = field._replace(error=errors.get(name, ""), limit=limit)
         groups.setdefault(rules.group, []).append(field)
     values = {field.name: field.value for fields in groups.values() for field in fields}
@@ -231,7 +232,7 @@ def _counted(field: Field, values: Mapping[str, str]) -> Field:
     """Return a field that does not count with its default: a hidden value blocks no launch."""
     if field.when is None or values.get(field.when[0], field.when[1]) == field.when[1]:
         return field
-    return field._replace(value=field.default, error="")
+    return field._replace(value=field.default, error="", is_hidden=True)
 
 
 # Former names of fields, by present name: people saved addresses with them.
@@ -252,17 +253,17 @@ def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
 def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
     """Return stored params as form input; a value that the job lacks is the default."""
     return {
-        name: _text(value)
+        name: text_of(value)
         for name, value in params.items()
         if value is not None and name in kind.Params.model_fields
     }
 
 
-def raw_values(form: LaunchForm, kind: Kind) -> Raw:
-    """Return the form's values for ``jobs.launch.launch``: texts, or lists for several values."""
-    specs = _specs(kind.Params)
+def raw_values(fields: Iterable[Field], params: type[BaseModel]) -> Raw:
+    """Return the values of a form for ``params``: texts, or lists for several values."""
+    specs = _specs(params)
     raw: Raw = {}
-    for field in form.fields:
+    for field in fields:
         spec = specs[field.name]
         value = field.value.strip()
         if spec.get("type") == "array":
@@ -294,7 +295,7 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
     if not rules.asset:
         enum = _specs(kind.Params)[name].get("enum")
         if offered is None and enum is not None:
-            return [Choice(_text(value), _text(value)) for value in enum]
+            return [Choice(text_of(value), text_of(value)) for value in enum]
         return offered
     assets: Sequence[AssetRef] = target.assets(rules.asset)
     refs = {
@@ -446,11 +447,12 @@ def _resolved(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, A
     return resolved
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value as the form has it."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, list | tuple):
-        return ", ".join(_text(item) for item in value)
+        return ", ".join(text_of(item) for item in value)
     return str(getattr(value, "value", value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -12,29 +11,29 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch import front, launch_form, parts
+from dashboard.pages.launch.launch_form import Field
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
 from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
-from jobs.base.numbers import number_from
 from jobs.base.validation_errors import messages
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS, Workload
 from jobs.kinds import KINDS
-from jobs.kinds.lib.base import AssetRef, Kind, Target
+from jobs.kinds.lib.base import Choice, Kind, Target
 from jobs.kinds.lib.vacc import stack_choices
 from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (
     AXES,
-    MatrixPreview,
     MatrixSpec,
     has_input,
     kinds,
@@ -50,18 +49,30 @@ from jobs.tools.vacc.downloads import DATASETS
 
 # Fields of a kind that the matrix sets, or that make no sense in one.
 _NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))
-_LISTS = AXES[:3]
-_NUMBERS = ("requests", "repeats", "order_seed")
-_SWITCHES = ("requests_each", "shuffled", "stops_early", "warm_up")
+_LABELS = {
+    "kind": gettext_lazy("Client"),
+    "title": gettext_lazy("Name"),
+    "input_tokens": gettext_lazy("Prompt lengths"),
+    "output_tokens": gettext_lazy("Output lengths"),
+    "concurrency": gettext_lazy("Concurrency"),
+    "requests": gettext_lazy("Requests"),
+    "repeats": gettext_lazy("Repeats"),
+    "order_seed": gettext_lazy("Order seed"),
+    "requests_each": gettext_lazy("Multiply requests by the concurrency"),
+    "shuffled": gettext_lazy("Shuffle the order of cells against drift"),
+    "warm_up": gettext_lazy("Warm up: the first run is done twice, and counts once"),
+    "stops_early": gettext_lazy("End a row when more load only queues"),
+}
 
 
 class MatrixForm(NamedTuple):
-    """Filled form of a matrix. ``spec`` None: see ``errors``. ``jobs``: fields of all jobs."""
+    """Filled form of a matrix. ``spec`` None: see ``errors``. ``own``: fields of the table;
+    ``jobs``: fields of all jobs."""
 
     workload: Workload
     kind: Kind
+    own: tuple[Field, ...]
     jobs: launch_form.LaunchForm
-    texts: dict[str, str]
     has_input: bool
     spec: MatrixSpec | None
     errors: dict[str, str]
@@ -69,16 +80,22 @@ class MatrixForm(NamedTuple):
 
     @property
     def query(self) -> str:
-        own = {"workload": self.workload.id, "of": self.workload.id, "kind": self.kind.name}
-        state = [("host", self.jobs.host), *own.items(), *self.texts.items()]
-        state += [(each.name, each.value) for each in self.jobs.fields]
+        own = dict.fromkeys(("workload", "of"), self.workload.id)
+        state = [("host", self.jobs.host), *own.items()]
+        state += [(each.name, each.value) for each in (*self.own, *self.jobs.fields)]
         return urlencode([(name, value) for name, value in state if value])
 
+    @property
+    def missing(self) -> Field | None:
+        return self.jobs.missing
+
     def with_errors(self, target: Target, errors: Mapping[str, str]) -> MatrixForm:
-        """Return the form with more errors, also at the fields that its jobs share."""
+        """Return the form with more errors, also at its fields."""
         typed = {each.name: each.value for each in self.jobs.fields}
         jobs = _shared(launch_form.make_form(self.kind, target, typed, errors, self.model))
-        return self._replace(jobs=jobs, errors={**self.errors, **errors})
+        errors = {**self.errors, **errors}
+        own = tuple(each._replace(error=errors.get(each.name, "")) for each in self.own)
+        return self._replace(own=own, jobs=jobs, errors=errors)
 
 
 @requires("job.launch", "GET", "HEAD", "POST")
@@ -108,10 +125,18 @@ def launch_matrix(request: HttpRequest) -> HttpResponse:
     try:
         return redirect("matrix-detail", once(request, launch))
     except LaunchError as error:
-        errors = error.fields
-    context["form"] = form.with_errors(context["target"], errors)
-    context["general_error"] = errors.get("", "")
-    return render(request, "launch/matrix.html", context, status=422)
+        form = form.with_errors(context["target"], error.fields)
+    return render(request, "launch/matrix.html", context | _faults(form), status=422)
+
+
+def _faults(form: MatrixForm) -> dict[str, Any]:
+    """Return the fields with their errors, and why the form cannot be sent."""
+    return {
+        "form": form,
+        "errors": form.errors,
+        "faults": parts.faults(form.errors, (*form.own, *form.jobs.fields)),
+        "blocked": "missing" if form.missing else "errors" if form.errors else "",
+    }
 
 
 @requires("job.launch", "GET")
@@ -136,7 +161,6 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
         "target": target,
         "form": None,
         "planned": None,
-        "general_error": "",
     }
     kind = _kind_of(data, target) if target else None
     if host is None or target is None or kind is None:
@@ -147,42 +171,31 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
         form = form.with_errors(target, planned.errors)
     launchable = planned is not None and not planned.errors
     first = planned.first if planned and launchable else None
+    own = {*kind.Params.model_fields, *_LABELS}
     engine = form.jobs.field("deployment")
-    own = {*kind.Params.model_fields, *form.texts}
     return base | {
-        "form": form,
-        "subject_field": engine,
-        "groups": form.jobs.without(engine).groups,
+        **_faults(form),
         "front": front.questions(
             "speed",
             front.MATRIX,
-            _measured(form, target, named),
+            front.engine_on(target, engine.value if engine else "", named.model),
             target,
             hosts,
             front.kept_of(data, own),
             engine,
         ),
-        "kinds": _kinds_on(target),
         "kind": kind,
         "planned": planned if launchable else None,
-        "rows": _rows(planned) if planned else [],
+        "subject_field": engine,
+        "groups": form.jobs.without(engine).groups,
+        "cells": planned.cells if planned else (),
         "columns": list(form.spec.concurrency) if form.spec else [],
-        "general_error": form.errors.get("", ""),
         "view": parts.command_of(first.preview if first else None),
         "priorities": queue.priorities_for(request.user),
         "priority": str(data.get("priority", "normal")),
         "script_address": f"{reverse('launch-matrix-script')}?{form.query}",
         "commands": _commands(form.workload, host, data),
     }
-
-
-def _measured(form: MatrixForm, target: Target, named: front.Subject) -> front.Subject:
-    engine = form.jobs.field("deployment")
-    ref = next((ref for ref in target.deployments if engine and ref.key == engine.value), None)
-    if ref is None:
-        return named
-    host = target.name if ref.endpoint is None else ""
-    return front.Subject(str(ref.data["model_id"]), ref.key, host)
 
 
 def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kind, str, str]]:
@@ -199,46 +212,31 @@ def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kin
     return found
 
 
-def _rows(planned: MatrixPreview) -> list[dict[str, Any]]:
-    rows: dict[int, dict[str, Any]] = {}
-    for one in planned.cells:
-        sizes = {name: getattr(one.cell, name) for name in ("input_tokens", "output_tokens")}
-        rows.setdefault(one.cell.row, {**sizes, "cells": []})["cells"].append(one)
-    return list(rows.values())
-
-
 def _workload_of(data: QueryDict) -> Workload:
     return WORKLOADS.get(str(data.get("workload", "")), next(iter(WORKLOADS.values())))
 
 
-def _kinds_on(target: Target) -> list[Kind]:
-    """Return kinds with a matrix on ``target``: those with something to measure first, an endpoint
-    that does not answer last; of these those whose prompts have chosen lengths."""
+def _kinds_on(target: Target, wanted: str = "") -> list[Kind]:
+    """Return kinds with a matrix on ``target``: those that can measure the ``wanted`` engine first,
+    then those that offer it, those with something to measure, an endpoint that does not answer
+    last; of these those whose prompts have chosen lengths."""
 
-    def rank(kind: Kind) -> tuple[int, bool]:
-        measured = [ref for ref in _offered(kind, target) if kind.can_measure(ref, target)]
-        answers = any(ref.data.get("is_answering", True) for ref in measured)
-        return (0 if answers else 1) if measured else 2, not has_input(kind, {})
+    def rank(kind: Kind) -> tuple[bool, ...]:
+        keys = [choice.value for choice in launch_form.offers(kind, target, "deployment") or ()]
+        refs = [ref for ref in target.deployments if ref.key in keys]
+        measured = {ref.key: ref for ref in refs if kind.can_measure(ref, target)}
+        answers = any(ref.data.get("is_answering", True) for ref in measured.values())
+        takes = (wanted not in measured, wanted not in keys)
+        return (*takes, not measured, not answers, not has_input(kind, {}))
 
     return sorted((kind for kind in kinds() if kind.is_available(target)), key=rank)
 
 
-def _offered(kind: Kind, target: Target) -> list[AssetRef]:
-    keys = [choice.value for choice in launch_form.offers(kind, target, "deployment") or ()]
-    return [ref for ref in target.deployments if ref.key in keys]
-
-
 def _kind_of(data: QueryDict, target: Target) -> Kind | None:
-    """Return the kind named by ``data``, or the first on ``target`` that can measure the deployment
-    named there, else the first that offers it; None: the host has none."""
-    offered = _kinds_on(target)
-    named = [kind for kind in offered if kind.name == data.get("kind")]
-    wanted = str(data.get("deployment", ""))
-    fitting = [
-        (kind, ref) for kind in offered for ref in _offered(kind, target) if ref.key == wanted
-    ]
-    fitting.sort(key=lambda pair: not pair[0].can_measure(pair[1], target))
-    return next(iter([*named, *(kind for kind, _ref in fitting), *offered]), None)
+    """Return the kind named by ``data``, or the best for its engine; None: the host has none."""
+    offered = _kinds_on(target, str(data.get("deployment", "")))
+    named = (kind for kind in offered if kind.name == data.get("kind"))
+    return next(named, next(iter(offered), None))
 
 
 def matrix_form(data: QueryDict, kind: Kind, target: Target, model: str = "") -> MatrixForm:
@@ -246,76 +244,73 @@ def matrix_form(data: QueryDict, kind: Kind, target: Target, model: str = "") ->
     ``model``: to measure, if no engine is named."""
     workload = _workload_of(data).on_host(has_dies=target.has_dies)
     keeps = data.get("of", workload.id) == workload.id
-    texts = _texts(workload, data if keeps else QueryDict())
     given = {"exclusive": "1", **workload.params}
-    own = {name: value for name, value in given.items() if name in kind.Params.model_fields}
-    typed = {**own, **launch_form.typed_values(kind, data)}
+    usual = {name: value for name, value in given.items() if name in kind.Params.model_fields}
+    typed = {**usual, **launch_form.typed_values(kind, data)}
     if typed.get("deployment", "").startswith(front.MODEL):
         del typed["deployment"]
     jobs = _shared(launch_form.make_form(kind, target, typed, {}, model))
-    raw = {
-        name: value
-        for name, value in launch_form.raw_values(jobs, kind).items()
-        if name not in _NOT_SHOWN
-    }
+    raw = launch_form.raw_values(jobs.fields, kind.Params)
     prompts = has_input(kind, raw)
-    spec, errors = None, dict[str, str]()
-    if not workload.commands:
-        spec, errors = _spec(workload, kind, raw, texts, has_input=prompts)
-    errors = {**launch_form.left_empty(jobs), **errors}
-    spec = None if errors else spec
-    return MatrixForm(workload, kind, jobs, texts, prompts, spec, errors, model)
+    own = tuple(
+        field
+        for field in _own(workload, kind, target, data if keeps else QueryDict())
+        if prompts or field.name != "input_tokens"
+    )
+    values = launch_form.raw_values(own, MatrixSpec)
+    spec, errors = None, launch_form.left_empty(jobs)
+    try:
+        if not workload.commands:
+            spec = MatrixSpec(workload=workload.id, params=raw, **values)
+    except ValidationError as error:
+        errors |= messages(error)
+    form = MatrixForm(workload, kind, own, jobs, prompts, None if errors else spec, {}, model)
+    return form.with_errors(target, errors) if errors else form
 
 
 def _shared(form: launch_form.LaunchForm) -> launch_form.LaunchForm:
     return form.without(*(one for one in form.fields if one.name in _NOT_SHOWN))
 
 
-def _texts(workload: Workload, data: QueryDict) -> dict[str, str]:
-    texts = {name: ", ".join(map(str, getattr(workload, name))) for name in _LISTS}
-    texts |= {
-        "requests": str(workload.requests or workload.requests_each or ""),
-        "repeats": str(workload.repeats),
-        "order_seed": "1",
-        "requests_each": "1" if workload.requests is None else "0",
-        **{name: "1" if getattr(workload, name) else "0" for name in _SWITCHES[1:]},
-    }
-    for name in texts:
-        if name in data:
-            texts[name] = str(data[name])[:400]
-    return texts
+def _own(workload: Workload, kind: Kind, target: Target, data: QueryDict) -> list[Field]:
+    """Return the fields of the table, with values of ``data`` or of the workload."""
+    usual: dict[str, Any] = {name: getattr(workload, name, "") for name in _LABELS}
+    usual["requests"] = workload.requests or workload.requests_each or ""
+    usual |= {"kind": kind.name, "order_seed": 1, "requests_each": workload.requests is None}
+    helps = {"title": _("Empty: the name of the deployment.")}
+    tokens = _("tokens")
+    units = {"input_tokens": tokens, "output_tokens": tokens, "concurrency": _("requests")}
+    kinds = tuple(Choice(one.name, _(one.title)) for one in _kinds_on(target))
+    fields = []
+    for name, label in _LABELS.items():
+        default, control = launch_form.text_of(usual[name]), "text"
+        if name == "kind":
+            control = "select"
+        elif isinstance(usual[name], int):
+            control = "check" if isinstance(usual[name], bool) else "number"
+        fields.append(
+            Field(
+                *(name, str(label), helps.get(name, ""), control),
+                kind.name if name == "kind" else str(data.get(name, default))[:400],
+                default,
+                units.get(name, ""),
+                options=kinds if name == "kind" else (),
+                is_wide=control == "check" or name in units,
+            )
+        )
+    return fields
 
 
-def _spec(
-    workload: Workload,
-    kind: Kind,
-    raw: Mapping[str, Any],
-    texts: Mapping[str, str],
-    *,
-    has_input: bool,
-) -> tuple[MatrixSpec | None, dict[str, str]]:
-    values: dict[str, Any] = {name: texts[name] == "1" for name in _SWITCHES}
-    errors: dict[str, str] = {}
-    for name in _LISTS:
-        numbers = [number_from(part) for part in re.split(r"[,，、\s]+", texts[name]) if part]
-        if name == "input_tokens" and not has_input:
-            numbers = []
-        elif not numbers or None in numbers:
-            errors[name] = _("Enter whole numbers, separated by commas.")
-        values[name] = [number for number in numbers if number is not None]
-    for name in _NUMBERS:
-        number = number_from(texts[name].strip())
-        if number is None:
-            errors[name] = _("Enter a whole number.")
-        values[name] = number
-    if errors:
-        return None, errors
-    try:
-        return MatrixSpec(kind=kind.name, workload=workload.id, params=dict(raw), **values), {}
-    except ValidationError as error:
-        return None, messages(error)
-
-
+_OPTIONS = {  # of a pipeline
+    "host": gettext_lazy("Host"),
+    "precision": gettext_lazy("Precision"),
+    "calibration": gettext_lazy("Calibration data"),
+    "concurrency": gettext_lazy("Concurrency"),
+    "workload": gettext_lazy("Workload"),
+    "evaluation": gettext_lazy("Evaluation"),
+    "port": gettext_lazy("Port"),
+    "bind": gettext_lazy("Listen on"),
+}
 matrix_urlpatterns: list[URLPattern] = [
     path("matrix/", launch_matrix, name="launch-matrix"),
     path("matrix/matrix.sh", launch_matrix_script, name="launch-matrix-script"),
@@ -336,7 +331,7 @@ def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> Htt
     try:
         return redirect(once(request, lambda: _launch(request, context)))
     except LaunchError as error:
-        shown = {} if context["errors"] else {"error": str(error)}  # those are at their fields
+        shown = {} if context["faults"] else {"refused": str(error)}  # those are at their fields
         return _page(request, context | shown, status=422)
 
 
@@ -402,6 +397,11 @@ def _pipeline_context(
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
+    faults = [parts.Fault(f"f-{name}", str(_OPTIONS[name]), errors[name]) for name in errors]
+    for one in planned:
+        texts = one.preview.errors.values() if one.preview else ()
+        title = kind_title(one.stage.job.kind)
+        faults += [parts.Fault(f"stage-{one.number}", title, text) for text in texts]
     kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
     return {
         "model": model,
@@ -427,7 +427,8 @@ def _pipeline_context(
         "calibrations": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
         "workloads": [WORKLOADS[name] for name in definitions.WORKLOAD_IDS if name],
         "evaluations": [EVALUATION_PRESETS[name] for name in definitions.EVALUATION_IDS if name],
-        "is_blocked": bool(errors) or any(one.preview and one.preview.errors for one in planned),
+        "faults": faults,
+        "blocked": "errors" if faults else "",
         "drafts": planned,
         "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
         # Kinds that the guide has no command for.

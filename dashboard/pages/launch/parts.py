@@ -1,8 +1,8 @@
 """Parts of every launch form: host, command, script, preflight and its confirmation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import once
+from dashboard.pages.launch.launch_form import Field
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.plan import CommandView, against, command_view
 from dashboard.security.request import person
@@ -27,6 +28,23 @@ Answer = TypeVar("Answer")
 PATIENCE = timedelta(seconds=20)
 _FORMS = ("launch-form", "pipeline-form")
 _SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
+
+
+class Fault(NamedTuple):
+    """Error of a form. ``anchor``: id of the control to correct; "": the page has none."""
+
+    anchor: str
+    label: str
+    text: str
+
+
+def faults(errors: Mapping[str, str], fields: Iterable[Field]) -> list[Fault]:
+    """Return errors with their controls: of a hidden field that which shows it."""
+    known = {"host": ("f-host", _("Host")), "priority": ("f-priority", _("Priority"))}
+    for one in fields:
+        shown = one.when[0] if one.when and one.is_hidden else one.name
+        known[one.name] = (f"f-{shown}", one.label)
+    return [Fault(*known.get(name, ("", "")), text) for name, text in errors.items() if text]
 
 
 def command_of(planned: Preview | None, before: Plan | None = None) -> CommandView | None:

@@ -29,7 +29,7 @@ _QUESTIONS = ("for", "tool", "host", "near", "model", "deployment", "job", "resu
 
 
 class Begun(NamedTuple):
-    """Answers that a person need not give."""
+    """Answers to the questions."""
 
     subject: Subject = Subject()
     purpose: str = ""
@@ -59,9 +59,9 @@ def launch_start(request: HttpRequest) -> HttpResponse:
         purpose, tool = begun.purpose or _usual_purpose(subject), tool or begun.tool
     if purpose in _OF_MODELS:
         subject = Subject(subject.model)
-    if purpose == "pipeline":
-        return redirect(_pipeline_address(subject.model, tool or "", host, data, user))
-    return redirect(_form_address(data, user, subject, purpose, tool or "", host))
+    asked = Begun(subject, purpose, tool or "", host)
+    address = _pipeline_address if purpose == "pipeline" else _form_address
+    return redirect(address(asked, data, user))
 
 
 def _purpose_of(tool: str) -> str:
@@ -131,70 +131,58 @@ def _engine_of(model: str, host: str) -> Subject | None:
     return next(iter(engines), None) if model else None
 
 
-def _pipeline_address(
-    model: str, tool: str, host: str, data: QueryDict, user: AbstractBaseUser | None
-) -> str:
+def _pipeline_address(asked: Begun, data: QueryDict, user: AbstractBaseUser | None) -> str:
     """Return the form of a model's pipeline; of a model without one, that of another model."""
-    hosts = {row.name: bool(dies(row)) for row in Host.objects.all()}
-    named = model if front.pipelines_for(model) else (_best("").model or next(iter(MODELS)))
+    has_dies = {row.name: bool(dies(row)) for row in Host.objects.all()}.get(asked.host)
+    named = asked.subject.model
+    if not front.pipelines_for(named):
+        named = _best("").model or next(iter(MODELS))
     offered = front.pipelines_for(named)
-    offered.sort(key=lambda one: (one.id != tool, one.needs_dies != hosts.get(host)))
+    offered.sort(key=lambda one: (one.id != asked.tool, one.needs_dies != has_dies))
     choices = front.host_choices(offered[0].needs_dies, Subject(named), user)
     names = [one.host.name for one in choices if not one.is_blocked]
-    query = {"host": host if host in names else next(iter(names), "")}
+    query = {"host": asked.host if asked.host in names else next(iter(names), "")}
     query |= {name: str(data[name]) for name in ("stack", *offered[0].options) if data.get(name)}
     return _address("model-pipeline", query, named, offered[0].id)
 
 
-def _form_address(
-    data: QueryDict,
-    user: AbstractBaseUser | None,
-    subject: Subject,
-    purpose: str,
-    tool: str,
-    host: str,
-) -> str:
-    kept = {name: str(value) for name, value in data.items() if name not in _QUESTIONS}
-    if tool == MATRIX and purpose == "speed":
-        query = {"host": subject.host or host, "deployment": subject.engine}
+def _form_address(asked: Begun, data: QueryDict, user: AbstractBaseUser | None) -> str:
+    subject = asked.subject
+    if asked.tool == MATRIX and asked.purpose == "speed":
+        query = {"host": subject.host or asked.host, "deployment": subject.engine}
         query["model"] = "" if subject.engine else subject.model
-        return _address("launch-matrix", query | kept)
-    kind, place = _kind_and_host(data, user, subject, purpose, tool, host)
-    query = {"host": place.name if place else ""}
-    fields = kind.Params.model_fields
-    if "deployment" in fields and subject.engine:
+        query |= {name: str(value) for name, value in data.items() if name not in _QUESTIONS}
+        return _address("launch-matrix", query)
+    kind, host = _kind_and_host(asked, data, user)
+    query = {"host": host.name if host else ""}
+    if "deployment" in kind.Params.model_fields and subject.engine:
         query["deployment"] = subject.engine
-    elif "model" not in fields or subject.model in _offered(kind, "model", place):
+    elif "model" not in kind.Params.model_fields or subject.model in _offered(kind, "model", host):
         query["model"] = subject.model
-    is_here = place is not None and data.get("host") == place.name
+    is_here = host is not None and data.get("host") == host.name
     for name, type in asset_fields(kind.Params).items():
         value = str(data.get(name, ""))
-        made = front.MADE.get(type)
-        row = front.row_of(made, value) if made else None
-        fits = row is not None and row.model_id == subject.model if made else True
-        if (
-            name not in query
-            and name != "deployment"
-            and (is_here or endpoint_number(value))
-            and fits
-        ):
-            query[name] = value
+        is_near = name != "deployment" and (is_here or endpoint_number(value))
+        if is_near and _is_of(type, value, subject.model):
+            query.setdefault(name, value)
     axes = AXES if "of" in data else ()  # several values in each
-    query |= {name: value for name, value in front.kept_of(data, axes) if name not in query}
+    query = {**dict(front.kept_of(data, axes)), **query}
     query["priority"] = str(data.get("priority", ""))
     return _address("launch-form", query, kind.name)
 
 
+def _is_of(type: str, key: str, model: str) -> bool:
+    """Return False for weights and artifacts of another model."""
+    record = front.MADE.get(type)
+    row = front.row_of(record, key) if record else None
+    return record is None or (row is not None and row.model_id == model)
+
+
 def _kind_and_host(
-    data: QueryDict,
-    user: AbstractBaseUser | None,
-    subject: Subject,
-    purpose: str,
-    tool: str,
-    host: str,
+    asked: Begun, data: QueryDict, user: AbstractBaseUser | None
 ) -> tuple[Kind, Host | None]:
     """Return the first kind, the named one before others, that a host can run on the subject."""
-    ranked = [kind for kind in KINDS.values() if kind.family in PURPOSES[purpose].families]
+    subject, tool = asked.subject, asked.tool
     suits = _kinds_of_pipelines(subject.model)
 
     def rank(kind: Kind) -> tuple[bool, int, bool, bool, bool]:
@@ -203,14 +191,14 @@ def _kind_and_host(
         is_compiled = "artifact" in kind.Params.model_fields and bool(prepared)
         return (kind.name != tool, usual, not is_compiled, kind.name not in suits, not prepared)
 
-    ranked.sort(key=rank)
-    found = []
-    for kind in ranked:
+    ranked = [kind for kind in KINDS.values() if kind.family in PURPOSES[asked.purpose].families]
+    found: list[tuple[Kind, Host | None]] = []
+    for kind in sorted(ranked, key=rank):
         choices = front.host_choices(kind.has_dies, subject, user, kind)
-        named = next((one for one in choices if one.host.name == host and not one.is_blocked), None)
-        if named and "near" in data and named.rank > choices[0].rank:
-            named = None
-        place = named or next(iter(choices), None)
+        open_here = [one for one in choices if one.host.name == asked.host and not one.is_blocked]
+        if open_here and "near" in data and open_here[0].rank > choices[0].rank:
+            open_here = []
+        place = next(iter([*open_here, *choices]), None)
         found.append((kind, place.host if place else None))
         if place is None or (kind.name == tool and not subject.engine):
             break

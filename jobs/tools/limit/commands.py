@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from jobs.catalog import Stack
 from jobs.plans import Output, Plan, PlanFile, Step, literal
@@ -25,44 +26,26 @@ LOAD, RUN, SEED = "@load", "@run", "@seed"
 CLIENTS = (SCRIPT,)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """``limits``: metric -> highest value, {} for a sweep. ``half_width``: share of the mean; 0 is
-    one run of each load. ``seed``: None draws one for each job."""
-
-    tool: str
-    by: str
-    lowest: float
-    highest: float
-    step: float
-    most_points: int
-    level: str
-    limits: Mapping[str, float]
-    goodput: float | None
-    half_width: float
-    most_runs: int
-    requests: int
-    seed: int | None
-
-    def argument(self) -> str:
-        """Return the rules as an argument of a plan. A run adds its number to the seed."""
-        named = {name: getattr(self, name) for name in self.__slots__ if name != "seed"}
-        text = literal(json.dumps({**named, "seed": "SEED"}, ensure_ascii=False))
-        return text.replace('"SEED"', "{job}000" if self.seed is None else str(self.seed))
+# Arguments of find_limit.py by name. ``limits``: metric -> highest value, {} for a sweep.
+# ``half_width``: share of the mean; 0 is one run. ``seed``: None draws one for each job.
+Rules = Mapping[str, Any]
 
 
 def plan(load: HttpLoad, rules: Rules, site: Site, stack: Stack | None) -> Plan:
     """``stack``: of the deployment, for vLLM's client."""
-    client = _CLIENTS[rules.tool](load, rules, site, stack)
-    requests = rules.requests + client.warm_ups
-    if rules.tool == VLLM and not load.prompts.folder:
+    client = _CLIENTS[rules["tool"]](load, rules, site, stack)
+    requests = rules["requests"] + client.warm_ups
+    if rules["tool"] == VLLM and not load.prompts.folder:
         # Its client reads JSON lines only.
         load = replace(load, prompts=replace(load.prompts, of_team=True))
+    # A run adds its number to the seed.
+    told = literal(json.dumps({**rules, "seed": "SEED"}, ensure_ascii=False))
+    seed = "{job}000" if rules["seed"] is None else str(rules["seed"])
     python = site.python_word if load.prompts.folder == "" else client.python
     written = load.written(python, requests, f"{RUN}={SEED}").argv
     commands = [word for one in (written, *client.commands) for word in ("--", *one)]
     formulas = Path(repeats.__file__)
-    argv = (site.python_word, f"{FILES}/{SCRIPT}", rules.argument(), *commands)
+    argv = (site.python_word, f"{FILES}/{SCRIPT}", told.replace('"SEED"', seed), *commands)
     return Plan(
         kind=KIND,
         steps=(*client.before, Step("measure", argv, env=client.env, cleanup=client.cleanup)),
@@ -91,7 +74,7 @@ class _Client:
 
 
 def _guidellm(load: HttpLoad, rules: Rules, site: Site, _stack: Stack | None) -> _Client:
-    if rules.by == RATE:
+    if rules["by"] == RATE:
         argv = guidellm.poisson_command(load, site, LOAD, SEED, RUN)
         env = {**dict(guidellm.ENV), **guidellm.ONE_WORKER}
     else:
@@ -102,15 +85,15 @@ def _guidellm(load: HttpLoad, rules: Rules, site: Site, _stack: Stack | None) ->
         env=tuple(env.items()),
         outputs=(Output("result", "result-*.json"),),
         python=ENVIRONMENTS[guidellm.NAME].python(site),
-        files=(script(guidellm.POISSON),) if rules.by == RATE else (),
+        files=(script(guidellm.POISSON),) if rules["by"] == RATE else (),
     )
 
 
 def _evalscope(load: HttpLoad, rules: Rules, site: Site, _stack: Stack | None) -> _Client:
     is_json = load.prompts.of_team or load.prompts.folder
-    warm_ups = 1 if rules.by == RATE else int(rules.highest)
-    count, suffix = rules.requests + warm_ups, ".jsonl" if is_json else ".txt"
-    number = ("--number", str(rules.requests))
+    warm_ups = 1 if rules["by"] == RATE else int(rules["highest"])
+    count, suffix = rules["requests"] + warm_ups, ".jsonl" if is_json else ".txt"
+    number = ("--number", str(rules["requests"]))
     sent = {
         RATE: ("--open-loop", "--rate", LOAD, *number, "--seed", SEED),
         CONCURRENCY: ("--parallel", LOAD, *number),
@@ -121,7 +104,7 @@ def _evalscope(load: HttpLoad, rules: Rules, site: Site, _stack: Stack | None) -
         site,
         seeds=f"{RUN}={SEED}",
         data=("written_lines", "--dataset-path", prompts),
-        sent=sent[rules.by],
+        sent=sent[rules["by"]],
         warm_ups=warm_ups,
         windows=f"windows-{RUN}.jsonl",
         name=f"run-{RUN}",
@@ -150,7 +133,7 @@ def _vllm(load: HttpLoad, rules: Rules, site: Site, stack: Stack | None) -> _Cli
         *(load.params, bench.CUSTOM, "", load.key, load.prompts.texts or ("",)),
         run=RUN,
         seed=SEED,
-        sent=sent[rules.by],
+        sent=sent[rules["by"]],
     )
     before, commands = bench.search_commands(stack, own, site)
     return _Client(

@@ -15,6 +15,9 @@ export class PreviewedForm {
   #typed = new Map();
   /** @type {AbortController | null} */
   #request = null;
+  /** @type {(() => void) | null} asks anew what had no answer */
+  #again = null;
+  #changed = document.body; // the control whose change had no answer
 
   /**
    * @param {HTMLFormElement} form
@@ -29,6 +32,16 @@ export class PreviewedForm {
       const name = nameOf(target);
       if (name) this.#typed.set(name, ++this.#clock);
     });
+    document.addEventListener("click", ({ target }) => {
+      if (!this.#again || !(target instanceof Element) || !target.matches("[data-ask-again]")) return;
+      this.#changed.focus(); // the button will be gone
+      this.#again();
+    });
+  }
+
+  /** True if the form lacks an answer: it does not show the last change. */
+  get isUnanswered() {
+    return this.#again !== null;
   }
 
   /** True while an answer is on its way. */
@@ -42,11 +55,13 @@ export class PreviewedForm {
   }
 
   /**
-   * Bring the page to `address`, which replaces a request on its way.
+   * Bring the page to `address`, which replaces a request on its way. Without an answer the form says so.
    * @param {string} address
+   * @param {Element} changed
+   * @param {() => void} again asks with the values of then
    * @returns {Promise<boolean>} true once the page has the answer; false: replaced, or no answer
    */
-  async ask(address) {
+  async ask(address, changed, again) {
     this.#request?.abort();
     const request = (this.#request = new AbortController());
     const sent = this.#clock;
@@ -56,19 +71,30 @@ export class PreviewedForm {
       const fresh = page.querySelector(this.#place);
       address = answer.redirected ? answer.url : address;
       const old = document.querySelector(this.#place);
-      if (request.signal.aborted || answer.status >= 500) return false; // replaced, or as if away
+      if (request.signal.aborted) return false; // replaced
+      if (answer.status >= 500) return this.#say(again, changed), false; // as if away
       if (!answer.ok || !fresh || !old) return go(address), false; // another form, logged out, an error
       htmx.trigger(this.#form, "htmx:abort"); // a preview on its way is of the form before
       swap(old, fresh, (node) => (this.#typed.get(nameOf(node)) ?? 0) > sent);
       document.title = page.title;
     } catch (error) {
       if (!request.signal.aborted && !(error instanceof TypeError)) throw error;
-      return false; // replaced, or the server is away: the form stays
+      if (!request.signal.aborted) this.#say(again, changed); // the server is away: the form stays
+      return false;
     } finally {
       if (this.#request === request) this.#request = null;
     }
+    this.#say(null);
     history.replaceState(history.state, "", address);
     return true;
+  }
+
+  /** Say that there is no answer, and offer to ask again; null: there is one. @param {(() => void) | null} again @param {Element} [changed] */
+  #say(again, changed) {
+    this.#again = again;
+    if (changed instanceof HTMLElement) this.#changed = changed;
+    document.getElementById("unanswered")?.toggleAttribute("hidden", !again);
+    if (again) document.querySelector("[data-launch]")?.setAttribute("disabled", "");
   }
 
   /** The form's values as a query. */

@@ -147,10 +147,11 @@ def test_a_preview_has_reasons_and_a_launch_answers_with_its_cells(api, body):
     assert (shown["runs"], shown["skipped"], shown["expected_s"]) == (2, 2, None)
     assert shown["script"].startswith("#!/usr/bin/env bash")
     assert Matrix.objects.count() == 0
-    answer = api.post("matrices", body)
+    answer = api.post("matrices", body | {"title": "Night of fp8"})
 
     assert answer.status_code == 201
     matrix = answer.json()
+    assert matrix["title"] == "Night of fp8"
     states = [cell["state"] for cell in matrix["cells"]]
     assert states == ["queued", "queued", "skipped", "skipped"]
     assert "the deployment has" in matrix["cells"][2]["reason"]

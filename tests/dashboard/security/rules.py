@@ -59,7 +59,7 @@ pipeline-retry POST member
 pipeline-cancel GET,POST owner
 matrix-list GET viewer
 matrix-detail GET viewer
-matrix-rename POST member
+matrix-rename POST owner
 matrix-resume POST member
 matrix-cancel GET,POST owner
 matrix-cell-run POST member
@@ -272,7 +272,7 @@ api-matrices GET viewer
 api-matrices POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
 api-matrix-preview POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
 api-matrix GET viewer
-api-matrix PATCH member {"title":"x"}
+api-matrix PATCH owner {"title":"x"}
 api-matrix-resume POST member
 api-matrix-cancel POST owner
 api-matrix-run POST member {}

@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from dashboard.pages.launch.front import MATRIX, PURPOSES, purpose_of
+from dashboard.pages.launch.launch_form import Field
+from dashboard.pages.launch.parts import Fault, faults
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import FAMILIES
@@ -288,20 +290,47 @@ def test_a_field_without_a_value_is_red_only_once_it_was_sent(browser, here):
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "query", "words"),
+    [
+        ("/launch/benchmark/", "requests=0", "Requests"),
+        ("/launch/compile-vacc/", "stack=current&precision=int4", "Precision"),
+        ("/launch/matrix/", "workload=own&of=own&repeats=many", "Repeats"),
+        (f"/models/{QWEN}/pipelines/build-in/", "precision=fp16&calibration=x", "Calibration data"),
+        (f"/models/{R1}/pipelines/pytorch/", "bind=x", "Listen on"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_each_error_beside_launch_leads_to_its_field(browser, cards, address, query, words, method):
+    make_guide_deployment(cards)
+    serve(cards, "deploy-build-in")
+    make_weights(host=cards, model_id=QWEN)
+    typed = {"host": cards.name, **dict(parse_qsl(query))}
+
+    page = getattr(browser, method)(address, typed).text
+
+    beside = page.partition('class="panel start foot"')[2]
+    (name,) = re.findall(rf'<a href="#f-(\w+)">{words}</a>: ', re.sub(r"\s+", " ", beside))
+    assert re.search(rf'id="f-{name}" [^>]*aria-invalid="true"', page)
+    error = re.search(rf'class="form-error" id="e-{name}">[^<]', page)
+    assert page.index(f">{words}<") < error.start() < page.index(f'name="{name}"')
+    assert ("Not launched." in page.partition('class="two launch"')[0]) == (method == "post")
+
+
+def test_the_error_of_a_hidden_field_leads_to_the_one_that_shows_it():
+    samples = Field(
+        "samples", "Samples", "", "number", "0", "1", when=("precision", "int8"), is_hidden=True
+    )
+
+    assert faults({"samples": "At least 1.", "": "Busy."}, [samples]) == [
+        Fault("f-precision", "Samples", "At least 1."),
+        Fault("", "", "Busy."),
+    ]
+
+
 def test_a_field_that_nobody_sees_blocks_no_launch(browser, here):
     typed = {"host": "here", "what": "environment", "model": "no-such-model"}
 
     assert browser.post(reverse("launch-form", args=["prepare"]), typed).status_code == 302
     typed["what"] = "weights"
     assert browser.post(reverse("launch-form", args=["prepare"]), typed).status_code == 422
-
-
-def test_an_error_stands_above_its_field(browser, here):
-    serve(here)
-
-    page = browser.get("/launch/benchmark/", {"requests": "0"}).text
-
-    label, error, control = (
-        page.index(f'{one}"') for one in ('for="f-requests', 'id="e-requests', 'id="f-requests')
-    )
-    assert label < error < control

@@ -52,16 +52,10 @@ def test_without_a_deployment_the_form_says_what_to_make_first(browser, host):
     assert "No usable input on this host yet. Prepare it" in text(answer)
 
 
-def test_presets_say_their_purpose_and_duration(browser, served):
-    shown = text(form_of(browser))
-
-    assert "Quick look Does the server answer, and about how fast? Two minutes." in shown
-    assert "Soak One load for hours." in shown
-
-
 def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served):
     shown = text(form_of(browser, workload="vendor", host=host.name))
 
+    assert "Soak One load for hours." in shown  # of another preset
     assert "50 of 66 cells run, 16 are skipped" in shown
     assert shown.count("exceeds the workload's total of 65536") == 10
     assert shown.count("Max prompt length is 56320 tokens.") == 6
@@ -69,9 +63,11 @@ def test_the_vendor_s_matrix_is_shown_before_anything_runs(browser, host, served
 
 
 def test_what_was_shown_is_launched(browser, host, served):
-    answer = send(browser, workload="vendor", host=host.name, deployment=str(served.pk))
+    fields = {"deployment": str(served.pk), "title": " Night  of fp8 "}
+    answer = send(browser, workload="vendor", host=host.name, **fields)
 
     matrix = Matrix.objects.get()
+    assert matrix.title == "Night of fp8"
     assert answer["Location"] == reverse("matrix-detail", args=[matrix.pk])
     assert matrix.cells.exclude(job=None).count() == 50
     assert matrix.cells.filter(job=None).count() == 16
@@ -111,8 +107,8 @@ def test_another_preset_brings_its_own_lengths(host, served):
     form = matrix_form(QueryDict(typed), kind, target)
     kept = matrix_form(QueryDict(typed.replace("of=vendor", "of=soak")), kind, target)
 
-    assert (form.texts["concurrency"], form.texts["repeats"]) == ("4", "24")
-    assert (kept.texts["concurrency"], kept.texts["repeats"]) == ("1,2", "2")
+    values = [{one.name: one.value for one in each.own} for each in (form, kept)]
+    assert [(one["concurrency"], one["repeats"]) for one in values] == [("4", "24"), ("1,2", "2")]
 
 
 def test_a_preset_sets_what_makes_lengths_true(host, served):
@@ -126,13 +122,16 @@ def test_a_preset_sets_what_makes_lengths_true(host, served):
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ({"concurrency": "1, two"}, "Enter whole numbers, separated by commas."),
+        ({"concurrency": "1, two"}, "“two”: Enter a whole number."),
+        ({"concurrency": ""}, "Enter one value, or several separated by commas."),
+        ({"title": "a\x07"}, "Enter one line of at most 200 characters."),
         ({"concurrency": "4,4"}, "Enter each value only once."),
         ({"repeats": "many"}, "Enter a whole number."),
         ({"concurrency": "64"}, "No cell can run."),
+        ({"concurrency": "64"}, "Max concurrency of the engine is 4."),
         ({"deployment": "99999"}, "Not on this host"),
         ({"requests": "0"}, "1"),
-        ({"concurrency": "9" * 400}, "Enter whole numbers"),
+        ({"requests": "9" * 400}, "At most 10000."),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_field(browser, host, served, typed, message):
@@ -141,18 +140,6 @@ def test_a_wrong_value_is_refused_at_its_field(browser, host, served, typed, mes
     assert answer.status_code == 422
     assert message in text(answer)
     assert Matrix.objects.count() == 0
-
-
-def test_a_wrong_value_is_linked_beside_launch(browser, host, served):
-    page = form_of(browser, workload="own", of="own", host=host.name, repeats="many").text
-
-    assert '<a href="#f-repeats">Enter a whole number.</a>' in page.partition("start foot")[2]
-
-
-def test_skipped_cells_show_their_reasons_even_if_none_runs(browser, host, served):
-    answer = form_of(browser, workload="own", of="own", host=host.name, concurrency="64")
-
-    assert "Max concurrency of the engine is 4." in text(answer)
 
 
 def test_the_guide_s_commands_open_their_own_forms(browser, host, served):
@@ -206,12 +193,8 @@ def test_the_script_is_a_download(browser, host, served):
 
     assert answer["Content-Type"].startswith("text/x-shellscript")
     assert answer.text.count("bash -s") == 2
-
-
-def test_a_form_without_cells_has_no_script(browser, host, served):
-    query = {"workload": "own", "of": "own", "host": host.name, "concurrency": ""}
-
-    assert browser.get(reverse("launch-matrix-script"), query).status_code == 404
+    without = query | {"of": "quick-look", "concurrency": ""}
+    assert browser.get(reverse("launch-matrix-script"), without).status_code == 404
 
 
 def test_without_a_host_the_page_says_how_to_add_one(browser):

@@ -148,10 +148,7 @@ def test_a_wrong_option_is_refused_at_its_field(browser, host):
 
     assert (shown.status_code, answer.status_code) == (200, 422)
     for page in (shown.text, answer.text):
-        assert re.search(
-            r'id="e-option-concurrency">Enter at most 12 whole numbers from 1 to 1024', page
-        )
-        assert '<a href="#option-concurrency">Enter at most 12' in page
+        assert 'id="e-concurrency">Enter at most 12 whole numbers from 1 to 1024' in page
         assert 'value="fp16" selected' in page
         assert 'value="1, x"' in page
     assert Job.objects.count() == 0
