@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
@@ -36,32 +35,20 @@ def title_of(response):
 # Logging in.
 
 
-def test_a_wrong_password_is_reported_at_the_field(client):
-    make_user("lin", password="right-one-1")
-
-    response = client.post(reverse("login"), {"username": "lin", "password": "wrong"})
-
-    assert "Wrong name or password." in response.text
-    assert 'aria-describedby="login-error"' in response.text
-
-
-@pytest.mark.parametrize(("stay", "age_s"), [("on", 14 * 86400), (None, None)])
-def test_a_login_lasts_as_long_as_was_asked(client, stay, age_s):
-    make_user("lin", password="right-one-1")
-    data = {"username": "lin", "password": "right-one-1"}
-
-    client.post(reverse("login"), data | ({"stay": stay} if stay else {}))
-
-    assert client.session.get_expire_at_browser_close() is (age_s is None)
-    if age_s:
-        assert client.session.get_expiry_age() == age_s
-
-
-def test_the_login_page_goes_on_to_where_one_came_from(client):
+def test_a_login_lasts_as_long_as_was_asked_and_goes_on_to_where_one_came_from(client):
     make_user("lin", password="right-one-1")
     data = {"username": "lin", "password": "right-one-1", "next": "/jobs/?state=open"}
 
+    wrong = client.post(reverse("login"), data | {"password": "wrong"})
+    assert "Wrong name or password." in wrong.text
+    assert 'aria-describedby="login-error"' in wrong.text
+
     assert client.post(reverse("login"), data).url == "/jobs/?state=open"
+    assert client.session.get_expire_at_browser_close()
+    stays = Client()
+    stays.post(reverse("login"), data | {"stay": "on"})
+    assert not stays.session.get_expire_at_browser_close()
+    assert stays.session.get_expiry_age() == 14 * 86400
 
 
 def test_script_texts_and_the_language_switch_need_no_login(client):
@@ -90,21 +77,16 @@ def links_in(html, begin, end):
     return re.findall(r'<a href="([^"]*)"', html[html.index(begin) :].partition(end)[0])
 
 
-def test_the_rail_has_six_areas_for_everyone(client):
+def test_the_rail_has_six_areas_for_everyone_and_the_menu_what_concerns_a_role(client):
+    menus = {}
     for role in ("viewer", "member", "admin"):
         client.force_login(make_user(role=role))
 
         rail = links_in(client.get(reverse("frame")).text, '<nav id="areas"', "</nav>")
+        menu = links_in(client.get(reverse("job-list")).text, 'class="who"', "</details>")
 
         assert rail == ["/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/"]
-
-
-def test_the_persons_menu_has_what_concerns_a_role(client):
-    menus = {}
-    for role in ("viewer", "member", "admin"):
-        client.force_login(make_user(role=role))
-        html = client.get(reverse("job-list")).text
-        menus[role] = set(links_in(html, 'class="who"', "</details>"))
+        menus[role] = set(menu)
 
     own = {"/account/password/", "/account/tokens/"}
     assert menus["viewer"] == menus["member"] == own | {"/levels/", "/prompts/", "/sources/"}
@@ -121,23 +103,20 @@ def test_a_page_of_an_area_links_the_others_and_marks_itself(member):
     assert 'class="subs"' not in member.get(reverse("job-list")).text  # an area of one page
 
 
-@pytest.mark.parametrize(
-    ("address", "area"),
-    [
+def test_a_page_belongs_to_an_area(member):
+    make_host("this-computer")
+
+    for address, area in (
         ("/deployments/", "models"),
         ("/questions/", "models"),
         ("/parity/", "results"),
         ("/launch/prepare/", "jobs"),
         ("/playground/", "playground"),
         ("/levels/", ""),
-    ],
-)
-def test_a_page_belongs_to_an_area(member, address, area):
-    make_host("this-computer")
-
-    rail = member.get(address).text.partition('<nav id="areas"')[2].partition("</nav>")[0]
-
-    assert re.findall(r'href="/(\w*)/" aria-current="page"', rail) == [area] * bool(area)
+    ):
+        rail = member.get(address).text.partition('<nav id="areas"')[2].partition("</nav>")[0]
+        marked = re.findall(r'href="/(\w*)/" aria-current="page"', rail)
+        assert marked == [area] * bool(area), address
 
 
 def test_the_rail_counts_what_is_open_and_who_is_away(member):
@@ -152,18 +131,14 @@ def test_the_rail_counts_what_is_open_and_who_is_away(member):
     assert "no hosts with cards" in html
 
 
-@pytest.mark.parametrize(
-    ("address", "status", "title"),
-    [
+def test_a_page_that_is_not_there_or_not_for_one_says_so(member):
+    for address, status, title in (
         ("/nowhere/", 404, "Page not found"),
         ("/hosts/nobody/", 404, "Page not found"),
         ("/people/", 403, "Your role does not allow this"),
-    ],
-)
-def test_a_page_that_is_not_there_or_not_for_one_says_so(member, address, status, title):
-    response = member.get(address)
-
-    assert (response.status_code, title_of(response)) == (status, title)
+    ):
+        response = member.get(address)
+        assert (response.status_code, title_of(response)) == (status, title)
 
 
 def test_a_broken_page_shows_nothing_of_the_inside(client, settings):
@@ -384,22 +359,17 @@ def test_an_added_person_can_log_in(admin, client):
     assert AuditEntry.objects.get().detail == {"did": "add", "role": "viewer"}
 
 
-@pytest.mark.parametrize(
-    ("password", "message"),
-    [
+def test_a_weak_password_is_refused_at_its_field(admin):
+    for password, message in (
         ("1234567890", "This password is entirely numeric."),
         ("abcdefgh", "This password is too short. It must contain at least 10 characters."),
         ("password123", "This password is too common."),
         ("chen.hao.1", "The password is too similar to the username."),
-    ],
-)
-def test_a_weak_password_is_refused_at_its_field(admin, password, message):
-    data = {"username": "chen.hao", "password1": password, "password2": password}
-
-    response = admin.post(reverse("person-add"), data)
-
-    assert response.status_code == 422
-    assert message in text_of(response)
+    ):
+        data = {"username": "chen.hao", "password1": password, "password2": password}
+        response = admin.post(reverse("person-add"), data)
+        assert response.status_code == 422
+        assert message in text_of(response)
     assert not User.objects.filter(username="chen.hao").exists()
 
 
@@ -413,39 +383,26 @@ def test_a_deactivated_person_cannot_log_in(admin):
     assert title_of(admin.get(reverse("people"))) == "1 person can log in"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "title", "text"),
-    [
-        ("admin", "Make chen.hao an admin?", "Today: member. The change takes effect immediately."),
-        ("off", "Deactivate chen.hao?", "1 open job of this person continues."),
-    ],
-)
-def test_a_change_of_an_account_is_asked_first(admin, wanted, title, text):
-    person = make_user("chen.hao")
+def test_a_change_of_an_account_is_asked_first(admin):
+    person, me = make_user("chen.hao"), User.objects.get(username="ada")
     make_job(created_by=person)
     address = reverse("person-change", args=[person.pk])
 
-    response = admin.get(address, {"set": wanted})
+    for wanted, title, text in (
+        ("admin", "Make chen.hao an admin?", "Today: member. The change takes effect immediately."),
+        ("off", "Deactivate chen.hao?", "1 open job of this person continues."),
+    ):
+        response = admin.get(address, {"set": wanted})
+        assert title_of(response) == title
+        assert text in text_of(response)
+        assert f'name="set" value="{wanted}"' in response.text
+    for wanted in ("member", "owner", ""):  # no change
+        assert admin.get(address, {"set": wanted}).url == reverse("people")
 
-    assert title_of(response) == title
-    assert text in text_of(response)
-    assert f'name="set" value="{wanted}"' in response.text
     person.refresh_from_db()
     assert (person.is_active, person.account.role) == (True, "member")
-
-
-@pytest.mark.parametrize("wanted", ["member", "owner", ""])
-def test_no_change_is_not_asked(admin, wanted):
-    address = reverse("person-change", args=[make_user("chen.hao").pk])
-
-    assert admin.get(address, {"set": wanted}).url == reverse("people")
-
-
-def test_admins_do_not_take_their_own_rights_away(admin):
-    me = User.objects.get(username="ada")
-
+    # Nor do administrators take their own rights away.
     admin.post(reverse("person-change", args=[me.pk]), {"set": "member"})
-
     assert Account.objects.get(user=me).role == "admin"
 
 
@@ -459,8 +416,9 @@ REGIONS = [
 ]
 
 
-@pytest.mark.parametrize(("template", "tag"), REGIONS)
-def test_a_region_that_scrolls_is_focusable_and_named(template, tag):
-    assert 'tabindex="0"' in tag
-    assert re.search(r'role="(group|region)"', tag)
-    assert "aria-label" in tag
+def test_a_region_that_scrolls_is_focusable_and_named():
+    assert REGIONS
+    for template, tag in REGIONS:
+        assert 'tabindex="0"' in tag, template
+        assert re.search(r'role="(group|region)"', tag), template
+        assert "aria-label" in tag, template

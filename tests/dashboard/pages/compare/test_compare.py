@@ -115,6 +115,9 @@ def test_another_number_of_requests_is_a_larger_sample(page, host):
     assert "output tokens/s +19.6 % at concurrency 1, significant difference" in text
     assert "Not comparable" not in text
     assert "Requests 100 200" in text  # among the settings that differ
+    # Charts of groups have means with intervals, and runs.
+    assert '"error_y"' in html
+    assert '"mode": "markers"' in html
 
 
 def test_requests_that_never_reach_the_concurrency_are_other_work(host):
@@ -199,16 +202,6 @@ def test_eight_are_compared_and_what_cannot_be_is_refused_in_words(page, host):
         assert text in text_of(page(query))
 
 
-def test_group_charts_draw_means_intervals_and_runs(page, host):
-    base = runs(served(host), 50.0, 51.0, 52.0)
-    other = runs(served(host, OTHER), 60.0, 61.0, 62.0)
-
-    html = page(grouped(base, other))
-
-    assert '"error_y"' in html
-    assert '"mode": "markers"' in html
-
-
 def test_more_runs_ask_no_more_of_the_database(page, client, host):
     """Queries of a result page and of a group comparison."""
     mine, base = served(host), runs(served(host, argv=OTHER), 70.0, 71.0, 72.0)
@@ -277,14 +270,6 @@ def test_repeats_form_one_group_with_a_link_to_runs(page, host):
     assert reverse("result-detail", args=[those[0].pk]) in html
 
 
-def test_links_to_other_columns_keep_the_concurrency(page, host):
-    one, other = runs(served(host), 50.0)[0], runs(served(host, OTHER), 60.0)[0]
-
-    html = page(f"{ids(one, other)}&concurrency=1")
-
-    assert f'href="?{ids(other, one)}&concurrency=1"'.replace("&", "&amp;") in html
-
-
 def test_an_unknown_workload_gives_no_verdict(page, host):
     dataset = {"dataset": "sharegpt"}
     one = runs(served(host), 50.0, **dataset)[0]
@@ -296,19 +281,15 @@ def test_an_unknown_workload_gives_no_verdict(page, host):
     assert "Unknown: Data set, SHA-256" in text
 
 
-@pytest.mark.parametrize(
-    ("concurrency", "headline"),
-    [
-        (4, "output tokens/s +20.0 % at concurrency 4"),
-        (1, "output tokens/s \u221260.0 % at concurrency 1"),
-    ],
-)
-def test_a_headline_with_a_number_names_its_concurrency(page, host, concurrency, headline):
+def test_a_headline_names_its_concurrency_and_links_to_other_columns_keep_it(page, host):
     one, other = at_two(served(host), 100.0, 50.0), at_two(served(host, OTHER), 40.0, 60.0)
 
-    html = page(f"{ids(one, other)}&concurrency={concurrency}")
-
-    assert headline in text_of(re.search("<h1>.*</h1>", html)[0])
+    for concurrency, change in ((4, "+20.0"), (1, "\u221260.0")):
+        html = page(f"{ids(one, other)}&concurrency={concurrency}")
+        headline = f"output tokens/s {change} % at concurrency {concurrency}"
+        assert headline in text_of(re.search("<h1>.*</h1>", html)[0])
+        turned = f'href="?{ids(other, one)}&concurrency={concurrency}"'
+        assert turned.replace("&", "&amp;") in html
 
 
 @pytest.mark.parametrize("last", [(), (21.0,)])

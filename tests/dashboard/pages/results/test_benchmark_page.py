@@ -43,8 +43,10 @@ def links(part):
     return [html.unescape(link) for link in re.findall(r'href="([^"]+)"', part)]
 
 
-def test_the_conclusion_stands_before_the_charts(detail):
-    page = detail(make_measured(points=SATURATED))
+def test_the_conclusion_stands_before_the_charts_and_in_the_json(client, detail):
+    result = make_measured(points=SATURATED)
+    page = detail(result)
+    data = client.get(reverse("result-file", args=[result.pk, "json"])).json()
 
     text = text_of(card(page))
     assert "Saturated at concurrency 2. More concurrency adds latency only." in text
@@ -53,6 +55,18 @@ def test_the_conclusion_stands_before_the_charts(detail):
     assert "Few samples: 20 requests. Intervals of p90 need 36." in text
     assert "No intervals: the tool stored percentiles only" in text
     assert page.index('id="conclusion"') < page.index("data-chart=")
+    assert data["conclusion"] == {
+        **{"shape": "saturated", "best_concurrency": 4, "output_tokens_per_s": 97.0},
+        **{"interval": None, "runs": 1, "recommended_concurrency": 2, "limit": None},
+    }
+    # Each metric has one table, and each percentile its switch.
+    assert page.count("Throughput and latency by concurrency") == 2  # names of panel and table
+    assert re.findall(r'name="share" value="(\w+)"( checked)?', page) == [
+        ("p50", " checked"),
+        ("p90", ""),
+    ]
+    heads = re.findall(r'class="r of-(\w+)">(\w+), ms</th>', page)
+    assert heads == [("p50", "TTFT"), ("p90", "TTFT"), ("p50", "TPOT")]
 
 
 @pytest.mark.parametrize(
@@ -62,22 +76,17 @@ def test_one_point_without_a_repeat_and_a_batch_have_no_conclusion(detail, point
     assert card(detail(make_measured(points=points))) == ""
 
 
-def test_a_next_step_opens_the_form_filled_in(detail):
+def test_a_next_step_opens_the_form_filled_in_but_not_for_a_viewer(client, detail):
     job = make_job(state="succeeded", kind="benchmark", params={"requests": 20})
+    result = make_measured(job=job, points=RISING)
 
-    part = card(detail(make_measured(job=job, points=RISING)))
-
-    (link,) = [link for link in links(part) if "concurrency=" in link]
+    (link,) = [link for link in links(card(detail(result))) if "concurrency=" in link]
     assert urlsplit(link).path == reverse("launch-form", args=["benchmark"])
     query = parse_qs(urlsplit(link).query)
     assert (query["concurrency"], query["from"]) == (["1, 2, 4, 8"], [str(job.pk)])
 
-
-def test_a_viewer_sees_the_step_without_its_form(client, detail):
     client.force_login(make_user("vi", role="viewer"))
-
-    part = card(detail(make_measured(points=RISING)))
-
+    part = card(detail(result))
     assert "Measure a higher concurrency: 4, 8." in part
     assert not [link for link in links(part) if "/launch/" in link]
 
@@ -104,13 +113,6 @@ def test_a_level_of_the_address_bounds_the_best(detail):
     assert "missed TTFT p90 400 > 250 ms" in text
 
 
-def test_an_unmeasured_percentile_is_no_verdict(detail):
-    text = text_of(card(detail(make_measured(points=SATURATED), "?level=mlperf-interactive")))
-
-    assert "Not measured: TPOT p99, ms, TTFT p99, ms." in text
-    assert "Best within the level" not in text
-
-
 def test_a_chosen_level_is_remembered_and_shared(client, detail):
     level = make_level(limits={"ttft_p90_ms": 250.0})
     result = make_measured(points=SATURATED)
@@ -123,12 +125,15 @@ def test_a_chosen_level_is_remembered_and_shared(client, detail):
         assert ("Fastest that meets it" in detail(result, query)) == is_shown
 
 
-def test_an_unknown_level_says_so(detail):
+def test_an_unknown_level_and_an_unmeasured_percentile_are_no_verdict(detail):
     result = make_measured(points=SATURATED)
 
     for level in ("999999", "x" * 300, "mlperf-none", "-1"):
         text = card(detail(result, f"?level={level}"))
         assert "This service level was removed or hidden. Choose another." in text
+    text = text_of(card(detail(result, "?level=mlperf-interactive")))
+    assert "Not measured: TPOT p99, ms, TTFT p99, ms." in text
+    assert "Best within the level" not in text
 
 
 def test_repeats_give_the_best_its_interval(detail, host):
@@ -201,36 +206,19 @@ def test_a_single_point_shows_client_and_engine_too(detail):
     assert "<b>TTFT is 300 ms longer for the client." in page
 
 
-def test_tile_axis_and_head_say_the_chosen_unit(client, detail):
+def test_tile_axis_and_head_say_the_chosen_unit_or_why_it_cannot_be_had(client, detail):
     context = {"dies": [str(die) for die in range(8)]}  # of two cards
     result = make_measured(points=SATURATED, run_context=context)
 
-    page = detail(result, "per=card")
+    page, by_power = detail(result, "per=card"), text_of(card(detail(result, "per=watt")))
 
     assert "Best throughput 48.5 tok/s per card" in text_of(card(page))
     assert ">Output tokens/s per card</th>" in page
     assert "output, tok/s per card" in page
     assert "per=card&amp;language=en" in page  # of the report
     assert client.get(reverse("result-file", args=[result.pk, "json"])).json()["devices"] == 8
-
-
-def test_a_unit_that_cannot_be_had_is_a_dash_with_its_reason(detail):
-    context = {"dies": ["0"]}
-    page = text_of(card(detail(make_measured(points=SATURATED, run_context=context), "per=watt")))
-
-    assert "– No value in tok/s per watt (res-" in page
-    assert "power was not measured)." in page
-
-
-def test_the_json_of_a_result_has_its_conclusion(member):
-    result = make_measured(points=SATURATED)
-
-    data = member.get(reverse("result-file", args=[result.pk, "json"])).json()
-
-    assert data["conclusion"] == {
-        **{"shape": "saturated", "best_concurrency": 4, "output_tokens_per_s": 97.0},
-        **{"interval": None, "runs": 1, "recommended_concurrency": 2, "limit": None},
-    }
+    assert "– No value in tok/s per watt (res-" in by_power
+    assert "power was not measured)." in by_power
 
 
 def test_failures_are_a_warning_with_the_log(detail):
@@ -256,18 +244,6 @@ def test_a_page_has_the_tabs_that_its_data_asks_for(detail):
     assert len(ids) == len(set(ids))
     for anchor in ("conclusion", "repeats", "identity", "provenance", "baseline", "notes"):
         assert anchor in ids
-
-
-def test_each_metric_has_one_table_and_each_percentile_its_switch(detail):
-    page = detail(make_measured(points=SATURATED))
-
-    assert page.count("Throughput and latency by concurrency") == 2  # names of panel and table
-    assert re.findall(r'name="share" value="(\w+)"( checked)?', page) == [
-        ("p50", " checked"),
-        ("p90", ""),
-    ]
-    heads = re.findall(r'class="r of-(\w+)">(\w+), ms</th>', page)
-    assert heads == [("p50", "TTFT"), ("p90", "TTFT"), ("p50", "TPOT")]
 
 
 def test_a_checksum_stands_once(detail, host):
