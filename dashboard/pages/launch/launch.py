@@ -401,14 +401,14 @@ def preset_links(kind: Kind, target: Target, form: forms.LaunchForm) -> list[dic
     if kind.family != "evaluate":
         return []
     values = {field.name: field.value for field in form.fields}
-    presets = list(EVALUATION_PRESETS.values())
-    current = "own"
-    for preset in reversed(presets):
-        wanted = preset.kinds.get(kind.name)
-        if wanted and all(values.get(name) == value for name, value in wanted.items()):
-            current = preset.id
+    shown = (
+        preset
+        for preset in EVALUATION_PRESETS.values()
+        if (wanted := preset.kinds.get(kind.name)) and wanted.items() <= values.items()
+    )
+    current = next(shown, EVALUATION_PRESETS["own"])
     links = []
-    for preset in presets:
+    for preset in EVALUATION_PRESETS.values():
         # The form's own kind if the preset has it, else the first that the host supports.
         names = [kind.name] if kind.name in preset.kinds else list(preset.kinds)
         kinds = (KINDS[name] for name in names)
@@ -422,7 +422,7 @@ def preset_links(kind: Kind, target: Target, form: forms.LaunchForm) -> list[dic
                 query["deployment"] = values["deployment"]
             query |= preset.kinds[chosen.name]
             address = f"{reverse('launch-form', args=[chosen.name])}?{urlencode(query)}"
-            link |= {"kind": chosen.name, "address": address, "is_current": preset.id == current}
+            link |= {"kind": chosen.name, "address": address, "is_current": preset is current}
         links.append(link)
     return links
 

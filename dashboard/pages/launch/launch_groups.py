@@ -184,7 +184,6 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
             front.kept_of(data, own),
             engine,
         ),
-        "kind": kind,
         "planned": planned if launchable else None,
         "subject_field": engine,
         "groups": form.jobs.without(engine).groups,

@@ -45,9 +45,9 @@ def limit_text(result: Result) -> str:
 def headline(search: Search) -> str:
     """Return the limit in one sentence: "Meets MLPerf chat up to 3.5 requests/s; 4 missed."."""
     met, missed, level = search.met, search.missed, search.level
-    args = {"level": level.name if level else "", "met": "", "missed": ""}
-    args |= {"met": load_text(search, met)} if met else {}
-    args |= {"missed": load_text(search, missed)} if missed else {}
+    ends = {"met": met, "missed": missed}
+    args = {name: _load(search, one.load) if one else "" for name, one in ends.items()}
+    args["level"] = level.name if level else ""
     if level is None:
         loads = [one.load for one in search.loads]
         shown = {"low": _load(search, min(loads)), "high": _load(search, max(loads))}
@@ -59,10 +59,6 @@ def headline(search: Search) -> str:
     if missed:
         return _("%(level)s was missed at the lowest tested load, %(missed)s.") % args
     return _("Unknown whether %(level)s was met.") % args
-
-
-def load_text(search: Search, one: Measured) -> str:
-    return _load(search, one.load)
 
 
 def _load(search: Search, load: float) -> str:
@@ -95,11 +91,11 @@ def _notes(search: Search) -> list[tuple[str, bool]]:
     for one in filter(None, (search.met, search.missed)):
         if not one.is_certain:
             text = _("%(load)s: an interval includes its limit, or is unknown. Send more requests.")
-            notes.append((text % {"load": load_text(search, one)}, True))
+            notes.append((text % {"load": _load(search, one.load)}, True))
     wide = [one for one in search.loads if search.target and (one.half_width or 1) > search.target]
     if wide:
         text = _("Not as narrow as ± %(target)s %% after the most runs: %(loads)s.")
-        shown = _(", ").join(load_text(search, one) for one in wide)
+        shown = _(", ").join(_load(search, one.load) for one in wide)
         notes.append((text % {"target": percent(search.target), "loads": shown}, True))
     return notes
 

@@ -76,7 +76,7 @@ def test_what_was_shown_is_launched(browser, host, served):
 
 
 def test_the_offered_kind_is_one_that_can_measure_the_deployment(browser, served):
-    assert form_of(browser).context["kind"].name == "benchmark-online"
+    assert form_of(browser).context["form"].kind.name == "benchmark-online"
 
 
 def test_a_silent_endpoint_is_offered_last(browser, near):
@@ -182,7 +182,7 @@ def test_an_endpoint_without_a_model_gets_a_client_that_can_run(browser, near):
     alone = form_of(browser, host=near.name).context
     named = form_of(browser, host=near.name, deployment=f"endpoint:{endpoint.pk}").context
 
-    assert alone["kind"].name == named["kind"].name == "benchmark"
+    assert alone["form"].kind.name == named["form"].kind.name == "benchmark"
     assert alone["planned"] is not None
 
 
