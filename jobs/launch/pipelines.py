@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from jobs.base.errors import LaunchError, PlanError
+from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
 from jobs.kinds import KINDS
@@ -104,7 +105,7 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
         if given[name] and given[name] not in values:
             raise LaunchError(_("Choose one of %(expected)s."), name, expected=", ".join(values))
     parts = re.split(r"[\s,，、]+", given["concurrency"]) if given["concurrency"] else []
-    levels = [_whole_number(word) for word in parts]
+    levels = [number_from(word) or 0 for word in parts]
     if len(levels) > _MOST_LEVELS or not all(1 <= level <= _MOST_REQUESTS for level in levels):
         message = _(
             "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
@@ -114,8 +115,8 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
     if given["bind"] and not _ADDRESS.fullmatch(given["bind"]):
         raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
     ports.refuse_address(given["bind"])
-    port = _whole_number(given["port"] or "0")
-    if port and not ports.FIRST <= port <= ports.LAST:
+    port = number_from(given["port"] or "0")
+    if port is None or (port and not ports.FIRST <= port <= ports.LAST):
         message = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
         raise LaunchError(message, "port", first=ports.FIRST, last=ports.LAST)
     return Options(
@@ -125,11 +126,6 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
         port=port,
         **{name: given[name] or values[0] for name, values in known.items()},
     )
-
-
-def _whole_number(text: str) -> int:
-    """Return the number of at most five digits; -1 for any other text."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 5 else -1
 
 
 # Assets on a host that make a job unnecessary.
