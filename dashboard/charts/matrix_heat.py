@@ -1,6 +1,5 @@
 """Heat map of a matrix: a metric by lengths and concurrency."""
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from dashboard.charts.figure_parts import Figure, axis, margins, note
@@ -29,7 +28,6 @@ def figure(page: MatrixPage) -> Figure:
         "y": [lengths(row.input_tokens, row.output_tokens) for row in page.rows],
         "z": [[cell.value for cell in row] for row in cells],
         "colorscale": _SCALE,
-        "customdata": [[_address(cell) for cell in row] for row in cells],
         "text": [[_text(page, cell) for cell in row] for row in cells],
         "texttemplate": "%{text}",
         "hovertext": [
@@ -54,11 +52,6 @@ def figure(page: MatrixPage) -> Figure:
         "yaxis": axis(_("lengths, tokens"), type="category", autorange="reversed"),
     }
     return Figure([trace], layout)
-
-
-def _address(cell: CellView) -> str:
-    result = cell.first.result
-    return "" if result is None else reverse("result-detail", args=[result.pk])
 
 
 def _text(page: MatrixPage, cell: CellView) -> str:

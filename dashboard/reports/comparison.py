@@ -23,7 +23,7 @@ from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import number
-from dashboard.text.import_words import declared_facts, measured_text
+from dashboard.text.import_words import measured_text
 from dashboard.text.labels import phrase, result_name, setting_title
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
@@ -83,15 +83,6 @@ def build(asked: ComparisonAsked) -> Report:
     results = [run for runs in groups for run in runs]
     heads, names = comparison.heads, _names(comparison, asked)
     own = names if any(asked.names) or asked.profile == "customer" else ()
-    joined = _(", ").join
-    rows = [
-        (_("Models"), joined(dict.fromkeys(head.model_id for head in heads))),
-        (_("Workload"), joined(dict.fromkeys(phrase(head.what) for head in heads))),
-        (_("Tool"), joined(dict.fromkeys(head.tool for head in heads))),
-        (_("Baseline"), names[0]),
-        (_("Measured"), measured_text(heads)),
-        *declared_facts(heads, has_people=asked.shows("people")),
-    ]
     barred = shared.barred_words(comparison)
     reasons = _("; ").join(shared.barrier_words(one, heads) for one in comparison.barriers)
     declared = shared.declared_words(comparison, has_people=asked.shows("people"))
@@ -107,7 +98,7 @@ def build(asked: ComparisonAsked) -> Report:
         title=title,
         file=f"report-compare-{'-'.join(map(result_name, heads))}",
         source=parts.sources(results, asked),
-        about=cells.facts(rows),
+        about=parts.about((), heads, asked, [(_("Baseline"), names[0])]),
         warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results)],
         sections=[
             *([_parity(found)] if found else []),

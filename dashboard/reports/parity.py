@@ -7,12 +7,11 @@ from pydantic import Field
 
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Family, Stated, family, is_family, stated
-from dashboard.pages.shared.cells import Facts, facts
+from dashboard.pages.shared.cells import Facts
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Figure, Listing, Report, Section
 from dashboard.text.formatting import number
-from dashboard.text.import_words import declared_facts, measured_text
-from dashboard.text.labels import phrase, result_name
+from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.parity.statement import MARGIN
@@ -75,14 +74,11 @@ def _of_family(found: Family, asked: ParityAsked) -> Report:
         title=words.family_headline(found),
         file=f"report-{found.file_name}",
         source=parts.sources(found.results, asked),
-        about=facts(
-            [
-                (_("Baseline"), found.base.name),
-                (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
-                (_("Margin"), words.margin_text(found.asks.margin / 100)),
-                (_("Measured"), measured_text(heads)),
-                *declared_facts(heads, has_people=asked.shows("people")),
-            ]
+        about=parts.about(
+            [(_("Baseline"), found.base.name)],
+            heads,
+            asked,
+            [(_("Margin"), words.margin_text(found.asks.margin / 100))],
         ),
         warnings=[*words.family_warnings(found), *parts.warnings(found.results)],
         sections=[
@@ -120,20 +116,13 @@ def _about(found: Stated, asked: ParityAsked) -> Facts:
     heads = [side.results[0] for side in found.sides if side.results]
     statement = found.parity.statement
     questions = number(min(statement.pooled.questions)) if statement else ""
-    return facts(
-        [
-            (_("Baseline"), found.base.name),
-            (_("Result"), found.result.name),
-            (_("Models"), _(", ").join(dict.fromkeys(head.model_id for head in heads))),
-            (_("Workload"), _(", ").join(dict.fromkeys(phrase(head.what) for head in heads))),
-            (_("Tool"), _(", ").join(dict.fromkeys(head.tool for head in heads))),
-            (pgettext("count", "Questions"), questions),
-            (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
-            (_("Margin"), words.margin_text(found.asks.margin / 100)),
-            (_("Measured"), measured_text(heads)),
-            *declared_facts(heads, has_people=asked.shows("people")),
-        ]
-    )
+    more = [
+        (pgettext("count", "Questions"), questions),
+        (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
+        (_("Margin"), words.margin_text(found.asks.margin / 100)),
+    ]
+    sides = [(_("Baseline"), found.base.name), (_("Result"), found.result.name)]
+    return parts.about(sides, heads, asked, more)
 
 
 def _method(found: Stated) -> list[Block]:

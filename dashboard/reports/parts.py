@@ -1,17 +1,18 @@
 """Parts that several kinds of reports have: method (commands, environment, identity), remarks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.pages.results.view import record_groups
-from dashboard.pages.shared.cells import Cell, Facts
+from dashboard.pages.shared.cells import Cell, Facts, facts
 from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import unknown_words
 from dashboard.reports.document import Asked, Block, Code, Listing, Paragraph, Section
 from dashboard.text.formatting import full_moment
-from dashboard.text.labels import limit_words, names_text, result_name
+from dashboard.text.import_words import declared_facts, measured_text
+from dashboard.text.labels import limit_words, names_text, phrase, result_name
 from dashboard.text.messages import view_of
 from jobs.models import Job, Note, Result, SignOff
 from jobs.plans import from_json, script
@@ -54,6 +55,30 @@ def packages(results: Sequence[Result]) -> list[Listing]:
         title = _("Packages of %(name)s") % {"name": one.get("name", "")}
         found.setdefault(digest, Listing([f"sha256 {digest}", *items], title))
     return list(found.values())
+
+
+def about(
+    first: Sequence[tuple[str, str]],
+    heads: Sequence[Result],
+    asked: Asked,
+    more: Sequence[tuple[str, str]] = (),
+) -> Facts:
+    """Return what several results are, between ``first`` and ``more``: facts of their report."""
+
+    def each(texts: Iterable[str]) -> str:
+        return _(", ").join(dict.fromkeys(texts))
+
+    return facts(
+        [
+            *first,
+            (_("Models"), each(head.model_id for head in heads)),
+            (_("Workload"), each(phrase(head.what) for head in heads)),
+            (_("Tool"), each(head.tool for head in heads)),
+            *more,
+            (_("Measured"), measured_text(heads)),
+            *declared_facts(heads, has_people=asked.shows("people")),
+        ]
+    )
 
 
 def warnings(results: Sequence[Result]) -> list[str]:

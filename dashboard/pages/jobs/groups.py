@@ -243,6 +243,7 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
     label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
     results = [result for cell in page.cells for result in cell.results]
+    workload = WORKLOADS.get(str(matrix.spec.get("workload", "")))
     unit = units.choice(per, results)
     is_rate = page.metric == unit.rate
     chosen = unit.query if is_rate else {"metric": page.metric}
@@ -253,11 +254,11 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
         "page": page,
         "matrix": matrix,
         "pictured": picture_of(
-            *(matrix.host, matrix.created_at, _("Matrix %(n)s") % {"n": matrix.pk}),
-            *(matrix.title, matrix.model_id),
+            *(matrix.host, matrix.created_at, results, _("Matrix %(n)s") % {"n": matrix.pk}),
+            *(matrix.title, matrix.model_id, _(workload.name) if workload else ""),
         ),
         "spec": matrix.spec,
-        "workload": WORKLOADS.get(str(matrix.spec.get("workload", ""))),
+        "workload": workload,
         "served": served,
         "counts": [(state, number) for state, number in page.counts.items() if number],
         "metrics": [(name, metric_label(name)) for name in page.metrics],

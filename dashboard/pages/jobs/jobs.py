@@ -183,7 +183,9 @@ def job_detail(request: HttpRequest, job_id: int) -> HttpResponse:
         "script": script(plan, job.values),
         "figure": figure,
         "pictured": picture_of(
-            job.host, job.created_at, f"#{job.pk} {kind_title(job.kind)}", phrase(job.title)
+            *(job.host, job.created_at, [page.result] if page.result else []),
+            *(f"#{job.pk} {kind_title(job.kind)}", phrase(job.title)),
+            phrase(page.result.what) if page.result else "",
         ),
         "strips": live.strip_names(figure) if figure else (),
         "watched": watched and (job.is_open or found_points),

@@ -98,12 +98,6 @@ def with_repeats(
     return list(found.values())
 
 
-def short_name(column: Column) -> str:
-    """Return the name of a column's first result with its number of runs: "res-12 × 3"."""
-    name = result_name(column.head)
-    return name + (f" × {len(column.runs)}" if len(column.runs) > 1 else "")
-
-
 def distinctions(comparison: Comparison) -> list[str]:
     """Return what tells each column apart, such as "va16-01, int8"; "" if nothing does."""
     differing = {one.name: one for one in comparison.settings if one.differs}
@@ -128,12 +122,14 @@ def _told(name: str, value: str) -> str:
 
 
 def column_names(comparison: Comparison) -> list[str]:
-    """Return the names of the columns with what tells them apart: "res-12 × 3 (int8)"."""
+    """Return the names of the columns with what tells them apart."""
     pairs = zip(comparison.columns, distinctions(comparison), strict=True)
-    return [_labelled(short_name(column), text) for column, text in pairs]
+    return [named(column.runs, text) for column, text in pairs]
 
 
-def _labelled(name: str, label: str) -> str:
+def named(runs: Sequence[Result], label: str) -> str:
+    """Return the name of a result or a group with what tells it apart: "res-12 × 3 (int8)"."""
+    name = result_name(runs[0]) + (f" × {len(runs)}" if len(runs) > 1 else "")
     return _("%(result)s (%(label)s)") % {"result": name, "label": label} if label else name
 
 
@@ -204,15 +200,9 @@ def _series(column: Column, name: str, rate: str) -> Series:
     )
 
 
-def titles(comparison: Comparison) -> list[str]:
-    """Return the names of the columns in a sentence: "res-12 (int8), 3 runs"."""
-    pairs = zip(comparison.columns, distinctions(comparison), strict=True)
-    return [named(column.runs, text) for column, text in pairs]
-
-
 def conclusion(comparison: Comparison, names: Sequence[str] = ()) -> str:
     """Return the verdict on the first metric, for the column with the largest difference.
-    ``names``: those of the columns; empty: ``titles``."""
+    ``names``: those of the columns; empty: ``column_names``."""
     changes = _changes(comparison)
     if not changes:
         return _("No common metrics")
@@ -237,7 +227,7 @@ def _changes(comparison: Comparison) -> list[tuple[int, Change]]:
 
 def _verdict_words(comparison: Comparison, index: int, change: Change, names: Sequence[str]) -> str:
     base, column = comparison.columns[0], comparison.columns[index]
-    metric, names = comparison.rows[0].metric, names or titles(comparison)
+    metric, names = comparison.rows[0].metric, names or column_names(comparison)
     args: dict[str, Any] = {
         "name": names[index],
         "base": names[0],
@@ -273,12 +263,6 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
         )
     is_declared = any(side.head.imported_id for side in (base, column))
     return _("%(verdict)s, as declared") % {"verdict": text % args} if is_declared else text % args
-
-
-def named(runs: Sequence[Result], label: str) -> str:
-    """Return the name of a result or of a group with what tells it apart."""
-    name = _labelled(result_name(runs[0]), label)
-    return name if len(runs) == 1 else name + _(", %(n)s runs") % {"n": len(runs)}
 
 
 def declared_words(comparison: Comparison, *, has_people: bool = True) -> str:

@@ -132,9 +132,11 @@ def device_text(result: Result) -> str:
     return _("%(host)s, %(dies)s") % {"host": result_place(result), "dies": dies}
 
 
-def picture_of(host: Host, moment: datetime, *words: str) -> list[str]:
-    """Return what a saved picture says of a job or matrix on ``host``."""
-    flag = limit_words(["simulated"] if host.is_simulated else [])
+def picture_of(host: Host, moment: datetime, results: Iterable[Result], *words: str) -> list[str]:
+    """Return what a saved picture says of a job or matrix on ``host`` and of its results."""
+    limits = ["simulated"] if host.is_simulated else []
+    limits += [name for result in results for name in result.limits]
+    flag = limit_words(list(dict.fromkeys(limits)))
     return [_(", ").join(filter(None, [*words, host_title(host), flag, day_text(moment)]))]
 
 

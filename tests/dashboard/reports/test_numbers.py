@@ -3,7 +3,7 @@
 Not compared: names of records, versions and models (a digit beside a letter); dates, which have
 tests of their own; percentiles and levels of intervals, which are names; commands, which are the
 job's script; points of charts, whose tables have them; "about 59 000", an estimate in two digits;
-``NOT_COMPARED``.
+how many settings are equal; ``NOT_COMPARED``.
 """
 
 import re
@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from jobs.metrics import METRICS
 from jobs.models import Matrix
-from jobs.statistics import mean_interval, relative_change, relative_difference
+from jobs.statistics import LEAST_RUNS, mean_interval, relative_change, relative_difference
 from jobs.statistics.paired import wilson
 from jobs.statistics.repeats import mean
 from tests.factories import (
@@ -35,11 +35,11 @@ CONCURRENCIES = (1, 2, 4)
 NOT_COMPARED = {
     "Next steps": "advice: loads to measure next",
     "Size": "bytes of the compiled weights",
-    "Settings": "a count of equal settings",
+    "Duration": "of the job",
 }
 _NAMES = re.compile(
     r"\d{1,2} [A-Z][a-z]{2} \d{4}(?:, [\d:]+ UTC(?:\+00:00)?)?|\b\w+-\d+(?: × \d+)?|#\d+|95 %"
-    r"|p\d\d|about [\d\u202f]+"
+    r"|p\d\d|about [\d\u202f]+|\d+ settings? (?:is|are) equal"
 )
 _NUMBER = re.compile(r"(?<![\w.])[+−-]?\d[\d\u202f]*(?:\.\d+)?(?![\w]|\.\d)")
 
@@ -97,7 +97,8 @@ def leaves(value):
         for one in value:
             yield from leaves(one)
     elif isinstance(value, str):
-        yield from (float(one.replace(",", "")) for one in re.findall(r"\d+(?:\.\d+)?", value))
+        plain = re.sub(r"\d{4}-\d\d-\d\dT\S+", "", value)  # a date is no number
+        yield from map(float, re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?!\w)", plain))
     elif value is not None:
         yield float(value)
 
@@ -189,7 +190,7 @@ def test_numbers_of_a_benchmark(write, get, groups, runs):
     def known(part, row, column):
         name = metric_of(row, column, part)
         if not name or not of_points(answers, name, None):
-            return [*leaves(answers), runs, 100], False
+            return [*leaves(answers), runs, LEAST_RUNS], False
         at = concurrency_of(column)
         places = [at] if at else CONCURRENCIES
         values = [with_means(of_points(answers, name, one)) for one in places]

@@ -7,15 +7,12 @@ from itertools import product
 
 import pytest
 from django.urls import reverse
-from django.utils.html import escape
 from django.utils.translation import override
 
-from dashboard.pages.shared.comparison import conclusion
 from dashboard.reports.make import KINDS
 from dashboard.text.formatting import full_moment
 from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step
-from jobs.queries.comparison.comparison import compare
 from tests.comparing import text_of
 from tests.factories import (
     keep_secret,
@@ -71,17 +68,6 @@ def test_the_language_is_not_the_readers(write, made):
     assert not re.search("[\u4e00-\u9fff]", "".join(texts))
 
 
-def test_evaluations_and_groups_have_reports(write, made):
-    scored = [f"res-{run.pk}" for run in (made.scored, made.rescored)]
-    groups = [",".join(f"res-{run.pk}" for run in group) for group in (made.base, made.other)]
-
-    for format in FORMATS:
-        text = write("comparison", format=format, id=scored)
-        assert "2 correct in both" in text
-        assert "Conclusion" in text
-        assert "Conclusion" in write("comparison", format=format, group=groups)
-
-
 def test_texts_and_commands_are_those_of_the_pages(write, made, client):
     client.force_login(make_user("ada"))
     result = made.base[0]
@@ -95,15 +81,6 @@ def test_texts_and_commands_are_those_of_the_pages(write, made, client):
         assert text in page
         assert text in text_of(html)
     assert f"```sh\n{script}```" in write("result", format="md", id=f"res-{result.pk}")
-
-
-def test_a_comparison_begins_with_its_verdict(write, made):
-    runs = [made.base[0], made.other[0]]
-
-    text = write("comparison", id=[f"res-{run.pk}" for run in runs])
-
-    title = escape(conclusion(compare([[run] for run in runs])))
-    assert f"<h1>{title}</h1>" in text
 
 
 def test_a_simulated_result_says_so_before_its_numbers(write):

@@ -16,19 +16,6 @@ from tests.factories import make_measured
 from tests.measuring import SERVE, measured, runs, served
 
 
-def test_each_run_has_the_figures_of_its_own_page(page, client, host):
-    one, other = runs(served(host), 90.7, 72.4)
-    runs(served(host), 10.0)
-
-    text = numbers(page(ids(one, other)))[0]
-
-    for run in (one, other):
-        own = text_of(client.get(reverse("result-detail", args=[run.pk])).content.decode())
-        figure = f"{run.metrics[RATE]:.1f}"
-        assert figure in text
-        assert f"{figure} tok/s" in own
-
-
 @pytest.mark.parametrize("write", [ids, lambda *results: grouped(results[:3], results[3:])])
 def test_a_later_run_changes_nothing_behind_an_old_link(page, host, write):
     base, other = served(host), served(host, OTHER)
@@ -138,7 +125,7 @@ def test_only_the_column_with_other_work_has_no_verdict(page, host):
 
     barred = f"Not comparable with res-{base[0].pk}: res-{apart[0].pk}. Different workloads."
     assert barred in text
-    headline = rf"res-{other[0].pk} \(--flash-attention yes\), 3 runs vs res-{base[0].pk}\b[^:]*: "
+    headline = rf"res-{other[0].pk} × 3 \(--flash-attention yes\) vs res-{base[0].pk} × 3\b[^:]*: "
     headline += r"output tokens/s \+39\.2 % at concurrency 1, significant difference"
     assert re.search(headline, text)
     rate = compare([base, other, apart]).rows[0]

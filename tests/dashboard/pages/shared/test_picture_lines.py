@@ -29,7 +29,8 @@ def test_a_result_has_model_device_workload_flags_and_date():
 def test_a_page_with_charts_gives_them_to_the_picture(client, lin, of):
     host = make_host("sim", type="simulated")
     job = make_job(state="succeeded", kind="benchmark", host=host)
-    result = make_measured(job=job, simulated=True, points=[(1, {"output_tokens_per_s": 5.0})])
+    points = [(1, {"output_tokens_per_s": 5.0})]
+    result = make_measured(job=job, simulated=True, loaded=True, points=points)
     matrix = Matrix.objects.create(title="vendor", kind="benchmark", host=host, spec={})
     MatrixCell.objects.create(
         matrix=matrix, job=job, row=0, column=0, place=0, output_tokens=64, concurrency=1
@@ -43,4 +44,4 @@ def test_a_page_with_charts_gives_them_to_the_picture(client, lin, of):
     text = client.get(pages[of]).text
 
     (lines,) = json.loads(re.search(r'id="pictured"[^>]*>(.*?)</script>', text)[1])
-    assert "sim" in lines and ", simulated, " in lines
+    assert "sim" in lines and ", simulated, loaded host, " in lines
