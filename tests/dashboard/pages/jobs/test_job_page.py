@@ -48,18 +48,17 @@ def test_a_queued_job_says_why_it_waits(member):
     assert f"#{done.pk} " not in waits  # what has succeeded is no reason
 
 
-@pytest.mark.parametrize("state", ["failed", "lost"])
-def test_lines_of_the_step_that_it_ended_in_are_quoted_first(member, state):
+def test_lines_of_the_step_that_it_ended_in_are_quoted_first(member):
     first, second = b"ERROR: no cache, made anew\n", b"ERROR: no route\n"
-    job = make_job(state=state, message_id="work:exit", started_at=now(), log_bytes=43)
+    job = make_job(state="failed", message_id="work:exit", started_at=now(), log_bytes=43)
     logstore.store().append(f"job/{job.pk}", 0, first + second)
     job.steps.filter(index=0).update(started_at=now(), exit_code=0, log_from=0, log_to=len(first))
-    exit_code = 1 if state == "failed" else None
-    job.steps.filter(index=1).update(started_at=now(), exit_code=exit_code, log_from=len(first))
 
-    text = shown(member, job).partition('id="why"')[2].partition("</section>")[0]
-
-    assert 0 < text.index("no route") < text.index("no cache")
+    for state, exit_code in (("failed", 1), ("lost", None)):
+        Job.objects.update(state=state)
+        job.steps.filter(index=1).update(started_at=now(), exit_code=exit_code, log_from=len(first))
+        text = shown(member, job).partition('id="why"')[2].partition("</section>")[0]
+        assert 0 < text.index("no route") < text.index("no cache")
 
 
 def test_a_job_of_all_dies_links_to_servers_to_stop(member):
@@ -136,19 +135,15 @@ def test_a_step_without_a_result_shows_its_exit_code(member):
     assert steps[-1]["look"] == ["failed", "failed"]
 
 
-@pytest.mark.parametrize(
-    ("done", "line"),
-    [(34, '<rect width="44.7%"'), (0, '<rect width="0.0%"'), (100, '<rect width="100.0%"')],
-)
-def test_the_step_s_bar_shows_its_progress_and_is_full_without(member, done, line):
+def test_the_step_s_bar_shows_its_progress_and_is_full_without(member):
     job = make_job(state="running")
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
     assert 'class="now"' in shown(member, job)
 
-    Job.objects.update(progress={"done": done, "total": 76, "unit": "packages"})
-
-    text = shown(member, job)
-    assert line in text and 'class="now part"' in text
+    for done, width in ((34, "44.7%"), (0, "0.0%"), (100, "100.0%")):
+        Job.objects.update(progress={"done": done, "total": 76, "unit": "packages"})
+        text = shown(member, job)
+        assert f'<rect width="{width}"' in text and 'class="now part"' in text
 
 
 def test_a_known_failure_shows_cause_advice_and_line(member):
@@ -181,16 +176,12 @@ def test_a_lost_job_shows_its_last_sign_and_its_host(member):
     text = re.sub(r"<[^>]+>", "", shown(member, job))
 
     assert "last log data received" in text
+    assert "Host at the time" in text
     assert "load 7.7, 20.9GB of memory and 78.7GB of disk free" in text.replace("\u202f", "")
     assert "all is well" not in text  # it says nothing of why
-
-
-@pytest.mark.parametrize("host", ["va16-01", {"load_1m": "?"}, None])
-def test_a_lost_job_of_which_less_is_known_has_its_page_too(member, host):
-    args = {"host": host}
-    job = make_job(state="lost", message_id="job:missing", message_args=args)
-
-    assert "Host at the time" not in shown(member, job)
+    for less in ("va16-01", {"load_1m": "?"}, None):
+        Job.objects.update(message_id="job:missing", message_args={"host": less})
+        assert "Host at the time" not in shown(member, job)
 
 
 def test_of_a_cancelled_job_no_line_is_quoted(member):
@@ -213,12 +204,17 @@ def test_a_job_of_an_away_host_shows_since_when(member):
     assert "offline" not in shown(member, make_job(host=host, state="succeeded"))
 
 
-@pytest.mark.parametrize("state", ["failed", "errored", "cancelled", "lost"])
-def test_a_failed_step_s_line_has_the_colour_of_its_state(member, state):
-    job = make_job(state=state)
+def test_an_ended_job_s_log_is_folded_and_its_step_s_line_has_the_colour_of_its_state(member):
+    job = make_job(state="running", started_at=now())
     job.steps.filter(index=0).update(started_at=now(), log_from=0)
+    text = shown(member, job)
+    assert "data-log-folded" not in text and 'class="one-job ended"' not in text
 
-    assert f'<li class="{state}">' in shown(member, job)
+    for state in ("failed", "errored", "cancelled", "lost"):
+        Job.objects.update(state=state, finished_at=now())
+        text = shown(member, job)
+        assert f'<li class="{state}">' in text
+        assert "data-log-folded" in text and 'class="one-job ended"' in text
 
 
 def outputs(job, *paths):
@@ -263,14 +259,6 @@ def test_a_job_of_a_pipeline_stands_in_its_strip(member):
     here = re.findall(r'href="([^"]+)" aria-current="step"', strip)
     assert here == [reverse("job-detail", args=[jobs[1].pk])]
     assert 'class="panel pipe"' not in shown(member, make_job())
-
-
-@pytest.mark.parametrize(("state", "has_ended"), [("running", False), ("failed", True)])
-def test_only_the_log_of_an_ended_job_is_folded(member, state, has_ended):
-    text = shown(member, make_job(state=state, started_at=now()))
-
-    assert ("data-log-folded" in text) is has_ended
-    assert ('class="one-job ended"' in text) is has_ended
 
 
 def test_drawer_and_script_have_the_values_that_the_job_ran_with(member):
@@ -417,9 +405,11 @@ def test_what_a_job_made_leads_to_the_forms_of_its_own_host(member):
     assert f'value="{weights.pk}" selected' in form
 
 
-@pytest.mark.parametrize(("state", "is_offered"), [("ready", True), ("stopped", False)])
-def test_a_server_that_is_down_is_not_offered_for_a_chat(member, state, is_offered):
+def test_a_server_that_is_down_is_not_offered_for_a_chat(member):
     job = make_job(kind="deploy", state="succeeded", product={"type": "deployment", "name": "x"})
-    make_deployment(job=job, state=state)
+    served = make_deployment(job=job, state="ready")
+    assert "Open chat" in shown(member, job)
 
-    assert ("Open chat" in shown(member, job)) is is_offered
+    served.state = "stopped"
+    served.save()
+    assert "Open chat" not in shown(member, job)

@@ -38,8 +38,13 @@ def primary(job, user) -> str:
     return labels[0] if labels else ""
 
 
-@pytest.mark.parametrize("state", Job.State.values)
-@pytest.mark.parametrize("message_id", ["check:weights_missing", "policy:program", "work:exit"])
+@pytest.mark.parametrize(
+    ("state", "message_id"),
+    [
+        *((state, "work:exit") for state in Job.State.values),
+        *(("failed", message_id) for message_id in ("check:weights_missing", "policy:program")),
+    ],
+)
 def test_a_job_that_did_not_succeed_has_a_card(client, lin, state, message_id):
     shown = card(client, make_job(state=state, message_id=message_id))
 
