@@ -45,7 +45,7 @@ _LONGEST_URL = 300
 _KNOWN_FOR = {"enable_thinking": "Qwen3, GLM-4.5", "thinking": "DeepSeek-V3.1"}
 _UNREPORTED = gettext_lazy("Only if the engine does not report it.")
 _GROUPS = (
-    (gettext_lazy("Address"), ("name", "url", "api_key")),
+    (gettext_lazy("Endpoint"), ("name", "url", "api_key")),
     (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
     (gettext_lazy("Device"), ("device", "devices")),
     (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
