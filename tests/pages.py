@@ -26,6 +26,10 @@ PAGES = {
     "pipeline-cancel": ["/pipelines/{chain}/cancel/"],
     "matrix-list": ["/matrices/"],
     "matrix-detail": ["/matrices/{matrix}/", "/matrices/{matrix}/?metric=ttft_p50_ms"],
+    "matrix-compare": [
+        "/matrices/compare/",
+        "/matrices/compare/?matrix={matrix}&matrix={matrix2}",
+    ],
     "matrix-cancel": ["/matrices/{matrix}/cancel/"],
     "launch-matrix": [
         "/launch/matrix/",
@@ -108,6 +112,7 @@ PAGES = {
     ],
     "report-parity-words": ["/reports/parity/words/?base=res-{quality}&id=res-{quality}"],
     "report-matrix-words": ["/reports/matrix/words/?id={matrix}"],
+    "report-matrices-words": ["/reports/matrices/words/?id={matrix}&id={matrix2}"],
     "result-compare": [
         "/results/compare/",
         "/results/compare/?id=res-{speed}&id=res-{speed2}",
@@ -158,7 +163,7 @@ NO_PAGES = {
     *("chain-dismiss", "serving", "search-list", "docs", "docs-image"),
     *("deployment-metrics", "endpoint-check", "result-file", "result-run-more"),
     "result-requests",
-    *("report-result", "report-comparison", "report-matrix", "report-parity"),
+    *("report-result", "report-comparison", "report-matrix", "report-matrices", "report-parity"),
     *("result-tag", "result-untag", "result-note", "result-change-note", "result-baseline"),
     *("result-sign-off", "result-withdraw", "result-save-view", "result-change-view"),
     # Of an import, which the tour has none of: tests/dashboard/pages/results/test_imports.py.

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from dashboard.actions.results import keep_words
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import attachment
-from dashboard.reports import comparison, matrix, parity, result, writers
+from dashboard.reports import comparison, matrices, matrix, parity, result, writers
 from dashboard.reports.customer import edited
 from dashboard.reports.document import LANGUAGES, Asked, Kind, Part, Report, ReportError
 from dashboard.security.permissions import allowed, requires
@@ -27,7 +27,7 @@ from jobs.models import ReportWords
 
 # A new kind is a file here and a name in this list; a new format is a line of the next two.
 KINDS: dict[str, Kind] = {
-    module.KIND.name: module.KIND for module in (result, comparison, parity, matrix)
+    module.KIND.name: module.KIND for module in (result, comparison, parity, matrix, matrices)
 }
 TYPES: Mapping[str, str] = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}
 _WRITERS: Mapping[str, Callable[[Report], str]] = {

@@ -1,5 +1,6 @@
-"""Write the report of a result, of a comparison of two to eight results, of a parity statement, or
-of a matrix. Results are written as pages have them: res-11. res-11,res-12 is a group of repeats."""
+"""Write the report of a result, of a comparison of two to eight results, of a parity statement, of
+a matrix, or of several side by side. Results are written as pages have them: res-11. res-11,res-12
+is a group of repeats."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,15 +14,16 @@ from dashboard.management import base
 from dashboard.reports.document import LANGUAGES, ReportError
 from dashboard.reports.make import KINDS, TYPES, make
 from jobs.base.validation_errors import messages
+from jobs.metrics import UNITS
 
 STDOUT = "-"
-_OF_ALL = ("language", "format", "profile", "heading", "customer", "summary")
+_OF_ALL = ("language", "format", "per", "profile", "heading", "customer", "summary")
 
 
 class Command(base.DashboardCommand):
     arguments = (
         base.Arg("results", "the first is the baseline", nargs="*", metavar="RESULT"),
-        base.Arg("--matrix", "report of this matrix", default=None, metavar="ID"),
+        base.Arg("--matrix", "report of these matrices, with commas", default=None, metavar="ID"),
         base.flag("--parity", "report of the parity statement of two results, or of bare counts"),
         *base.STATEMENT,
         base.Arg("--language", choices=tuple(LANGUAGES), default="en"),
@@ -30,6 +32,7 @@ class Command(base.DashboardCommand):
         base.Arg("--level", "service level of one result"),
         base.Arg("--concurrency", "compared concurrency", default=None),
         base.Arg("--metric", "number of each cell of a matrix"),
+        base.Arg("--per", "unit of throughput", choices=UNITS, default="total"),
         base.Arg("--profile", choices=("internal", "customer"), default="internal"),
         base.Arg("--include", "internal part for a customer: notes, people, paths, addresses"),
         base.Arg("--heading", "title; default: the conclusion"),
@@ -70,7 +73,7 @@ def _name(options: Mapping[str, Any]) -> str:
     if bool(results) == (options["matrix"] is not None):
         raise CommandError("Name results, or --matrix ID.")
     if options["matrix"] is not None:
-        return "matrix"
+        return "matrices" if "," in options["matrix"] else "matrix"
     return "result" if len(results) == 1 and "," not in results[0] else "comparison"
 
 
@@ -84,6 +87,9 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
             return given | base.statement_fields(options)
         case "matrix":
             return {**given, "id": options["matrix"], "metric": options["metric"]}
+        case "matrices":
+            numbers = options["matrix"].split(",")
+            return {**given, "id": numbers, "metric": options["metric"]}
         case "result":
             return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from dashboard.actions import jobs as job_actions
 from dashboard.charts import matrix_heat
-from dashboard.pages.jobs import matrix_view
+from dashboard.pages.jobs import matrix_compare, matrix_view
 from dashboard.pages.launch.launch_form import text_of
 from dashboard.pages.launch.parts import launched
 from dashboard.pages.shared import units
@@ -37,12 +37,11 @@ from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines
 from jobs.models import Job, Matrix, MatrixCell
 from jobs.queries.hosts import dies
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
-from jobs.queries.matrices import MatrixPage, RunView, matrices, matrix_page
+from jobs.queries.matrices import MatrixPage, RunView, matrix_page
 from jobs.queries.overview import running_of
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import headline as main_metric
 
-_LISTED = 100
 _MOST_RUNS = 10  # of a cell, in one click
 # Heights of the heat map, in pixels: among those for which pages keep room.
 _AXES, _STEP, _HIGHEST = 80, 40, 420
@@ -228,7 +227,8 @@ pipeline_urlpatterns: list[URLPattern] = [
 
 @requires("job.view", "GET")
 def matrix_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "matrices/list.html", {"rows": list(matrices()[:_LISTED])})
+    """List matrices; ``?matrix=`` are chosen for a comparison."""
+    return matrix_compare.choose(request)
 
 
 @requires("job.view", "GET")
@@ -357,6 +357,7 @@ def _state(run: RunView) -> tuple[str, str]:
 
 matrix_urlpatterns: list[URLPattern] = [
     path("", matrix_list, name="matrix-list"),
+    *matrix_compare.urlpatterns,
     path("<int:matrix_id>/", matrix_detail, name="matrix-detail"),
     path("<int:matrix_id>/rename/", matrix_rename, name="matrix-rename"),
     path("<int:matrix_id>/resume/", matrix_resume, name="matrix-resume"),

@@ -57,6 +57,11 @@ class Finding(NamedTuple):
     where: Sequence[Place] = ()
     is_flagged: bool = False
 
+    @property
+    def sentence(self) -> str:
+        names = _(", ").join(place.name for place in self.where)
+        return _(": ").join(filter(None, (self.text.rstrip(_(".")), names)))
+
 
 class ShownCell(NamedTuple):
     """A cell as it is drawn. ``number``: None without a value. ``look``: state to show, "" for a
@@ -140,7 +145,7 @@ def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> Table:
         has_input=bool(page.rows) and page.rows[0].input_tokens is not None,
         columns=page.columns,
         rows=rows,
-        missing=_missing(page),
+        missing=missing(page),
         has_simulated=any(cell.is_simulated for cell in shown),
         has_roles=any(cell.role for cell in shown),
     )
@@ -190,7 +195,7 @@ def _why(cell: CellView) -> str:
     return message(job.message_id, job.message_args) if job is not None else ""
 
 
-def _missing(page: MatrixPage) -> list[Finding]:
+def missing(page: MatrixPage) -> list[Finding]:
     """Return failures and skipped cells, those of one reason together. The text of a reason with
     numbers is that of its first cell."""
     groups: dict[tuple[str, str], list[CellView]] = {}

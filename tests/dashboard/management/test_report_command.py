@@ -75,6 +75,7 @@ def test_bare_counts_are_a_parity_report():
         (("res-999999",), "Not found: result: res-999999."),
         (("999999",), "id: “999999” is no result. Results are written as res-15."),
         (("--matrix", "999999"), "Not found: matrix: 999999."),
+        (("--matrix", "999999,999998"), "Not found: matrix: 999998, 999999."),
         (("--matrix", "9" * 30), "id: Enter less than"),
         (("res-1,res-2",), "Not found: results: res-1, res-2."),
     ],

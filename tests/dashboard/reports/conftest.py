@@ -35,6 +35,7 @@ def made(matrix):
         scored=make_measured(scores=[1, 0, 1, 1]),
         rescored=make_measured(scores=[1, 1, 1, 0]),
         matrix=matrix,
+        again=Matrix.objects.create(title="r2", kind=matrix.kind, host=matrix.host, spec={}),
     )
 
 

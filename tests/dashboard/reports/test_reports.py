@@ -44,6 +44,7 @@ def given(kind, made):
         "result": {"id": f"res-{made.base[0].pk}"},
         "comparison": runs,
         "matrix": {"id": made.matrix.pk},
+        "matrices": {"id": [made.matrix.pk, made.again.pk]},
         "parity": {"base_counts": "154/159", "counts": "155/159"},
     }[kind]
 

@@ -59,6 +59,7 @@ pipeline-retry POST member
 pipeline-cancel GET,POST owner
 matrix-list GET viewer
 matrix-detail GET viewer
+matrix-compare GET viewer
 matrix-rename POST owner
 matrix-resume POST member
 matrix-cancel GET,POST owner
@@ -138,10 +139,12 @@ parity-missing GET,POST member id=mine
 report-result GET viewer
 report-comparison GET viewer
 report-matrix GET viewer
+report-matrices GET viewer
 report-parity GET viewer
 report-result-words GET,POST viewer
 report-comparison-words GET,POST viewer
 report-matrix-words GET,POST viewer
+report-matrices-words GET,POST viewer
 report-parity-words GET,POST viewer
 result-tag POST member tags=new
 result-untag POST owner name=owned
@@ -279,6 +282,7 @@ api-matrix-run POST member {}
 api-report-result GET viewer
 api-report-comparison GET viewer
 api-report-matrix GET viewer
+api-report-matrices GET viewer
 api-report-parity GET viewer
 api-parity GET viewer
 api-parity-candidates GET viewer

@@ -1,0 +1,266 @@
+"""Matrices side by side: what differs, each cell of one against the same of the baseline."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from dashboard.charts.matrix_heat import lengths
+from dashboard.pages.jobs.matrix_view import missing
+from dashboard.pages.shared import cells, units
+from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
+from dashboard.pages.shared.comparison import change_texts
+from dashboard.pages.shared.words import setting_text
+from dashboard.security.permissions import requires
+from dashboard.text.formatting import change_text
+from dashboard.text.labels import (
+    cell_marks,
+    metric_label,
+    metric_text,
+    setting_title,
+    style_of,
+)
+from jobs.base.numbers import number_from
+from jobs.queries.comparison.comparison import MOST
+from jobs.queries.comparison.matrices import (
+    Against,
+    MatrixComparison,
+    Pair,
+    Place,
+    compare_matrices,
+    place_of,
+)
+from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page
+from jobs.queries.results.curve import RATE
+
+LISTED = 100
+_TONES: dict[str, Tone] = {"better": "good", "worse": "bad"}
+
+
+class Shown(NamedTuple):
+    """What page and report draw. ``verdicts``: a sentence for each matrix against the baseline;
+    ``differences``: engine, model, precision, host and further settings, of each matrix."""
+
+    names: Sequence[str]
+    verdicts: Sequence[str]
+    differences: Table
+    tables: Sequence[Table]
+    missing: Sequence[str]
+
+
+def problem_of(numbers: Sequence[int]) -> str:
+    if 2 <= len(numbers) <= MOST:
+        return ""
+    return _("Select two to %(most)s matrices.") % {"most": MOST}
+
+
+def read(numbers: Sequence[int], metric: str) -> list[MatrixPage]:
+    """Return the matrices with one metric: the output rate where one of them lacks the other.
+    Raises ``Http404``."""
+    pages = [page for number in numbers if (page := matrix_page(number, metric)) is not None]
+    if absent := set(numbers) - {page.matrix.pk for page in pages}:
+        raise Http404(f"matrix: {', '.join(map(str, sorted(absent)))}")
+    if metric == RATE or all(page.metric == metric for page in pages):
+        return pages
+    return read(numbers, RATE)
+
+
+def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> Shown:
+    """Return the comparison in words. ``own_names``: of matrices, "" for its title."""
+    found = compare_matrices(pages)
+    names = [own or name for own, name in zip(own_names, names_of(pages), strict=False)]
+    names += names_of(pages)[len(names) :]
+    named = list(zip(names[1:], found.against, strict=True))
+    return Shown(
+        names,
+        [_verdict(names[0], name, one) for name, one in named],
+        _differences(found, names),
+        [_table(names[0], name, one) for name, one in named],
+        _missing(found, names),
+    )
+
+
+def names_of(pages: Sequence[MatrixPage]) -> list[str]:
+    titles = [page.matrix.title for page in pages]
+    return [
+        title if titles.count(title) == 1 else f"{title} ({page.matrix.pk})"
+        for title, page in zip(titles, pages, strict=True)
+    ]
+
+
+def _verdict(base: str, name: str, against: Against) -> str:
+    changes, ratio = against.changes, against.ratio
+    args: dict[str, Any] = {"name": name, "base": base, "n": len(changes)}
+    if not changes:
+        return _("%(name)s vs %(base)s: no comparable cell") % args
+    counts = Counter[str](change.verdict for change in changes)
+    words = {
+        "better": _("%(n)s better"),
+        "worse": _("%(n)s worse"),
+        "noise": _("%(n)s not significant"),
+        "unknown": _("%(n)s with too few runs"),
+        "same": _("%(n)s equal"),
+    }
+    told = [text % {"n": counts[verdict]} for verdict, text in words.items() if counts[verdict]]
+    args |= {"metric": metric_label(against.page.metric).lower(), "told": _(", ").join(told)}
+    text = ngettext(
+        "%(name)s vs %(base)s: %(n)s common cell, %(told)s",
+        "%(name)s vs %(base)s: %(n)s common cells, %(told)s",
+        len(changes),
+    )
+    if ratio is not None:
+        ratios = [change.relative for change in changes if change.relative is not None]
+        args |= {"ratio": change_text(ratio)}
+        args |= {"low": change_text(min(ratios)), "high": change_text(max(ratios))}
+        text = ngettext(
+            "%(name)s vs %(base)s: %(metric)s %(ratio)s in %(n)s common cell, %(told)s",
+            "%(name)s vs %(base)s: %(metric)s %(ratio)s in the geometric mean of %(n)s common "
+            "cells (%(low)s to %(high)s), %(told)s",
+            len(changes),
+        )
+    return text % args
+
+
+def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
+    rows = [
+        [
+            Cell(setting_title(one.name)),
+            *(Cell(setting_text(value, one.name) if value else _("none")) for value in one.values),
+        ]
+        for one in found.settings
+    ]
+    heads = [*cells.words(_("Differences")), *cells.words(*names)]
+    notes = [] if rows else [_("No differences.")]
+    return Table(_("What differs"), heads, rows, notes)
+
+
+def _table(base: str, name: str, against: Against) -> Table:
+    """Return the cells of a matrix against the baseline: lengths by concurrency."""
+    metric, pairs = against.page.metric, against.pairs
+    rows = list(dict.fromkeys(place[:2] for place in pairs))
+    columns = sorted({place[2] for place in pairs})
+    heads = [*cells.words(_("Lengths, tokens")), *(Heading(str(one)) for one in columns)]
+    shown = [
+        [
+            Cell(lengths(*row)),
+            *(_cell(pairs.get((*row, concurrency)), metric) for concurrency in columns),
+        ]
+        for row in rows
+    ]
+    note = _(
+        "Columns: concurrency. Below each difference: %(base)s → %(name)s, %(metric)s. Brackets: "
+        "95 %% interval of the ratio of geometric means, from three runs of each."
+    )
+    args = {"base": base, "name": name, "metric": cells.title_of(metric)}
+    return Table(_("%(name)s vs %(base)s") % args, heads, shown, [note % args])
+
+
+def _cell(pair: Pair | None, metric: str) -> Cell:
+    if pair is None:
+        return Cell("", tone="dim")
+    sides = (pair.base, pair.other)
+    values = " → ".join(_side(cell, metric) for cell in sides)
+    marks = dict.fromkeys(word for cell in sides if cell for word in cell_marks(cell))
+    note = _(", ").join((values, *marks))
+    change = pair.change
+    if change is None:
+        return Cell("–", note=note, tone="dim")
+    if change.absolute is None:
+        return Cell("–", note=_(", ").join((note, _("not comparable"))), tone="dim")
+    size, details = change_texts(change, metric)
+    return Cell(
+        size,
+        value=change.size,
+        measure="share of base" if change.is_relative else "",
+        interval=details,
+        bounds=None if change.low is None or change.high is None else (change.low, change.high),
+        note=note,
+        tone=_TONES.get(change.verdict, ""),
+    )
+
+
+def _side(cell: CellView | None, metric: str) -> str:
+    """Return the number of a cell, else its state; a dash where the matrix lacks it."""
+    if cell is None:
+        return "–"
+    return metric_text(metric, cell.value)[0] if cell.value is not None else _state(cell)
+
+
+def _state(cell: CellView) -> str:
+    return str(style_of(cell.state).word) if cell.state != "done" else _("n/a")
+
+
+def _missing(found: MatrixComparison, names: Sequence[str]) -> list[str]:
+    """Return the cells that a matrix lacks and another has, and why its own have no number."""
+    everything = dict.fromkeys(place for one in found.against for place in one.pairs)
+    listed = []
+    for page, name in zip(found.pages, names, strict=True):
+        known = {place_of(cell) for cell in page.cells}
+        texts = [one.sentence for one in missing(page)]
+        if absent := [place for place in everything if place not in known]:
+            texts.append(_("not in this matrix: %(cells)s") % {"cells": _places(absent)})
+        listed += [f"{name}{_(': ')}{text}" for text in texts]
+    return listed
+
+
+def _places(places: Sequence[Place]) -> str:
+    """Return places by their lengths: "128 → 128 @ 1, 4; 256 → 256 @ 1"."""
+    rows: dict[tuple[int | None, int], list[str]] = {}
+    for *row, concurrency in places:
+        rows.setdefault((row[0], row[1] or 0), []).append(str(concurrency))
+    return _("; ").join(f"{lengths(*row)} @ {_(', ').join(own)}" for row, own in rows.items())
+
+
+def choose(request: HttpRequest, problem: str = "") -> HttpResponse:
+    """Return the list, where those of the address are chosen; ``problem``: with the choice."""
+    context = {"rows": list(matrices()[:LISTED]), "chosen": _asked(request), "problem": problem}
+    return render(request, "matrices/list.html", context)
+
+
+def _asked(request: HttpRequest) -> list[int]:
+    numbers = map(number_from, request.GET.getlist("matrix"))
+    return list(dict.fromkeys(number for number in numbers if number is not None))
+
+
+@requires("job.view", "GET")
+def matrix_compare(request: HttpRequest) -> HttpResponse:
+    """Compare ``?matrix=1&matrix=2``, the first is the baseline; ``metric`` and ``per`` as of one
+    matrix. Without two, choose them from the list."""
+    numbers = _asked(request)
+    if problem := problem_of(numbers):
+        return choose(request, problem)
+    metric, per = request.GET.get("metric", RATE), request.GET.get(units.PER, "")
+    pages = read(numbers, units.choice(per, []).rate if metric == RATE else metric)
+    results = [result for page in pages for cell in page.cells for result in cell.results]
+    unit, found = units.choice(per, results), shown(pages)
+    is_rate = pages[0].metric == unit.rate
+    chosen = unit.query if is_rate else {"metric": pages[0].metric}
+    context = {
+        "found": found,
+        "pages": list(zip(pages, found.names, _as_base(numbers, chosen), strict=True)),
+        "metrics": [
+            (name, metric_label(name))
+            for name in pages[0].metrics
+            if all(name in page.metrics for page in pages)
+        ],
+        "metric": RATE if is_rate else pages[0].metric,
+        "units": unit if is_rate else None,
+        "has_simulated": any(result.simulated for result in results),
+        "report_query": f"{urlencode({'id': numbers, **chosen}, doseq=True)}&",
+    }
+    return render(request, "matrices/compare.html", context)
+
+
+def _as_base(numbers: Sequence[int], chosen: dict[str, str]) -> list[str]:
+    """Return for each matrix the query that has it as baseline."""
+    orders = ([one, *(other for other in numbers if other != one)] for one in numbers)
+    return [urlencode({"matrix": order, **chosen}, doseq=True) for order in orders]
+
+
+urlpatterns: list[URLPattern] = [path("compare/", matrix_compare, name="matrix-compare")]
