@@ -53,6 +53,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"jobs", "comparison", "catalogue"},
         {"fleet", "overview", "parity"},
         {"matrices"},
+        {"matrices_compared"},
     ],
     "jobs.services": [
         {"chat", "hosts", "outputs"},

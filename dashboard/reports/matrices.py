@@ -11,6 +11,7 @@ from dashboard.pages.shared.marks import device_text, remarks_of
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Listing, Report, Section
 from dashboard.text.formatting import full_moment
+from dashboard.text.labels import result_name
 from jobs.metrics import rate_in
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import result_page
@@ -78,7 +79,7 @@ def _method(pages: Sequence[MatrixPage]) -> list[Block]:
     runs = [next((run.result for run in page.runs if run.result), None) for page in pages]
     heads, blocks = [run for run in runs if run is not None], list[Block]()
     for head in heads:
-        blocks += parts.titled(parts.environment(result_page(head.pk)), head)
+        blocks += parts.record(result_page(head.pk), result_name(head))
         blocks += parts.commands(head)
     return [*blocks, *parts.packages(heads)]
 

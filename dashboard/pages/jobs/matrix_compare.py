@@ -28,7 +28,8 @@ from dashboard.text.labels import (
 )
 from jobs.base.numbers import number_from
 from jobs.queries.comparison.comparison import MOST
-from jobs.queries.comparison.matrices import (
+from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page
+from jobs.queries.matrices_compared import (
     Against,
     MatrixComparison,
     Pair,
@@ -36,7 +37,6 @@ from jobs.queries.comparison.matrices import (
     compare_matrices,
     place_of,
 )
-from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page
 from jobs.queries.results.curve import RATE
 
 LISTED = 100
@@ -137,7 +137,7 @@ def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
     ]
     heads = [*cells.words(_("Differences")), *cells.words(*names)]
     notes = [] if rows else [_("No differences.")]
-    return Table(_("What differs"), heads, rows, notes)
+    return Table(_("Differences"), heads, rows, notes)
 
 
 def _table(base: str, name: str, against: Against) -> Table:

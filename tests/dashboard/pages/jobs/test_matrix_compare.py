@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 
 from jobs.models import Matrix, Result
-from jobs.queries.comparison.matrices import compare_matrices
 from jobs.queries.matrices import matrix_page
+from jobs.queries.matrices_compared import compare_matrices
 from tests.comparing import rows_of
 from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_cell, make_host
