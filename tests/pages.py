@@ -36,7 +36,7 @@ PAGES = {
         "/launch/matrix/?workload=guide",
         "/launch/matrix/?workload=vendor&concurrency=x",
     ],
-    "docs-page": ["/docs/use/launch/", "/docs/run/settings/", "/docs/architecture/"],
+    "docs-page": ["/docs/reliability/", "/docs/run/settings/", "/docs/architecture/"],
     "launch-form": [
         *(f"/launch/{kind}/" for kind in KINDS),
         "/launch/benchmark/?from={benchmark}&requests=0",

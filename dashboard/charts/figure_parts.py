@@ -22,7 +22,7 @@ ORIGINS: Mapping[str, tuple[str, str]] = {
     "ours": ("circle", COLOURS[0]),
     "external": ("square", COLOURS[1]),
     "imported": ("diamond", COLOURS[2]),
-    "published": ("x", FAINT_INK),
+    "published": ("x", "var(--d-ref)"),
 }
 # Mark of traces whose points open a panel: js/lib/chart_points.js reads it.
 POINT = "point"

@@ -14,6 +14,7 @@ def test_the_commands_open_by_a_key_and_close_by_escape_or_a_click_beside_them(o
 
     page.keyboard.press("c")
     expect(commands).to_be_visible()
+    expect(commands.locator("button:focus")).to_be_visible()
     page.keyboard.press("Escape")
     expect(commands).to_be_hidden()
     expect(button).to_be_focused()

@@ -162,6 +162,9 @@ def _with_scrolling_tables(tokens: list[Token]) -> list[Token]:
         if token.type == "table_open":
             token.attrSet("class", "t dense")
             out.append(box)
+        # The policy of the pages forbids inline styles.
+        if token.attrs.pop("style", "") == "text-align:right":
+            token.attrSet("class", "r")
         out.append(token)
         if token.type == "table_close":
             out.append(end)
