@@ -29,7 +29,7 @@ AT_REST = "() => new Promise((done) => requestIdleCallback(() => done(), { timeo
 CUT = """() => {
   for (const tab of document.querySelectorAll("main [role=tabpanel]")) tab.hidden = false;
   const cuts = (element) => getComputedStyle(element).textOverflow === "ellipsis";
-  const others = ":not(.log *, .mid > :first-child, .who-name, .play *)";
+  const others = ":not(.log *, .mid > :first-child, .who-name, .play *, .manual *)";
   const shown = [...document.querySelectorAll(`main *${others}`)].filter((element) =>
      element.checkVisibility() && (cuts(element) || element.matches("table")));
   return shown.map((element) => [element, element.matches("table")
