@@ -246,10 +246,10 @@ def tools_of(
     return tools
 
 
-def can_take(kind: Kind, target: Target, engine: str) -> bool:
-    """Return True if ``kind`` offers that engine on the host, or needs none."""
-    offered = offers(kind, target, "deployment")
-    return offered is None or engine in [choice.value for choice in offered]
+def can_take(kind: Kind, target: Target, value: str, field: str = "deployment") -> bool:
+    """Return True if ``kind`` offers that engine or model on the host, or needs none."""
+    offered = offers(kind, target, field)
+    return offered is None or value in [choice.value for choice in offered]
 
 
 def questions(

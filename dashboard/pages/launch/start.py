@@ -11,7 +11,6 @@ from django.urls import URLPattern, path, reverse
 
 from dashboard.pages.launch import front
 from dashboard.pages.launch.front import ENGINE, MATRIX, PURPOSES, Subject
-from dashboard.pages.launch.launch_form import offers
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from jobs.base.numbers import result_pk
@@ -157,7 +156,7 @@ def _form_address(asked: Begun, data: QueryDict, user: AbstractBaseUser | None) 
     query = {"host": host.name if host else ""}
     if "deployment" in kind.Params.model_fields and subject.engine:
         query["deployment"] = subject.engine
-    elif "model" not in kind.Params.model_fields or subject.model in _offered(kind, "model", host):
+    elif host is None or front.can_take(kind, target_of(host), subject.model, "model"):
         query["model"] = subject.model
     is_here = host is not None and data.get("host") == host.name
     for name, type in asset_fields(kind.Params).items():
@@ -213,11 +212,6 @@ def _kinds_of_pipelines(model: str) -> set[str]:
     stack, options = next(iter(STACKS)), Options()
     ways = front.pipelines_for(model)
     return {job.kind for way in ways for job in way.jobs(MODELS[model], stack, options)}
-
-
-def _offered(kind: Kind, name: str, host: Host | None) -> list[str]:
-    found = offers(kind, target_of(host), name) if host else None
-    return [choice.value for choice in found or ()]
 
 
 def _address(view: str, query: Mapping[str, str], *args: str) -> str:
