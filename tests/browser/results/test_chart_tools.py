@@ -82,9 +82,10 @@ def test_a_chart_is_kept_as_png_svg_and_csv(page, scheme):
     assert len(picture) > 20_000  # the chart is drawn
     text = drawing.decode()
     assert text.startswith("<svg")
-    assert "Output tokens/s" in text
-    assert text.count(", smollm2-135m-instruct") == 4  # legend, and lines below
-    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2  # equal: no name in a legend
+    assert "Output in tok/s vs concurrency" in text
+    # The equal model is in the lines below, and in no name of the legend.
+    assert text.count(", smollm2-135m-instruct") == 2
+    assert text.count(", smollm2-135m-instruct, Q8_0 from Q4_1") == 2
     assert text.count(", everyday prompts, ") == 2 and f"UTC, {page.url}" in html.unescape(text)
     rows = list(csv.DictReader(numbers.decode("utf-8-sig").splitlines()))
     values = {(row["concurrency"], row["metric"]): row["value"] for row in rows}
@@ -131,7 +132,7 @@ def test_a_chart_is_kept_as_a_page_that_opens_without_a_network(page, browser, t
         kept = offline.new_page()
         kept.goto(file.as_uri())
         expect(kept.get_by_role("heading")).to_have_text(
-            "Output tokens/s vs concurrency, one line per result"
+            "Output in tok/s vs concurrency, one line per result"
         )
         box = kept.locator(".nsewdrag").bounding_box()
         kept.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.9)
