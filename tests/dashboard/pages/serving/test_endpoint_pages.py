@@ -1,6 +1,7 @@
 """Pages of endpoints: list, form, detail, check, archive."""
 
 import html
+import re
 
 import pytest
 from django.urls import reverse
@@ -204,7 +205,7 @@ def test_an_archived_endpoint_leaves_the_list_and_comes_back(client, lin):
     assert row.url in client.get(LIST).text
 
 
-def test_the_page_has_results_jobs_and_forms(client, lin):
+def test_the_page_has_results_jobs_forms_and_what_repeats_lack(client, lin):
     row = make_endpoint("H800")
     make_result(endpoint=row, what="everyday")
     job = make_job(inputs={"deployment": {"endpoint": row.pk}})
@@ -216,12 +217,8 @@ def test_the_page_has_results_jobs_and_forms(client, lin):
     assert f"/launch/?for=accuracy&deployment=endpoint%3A{row.pk}" in page
     assert "everyday" in page
     assert f"#{job.pk}" in page
-
-
-def test_the_page_says_what_must_be_known_for_repeats(client, lin):
-    assert "Unknown: version, device." in page_of(
-        client, make_endpoint(device="", devices=None, found={"engine": "vllm"})
-    )
+    bare = make_endpoint(device="", devices=None, found={"engine": "vllm"})
+    assert "Unknown: version, device." in page_of(client, bare)
 
 
 def test_the_launch_form_offers_endpoints_after_deployments(client, lin):
@@ -234,7 +231,7 @@ def test_the_launch_form_offers_endpoints_after_deployments(client, lin):
     assert "H800 (endpoint, 8 × H800)" in page
 
 
-def test_a_result_shows_stamp_device_and_endpoint(client, lin):
+def test_a_result_shows_stamp_and_device_and_adds_no_empty_filter(client, lin):
     row = make_endpoint("H800")
     device = {"device": {"text": "8 × H800", "count": 8}}
     result = make_result(endpoint=row, run_context=device, label="")
@@ -245,18 +242,9 @@ def test_a_result_shows_stamp_device_and_endpoint(client, lin):
         client.get(f"/results/compare/?id=res-{result.pk}&id=res-{make_result().pk}").text,
     ):
         assert "external, 8 × H800" in " ".join(page.split())
-
-
-def test_an_external_result_adds_no_empty_choice_to_the_filters(client, lin):
-    make_result(endpoint=make_endpoint("H800"), label="")
-
-    page = client.get("/results/").text
-
-    assert 'name="stamp" value="external"' in page
-    assert (
-        'value=""'
-        not in page.partition("data-facets")[2].partition("</form>")[0].partition("fieldset")[2]
-    )
+    facets = client.get("/results/").text.partition('id="facets"')[2].partition("</form>")[0]
+    assert 'name="stamp" value="external"' in facets
+    assert not re.search('type="checkbox"[^>]* value=""', facets)
 
 
 def test_a_name_of_this_machine_is_not_called_before_its_address_is_permitted(client, lin):
