@@ -82,9 +82,10 @@ def test_equally_shortened_names_are_two_rows():
     assert figure.layout.yaxis.ticktext[0] == figure.layout.yaxis.ticktext[1] != names[0]
 
 
+@pytest.mark.parametrize("name", ["", "int8, va16-01, "])
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 40])
-def test_labels_of_points_never_overlap(count):
-    rows = [(f"{2**n % 1000}", 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
+def test_labels_of_points_never_overlap(count, name):
+    rows = [(f"{name}{2**n % 1000}", 60 - n / count, 100 * (n + 1) / count) for n in range(count)]
     highest = [max(row[axis] for row in rows) for axis in (1, 2)]
 
     boxes = []
@@ -93,7 +94,7 @@ def test_labels_of_points_never_overlap(count):
         if place:
             boxes.append(label_box(x, y, len(row[0]), PLACES[place]))
 
-    assert boxes
+    assert boxes and all(box[0] >= 0 and box[2] <= PLOT_PX[0] for box in boxes)
     for index, (left, bottom, right, top) in enumerate(boxes):
         for other in boxes[:index]:
             assert right <= other[0] or other[2] <= left or top <= other[1] or other[3] <= bottom
