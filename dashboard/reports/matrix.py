@@ -9,7 +9,6 @@ from pydantic import Field
 
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix_view import (
-    Finding,
     MatrixConclusion,
     RowConclusion,
     ShownCell,
@@ -136,14 +135,9 @@ def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]
     if found is not None:
         blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
         blocks += [Facts(found.figures, is_large=True)] if found.figures else []
-        exceptions = [_finding(one) for one in found.exceptions]
+        exceptions = [one.sentence for one in found.exceptions]
         blocks += [Listing(exceptions, _("Exceptions"))] if exceptions else []
     return [*blocks, Facts(counts, _("Cells"))]
-
-
-def _finding(found: Finding) -> str:
-    names = _(", ").join(place.name for place in found.where)
-    return _(": ").join(filter(None, (found.text.rstrip(_(".")), names)))
 
 
 def _by_row(found: MatrixConclusion | None) -> list[Block]:

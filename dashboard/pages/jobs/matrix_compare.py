@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -14,8 +15,8 @@ from django.utils.translation import ngettext
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.jobs.matrix_view import missing
 from dashboard.pages.shared import cells, units
-from dashboard.pages.shared.cells import Cell, Heading, Table, Tone
-from dashboard.pages.shared.comparison import change_texts
+from dashboard.pages.shared.cells import Cell, Heading, Table
+from dashboard.pages.shared.metrics_table import difference
 from dashboard.pages.shared.words import setting_text
 from dashboard.security.permissions import requires
 from dashboard.text.formatting import change_text
@@ -40,7 +41,6 @@ from jobs.queries.matrices_compared import (
 from jobs.queries.results.curve import RATE
 
 LISTED = 100
-_TONES: dict[str, Tone] = {"better": "good", "worse": "bad"}
 
 
 class Shown(NamedTuple):
@@ -137,7 +137,7 @@ def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
     ]
     heads = [*cells.words(_("Differences")), *cells.words(*names)]
     notes = [] if rows else [_("No differences.")]
-    return Table(_("Differences"), heads, rows, notes)
+    return Table(_("Configuration, differences only"), heads, rows, notes)
 
 
 def _table(base: str, name: str, against: Against) -> Table:
@@ -173,16 +173,8 @@ def _cell(pair: Pair | None, metric: str) -> Cell:
         return Cell("–", note=note, tone="dim")
     if change.absolute is None:
         return Cell("–", note=_(", ").join((note, _("not comparable"))), tone="dim")
-    size, details = change_texts(change, metric)
-    return Cell(
-        size,
-        value=change.size,
-        measure="share of base" if change.is_relative else "",
-        interval=details,
-        bounds=None if change.low is None or change.high is None else (change.low, change.high),
-        note=note,
-        tone=_TONES.get(change.verdict, ""),
-    )
+    gap = difference(change, metric, is_grouped=True)
+    return replace(gap, interval=gap.note, note=note)
 
 
 def _side(cell: CellView | None, metric: str) -> str:

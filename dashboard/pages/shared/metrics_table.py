@@ -86,16 +86,16 @@ def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list
             cell = cells.share(bounds, questions, figure.value, unit="", tone="bold")
         line.append(cell)
     if len(row.changes) == 1:
-        return [*line, _difference(row.changes[0], name, is_grouped=is_grouped)]
+        return [*line, difference(row.changes[0], name, is_grouped=is_grouped)]
     for index, change in enumerate(row.changes, 2):
-        cell, gap = line[index], _difference(change, name, is_grouped=is_grouped)
+        cell, gap = line[index], difference(change, name, is_grouped=is_grouped)
         if cell.value is not None:
             note = " ".join(filter(None, (cell.note, gap.text, gap.note)))
             line[index] = replace(cell, note=note, tone=gap.tone or "bold")
     return line
 
 
-def _difference(change: Change, name: str, *, is_grouped: bool) -> Cell:
+def difference(change: Change, name: str, *, is_grouped: bool) -> Cell:
     """Single runs without an interval have no verdict: the table says so once."""
     size, details = change_texts(change, name)
     if not is_grouped and change.verdict == "unknown":
