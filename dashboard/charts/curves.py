@@ -356,10 +356,12 @@ Row = tuple[int, float, float]  # concurrency, x, y
 Label = tuple[int | str, float, float]  # number or name, x, y
 
 
-def interactivity(all_series: Sequence[Series], rate: str = RATE) -> Figure:
-    """Return the output rate over the rate per user, labelled with concurrencies. The frontier of
-    several results joins the points that no other point beats in both. ``rate``: its metric, of all
-    or in a unit.
+def interactivity(
+    all_series: Sequence[Series], rate: str = RATE, *, has_frontier: bool = False
+) -> Figure:
+    """Return the output rate over the rate per user, labelled with concurrencies. ``has_frontier``:
+    a line joins the points that no other point beats in both. ``rate``: its metric, of all or in a
+    unit.
 
     Labels that overlap points or labels are moved or omitted; the tooltip always has the value.
     """
@@ -368,7 +370,7 @@ def interactivity(all_series: Sequence[Series], rate: str = RATE) -> Figure:
     places = iter(label_places(everything))
     hover = f"%{{hovertext}}: %{{y:.4~g}} {_unit(rate)}, %{{x:.4~g}} tok/s "
     hover += _("per user") + _EXTRA
-    data = _frontier([row[1:] for row in everything]) if len(all_series) > 1 else []
+    data = _frontier([row[1:] for row in everything]) if has_frontier else []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         placed = [next(places) for _row in rows]
         labels = [str(row[0]) if place else "" for row, place in zip(rows, placed, strict=True)]
@@ -385,9 +387,9 @@ def interactivity(all_series: Sequence[Series], rate: str = RATE) -> Figure:
     return Figure(data, fig.layout(x, y, **legend_of_marks(all_series)))
 
 
-def interactivity_note(count: int) -> str:
-    """Return what the chart of ``count`` results shows, as a caption."""
-    texts = [_("labels: concurrency"), *([_("dotted: Pareto frontier")] if count > 1 else [])]
+def interactivity_note(*, has_frontier: bool) -> str:
+    """Return what the chart shows, as a caption."""
+    texts = [_("labels: concurrency"), *([_("dotted: Pareto frontier")] if has_frontier else [])]
     return _("; ").join(texts)
 
 

@@ -1,4 +1,4 @@
-"""Systems: throughput over the rate per user, with the Pareto frontier."""
+"""Systems: throughput over the rate per user, a Pareto frontier for each model and workload."""
 
 from collections.abc import Sequence
 from math import log10
@@ -11,8 +11,9 @@ from dashboard.charts.curves import label_places, opening
 from dashboard.charts.figure_parts import ORIGINS, Figure, axis
 from dashboard.text.formatting import cut_in_middle
 from dashboard.text.labels import limit_words
+from jobs.base.grouping import grouped
 from jobs.queries.results.systems import Point, System
-from jobs.queries.results.tradeoff import frontier, origin_of
+from jobs.queries.results.tradeoff import origin_of
 
 HEIGHT = 360
 _PLOT_PX = (900, HEIGHT - 76)  # in a window of 1280 px
@@ -39,12 +40,11 @@ def pareto(named: Sequence[Named], unit: str) -> Figure:
     ]
     places = iter(label_places(labels, _PLOT_PX))
     data = [_trace(one, unit, [next(places) for _point in one[1].points]) for one in named]
-    best = [point for _name, one, _texts in named for point in one.best]
-    best = [best[index] for index in frontier([point[1:] for point in best])]
-    if len(best) > 1:
+    look = {"line": {"color": fig.INK, "dash": "dot", "width": 1.5}, "hoverinfo": "skip"}
+    for front in grouped((one.work, p) for _name, one, _texts in named for p in one.best).values():
+        best = sorted(front, key=lambda point: point.per_user)
         x, y = [point.per_user for point in best], [point.rate for point in best]
-        look = {"color": fig.INK, "dash": "dot", "width": 1.5}
-        data.append(fig.scatter(_("Pareto frontier"), "lines", x, y, line=look, hoverinfo="skip"))
+        data.append(fig.scatter(_("Pareto frontier"), "lines", x, y, **look))
     limits = dict.fromkeys(
         name for _name, one, _texts in named if one.result for name in one.result.limits
     )

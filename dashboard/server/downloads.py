@@ -272,8 +272,8 @@ def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
         try:
             path = _file(request, digest, content)
             seen = path.stat()
-        except (OSError, DiskReserved):
-            logger.exception("an export of %s bytes is sent from memory", size)
+        except (OSError, DiskReserved) as problem:
+            logger.warning("an export of %s bytes is sent from memory: %s", size, problem)
         else:
             size, digest = seen.st_size, path.name.rpartition("-")[2]
             read_file = file_reader(path, seen, may_grow=False)

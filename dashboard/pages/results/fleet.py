@@ -185,21 +185,27 @@ def _in_unit(filters: Filters, asked: str, found: Tradeoff) -> tuple[Systems, un
 
 
 def _best(named: Sequence[Named]) -> dict[str, Any] | None:
-    """Return the two ends of the Pareto front, each as (name, system, point); None without one."""
+    """Return the number of systems on a frontier, and of how many; of a single frontier also its
+    two ends, each as (name, system, point). None without a frontier."""
     front = [(name, one, point) for name, one, _tips in named for point in one.best]
-    if not front:
+    works = {one.work for _name, one, _point in front}
+    if not works:
         return None
-    return {
-        "count": len({id(one) for _name, one, _point in front}),
+    rivals = [one for _name, one, _tips in named if one.work in works]
+    ends = {
         "most": max(front, key=lambda end: end[2].rate),
         "fastest": max(front, key=lambda end: end[2].per_user),
     }
+    counts = {"count": sum(bool(one.best) for one in rivals), "of": len(rivals)}
+    return counts | (ends if len(works) == 1 else {"works": len(works)})
 
 
 def _names(found: Sequence[System], *, with_model: bool) -> list[str]:
-    """Return short names of systems: what differs of precision and parallelism, and the place."""
+    """Return short names of systems: what differs of precision, parallelism and workload, and the
+    place."""
     parts = [
-        (one.result.label, one.result.parallelism) if one.result else ("", "") for one in found
+        (one.result.label, one.result.parallelism, one.result.what) if one.result else ("",) * 3
+        for one in found
     ]
     differs = [len({part for part in column if part}) > 1 for column in zip(*parts, strict=True)]
     names = []

@@ -105,7 +105,9 @@ def charts(
         found.append(Chart(name, title, lines.percentiles(name, series), title, shares))
     if has_rate and _has(page, "tpot_p50_ms"):
         label = _("Output in %(unit)s vs tok/s per user") % unit
-        figure, note = lines.interactivity(series, rate), lines.interactivity_note(len(series))
+        several = len(series) > 1
+        figure = lines.interactivity(series, rate, has_frontier=several)
+        note = lines.interactivity_note(has_frontier=several)
         found.append(Chart("interactivity", _("Throughput vs interactivity"), figure, label, note))
     return found
 

@@ -173,9 +173,15 @@ def charts(comparison: Comparison, names: Sequence[str], rate: str = RATE) -> li
         figure = lines.percentiles("ttft", series)
         found.append(chart("ttft", title, _("TTFT vs concurrency, p50 and p99"), figure, note))
     if lines.measured(series, "tpot_p50_ms") and lines.measured(series, rate):
-        title, note = _("Throughput vs interactivity"), lines.interactivity_note(len(series))
-        label = _("Output in %(unit)s vs tok/s per user") % unit
-        found.append(chart("interactivity", title, label, lines.interactivity(series, rate), note))
+        title, label = (
+            _("Throughput vs interactivity"),
+            _("Output in %(unit)s vs tok/s per user") % unit,
+        )
+        # Rates of different workloads do not compare.
+        is_one = len(series) > 1 and len({head.what for head in comparison.heads}) == 1
+        figure = lines.interactivity(series, rate, has_frontier=is_one)
+        note = lines.interactivity_note(has_frontier=is_one)
+        found.append(chart("interactivity", title, label, figure, note))
     return found
 
 

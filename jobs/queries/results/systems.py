@@ -1,8 +1,9 @@
-"""Systems: what stands for each model, engine and place, as output rates in a unit and per user."""
+"""Systems: what stands for each model, workload, engine and place: output rates, also per user."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jobs.base.grouping import grouped
 from jobs.catalog import MODELS
 from jobs.catalog.schema import PublishedSpeed
 from jobs.metrics import rate_in
@@ -14,7 +15,7 @@ from jobs.queries.results.tradeoff import frontier
 
 MOST = 60
 # Each import is a system of its own.
-PARTS = ("model_id", "label", "stack", "parallelism", "host", "endpoint", "imported")
+PARTS = ("model_id", "what", "label", "stack", "parallelism", "host", "endpoint", "imported")
 
 
 class Point(NamedTuple):
@@ -27,13 +28,19 @@ class Point(NamedTuple):
 
 class System(NamedTuple):
     """``result`` that stands for it, or what was ``published``. ``best``: its points on the
-    frontier, which only results without a limit have."""
+    frontier of its model and workload, which only results without a flag have. A system alone has
+    no frontier."""
 
     model_id: str
     result: Result | None
     published: PublishedSpeed | None
     points: Sequence[Point]
     best: Sequence[Point] = ()
+
+    @property
+    def work(self) -> tuple[str, str]:
+        """Model and workload: only systems of one work are compared."""
+        return self.model_id, self.result.what if self.result else ""
 
     @property
     def densest(self) -> Point:
@@ -87,15 +94,11 @@ def _points(
 
 
 def _with_best(found: Sequence[System]) -> list[System]:
-    sound = [
-        (place, point)
-        for place, one in enumerate(found)
-        if one.result is not None and not one.result.limits
-        for point in one.points
-    ]
-    best = [sound[index] for index in frontier([point[1:] for _place, point in sound])]
-    marked = [
-        one._replace(best=[point for at, point in best if at == place])
-        for place, one in enumerate(found)
-    ]
+    sound = [one for one in found if one.result is not None and not one.result.limits]
+    best: dict[int, list[Point]] = {}
+    for rivals in grouped((one.work, one) for one in sound).values():
+        points = [(id(one), point) for one in rivals for point in one.points]
+        front = frontier([point[1:] for _one, point in points]) if len(rivals) > 1 else ()
+        best |= grouped(points[index] for index in front)
+    marked = [one._replace(best=best.get(id(one), ())) for one in found]
     return sorted(marked, key=lambda one: (not one.best, -one.densest.rate))

@@ -120,7 +120,7 @@ def test_the_frontier_joins_several_results_in_the_chosen_unit():
     ours = per_card("#1", (50.0, 20.0), (100.0, 30.0))  # 20 and 10 per user
     theirs = per_card("#2", (25.0, 15.0), (200.0, 40.0))  # 40 and 5 per user
 
-    figure = interactivity([ours, theirs], CARD).checked()
+    figure = interactivity([ours, theirs], CARD, has_frontier=True).checked()
 
     best, first, second = figure.data
     assert (first.x, first.y) == ((20.0, 10.0), (20.0, 30.0))

@@ -55,7 +55,7 @@ FIGURES = {
     "curves.percentiles": lambda: curves.percentiles("ttft", EIGHT),
     "curves.over_loads": lambda: curves.over_loads("TTFT", "rate", LOADS, 5.0),
     "curves.distribution": lambda: curves.distribution("ttft", TIMES),
-    "curves.interactivity": lambda: curves.interactivity(EIGHT),
+    "curves.interactivity": lambda: curves.interactivity(EIGHT, has_frontier=True),
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
     "accuracy.compared": lambda: accuracy.compared([(f"res-{n}", SHARE) for n in range(8)]),
@@ -91,7 +91,9 @@ def test_each_chart_is_tried_here():
     makers = {
         f"{path.stem}.{name}"
         for path in folder.glob("*.py")
-        for name in re.findall(r"^def ([a-z]\w*)\(.*\) -> Figure:", path.read_text(), re.MULTILINE)
+        for name in re.findall(
+            r"^def ([a-z]\w*)\([^)]*\) -> Figure:", path.read_text(), re.MULTILINE
+        )
     }
 
     assert makers == set(FIGURES)

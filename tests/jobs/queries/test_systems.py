@@ -29,6 +29,13 @@ def test_the_front_has_no_beaten_no_flagged_and_no_published_system(host):
     assert {"m", "deepseek-r1"} <= set(found.models)
 
 
+def test_other_work_has_no_part_in_a_front(host):
+    alone = make_system(host, 8, ((1, 40.0, 25.0),), what="long prompts")
+    ours = make_system(host, 4, ((1, 400.0, 10.0),))
+
+    assert [(one.result, one.best) for one in of("m").rows] == [(ours, ()), (alone, ())]
+
+
 def test_published_points_are_of_their_model():
     (one,) = of("deepseek-r1").rows
 

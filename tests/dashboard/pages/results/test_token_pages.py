@@ -139,6 +139,13 @@ def test_systems_stand_on_one_chart_with_their_front(get, host):
     assert f"Highest throughput: tp 4, {host}, 200 tok/s per card concurrency 8" in text_of(html)
     assert "deepseek-r1, H800, 28 Feb 2025" in text_of(get("result-tradeoff"))
 
+    for dies in (2, 16):
+        make_system(host, dies, ((1, 9.0, 25.0),), what="long")
+    html = get("result-tradeoff", query="model=m")
+    assert [*map(len, (one["y"] for one in figures(html)["pareto"]["data"][-2:]))] == [2, 1]
+    assert "2 of 4 systems are on the Pareto frontier" in text_of(html)
+    assert "2 frontiers, one for each model and workload" in text_of(html)
+
 
 def test_results_open_with_the_page_that_a_person_chose(member):
     def rail():
