@@ -10,7 +10,7 @@ from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.marks import device_text, remarks_of
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Listing, Report, Section
-from dashboard.text.formatting import full_moment
+from dashboard.text.import_words import measured_text
 from dashboard.text.labels import result_name
 from jobs.metrics import rate_in
 from jobs.queries.matrices import MatrixPage
@@ -48,13 +48,12 @@ def build(asked: MatricesAsked) -> Report:
     models = dict.fromkeys(page.matrix.model_id for page in pages)
     devices = [asked.device(at, own) for at, (_name, own) in enumerate(_columns(pages))]
     missing = units.why_missing(asked.per, results)
-    dates = [full_moment(page.matrix.created_at) for page in pages]
     numbers = [str(page.matrix.pk) for page in pages]
     about = [
         (_("Models"), _(", ").join(models)),
         (_("Device"), _(", ").join(dict.fromkeys(devices))),
         (_("Baseline"), found.names[0]),
-        (_("Measured"), _(", ").join(dict.fromkeys(dates))),
+        (_("Measured"), measured_text(results)),
     ]
     remarks = [(text, result) for result in results for text, _is in remarks_of(result)]
     listed = [Listing(found.missing, _("Missing cells"))] if found.missing else []

@@ -121,7 +121,7 @@ def _verdict(base: str, name: str, against: Against) -> str:
         text = ngettext(
             "%(name)s vs %(base)s: %(metric)s %(ratio)s in %(n)s common cell, %(told)s",
             "%(name)s vs %(base)s: %(metric)s %(ratio)s in the geometric mean of %(n)s common "
-            "cells (%(low)s to %(high)s), %(told)s",
+            "cells (least %(low)s, most %(high)s), %(told)s",
             len(changes),
         )
     return text % args

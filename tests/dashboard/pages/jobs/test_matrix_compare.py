@@ -73,7 +73,7 @@ def test_the_page_says_the_verdict_what_differs_and_what_is_missing(client, lin,
 
     assert (
         "r1 on va16-02 vs r1 on va16-01: output tokens/s +48.3 % in the geometric mean of 2 common "
-        "cells (+10.0 % to +100.0 %), 1 better, 1 with too few runs"
+        "cells (least +10.0 %, most +100.0 %), 1 better, 1 with too few runs"
     ) in text
     assert text.index("va16-02 Set as baseline") < text.index("50.0 → 100")
     assert "+10.0 % too few runs 90.0 → 99.0" in text
