@@ -35,7 +35,8 @@ def scheduler(tmp_path, monkeypatch):
     )
     made.sent, made.moment, made.producer = [], moment, None
     monkeypatch.setattr(made, "apply_entry", lambda entry, **kwargs: made.sent.append(entry.name))
-    return made
+    yield made
+    made.close()
 
 
 def ticks(scheduler, seconds):
