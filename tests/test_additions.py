@@ -27,7 +27,7 @@ FILES = {
 # A list -> the line that it has already, and the line that is added below.
 LINES = {
     "jobs/models/__init__.py": [
-        ("from jobs.models.results import SavedView", "from jobs.models.contacts import Contact")
+        ("from jobs.models.results import Answer", "from jobs.models.contacts import Contact")
     ],
     "dashboard/urls.py": [
         ("from dashboard.pages import", "from dashboard.pages.admin import contacts"),

@@ -14,7 +14,7 @@ print(make_deployment(name=name, created_by=owner).pk)
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def address(server):
     (number,) = server.shell(SERVED)
     return f"/deployments/{number}/"

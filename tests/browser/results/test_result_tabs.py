@@ -27,22 +27,23 @@ def address(server):
 @pytest.fixture(scope="module")
 def page(window, address):
     with checked(window) as open_page:
-        page = open_page(address)
-        expect(page.locator("#ttft .main-svg").first).to_be_attached()
-        yield page
+        yield open_page(address)
 
 
 def shown(page):
     return page.evaluate(f"{SHOWN}.map((one) => one.id)")
 
 
-def test_the_first_screen_has_numbers_charts_and_the_way_on(page):
+def test_the_first_screen_has_numbers_charts_and_the_way_on(page, address):
+    page.goto(address)
+    expect(page.locator("#ttft .main-svg").first).to_be_attached()
     for name in ("#conclusion", "#throughput", "#ttft", "#notes", ".tabrow"):
         assert page.locator(name).evaluate(BOTTOM) <= 900, name
     assert page.evaluate("document.body.scrollHeight") <= 1800
 
 
-def test_a_tab_has_an_address_and_a_way_back(page):
+def test_a_tab_has_an_address_and_a_way_back(page, address):
+    page.goto(address)
     page.get_by_role("tab", name="Reproduce").click()
     assert (shown(page), page.url.partition("#")[2]) == (["reproduce"], "reproduce")
     expect(page.get_by_role("tabpanel", name="Reproduce")).to_be_visible()
@@ -57,7 +58,8 @@ def test_a_tab_has_an_address_and_a_way_back(page):
     assert shown(page) == ["by-concurrency"]
 
 
-def test_arrow_keys_walk_over_tabs_and_a_chart_is_drawn_when_it_is_shown(page):
+def test_arrow_keys_walk_over_tabs_and_a_chart_is_drawn_when_it_is_shown(page, address):
+    page.goto(address)
     assert page.locator("#spread-ttft .main-svg").count() == 0
     page.get_by_role("tab", name="By concurrency").focus()
 
