@@ -90,8 +90,8 @@ PAGES = {
     "compare-large": "/results/compare/?{large}",
 }
 # Pages that are drawn in the browser, without and with charts.
-PLAIN = ("list", "identities", "fleet")
-CHARTED = ("result", "history", "matrix", "compare", "compare-groups")
+PLAIN = ("list", "identities", "fleet", "matrix")
+CHARTED = ("result", "history", "compare", "compare-groups")
 # The time of the latest chart in view so far; of the first one where none is.
 CHARTS = """document.addEventListener("chart:drawn", ({ target }) => {
   const isInView = target.getBoundingClientRect().top < innerHeight;
