@@ -370,7 +370,8 @@ def interactivity(
     places = iter(label_places(everything))
     hover = f"%{{hovertext}}: %{{y:.4~g}} {_unit(rate)}, %{{x:.4~g}} tok/s "
     hover += _("per user") + _EXTRA
-    data = _frontier([row[1:] for row in everything]) if has_frontier else []
+    line = frontier_line([row[1:] for row in everything])
+    data = [line] if has_frontier and len(line["x"]) > 1 else []
     for index, (series, rows) in enumerate(zip(all_series, rows_of, strict=True)):
         placed = [next(places) for _row in rows]
         labels = [str(row[0]) if place else "" for row, place in zip(rows, placed, strict=True)]
@@ -393,11 +394,12 @@ def interactivity_note(*, has_frontier: bool) -> str:
     return _("; ").join(texts)
 
 
-def _frontier(points: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+def frontier_line(points: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Return the line through those points that no other of them beats in both."""
     best = [points[index] for index in frontier(points)]
     x, y = [x for x, _y in best], [y for _x, y in best]
     look = {"line": {"color": fig.INK, "dash": "dot", "width": 1.5}, "hoverinfo": "skip"}
-    return [fig.scatter(_("Pareto frontier"), "lines", x, y, **look)] if len(best) > 1 else []
+    return fig.scatter(_("Pareto frontier"), "lines", x, y, **look)
 
 
 def _rows(series: Series, rate: str) -> list[Row]:

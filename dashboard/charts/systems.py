@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard.charts import figure_parts as fig
-from dashboard.charts.curves import label_places, opening
+from dashboard.charts.curves import frontier_line, label_places, opening
 from dashboard.charts.figure_parts import ORIGINS, Figure, axis
 from dashboard.text.formatting import cut_in_middle
 from dashboard.text.labels import limit_words
@@ -40,11 +40,8 @@ def pareto(named: Sequence[Named], unit: str) -> Figure:
     ]
     places = iter(label_places(labels, _PLOT_PX))
     data = [_trace(one, unit, [next(places) for _point in one[1].points]) for one in named]
-    look = {"line": {"color": fig.INK, "dash": "dot", "width": 1.5}, "hoverinfo": "skip"}
-    for front in grouped((one.work, p) for _name, one, _texts in named for p in one.best).values():
-        best = sorted(front, key=lambda point: point.per_user)
-        x, y = [point.per_user for point in best], [point.rate for point in best]
-        data.append(fig.scatter(_("Pareto frontier"), "lines", x, y, **look))
+    best = ((one.work, point[1:]) for _name, one, _texts in named for point in one.best)
+    data += map(frontier_line, grouped(best).values())
     limits = dict.fromkeys(
         name for _name, one, _texts in named if one.result for name in one.result.limits
     )

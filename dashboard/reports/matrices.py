@@ -13,6 +13,7 @@ from dashboard.reports.document import Block, Listing, Report, Section
 from dashboard.text.import_words import measured_text
 from dashboard.text.labels import result_name
 from jobs.metrics import rate_in
+from jobs.models import Result
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import result_page
 
@@ -31,12 +32,16 @@ def _read(asked: MatricesAsked) -> list[MatrixPage]:
     return matrix_compare.read(numbers, asked.metric or rate_in(asked.per))
 
 
+def _first_results(pages: Sequence[MatrixPage]) -> list[Result | None]:
+    """Return the first result of each matrix; None: it has none."""
+    return [next((run.result for run in page.runs if run.result), None) for page in pages]
+
+
 def _columns(pages: Sequence[MatrixPage]) -> list[tuple[str, str]]:
     """Return name and device of each matrix."""
-    runs = [next((run.result for run in page.runs if run.result), None) for page in pages]
     devices = [
-        device_text(run) if run else page.matrix.host.name
-        for page, run in zip(pages, runs, strict=True)
+        device_text(first) if first else page.matrix.host.name
+        for page, first in zip(pages, _first_results(pages), strict=True)
     ]
     return list(zip(matrix_compare.names_of(pages), devices, strict=True))
 
@@ -75,8 +80,7 @@ def build(asked: MatricesAsked) -> Report:
 
 def _method(pages: Sequence[MatrixPage]) -> list[Block]:
     """Return environment and commands of the first run of each matrix."""
-    runs = [next((run.result for run in page.runs if run.result), None) for page in pages]
-    heads, blocks = [run for run in runs if run is not None], list[Block]()
+    heads, blocks = [one for one in _first_results(pages) if one is not None], list[Block]()
     for head in heads:
         blocks += parts.record(result_page(head.pk), result_name(head))
         blocks += parts.commands(head)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -74,8 +75,8 @@ def read(numbers: Sequence[int], metric: str) -> list[MatrixPage]:
 def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> Shown:
     """Return the comparison in words. ``own_names``: of matrices, "" for its title."""
     found = compare_matrices(pages)
-    names = [own or name for own, name in zip(own_names, names_of(pages), strict=False)]
-    names += names_of(pages)[len(names) :]
+    pairs = zip_longest(names_of(pages), own_names[: len(pages)], fillvalue="")
+    names = [own or name for name, own in pairs]
     named = list(zip(names[1:], found.against, strict=True))
     return Shown(
         names,
