@@ -128,6 +128,7 @@ def test_at_its_end_the_outcome_comes_first_unless_the_log_is_read(
     try:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as on a return
         page.locator("#why").wait_for()
+        page.locator("[data-log-state=over]").wait_for()
         if is_read:
             assert page.evaluate(IN_SIGHT) == before
         else:
