@@ -9,7 +9,7 @@ from dashboard.pages.admin import access, audit, data_sets, rows, storage
 from dashboard.pages.jobs import groups, jobs
 from dashboard.pages.launch import launch, launch_groups, start
 from dashboard.pages.parity import parity
-from dashboard.pages.results import fleet, history, imports, organise, results
+from dashboard.pages.results import fleet, history, imports, organise, results, tradeoff
 from dashboard.pages.serving import engines, playground
 from dashboard.pages.shared import addresses
 from dashboard.reports import make as reports
@@ -26,7 +26,7 @@ _BELOW: dict[str, list[Any]] = {
     "questions/": [data_sets],
     "deployments/": [engines.deployment_urlpatterns],
     "endpoints/": [engines.endpoint_urlpatterns],
-    "results/": [imports, results, answers, organise, fleet, history, compare, addresses],
+    "results/": [imports, results, answers, organise, fleet, tradeoff, history, compare, addresses],
     "parity/": [parity],
     "reports/": [reports],
     "levels/": [rows.level_urlpatterns],

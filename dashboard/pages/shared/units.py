@@ -42,9 +42,14 @@ class Choice(NamedTuple):
         return {} if self.unit == self.default else {PER: self.unit}
 
 
-def choice(asked: str, results: Iterable[Result], *, default: Unit = "total") -> Choice:
+def asked(text: str) -> Unit | None:
+    """Return the unit that an address asks for; None: none that is known."""
+    return next((one for one in UNITS if one == text), None)
+
+
+def choice(per: str, results: Iterable[Result], *, default: Unit = "total") -> Choice:
     """Return the unit that an address asks for, else the total. ``results``: what a page shows."""
-    unit: Unit = next((one for one in UNITS if one == asked), "total")
+    unit = asked(per) or "total"
     rows = list(results)
     offered = unit != "total" or any(_has_choice(row) for row in rows)
     return Choice(unit, offered, why_missing(unit, rows), default)

@@ -12,26 +12,25 @@ MOST = 100_000  # devices: larger counts are mistakes
 DIES_A_CARD = 4  # the vendor's tools number dies card by card
 
 
-def device_count(result: Result) -> int | None:
-    """Return the number of devices that the engine used; None: unknown, or no device. Ours: the
-    leased dies. Of an engine of others, or imported: as entered (``run_context["device"]``)."""
-    device = result.run_context.get("device")
-    if isinstance(device, Mapping):
-        return whole(device.get("count"), MOST)
-    dies = result.run_context.get("dies")
-    return whole(len(set(map(str, dies))), MOST) if isinstance(dies, list) else None
-
-
 def counts(result: Result) -> dict[Unit, int]:
     """Return how many of each unit the engine used, those that are known: of ours the leased dies,
-    the cards that they are on, and one server. What people enter counts cards."""
-    if result.is_external or result.run_context.get("device"):
-        count = device_count(result)
+    the cards that they are on, and one server. What people enter counts cards
+    (``run_context["device"]``)."""
+    device = result.run_context.get("device")
+    if result.is_external or device:
+        count = whole(device.get("count"), MOST) if isinstance(device, Mapping) else None
         return {"card": count} if count else {}
-    dies = {str(die) for die in result.run_context.get("dies") or ()}
+    leased = result.run_context.get("dies")
+    dies = {str(die) for die in leased} if isinstance(leased, list) else set()
     if not dies or not all(map(str.isdecimal, dies)):
         return {"server": 1}
     return {"die": len(dies), "card": len({int(die) // DIES_A_CARD for die in dies}), "server": 1}
+
+
+def device_count(result: Result) -> int | None:
+    """Return the number of dies of ours, or of cards as entered; None: unknown, or no device."""
+    known = counts(result)
+    return known.get("die", known.get("card"))
 
 
 def with_rates(metrics: Mapping[str, Any], known: Mapping[Unit, int]) -> Mapping[str, Any]:

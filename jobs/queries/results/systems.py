@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jobs.base.grouping import grouped
 from jobs.catalog import MODELS
 from jobs.catalog.schema import PublishedSpeed
-from jobs.metrics import rate_in
+from jobs.metrics import Unit, rate_in
 from jobs.models import Result
 from jobs.queries.results.listing import Filters, matching
 from jobs.queries.results.provenance import counts, per_user, with_rates
@@ -54,15 +54,18 @@ class System(NamedTuple):
 class Systems(NamedTuple):
     """Systems, those on the frontier first, then by their rate, then published ones;
     ``models`` to choose from. ``left_out`` lack the number of devices or TPOT, or are older than
-    the latest ``MOST``."""
+    the latest ``MOST``. ``unit`` of the rates; ``default``: the one that shows most."""
 
     rows: Sequence[System]
     models: Sequence[str]
     left_out: int
+    unit: Unit
+    default: Unit
 
 
-def systems(filters: Filters, rate: str) -> Systems:
-    """Return systems with their output rate, of all or in a unit. Published ones count cards."""
+def systems(filters: Filters, unit: Unit | None = None) -> Systems:
+    """Return systems with their output rate in a unit. None: per card, which engines of others
+    have too; the total if no engine has cards. Published ones count cards."""
     rows = matching(filters.without("type")).filter(type=Result.Type.BENCHMARK)
     chosen = filters.facets.get("model")
     every = matching(filters.without("type").without("model")).filter(type=Result.Type.BENCHMARK)
@@ -70,27 +73,38 @@ def systems(filters: Filters, rate: str) -> Systems:
     named = Result.objects.filter(pk__in=first_of(rows, PARTS)).order_by("-created_at", "-pk")
     found = list(named.select_related("host", "endpoint", "imported", "deployment"))
     points = read_points(row.pk for row in found[:MOST])
+    rated = [(row, _rated(row, points.get(row.pk, ()))) for row in found[:MOST]]
+    has_cards = any(rate_in("card") in rates for _row, known in rated for *_at, rates in known)
+    default: Unit = "card" if has_cards else "total"
+    unit = unit or default
+    rate = rate_in(unit)
     measured = [
-        System(row.model_id, row, None, _points(row, points.get(row.pk, ()), rate))
-        for row in found[:MOST]
+        [Point(at, user, rates[rate]) for at, user, rates in known if rates.get(rate)]
+        for _row, known in rated
     ]
-    shown = [one for one in measured if one.points]
+    shown = [
+        System(row.model_id, row, None, own)
+        for (row, _known), own in zip(rated, measured, strict=True)
+        if own
+    ]
     published = [
         System(model.id, None, one, [Point(0, one.per_user, one.per_card)])
         for model in MODELS.values()
         for one in model.published_speeds
-        if rate == rate_in("card") and (not chosen or model.id in chosen)
+        if unit == "card" and (not chosen or model.id in chosen)
     ]
     models |= {model.id for model in MODELS.values() if model.published_speeds}
-    return Systems([*_with_best(shown), *published], sorted(models), len(found) - len(shown))
+    left_out = len(found) - len(shown)
+    return Systems([*_with_best(shown), *published], sorted(models), left_out, unit, default)
 
 
-def _points(
-    result: Result, points: Iterable[tuple[int, Mapping[str, Any]]], rate: str
-) -> list[Point]:
+def _rated(
+    result: Result, points: Iterable[tuple[int, Mapping[str, Any]]]
+) -> list[tuple[int, float, Mapping[str, Any]]]:
+    """Return concurrency, tokens/s of a user and metrics of the points that know the second."""
     known = counts(result)
-    rows = ((at, per_user(own), with_rates(own, known).get(rate)) for at, own in points)
-    return [Point(at, user, value) for at, user, value in rows if user and value]
+    rows = ((at, per_user(own), with_rates(own, known)) for at, own in points)
+    return [(at, user, rates) for at, user, rates in rows if user]
 
 
 def _with_best(found: Sequence[System]) -> list[System]:

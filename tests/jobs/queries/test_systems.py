@@ -2,7 +2,6 @@
 
 import pytest
 
-from jobs.metrics import rate_in
 from jobs.queries.results.listing import Filters
 from jobs.queries.results.systems import systems
 from tests.measuring import make_system
@@ -11,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def of(model):
-    return systems(Filters(facets={"model": [model]}), rate_in("card"))
+    return systems(Filters(facets={"model": [model]}), "card")
 
 
 def test_the_front_has_no_beaten_no_flagged_and_no_published_system(host):
@@ -41,4 +40,13 @@ def test_published_points_are_of_their_model():
 
     assert (one.result, one.best, one.densest) == (None, (), (0, 21.0, 1850.0))
     assert of("m").rows == []
-    assert systems(Filters(), rate_in("die")).rows == []
+    assert systems(Filters(), "die").rows == []
+
+
+def test_rates_are_per_card_where_an_engine_has_cards_else_the_total(host):
+    make_system(host, 0, ((1, 40.0, 20.0),))
+    found = systems(Filters())
+    assert (found.unit, found.default, len(found.rows)) == ("total", "total", 1)
+
+    make_system(host, 4, ((1, 40.0, 20.0),))
+    assert (systems(Filters()).unit, systems(Filters(), "total").default) == ("card", "card")
