@@ -8,7 +8,8 @@
 ==============================================  ===================================================
 
 The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
-is over. Rights are asked through Django before the first byte; who loses them later
+is over. Rights are asked before the first byte, of :mod:`dashboard.chat.asked` where the question
+is from a moment ago, else through Django; who loses them later
 (:mod:`dashboard.consumers`) hears no more, and the turn goes on. Beside Django and
 not in it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
 """
@@ -17,7 +18,7 @@ import asyncio
 import json
 import re
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
@@ -33,7 +34,8 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turns
-from dashboard.chat.engines import Call, NotCallable, call_of, resolved
+from dashboard.chat.asked import Asked, take_asked
+from dashboard.chat.engines import NotCallable, call_of, resolved
 from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -75,7 +77,9 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turns.began(turn_id) is None
-    asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
+    asked = _just_asked(request, turn_id) if starts else None
+    if asked is None:
+        asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
     if asked is None:
         await sync_to_async(_record_refusal, thread_sensitive=False)(request)
         asked = HTTPStatus.NOT_FOUND
@@ -102,7 +106,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         await turns.refuse(turn_id, refused.id, refused.message_args)
     try:
         listener = session_guard().enter(
-            request.session, request.user, "conversation.change", turn.conversation
+            asked.session, asked.user, "conversation.change", turn.conversation
         )
     except TooManyError:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
@@ -112,16 +116,6 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     finally:
         session_guard().leave(listener)
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A turn that the caller may have. ``call``: of a turn to start; None: it has ended, or is only
-    read. ``expected``: its model thinks before it answers."""
-
-    turn: Turn
-    expected: bool
-    call: Call | NotCallable | None = None
 
 
 def _record_refusal(request: ASGIRequest) -> None:
@@ -141,21 +135,33 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTPStatus | None:
+def _just_asked(request: ASGIRequest, turn_id: int) -> Asked | HTTPStatus | None:
+    """The turn, when it was asked by this login a moment ago: its rights were checked then."""
+    found = take_asked(turn_id, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    return found and (_refused(request) or found)
+
+
+def _refused(request: ASGIRequest) -> HTTPStatus | None:
+    """What to answer to a request that does not come from a page of ours."""
+    guard = _Guard(_no_view)
+    try:
+        guard.process_request(request)
+        is_foreign = guard.process_view(request, _no_view, (), {}) is not None
+    except DisallowedHost:
+        return HTTPStatus.BAD_REQUEST
+    return HTTPStatus.FORBIDDEN if is_foreign else None
+
+
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> Asked | HTTPStatus | None:
     """The turn, when the request comes from its owner's own page; else what to answer; None for a
     turn of another person. All that the database knows is read here: another thread would be a part
     of the wait for the first token. All chats share this thread: nothing here writes or asks the
     network."""
     close_old_connections()
+    if status := _refused(request):
+        return status
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    try:
-        guard = _Guard(_no_view)
-        guard.process_request(request)
-        if guard.process_view(request, _no_view, (), {}) is not None:
-            return HTTPStatus.FORBIDDEN
-    except DisallowedHost:
-        return HTTPStatus.BAD_REQUEST
     request.user = user = get_user(request)
     if not allowed(user, "playground.use"):
         return HTTPStatus.FORBIDDEN
@@ -170,15 +176,15 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> _Asked | HTTP
     if not allowed(user, "conversation.change", turn.conversation):
         return None
     engine = engine_of(turn)
-    expected = engine is not None and engine.thinks
+    found = Asked(turn, request.session, user, engine is not None and engine.thinks)
     if not starts or turn.state != Turn.State.STREAMING:
-        return _Asked(turn, expected)
+        return found
     if engine is None:
-        return _Asked(turn, expected, NotCallable("chat:not-ready"))
+        return replace(found, call=NotCallable("chat:not-ready"))
     try:
-        return _Asked(turn, expected, call_of(engine, logged_in(user)))
+        return replace(found, call=call_of(engine, logged_in(user)))
     except NotCallable as refused:
-        return _Asked(turn, expected, refused)
+        return replace(found, call=refused)
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:

@@ -2,7 +2,8 @@
 
 A request says how many tokens it gets and how many a second, 0 for all as fast as they are taken:
 ``{"tokens", "rate"}`` beside what an OpenAI request has. A token is one event of 154 bytes; with
-``"text"`` in place of ``"tokens"`` each is four characters of it.
+``"text"`` in place of ``"tokens"`` each is four characters of it. A question that came by a page
+says so in its last message.
 """
 
 import asyncio
@@ -37,6 +38,8 @@ def _events(asked: Mapping[str, Any]) -> Iterable[bytes]:
 
 async def chat(request: web.Request) -> web.StreamResponse:
     asked = await request.json()
+    if "rate" not in asked:
+        asked = json.loads(asked["messages"][-1]["content"])
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     rate, began = asked["rate"], time.monotonic()

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.chat.engines import NotCallable, call_of
+from dashboard.chat.asked import keep_asked
+from dashboard.chat.engines import Call, NotCallable, call_of
 from dashboard.chat.turns import is_running
 from dashboard.pages.serving.engines import state_of
 from dashboard.security.audit_log import record, record_reading
@@ -91,7 +92,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         name, problems = next(iter(form.errors.items()))
         problem = str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
-    problem = problem or _why_not(engine, member(request.user), form)
+    call = None if engine is None else _call(engine, member(request.user))
+    problem = problem or _why_not(engine, call, form)
     if engine is None or problem:
         return _refused(request, chat, problem)
     is_new = chat is None
@@ -102,6 +104,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     except services.BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
+    if isinstance(call, Call):
+        keep_asked(request, turn, call, expected=engine.thinks)
     if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
     if is_new:
@@ -170,8 +174,18 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("playground")
 
 
-def _why_not(engine: queries.ChatEngine | None, user: AbstractBaseUser, form: AskForm) -> str:
-    """Return why a question cannot be sent; "" if it can. The relay checks again when it is."""
+def _call(engine: queries.ChatEngine, user: AbstractBaseUser) -> Call | NotCallable:
+    try:
+        return call_of(engine, user)
+    except NotCallable as refused:
+        return refused
+
+
+def _why_not(
+    engine: queries.ChatEngine | None, call: Call | NotCallable | None, form: AskForm
+) -> str:
+    """Return why a question cannot be sent; "" if it can. The relay checks again when it is, or
+    counts what was checked here a moment ago."""
     if engine is None or (engine.deployment and not engine.is_offered):
         return message("chat:not-ready", {})
     try:
@@ -181,12 +195,9 @@ def _why_not(engine: queries.ChatEngine | None, user: AbstractBaseUser, form: As
         return str(error)
     except DiskReserved:
         return message("chat:disk", {})
-    if engine.deployment:
-        return ""  # its address may come with its next report
-    try:
-        call_of(engine, user)
-    except NotCallable as refused:
-        return refused.text or message(refused.id, refused.message_args)
+    # The address of a deployment may come with its next report.
+    if engine.endpoint and isinstance(call, NotCallable):
+        return call.text or message(call.id, call.message_args)
     return ""
 
 

@@ -107,18 +107,33 @@ def ended_jobs(*, jobs: list[int]) -> dict[int, dict[str, Any]]:
     }
 
 
-def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Queued turns of the administrator's chat with a deployment whose host is not there."""
-    deployment = Deployment.objects.filter(dashboard_url=engine).first() or make_deployment(
+def chats(*, engine: str, count: int) -> dict[str, Any]:
+    """New chats of the administrator, and the deployment to ask in them."""
+    deployment = _deployment(engine)
+    admin = User.objects.get(username="admin")
+    made = Conversation.objects.bulk_create(
+        Conversation(user=admin, deployment=deployment) for _number in range(count)
+    )
+    return {"deployment": deployment.pk, "chats": [chat.pk for chat in made]}
+
+
+def _deployment(engine: str) -> Deployment:
+    """One whose host is not there."""
+    return Deployment.objects.filter(dashboard_url=engine).first() or make_deployment(
         job=make_job(host=elsewhere(), state=Job.State.SUCCEEDED), dashboard_url=engine
     )
+
+
+def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Queued turns of the administrator's chat with a deployment whose host is not there."""
+    deployment = _deployment(engine)
     admin = User.objects.get(username="admin")
     chat = Conversation.objects.create(user=admin, deployment=deployment)
-    made = Turn.objects.bulk_create(
+    Turn.objects.bulk_create(
         Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
         for index, request in enumerate(requests)
     )
-    return {"chat": chat.pk, "turns": [turn.pk for turn in made]}
+    return {"chat": chat.pk}
 
 
 def evaluations(*, answers: int, characters: int) -> dict[str, int]:

@@ -1,0 +1,104 @@
+"""Turns that were asked a moment ago start without the database; all others ask it."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.test import Client
+
+from dashboard.chat import asked, relay
+from jobs.models import Turn
+from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def from_database(monkeypatch):
+    """Numbers of the turns for which the relay asks the database."""
+    asks = []
+    ask = relay._asked
+    monkeypatch.setattr(relay, "_asked", lambda r, n, **more: asks.append(n) or ask(r, n, **more))
+    yield asks
+    asked._kept.clear()
+
+
+def asking(client, prompt="Hi"):
+    """What makes a turn by the page's own form."""
+
+    def make(url):
+        chat = make_turn(url).conversation
+        chat.turns.all().delete()
+        form = {"prompt": prompt, "max_tokens": 5, "conversation": chat.pk}
+        form["deployment"] = str(chat.deployment_id)
+        answer = client.post("/playground/ask/", form, headers={"accept": "application/json"})
+        assert answer.status_code == 201, answer.content
+        return Turn.objects.latest("pk")
+
+    return make
+
+
+def test_a_turn_that_was_asked_a_moment_ago_starts_without_the_database(client, from_database):
+    async def scenario(engine, turn):
+        await engine.ends(delta(content="Hi") + END)
+        await opened(client, turn).task
+        assert from_database == []
+        await opened(client, turn).task
+        assert engine.requests == [turn.request]
+
+    turn = run(scenario, asking(client))
+
+    assert (turn.state, turn.answer) == ("done", "Hi")
+    assert from_database == [turn.pk]
+
+
+@pytest.mark.parametrize("limit", ["KEPT_S", "MOST", "LONGEST"])
+def test_of_an_older_many_or_long_questions_the_database_is_asked(
+    client, from_database, monkeypatch, limit
+):
+    async def scenario(engine, turn):
+        if limit == "MOST":
+            await sync_to_async(asking(client))("http://127.0.0.1:1")
+        monkeypatch.setattr(asked, limit, -1 if limit == "KEPT_S" else getattr(asked, limit))
+        await engine.ends(END)
+        await opened(client, turn).task
+        assert from_database == [turn.pk]
+
+    monkeypatch.setattr(asked, "MOST", 1)
+    run(scenario, asking(client, "x" * (asked.LONGEST + 1 if limit == "LONGEST" else 1)))
+
+
+def test_a_right_that_was_withdrawn_ends_with_what_is_kept(client, from_database, monkeypatch):
+    async def scenario(engine, turn):
+        await sync_to_async(User.objects.update)(is_active=False)
+        monkeypatch.setattr(asked, "KEPT_S", -1)
+        browser = opened(client, turn)
+        await browser.task
+        assert (browser.status, engine.requests) == (403, [])
+
+    run(scenario, asking(client))
+
+
+def test_neither_another_login_nor_another_site_has_what_was_kept(client, from_database):
+    other = Client()
+    other.force_login(User.objects.create_user("wang"))
+
+    async def scenario(engine, turn):
+        stranger = opened(other, turn)
+        await stranger.task
+        assert (stranger.status, from_database) == (404, [turn.pk])
+
+        site = opened(client, turn, headers=[(b"origin", b"https://evil.example")])
+        await site.task
+        assert (site.status, engine.requests) == (403, [])
+
+    run(scenario, asking(client))
+
+
+def test_a_stopped_turn_is_not_started_by_what_was_kept(client, from_database):
+    async def scenario(engine, turn):
+        await opened(client, turn, "stop").task
+        browser = opened(client, turn)
+        await browser.task
+        assert (browser.body, engine.requests) == (b"", [])
+
+    assert run(scenario, asking(client)).state == "stopped"
