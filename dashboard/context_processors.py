@@ -14,7 +14,7 @@ from dashboard.pages.shared.places import AREAS, BELOW, MENU, landing, may_open
 from jobs.base.numbers import result_number
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Host, Job
-from jobs.queries.hosts import held_on, is_away
+from jobs.queries.hosts import held_names, is_away
 
 _ON_A_PHONE = ("overview", "jobs", "results", "playground")  # the others are under "More"
 
@@ -29,7 +29,7 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     """Return the page's area with its pages (none: the page is not one of several), its help below
     docs/, all areas, the person's menu, and hosts with cards."""
     hosts = list(Host.objects.all())
-    held = held_on(hosts)
+    held = held_names(hosts)
     area, view = _area(request), request.resolver_match and request.resolver_match.view_name
     pages = AREAS.get(area, ())
     is_page = len(pages) > 1 and view in [place.view for place in pages]

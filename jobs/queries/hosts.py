@@ -67,19 +67,29 @@ def held_dies(
     jobs: Iterable[Job], deployments: Iterable[Deployment]
 ) -> dict[str, Job | Deployment]:
     """Return die -> user on one host: a deploy job, or its deployment once created."""
-    users = [(job, job) for job in jobs if job.state in Job.ON_HOST_STATES]
+    users: list[tuple[Job | Deployment, Job]] = [
+        (job, job) for job in jobs if job.state in Job.ON_HOST_STATES
+    ]
+    users += [(deployment, deployment.job) for deployment in deployments]
     held: dict[str, Job | Deployment] = {}
-    for user, job in [*users, *((deployment, deployment.job) for deployment in deployments)]:
-        held |= dict.fromkeys(filter(None, job.values.get("dies", "").split(",")), user)
+    for user, job in users:
+        held |= dict.fromkeys(_dies_in(job.values), user)
     return held
 
 
-def held_on(hosts: Iterable[Host]) -> dict[int, dict[str, Job | Deployment]]:
-    with_dies = [host.pk for host in hosts if all_dies(host)]
-    on_host = Job.objects.filter(host__in=with_dies, state__in=Job.ON_HOST_STATES)
-    jobs = _by_host(on_host.defer("plan", "params"))
-    deployments = _by_host(holding_deployments(with_dies))
-    return {pk: held_dies(jobs.get(pk, ()), deployments.get(pk, ())) for pk in with_dies}
+def held_names(hosts: Iterable[Host]) -> dict[int, set[str]]:
+    """Return names of the dies in use on each host that has dies. Every page asks: no row of a job
+    is made."""
+    held: dict[int, set[str]] = {host.pk: set() for host in hosts if all_dies(host)}
+    on_host = Job.objects.filter(host__in=held, state__in=Job.ON_HOST_STATES)
+    servers = holding_deployments(held).order_by().values_list("host_id", "job__values")
+    for pk, values in [*on_host.values_list("host_id", "values"), *servers]:
+        held[pk].update(_dies_in(values))
+    return held
+
+
+def _dies_in(values: Mapping[str, str]) -> Iterable[str]:
+    return filter(None, values.get("dies", "").split(","))
 
 
 def _by_host(rows: Iterable[OnHost]) -> dict[int, list[OnHost]]:
@@ -87,7 +97,10 @@ def _by_host(rows: Iterable[OnHost]) -> dict[int, list[OnHost]]:
 
 
 def leased_dies(host: Host) -> dict[str, Job | Deployment]:
-    return held_on([host]).get(host.pk, {})
+    if not all_dies(host):
+        return {}
+    jobs = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).defer("plan", "params")
+    return held_dies(jobs, holding_deployments([host]))
 
 
 def free_dies(host: Host) -> list[str]:

@@ -1,6 +1,6 @@
 """The die grid: eight columns of four where a host has cards, drawn for rail, lists and pages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
@@ -18,7 +18,7 @@ HOT_C = 90.0  # what the grid marks; the vendor publishes no limit
 _COLOURS = 4  # what look.css has keys for; beyond them colours repeat
 
 T = TypeVar("T")
-Held = Mapping[str, Job | Deployment]
+Held = Mapping[str, Job | Deployment | None]
 DieState = Literal["unknown", "missing", "hot", "held", "free"]
 _SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "free": ""}
 _LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free": ""}
@@ -102,13 +102,15 @@ class Grid(NamedTuple):
     label: str
 
 
-def grid(host: Host, own: Sequence[str] = (), held: Held | None = None) -> Grid:
-    """Return the host's dies; with ``own`` only these are marked, as held."""
-    # With its own dies named, nobody else's lease matters and none is asked for.
-    host_dies = dies_of(host, {} if own else held)
+def grid(host: Host, own: Sequence[str] = (), held: Collection[str] | None = None) -> Grid:
+    """Return the host's dies; with ``own`` only these are marked, as held. ``held``: names of those
+    in use, where they are known."""
+    if held is None:
+        held = () if own else leased_dies(host)
+    host_dies = dies_of(host, dict.fromkeys(held))
     if not host_dies:
         return Grid((), 0, 0, "")
-    count, taken = len(host_dies), sum(die.holder is not None for die in host_dies)
+    count, taken = len(host_dies), sum(die.name in held for die in host_dies)
     marks = {die.name: _SMALL[die.state] for die in host_dies}
     if host_dies[0].state == "unknown":
         label, taken = _("%(n)s dies, state unknown") % {"n": count}, 0

@@ -131,6 +131,18 @@ def test_the_rail_counts_what_is_open_and_who_is_away(member):
     assert "no hosts with cards" in html
 
 
+def test_the_rail_shows_the_dies_in_use_of_jobs_and_servers(member):
+    host = make_host("h", facts={"dies": ["0", "1", "2", "3"]}, heartbeat_at=now())
+    make_job(host=host, state="running", values={"dies": "0,1"})
+    served = make_job(host=host, state="succeeded", values={"dies": "2"})
+    make_deployment(host=host, job=served)
+    make_job(host=host, state="failed", values={"dies": "3"})
+
+    rail = member.get("/frame/").text
+    assert '<span class="num dim fleet-n">3/4</span>' in rail
+    assert rail.count('class="a"') == 3
+
+
 def test_a_page_that_is_not_there_or_not_for_one_says_so(member):
     for address, status, title in (
         ("/nowhere/", 404, "Page not found"),
