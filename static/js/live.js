@@ -5,6 +5,7 @@
  * Others hear of hints as `live:notification` on the document, and of new content as `live:updated`.
  */
 
+import { sayWait } from "./lib/again.js";
 import { concerns, restMs, swap, topics } from "./lib/fragments.js";
 import { connect, socketUrl } from "./lib/live_socket.js";
 import { setClock } from "./lib/server_clock.js";
@@ -139,16 +140,12 @@ function changed(state, detail) {
     return;
   }
   wasClosed = true;
-  if (state === "over") ask(location.pathname + location.search); // to the login page, when that is why
-  if (sign) {
-    sign.hidden = false;
-    sign.classList.add("off");
-    const seconds = Math.max(1, Math.round(detail / 1000));
-    sign.textContent =
-      state === "over"
-        ? gettext("not live")
-        : interpolate(gettext("not live, trying again in %(n)s s"), { n: seconds }, true);
-  }
+  if (state !== "over") return sayWait(Math.max(1, detail));
+  ask(location.pathname + location.search); // to the login page, when that is why
+  if (!sign) return;
+  sign.hidden = false;
+  sign.classList.add("off");
+  sign.textContent = gettext("not live");
 }
 
 function lookAnyway() {

@@ -8,7 +8,7 @@ import { pillWords, stateWords } from "./log_words.js";
 
 const NEWS_EVERY_MS = 20_000; // interval of screen reader messages on new lines
 
-/** @typedef {"live" | "waiting" | "over"} State of the log: waiting is "not live, trying again" */
+/** @typedef {"live" | "waiting" | "over"} State of the log: waiting is "disconnected, retrying" */
 
 export class LogFollow {
   /**
