@@ -129,11 +129,11 @@ def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     deployment = _deployment(engine)
     admin = User.objects.get(username="admin")
     chat = Conversation.objects.create(user=admin, deployment=deployment)
-    Turn.objects.bulk_create(
+    made = Turn.objects.bulk_create(
         Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
         for index, request in enumerate(requests)
     )
-    return {"chat": chat.pk}
+    return {"chat": chat.pk, "turns": [turn.pk for turn in made]}
 
 
 def evaluations(*, answers: int, characters: int) -> dict[str, int]:
