@@ -4,6 +4,8 @@ A listener is admitted once and checked again every ``CHECK_S`` seconds, and aft
 rights in this process (:func:`check_soon`). One check is two queries, however many pages are open.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
@@ -12,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -181,13 +183,23 @@ class TooManyError(Exception):
     """The person has :data:`MOST_OF_A_PERSON` listeners."""
 
 
-@dataclass(eq=False, slots=True)
-class Listener:
-    """A listener and its login when it began. ``dismissed``: done with the close code."""
+class Login(NamedTuple):
+    """A person's session and the password that it began with: when either changes, it ends."""
 
     session_key: str
     password_hash: str
     user_id: int | None
+
+    @classmethod
+    def of(cls, session: SessionBase, user: AbstractBaseUser | AnonymousUser) -> Login:
+        return cls(session.session_key or "", session.get(HASH_SESSION_KEY, ""), user.pk)
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """A listener and its login when it began. ``dismissed``: done with the close code."""
+
+    login: Login
     action: str
     obj: Any
     dismissed: asyncio.Future[int]
@@ -203,20 +215,13 @@ class SessionGuard:
         self._loop = asyncio.get_running_loop()
         _guards.add(self)
 
-    def enter(
-        self,
-        session: SessionBase,
-        user: AbstractBaseUser | AnonymousUser,
-        action: str,
-        obj: Any = None,
-    ) -> Listener:
+    def enter(self, login: Login, action: str, obj: Any = None) -> Listener:
         """Add a listener whose right to ``action`` was just checked. Raises ``TooManyError``: the
         person has too many."""
-        if sum(each.user_id == user.pk for each in self._listeners) >= MOST_OF_A_PERSON:
+        of_person = sum(each.login.user_id == login.user_id for each in self._listeners)
+        if of_person >= MOST_OF_A_PERSON:
             raise TooManyError
-        key, password_hash = session.session_key or "", session.get(HASH_SESSION_KEY, "")
-        dismissed = self._loop.create_future()
-        listener = Listener(key, password_hash, user.pk, action, obj, dismissed)
+        listener = Listener(login, action, obj, self._loop.create_future())
         self._listeners.add(listener)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch(), name="session-guard")
@@ -250,20 +255,21 @@ class SessionGuard:
 def refusals(listeners: Collection[Listener]) -> Mapping[Listener, int]:
     """Return listeners that lost their right, with the close code of the reason."""
     sessions = Session.objects.filter(
-        session_key__in={listener.session_key for listener in listeners}, expire_date__gt=now()
+        session_key__in={each.login.session_key for each in listeners}, expire_date__gt=now()
     )
     open_sessions = set(sessions.values_list("session_key", flat=True))
-    ids = {listener.user_id for listener in listeners if listener.user_id}
+    ids = {each.login.user_id for each in listeners if each.login.user_id}
     users = User.objects.select_related("account").in_bulk(ids)
     refused = {}
     for listener in listeners:
-        user = users.get(listener.user_id or 0)
+        login = listener.login
+        user = users.get(login.user_id or 0)
         if (
             user is None
             or not user.is_active
-            or listener.session_key not in open_sessions
+            or login.session_key not in open_sessions
             # Another password than the session began with ends it.
-            or not constant_time_compare(listener.password_hash, user.get_session_auth_hash())
+            or not constant_time_compare(login.password_hash, user.get_session_auth_hash())
         ):
             refused[listener] = LOGGED_OUT
         elif not allowed(user, listener.action, listener.obj):
@@ -275,9 +281,19 @@ _guards: WeakSet[SessionGuard] = WeakSet()
 session_guard = _of_each_loop(SessionGuard)
 
 
+_at_each_check: list[Callable[[], None]] = []
+
+
+def at_each_check(call: Callable[[], None]) -> None:
+    """Call this after each change of rights in this process, in the thread that changed them."""
+    _at_each_check.append(call)
+
+
 def check_soon() -> None:
     """Check all listeners after a change of rights. Other processes check at their next
     interval."""
+    for call in _at_each_check:
+        call()
     for guard in list(_guards):
         guard.check_soon()
 
@@ -353,7 +369,7 @@ class PageSocket(AsyncWebsocketConsumer):
         except RefusedError as refused:
             return int(refused.args[0])
         try:
-            listener = session_guard().enter(self.scope["session"], user, action, obj)
+            listener = session_guard().enter(Login.of(self.scope["session"], user), action, obj)
         except TooManyError:
             return TOO_MANY
         serving = asyncio.create_task(self.serve())

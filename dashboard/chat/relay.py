@@ -36,7 +36,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from dashboard.chat import turns
 from dashboard.chat.asked import Asked, take_asked
 from dashboard.chat.engines import NotCallable, call_of, resolved
-from dashboard.consumers import Listener, TooManyError, session_guard
+from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
@@ -47,6 +47,7 @@ from jobs.models import Turn
 from jobs.queries.chat import engine_of
 
 PATH = re.compile(r"/relay/turns/([0-9]{1,18})/(start|stream|stop|times)")
+CHECK_KEPT_S = 1.0  # until the rights of a turn that was started from memory are read
 POLL_S = 0.2  # for a turn that another process is making
 READ_BYTES = 256 * 1024
 # What is read of a turn before its first byte; a long question and its answer are not.
@@ -77,7 +78,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turns.began(turn_id) is None
-    asked = _just_asked(request, turn_id) if starts else None
+    asked = kept = _just_asked(request, turn_id) if starts else None
     if asked is None:
         asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
     if asked is None:
@@ -85,9 +86,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         asked = HTTPStatus.NOT_FOUND
     if isinstance(asked, HTTPStatus):
         return await _answer(send, asked)
-    turn = asked.turn
     if verb == "stop":
-        if turn.state == Turn.State.STREAMING:
+        if asked.is_open:
             await turns.stop(turn_id, expected=asked.expected)
         return await _answer(send, HTTPStatus.NO_CONTENT)
     if verb == "times":
@@ -96,25 +96,26 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         found = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
         body = json.dumps(found).encode()
         return await _send_whole(send, body, status=200, content_type=b"application/json")
+    guard = session_guard()
     try:
         if isinstance(asked.call, NotCallable):
             raise asked.call
         if asked.call is not None:
             call = await resolved(asked.call)
-            turns.start(turn_id, call, turn.request, expected=asked.expected)
+            turns.start(turn_id, call, asked.body, expected=asked.expected)
     except NotCallable as refused:
         await turns.refuse(turn_id, refused.id, refused.message_args)
     try:
-        listener = session_guard().enter(
-            asked.session, asked.user, "conversation.change", turn.conversation
-        )
+        listener = guard.enter(asked.login, "conversation.change", asked.conversation)
     except TooManyError:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
+    if kept is not None:
+        asyncio.get_running_loop().call_later(CHECK_KEPT_S, guard.check_soon)
     try:
         streaming = _Streaming(turn_id, asked.expected, _until_gone(receive, listener), send)
         await streaming.run(number_from(request.GET.get("from", "")) or 0)
     finally:
-        session_guard().leave(listener)
+        guard.leave(listener)
     return None
 
 
@@ -176,8 +177,14 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> Asked | HTTPS
     if not allowed(user, "conversation.change", turn.conversation):
         return None
     engine = engine_of(turn)
-    found = Asked(turn, request.session, user, engine is not None and engine.thinks)
-    if not starts or turn.state != Turn.State.STREAMING:
+    found = Asked(
+        Login.of(request.session, user),
+        turn.conversation,
+        turn.request,
+        is_open=turn.state == Turn.State.STREAMING,
+        expected=engine is not None and engine.thinks,
+    )
+    if not starts or not found.is_open:
         return found
     if engine is None:
         return replace(found, call=NotCallable("chat:not-ready"))

@@ -192,8 +192,9 @@ async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
 
 
 async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
-    """End a turn that cannot start, with the message ``error_id``."""
+    """End a turn that cannot start, with the message ``error_id``. No process starts it then."""
     if began(turn_id) is None and not is_running(turn_id):
+        _log_of(turn_id).with_suffix(".stop").touch()
         stats = {"error_id": error_id, **({"error_args": args} if args else {})}
         await _close(turn_id, Turn.State.FAILED, Reply(), stats)
 

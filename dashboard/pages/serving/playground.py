@@ -1,5 +1,6 @@
 """Playground: chat with deployments and endpoints; dashboard.chat.relay has the streams."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,9 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from dashboard.chat.asked import keep_asked
+from dashboard.chat.asked import Asked, forget_asked, keep_asked
 from dashboard.chat.engines import Call, NotCallable, call_of
 from dashboard.chat.turns import is_running
+from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
 from dashboard.security.audit_log import record, record_reading
 from dashboard.security.permissions import allowed, check, requires
@@ -85,14 +87,14 @@ def ask(request: HttpRequest) -> HttpResponse:
     accepts JSON: 201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new
     one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
     to the conversation, or the page again with all that was typed."""
-    form = AskForm(request.POST)
+    since, form = time.monotonic(), AskForm(request.POST)
     engine = queries.chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
     problem = ""
     if not form.is_valid():
         name, problems = next(iter(form.errors.items()))
         problem = str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
-    call = None if engine is None else _call(engine, member(request.user))
+    call = None if engine is None or problem else _call(engine, member(request.user))
     problem = problem or _why_not(engine, call, form)
     if engine is None or problem:
         return _refused(request, chat, problem)
@@ -104,8 +106,12 @@ def ask(request: HttpRequest) -> HttpResponse:
     except services.BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
-    if isinstance(call, Call):
-        keep_asked(request, turn, call, expected=engine.thinks)
+    login, bare = (
+        Login.of(request.session, request.user),
+        Conversation(pk=chat.pk, user_id=chat.user_id),
+    )
+    asked = Asked(login, bare, turn.request, is_open=True, expected=engine.thinks, call=call)
+    keep_asked(turn.pk, asked, since=since)
     if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
     if is_new:
@@ -171,6 +177,7 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")
     services.delete_conversation(chat)
+    forget_asked()
     return redirect("playground")
 
 

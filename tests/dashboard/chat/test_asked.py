@@ -1,13 +1,19 @@
 """Turns that were asked a moment ago start without the database; all others ask it."""
 
+import asyncio
+from contextlib import nullcontext
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard.chat import asked, relay
+from dashboard import consumers
+from dashboard.actions import access as actions
+from dashboard.chat import asked, relay, turns
 from jobs.models import Turn
-from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
+from jobs.services import chat as services
+from tests.dashboard.lib.chat_engine import END, begun, delta, make_turn, opened, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,13 +73,70 @@ def test_of_an_older_many_or_long_questions_the_database_is_asked(
     run(scenario, asking(client, "x" * (asked.LONGEST + 1 if limit == "LONGEST" else 1)))
 
 
-def test_a_right_that_was_withdrawn_ends_with_what_is_kept(client, from_database, monkeypatch):
+def leaves(client):
+    client.post("/logout/")
+
+
+def demotes(_client):
+    boss = User.objects.create_superuser("boss")
+    actions.set_active(boss, User.objects.get(username="lin"), active=False)
+
+
+def deletes(client):
+    client.post(f"/playground/{Turn.objects.get().conversation_id}/delete/")
+
+
+@pytest.mark.parametrize(("changes", "status"), [(leaves, 403), (demotes, 403), (deletes, 404)])
+def test_a_change_of_rights_or_a_removal_ends_what_is_kept(client, from_database, changes, status):
     async def scenario(engine, turn):
-        await sync_to_async(User.objects.update)(is_active=False)
-        monkeypatch.setattr(asked, "KEPT_S", -1)
+        await sync_to_async(changes)(client)
         browser = opened(client, turn)
         await browser.task
-        assert (browser.status, engine.requests) == (403, [])
+        assert (browser.status, engine.requests) == (status, [])
+
+    is_there = nullcontext() if changes is not deletes else pytest.raises(Turn.DoesNotExist)
+    with is_there:
+        run(scenario, asking(client))
+    assert len(from_database) == 1
+
+
+def test_what_was_read_before_a_change_of_rights_is_not_kept(client, from_database, monkeypatch):
+    add_turn = services.add_turn
+
+    def slow(*args, **more):
+        consumers.check_soon()
+        return add_turn(*args, **more)
+
+    monkeypatch.setattr(services, "add_turn", slow)
+
+    async def scenario(engine, turn):
+        await engine.ends(END)
+        await opened(client, turn).task
+
+    turn = run(scenario, asking(client))
+    assert from_database == [turn.pk]
+
+
+def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(client, monkeypatch):
+    monkeypatch.setattr(consumers, "CHECK_S", 3600)
+    monkeypatch.setattr(relay, "CHECK_KEPT_S", 0.01)
+
+    async def scenario(engine, turn):
+        await sync_to_async(User.objects.update)(is_active=False)
+        browser = await begun(client, engine, turn, delta(content="a"))
+        await browser.task
+        await engine.ends(END)
+        await turns.running(turn.pk).task
+
+    run(scenario, asking(client))
+
+
+def test_what_nobody_takes_is_forgotten(client, monkeypatch):
+    monkeypatch.setattr(asked, "KEPT_S", 0.01)
+
+    async def scenario(engine, turn):
+        while asked._kept:
+            await asyncio.sleep(0.01)
 
     run(scenario, asking(client))
 
@@ -89,9 +152,19 @@ def test_neither_another_login_nor_another_site_has_what_was_kept(client, from_d
 
         site = opened(client, turn, headers=[(b"origin", b"https://evil.example")])
         await site.task
-        assert (site.status, engine.requests) == (403, [])
+        assert (site.status, engine.requests, from_database) == (403, [], [turn.pk])
 
     run(scenario, asking(client))
+
+
+def test_a_turn_that_another_process_refused_is_not_started(client, from_database):
+    async def scenario(engine, turn):
+        await turns.refuse(turn.pk, "chat:not-ready", {})
+        browser = opened(client, turn)
+        await browser.task
+        assert (browser.body, engine.requests) == (b"", [])
+
+    assert run(scenario, asking(client)).stats == {"error_id": "chat:not-ready"}
 
 
 def test_a_stopped_turn_is_not_started_by_what_was_kept(client, from_database):

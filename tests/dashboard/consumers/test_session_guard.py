@@ -17,6 +17,7 @@ from dashboard import consumers as module
 from dashboard.consumers import (
     FORBIDDEN,
     LOGGED_OUT,
+    Login,
     PageSocket,
     TooManyError,
     is_own,
@@ -53,7 +54,7 @@ def refused_after(change, *, action="overview.view", **fields):
     client, session = logged_in(user)
 
     async def scenario():
-        listener = session_guard().enter(session, user, action)
+        listener = session_guard().enter(Login.of(session, user), action)
         before = await sync_to_async(refusals)([listener])
         await sync_to_async(change)(user, client)
         after = await sync_to_async(refusals)([listener])
@@ -110,7 +111,7 @@ def test_a_look_costs_two_queries_however_many_listen(django_assert_num_queries)
 
     async def scenario():
         return [
-            session_guard().enter(session, user, "overview.view")
+            session_guard().enter(Login.of(session, user), "overview.view")
             for user, session in sessions
             for _ in range(3)
         ]
@@ -129,8 +130,8 @@ def test_a_look_comes_in_time_and_at_once_after_a_logout_here(monkeypatch, how):
     key = session.session_key
 
     async def scenario():
-        listener = session_guard().enter(session, user, "overview.view")
-        stays = session_guard().enter(other, user, "overview.view")
+        listener = session_guard().enter(Login.of(session, user), "overview.view")
+        stays = session_guard().enter(Login.of(other, user), "overview.view")
         if how == "in time":
             await Session.objects.filter(session_key=key).adelete()
         else:
@@ -157,7 +158,7 @@ def test_no_user_is_logged_out_without_a_database(monkeypatch):
     monkeypatch.setattr(module, "refusals", look)
 
     async def scenario():
-        listener = session_guard().enter(session, user, "overview.view")
+        listener = session_guard().enter(Login.of(session, user), "overview.view")
         while len(looks) < 2:
             await asyncio.sleep(0)
         still_here = not listener.dismissed.done()
@@ -194,12 +195,12 @@ def test_a_person_has_a_limited_number_of_sockets(monkeypatch):
 
     async def scenario():
         guard = session_guard()
-        entered = [guard.enter(session, user, "overview.view") for _ in range(2)]
+        entered = [guard.enter(Login.of(session, user), "overview.view") for _ in range(2)]
         with pytest.raises(TooManyError):
-            guard.enter(session, user, "overview.view")
-        entered.append(guard.enter(other_session, other, "overview.view"))
+            guard.enter(Login.of(session, user), "overview.view")
+        entered.append(guard.enter(Login.of(other_session, other), "overview.view"))
         guard.leave(entered[0])
-        entered.append(guard.enter(session, user, "overview.view"))
+        entered.append(guard.enter(Login.of(session, user), "overview.view"))
         for listener in entered:
             guard.leave(listener)
 
