@@ -93,5 +93,5 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
         case "result":
             return {**given, "id": results[0], "level": options["level"]}
     column = "group" if any("," in text for text in results) else "id"
-    more = {name: options[name] for name in ("concurrency", "margin")}
+    more = {name: options[name] for name in ("concurrency", "margin", "goal")}
     return {**given, column: results, **more}

@@ -57,6 +57,8 @@ HELP: Mapping[str, str] = {
     "result": "use/compare/",
     "import": "use/import/",
     "report": "use/reports/",
+    "prompt": "use/launch/#prompts-of-your-own",
+    "level": "use/compare/#conclusion",
     "playground": "use/chat/",
     "conversation": "use/chat/",
     "storage": "run/storage/",

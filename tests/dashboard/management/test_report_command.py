@@ -39,7 +39,9 @@ def test_a_parity_statement_is_a_report():
 
     stated = run("--parity", base, result, "--margin", "2", "--format", "md")
     compared = run(base, result, "--margin", "3", "--format", "md")
+    asked = run(base, result, "--margin", "50", "--goal", "at_least", "--format", "md")
 
+    assert "Not worse by more than 50 points" in asked.partition("\n")[0]
     assert stated.startswith("# Cannot tell within 2 points")
     assert "Cannot tell within 3 points" in compared.partition("\n")[0]
 
