@@ -5,8 +5,3 @@ Not here: reading the rows (`jobs.queries`), drawing (`static/js`).
 Each is a :class:`dashboard.charts.figure_parts.Figure`. Colours are tokens of
 the style sheet (``var(--d1)``); the page inserts the colours of its theme and adds its template.
 """
-
-import plotly.io
-
-# The page has its own template, static/plotly-template.json: figures carry none.
-plotly.io.templates.default = None
