@@ -32,7 +32,8 @@ def value_of(pair: Pair, axis: str) -> float | None:
 
 def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     """Return accuracies with intervals. ``by``: the output rate of the paired benchmark, of all or
-    in a unit, or :data:`TOKENS`. A hollow point is simulated, disturbed or incomplete."""
+    in a unit, or :data:`TOKENS`. A hollow point is simulated, disturbed, incomplete or of a loaded
+    host."""
     shown = [(pair, x) for pair in pairs if (x := value_of(pair, by)) is not None]
     title = _("output tokens per answer  ←  cheaper")
     if by != TOKENS:

@@ -178,7 +178,7 @@ def _check(params: LimitParams, level: LevelChoice | None) -> None:
         raise LaunchError(_("This service level has no limit of a time. Choose another."), "level")
     most = _MOST_STEPS if level else _MOST_SWEPT
     if (params.highest - params.lowest) / params.resolution > most:
-        message = _("At most %(most)d loads between the bounds. Choose a coarser resolution.")
+        message = _("At most %(most)d steps between the bounds. Choose a coarser resolution.")
         raise LaunchError(message, "resolution", most=most)
 
 

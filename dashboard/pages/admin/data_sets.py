@@ -24,6 +24,7 @@ from jobs.catalog import QUESTION_SETS, QuestionSet
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import TeamSet, jsonl
 from jobs.catalog.questions_file import MOST_BYTES, ReadQuestions, read_questions
+from jobs.kinds import KINDS
 from jobs.models import Host, Preflight
 from jobs.queries import catalogue as queries
 from jobs.queries.hosts import is_away
@@ -103,14 +104,15 @@ def _questions(known: DataSet | None, team_set: TeamSet | None, version: str) ->
 def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str, str]]:
     """Return (kind, address of its form) of each kind that asks the set."""
     asked: list[tuple[str, str, Any]] = []
+    own = [name for name, kind in KINDS.items() if "questions" in kind.Params.model_fields]
     if known is not None:
         asked = [
-            ("evaluate", "questions", known.included),
+            *((kind, "questions", known.included) for kind in own),
             ("evaluate-opencompass", "datasets", getattr(known.opencompass, "name", None)),
             ("evaluate-evalscope", "datasets", getattr(known.evalscope, "name", None)),
         ]
     elif team_set is not None and not team_set.removed_at:
-        asked = [("evaluate", "questions", team_set.key)]
+        asked = [(kind, "questions", team_set.key) for kind in own]
     return [
         (kind, f"{reverse('launch-form', args=[kind])}?{urlencode({field: value})}")
         for kind, field, value in asked

@@ -28,8 +28,7 @@ class Point(NamedTuple):
 
 class System(NamedTuple):
     """``result`` that stands for it, or what was ``published``. ``best``: its points on the
-    frontier of its model and workload, which only results without a flag have. A system alone has
-    no frontier."""
+    frontier of its model and workload; a result with limits has none, nor has a system alone."""
 
     model_id: str
     result: Result | None
@@ -53,7 +52,7 @@ class System(NamedTuple):
 
 class Systems(NamedTuple):
     """Systems, those on the frontier first, then by their rate, then published ones;
-    ``models`` to choose from. ``left_out`` lack the number of devices or TPOT, or are older than
+    ``models`` to choose from. ``left_out`` lack a rate in the unit or TPOT, or are older than
     the latest ``MOST``. ``unit`` of the rates; ``default``: the one that shows most."""
 
     rows: Sequence[System]

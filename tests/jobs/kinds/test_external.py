@@ -45,6 +45,7 @@ CLIENTS = [
     ("benchmark-online", {"stack": "current", "dataset": "random"}),
     ("evaluate-evalscope", {}),
     ("evaluate-opencompass", {}),
+    ("evaluate-opencompass-questions", {}),
     ("greedy-probe", {"reference": "9"}),
 ]
 

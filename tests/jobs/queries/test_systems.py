@@ -1,4 +1,4 @@
-"""Systems on one chart: rates in a unit and per user, and the front of those without a flag."""
+"""Systems on one chart: rates in a unit and per user, and the front of those without limits."""
 
 import pytest
 

@@ -20,14 +20,14 @@ def html_of(client, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_links_of_a_page_lead_somewhere(name):
-    body = manual.page(name).body
-
-    for href in re.findall(r'<a href="([^"]+)"', body):
-        path, _, fragment = href.partition("#")
-        if not href.startswith(("http:", "https:", "/api/", "/account/")):
-            there = manual.page(path.removeprefix("/docs/").strip("/") or name).body
-            assert not fragment or f'id="{fragment}"' in there, href
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_links_of_a_page_lead_somewhere(name, language):
+    with override(language):
+        for href in re.findall(r'<a href="([^"]+)"', manual.page(name).body):
+            path, _, fragment = href.partition("#")
+            if not href.startswith(("http:", "https:", "/api/", "/account/")):
+                there = manual.page(path.removeprefix("/docs/").strip("/") or name).body
+                assert not fragment or f'id="{fragment}"' in there, href
 
 
 def test_links_out_of_the_guide_and_its_pictures_are_served(member):
