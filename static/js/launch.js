@@ -171,11 +171,15 @@ if (form instanceof HTMLFormElement) {
     else if (target.closest("[data-leads]") || target.matches("[data-subject], [name=for], [name=tool]")) followChoice(form, target);
     else if (target.matches("[data-confirm]")) markReady();
   });
-  // While the fields themselves are renewed, a preview waits for them.
+  // While the fields themselves are renewed, a preview waits for them. One that has waited for further input
+  // goes to the form of then: htmx keeps its address.
   form.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.target !== form || !previewed.isAsking) return;
+    if (event.target !== form || !(event instanceof CustomEvent)) return;
+    const isOld = event.detail.pathInfo.requestPath !== form.getAttribute("hx-post");
+    if (!isOld && !previewed.isAsking) return;
     event.preventDefault();
-    isLate = true;
+    if (previewed.isAsking) isLate = true;
+    else htmx.trigger(form, "input");
   });
   form.addEventListener("submit", () => {
     const button = document.querySelector("[data-launch]");

@@ -79,7 +79,7 @@ async function ask(address) {
  */
 function show(address, text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
-  // A server that is started again has a log again, and the page the scripts for it.
+  // A log that was removed since; a server that is started again has one again, and the page the scripts for it.
   const isOld = [...document.querySelectorAll("[data-reload][id]")].some((element) => !fresh.getElementById(element.id));
   if (isOld && address === location.pathname + location.search) location.reload();
   for (const element of [...document.querySelectorAll("[data-live][id]")]) {

@@ -11,12 +11,9 @@ pytestmark = pytest.mark.browser
 
 QWEN = "DeepSeek-R1-Distill-Qwen-7B"
 SEED = """
-from django.contrib.auth import get_user_model
 from django.utils.timezone import now, timedelta
 from jobs.models import Deployment
 from tests.factories import make_deployment, make_endpoint, make_guide_host, make_host, make_job
-from tests.stack import PASSWORD
-person = get_user_model().objects.create_user("new-member", password=PASSWORD)
 later = now() + timedelta(hours=2)  # online until the tests are over
 Deployment.objects.all().delete()
 roots = dict.fromkeys(("weights", "artifacts", "environments", "spool"), "/x")
@@ -26,11 +23,28 @@ job = make_job(state="succeeded", host=here, kind="deploy")
 details = {"engine": "llama.cpp", "max_total": 4096}
 print(make_deployment(job=job, name="tour", details=details).pk)
 """
+PERSON = """
+from django.contrib.auth import get_user_model
+from tests.stack import PASSWORD
+users = get_user_model().objects
+print(users.create_user(f"new-member-{users.count()}", password=PASSWORD).username)
+"""
 # Clicks of a person on the page, by the browser's own events.
 COUNT = """() => { window.name = window.name || "0";
   document.addEventListener("click", (event) => {
     if (event.isTrusted && event.detail > 0) window.name = String(Number(window.name) + 1);
   }, true); }"""
+
+# A preview waits longer for further input than another form takes to come.
+SLOW_TIMERS = """const real = setTimeout;
+  window.setTimeout = (call, ms, ...more) => real(call, ms === 200 ? 5000 : ms, ...more);"""
+TYPE_AND_CHOOSE = """() => {
+  const [field, tool] = ["[name=requests]", "[name=tool][value=benchmark-guidellm]"].map(
+    (one) => document.querySelector(one));
+  field.value = "7";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  tool.checked = true;
+  tool.dispatchEvent(new Event("change", { bubbles: true })); }"""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +59,7 @@ def newcomer(browser, server, served):
     with open_window(browser, server, logged_in=False) as window:
         window.add_init_script(f"({COUNT})()")
         page = window.new_page()
-        log_in(page, "new-member")
+        log_in(page, *server.shell(PERSON))
         yield page
     assert window.complaints == []
 
@@ -127,3 +141,15 @@ def test_another_tool_and_purpose_keep_what_was_typed(newcomer, served):
     newcomer.locator("#for-speed").check(force=True)
     newcomer.wait_for_url("**/launch/benchmark-guidellm/**")  # the tool of this purpose before
     expect(newcomer.get_by_label(re.compile("^Requests"))).to_have_value("9")
+
+
+def test_a_preview_that_waits_is_not_of_the_tool_before(newcomer, served):
+    newcomer.add_init_script(SLOW_TIMERS)
+    newcomer.goto(f"/launch/benchmark/?host=here&deployment={served}")
+    expect(newcomer.locator("[data-launch]")).to_be_enabled()
+    asked = []
+    newcomer.on("request", lambda request: asked.append(request.url))
+    with newcomer.expect_response("**/launch/benchmark-guidellm/preview/"):
+        newcomer.evaluate(TYPE_AND_CHOOSE)
+
+    assert not [url for url in asked if url.endswith("/launch/benchmark/preview/")]
