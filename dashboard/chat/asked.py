@@ -17,7 +17,7 @@ from jobs.models import Conversation
 
 # The listener of a turn is checked a second after its start: a right that is withdrawn in another
 # process ends within 5 s.
-KEPT_S = 2.0
+KEPT_S = 3.0
 MOST = 128
 LONGEST = 100_000  # characters of all messages
 

@@ -32,9 +32,12 @@ class Chats:
         self._deployment, numbers = made["deployment"], made["chats"]
         return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
 
-    def relay(self, chats: Sequence[int], body: Mapping[str, Any]) -> Mapping[str, float]:
-        """One round: a question in each chat, taken down by the page, then all streams at once."""
-        turns = [self._asked(chat, json.dumps(body)) for chat in chats]
+    def ask(self, chats: Sequence[int], body: Mapping[str, Any]) -> list[int]:
+        """A question in each chat, taken down by the page's form, one after the other."""
+        return [self._asked(chat, json.dumps(body)) for chat in chats]
+
+    def relay(self, turns: Sequence[int]) -> Mapping[str, float]:
+        """One round: the streams of these turns, all at once."""
         urls = [f"{self._stack.url}/relay/turns/{turn}/start" for turn in turns]
         return self._ask([{"url": url, "json": {}} for url in urls])
 
@@ -83,10 +86,10 @@ def relay(bench: Bench) -> Readings:
         for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
             body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
             made = chats.prepared(rounds + 1, streams)
-            chats.relay(next(made), body)  # loads what the others find loaded
+            chats.relay(chats.ask(next(made), body))  # loads what the others find loaded
             sides = interleaved(
                 rounds,
-                relay=lambda made=made, body=body: chats.relay(next(made), body),
+                relay=lambda made=made, body=body: chats.relay(chats.ask(next(made), body)),
                 direct=lambda streams=streams, body=body: chats.direct(streams, body),
             )
             for name in ("ttft", "rate"):
@@ -100,7 +103,8 @@ def _cpu_a_token(bench: Bench, stack: Stack, chats: Chats) -> float:
     streams, tokens, web = 20, bench.size(10_000, 3_000), stack.children()["web"]
     rounds = []
     for made in chats.prepared(bench.size(5, 3), streams):
+        turns = chats.ask(made, {"tokens": tokens, "rate": 0})
         used = cpu_s(web)
-        chats.relay(made, {"tokens": tokens, "rate": 0})
+        chats.relay(turns)
         rounds.append((cpu_s(web) - used) / (streams * tokens) * 1e6)
     return statistics.median(rounds)
