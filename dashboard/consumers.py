@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -210,6 +211,7 @@ class SessionGuard:
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
+        self._of_person: Counter[int | None] = Counter()
         self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -218,17 +220,20 @@ class SessionGuard:
     def enter(self, login: Login, action: str, obj: Any = None) -> Listener:
         """Add a listener whose right to ``action`` was just checked. Raises ``TooManyError``: the
         person has too many."""
-        of_person = sum(each.login.user_id == login.user_id for each in self._listeners)
-        if of_person >= MOST_OF_A_PERSON:
+        if self._of_person[login.user_id] >= MOST_OF_A_PERSON:
             raise TooManyError
         listener = Listener(login, action, obj, self._loop.create_future())
         self._listeners.add(listener)
+        self._of_person[login.user_id] += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch(), name="session-guard")
         return listener
 
     def leave(self, listener: Listener) -> None:
-        self._listeners.discard(listener)
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._of_person[listener.login.user_id] -= 1
+            self._of_person += Counter()  # without those that have none
 
     def check_soon(self) -> None:
         """Check all listeners now. May be called from any thread."""
@@ -247,7 +252,7 @@ class SessionGuard:
                 logger.warning("cannot check sessions of listeners: %s", error)
                 continue
             for listener, code in refused.items():
-                self._listeners.discard(listener)
+                self.leave(listener)
                 if not listener.dismissed.done():
                     listener.dismissed.set_result(code)
 

@@ -209,7 +209,8 @@ def rename_matrix(user: User, matrix: Matrix, title: str) -> Done[bool]:
     title = one_line(title, "title", most=MOST_TITLE)
     if title == matrix.title:
         return Done(False)
-    Matrix.objects.filter(pk=matrix.pk).update(title=title)
+    spec = {**matrix.spec, "title": title}  # a matrix that is launched again has this name
+    Matrix.objects.filter(pk=matrix.pk).update(title=title, spec=spec)
     return Done(True, f"matrix {matrix.pk}", title=title, before=matrix.title)
 
 

@@ -261,7 +261,8 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
 
 
 async def _write(run: Running) -> None:
-    """Append what came to the turn's file, a quarter of a second's together; at the end at once."""
+    """Append what came to the turn's file, a quarter of a second's together; at the end at once.
+    The first bytes wait, too: turns that start together do not write while they start."""
 
     def append(data: bytes) -> int:
         check_disk()
@@ -269,15 +270,15 @@ async def _write(run: Running) -> None:
 
     try:
         while True:
+            if run.size - run.written < KEEP_BYTES and not run.complete.is_set():
+                if run.size == run.written:
+                    await run.news()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(run.complete.wait(), KEEP_S)
             if data := run.piece(run.written, KEEP_BYTES):
                 run.forget(await asyncio.to_thread(append, data))
-                if len(data) < KEEP_BYTES:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(run.complete.wait(), KEEP_S)
             elif run.complete.is_set():
                 return
-            else:
-                await run.news()
     finally:
         run.is_kept = False  # on a full disk, the turn still ends
         run.wake()

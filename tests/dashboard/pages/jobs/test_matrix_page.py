@@ -395,6 +395,8 @@ def test_a_matrix_is_renamed(client, matrix):
     client.post(address, {"title": " Night  of fp8 "})
 
     assert f"{matrix.pk} Night of fp8" in text_of(client.get(reverse("matrix-list")))
+    again = re.search(r'href="(/launch/matrix/[^"]*)"', client.get(f"/matrices/{matrix.pk}/").text)
+    assert again and "title=Night+of+fp8" in again[1]
     entry = AuditEntry.objects.get(action="matrix.rename")
     assert (entry.subject, entry.detail) == (
         f"matrix {matrix.pk}",
