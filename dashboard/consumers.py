@@ -212,6 +212,7 @@ class SessionGuard:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
         self._of_person: Counter[int | None] = Counter()
+        self._within: asyncio.TimerHandle | None = None
         self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -233,12 +234,18 @@ class SessionGuard:
         if listener in self._listeners:
             self._listeners.remove(listener)
             self._of_person[listener.login.user_id] -= 1
-            self._of_person += Counter()  # without those that have none
+            if not self._of_person[listener.login.user_id]:
+                del self._of_person[listener.login.user_id]
 
     def check_soon(self) -> None:
         """Check all listeners now. May be called from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._soon.set)
+
+    def check_within(self, wait_s: float) -> None:
+        """Check all listeners after ``wait_s`` seconds; several calls make one check."""
+        if self._within is None or self._within.when() <= self._loop.time():
+            self._within = self._loop.call_later(wait_s, self._soon.set)
 
     async def _watch(self) -> None:
         while self._listeners:

@@ -46,7 +46,7 @@ def keep_asked(turn_id: int, asked: Asked, *, since: float) -> None:
     """Keep a turn for its login. ``since``: monotonic time when its rights were read."""
     global _is_timed
     if not isinstance(asked.call, Call) or asked.call.listed is not None:
-        return  # a name is looked up first, which may take longer than all this counts
+        return  # the lookup of a name may take longer than KEPT_S
     messages: list[dict[str, Any]] = asked.body.get("messages", [])
     if sum(len(str(one.get("content", ""))) for one in messages) > LONGEST:
         return

@@ -78,7 +78,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         return await _answer(send, HTTPStatus.METHOD_NOT_ALLOWED)
     request = ASGIRequest(scope, BytesIO())
     starts = verb == "start" and turns.began(turn_id) is None
-    asked = kept = _just_asked(request, turn_id) if starts else None
+    asked = _just_asked(request, turn_id) if starts else None
+    is_from_memory = asked is not None
     if asked is None:
         asked = await sync_to_async(_asked)(request, turn_id, starts=starts)
     if asked is None:
@@ -109,8 +110,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         listener = guard.enter(asked.login, "conversation.change", asked.conversation)
     except TooManyError:
         return await _answer(send, HTTPStatus.TOO_MANY_REQUESTS)
-    if kept is not None:
-        asyncio.get_running_loop().call_later(CHECK_KEPT_S, guard.check_soon)
+    if is_from_memory:
+        guard.check_within(CHECK_KEPT_S)
     try:
         streaming = _Streaming(turn_id, asked.expected, _until_gone(receive, listener), send)
         await streaming.run(number_from(request.GET.get("from", "")) or 0)
@@ -139,7 +140,9 @@ class _Guard(CsrfViewMiddleware):
 def _just_asked(request: ASGIRequest, turn_id: int) -> Asked | HTTPStatus | None:
     """The turn, when it was asked by this login a moment ago: its rights were checked then."""
     found = take_asked(turn_id, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    return found and (_refused(request) or found)
+    if found is None:
+        return None
+    return _refused(request) or found
 
 
 def _refused(request: ASGIRequest) -> HTTPStatus | None:

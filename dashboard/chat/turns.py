@@ -125,7 +125,8 @@ def running(turn_id: int) -> Running | None:
 
 async def times_at(turn_id: int, offsets: Sequence[int]) -> list[float | None]:
     """Return seconds from the turn's start to the byte behind each offset; None if unknown. Of a
-    turn that another process makes to a quarter of a second, from the times of its file."""
+    turn that has ended, or that another process makes, to a quarter of a second: from the times of
+    its file."""
     if run := _running.get(turn_id):
         return [time_at(offset, run.sizes, run.times) for offset in offsets]
 

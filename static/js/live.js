@@ -81,7 +81,8 @@ function show(address, text) {
   const fresh = new DOMParser().parseFromString(text, "text/html");
   // A log that was removed since; a server that is started again has one again, and the page the scripts for it.
   const isOld = [...document.querySelectorAll("[data-reload][id]")].some((element) => !fresh.getElementById(element.id));
-  if (isOld && address === location.pathname + location.search) location.reload();
+  const isOurs = fresh.querySelector("[data-live][id]") !== null; // no page of a proxy
+  if (isOld && isOurs && address === location.pathname + location.search) location.reload();
   for (const element of [...document.querySelectorAll("[data-live][id]")]) {
     if (!element.isConnected || addressOf(element) !== address) continue;
     const next = fresh.getElementById(element.id);

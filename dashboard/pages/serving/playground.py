@@ -176,8 +176,8 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("The chat is generating an answer. Stop the answer first."))
         return redirect("conversation", chat.pk)
     record(request.user, "conversation.delete", f"conversation {chat.pk}")
-    services.delete_conversation(chat)
     forget_asked()
+    services.delete_conversation(chat)
     return redirect("playground")
 
 

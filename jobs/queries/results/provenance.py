@@ -22,8 +22,10 @@ def counts(result: Result) -> dict[Unit, int]:
         return {"card": count} if count else {}
     leased = result.run_context.get("dies")
     dies = {str(die) for die in leased} if isinstance(leased, list) else set()
-    if not dies or not all(map(str.isdecimal, dies)):
+    if not dies:
         return {"server": 1}
+    if not all(map(str.isdecimal, dies)):  # their cards are unknown
+        return {"die": len(dies), "server": 1}
     return {"die": len(dies), "card": len({int(die) // DIES_A_CARD for die in dies}), "server": 1}
 
 

@@ -13,7 +13,7 @@ from dashboard.actions import access as actions
 from dashboard.chat import asked, relay, turns
 from jobs.models import Turn
 from jobs.services import chat as services
-from tests.dashboard.lib.chat_engine import END, begun, delta, make_turn, opened, run
+from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def from_database(monkeypatch):
     """Numbers of the turns for which the relay asks the database."""
     asks = []
+    monkeypatch.setattr(asked, "KEPT_S", 60)  # whatever else the machine does
+    monkeypatch.setattr(asked, "_is_timed", False)
     ask = relay._asked
     monkeypatch.setattr(relay, "_asked", lambda r, n, **more: asks.append(n) or ask(r, n, **more))
     yield asks
@@ -74,7 +76,10 @@ def test_of_an_older_many_or_long_questions_the_database_is_asked(
 
 
 def leaves(client):
+    """The cookie of the ended session stays with who had it."""
+    before = client.cookies.copy()
     client.post("/logout/")
+    client.cookies = before
 
 
 def demotes(_client):
@@ -117,14 +122,17 @@ def test_what_was_read_before_a_change_of_rights_is_not_kept(client, from_databa
     assert from_database == [turn.pk]
 
 
-def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(client, monkeypatch):
+def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(
+    client, from_database, monkeypatch
+):
     monkeypatch.setattr(consumers, "CHECK_S", 3600)
     monkeypatch.setattr(relay, "CHECK_KEPT_S", 0.01)
 
     async def scenario(engine, turn):
         await sync_to_async(User.objects.update)(is_active=False)
-        browser = await begun(client, engine, turn, delta(content="a"))
-        await browser.task
+        browser = opened(client, turn)
+        await browser.task  # the engine says nothing
+        assert (browser.body, from_database) == (b"", [])
         await engine.ends(END)
         await turns.running(turn.pk).task
 
@@ -132,9 +140,12 @@ def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(cli
 
 
 def test_what_nobody_takes_is_forgotten(client, monkeypatch):
+    timed, later = [], asked._later
+    monkeypatch.setattr(asked, "_later", lambda: timed.append(dict(asked._kept)) or later())
     monkeypatch.setattr(asked, "KEPT_S", 0.01)
 
     async def scenario(engine, turn):
+        assert [*timed[0]] == [turn.pk]
         while asked._kept:
             await asyncio.sleep(0.01)
 
@@ -162,7 +173,7 @@ def test_a_turn_that_another_process_refused_is_not_started(client, from_databas
         await turns.refuse(turn.pk, "chat:not-ready", {})
         browser = opened(client, turn)
         await browser.task
-        assert (browser.body, engine.requests) == (b"", [])
+        assert (browser.body, engine.requests, from_database) == (b"", [], [])
 
     assert run(scenario, asking(client)).stats == {"error_id": "chat:not-ready"}
 
@@ -173,5 +184,6 @@ def test_a_stopped_turn_is_not_started_by_what_was_kept(client, from_database):
         browser = opened(client, turn)
         await browser.task
         assert (browser.body, engine.requests) == (b"", [])
+        assert from_database == [turn.pk]  # by the stop
 
     assert run(scenario, asking(client)).state == "stopped"

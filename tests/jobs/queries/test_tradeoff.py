@@ -176,6 +176,7 @@ def test_devices_are_the_leased_dies_or_those_entered(context, count):
         # Dies of two cards, on one server.
         ({"dies": ["2", "3", "4"]}, {}, {"die": 3, "card": 2, "server": 1}),
         ({"dies": []}, {}, {"server": 1}),
+        ({"dies": ["a0", "a1"]}, {}, {"die": 2, "server": 1}),
         ({}, {"endpoint_id": 1}, {}),
         # The host of a client says nothing of an engine of others.
         ({"dies": ["0"], "device": {"text": "8 × H800", "count": 8}}, {}, {"card": 8}),
