@@ -302,8 +302,8 @@ def at_each_check(call: Callable[[], None]) -> None:
 
 
 def check_soon() -> None:
-    """Check all listeners after a change of rights. Other processes check at their next
-    interval."""
+    """Check all listeners after a change of rights, or of an engine, its key or its address. Other
+    processes check at their next interval."""
     for call in _at_each_check:
         call()
     for guard in list(_guards):

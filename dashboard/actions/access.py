@@ -102,6 +102,7 @@ def keep_secret(
         is_new = secrets.keep(name, value, purpose=purpose, endpoints=endpoints, **rules)
     except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
+    check_soon()
     done = Done(is_new)
     done.add(
         f"secret {name}",
@@ -117,7 +118,9 @@ def keep_secret(
 @action("secret.manage")
 def delete_secret(user: Any, name: str) -> Done[bool]:
     """Delete a secret. False: unknown name."""
-    return Done(secrets.forget(name), f"secret {name}", did="delete")
+    is_done = secrets.forget(name)
+    check_soon()
+    return Done(is_done, f"secret {name}", did="delete")
 
 
 def _named(
@@ -143,6 +146,7 @@ def add_source(user: Any, source_type: str, address: str, note: str = "") -> Don
 def remove_source(user: Any, source_id: int) -> Done[Source | None]:
     """Remove a source and return it; None: unknown. Queued jobs that need it fail."""
     row = sources.remove(source_id)
+    check_soon()
     return Done(row, f"source {source_id}", **_about(row, "delete")) if row else Done(None)
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, User, action
 from dashboard.actions.rows import Line, RowForm
+from dashboard.consumers import check_soon
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
@@ -256,6 +257,7 @@ def save(user: User, form: EndpointForm) -> Endpoint:
     @action("endpoint.change", dispatches=not is_new)
     def store(user: Any, row: Endpoint) -> Done[Endpoint]:
         row = form.store()
+        check_soon()
         did = "add" if is_new else "change"
         return Done(row, f"endpoint {row.pk}", did=did, **form.detail())
 
@@ -276,6 +278,7 @@ def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     """Archive ``row``, or restore it. Queued jobs that need it are cancelled. False: no change."""
     rows = Endpoint.objects.filter(pk=row.pk, archived_at__isnull=is_archived)
     is_done = bool(rows.update(archived_at=now() if is_archived else None))
+    check_soon()
     did = "archive" if is_archived else "restore"
     return Done(is_done, f"endpoint {row.pk}", did=did, **_detail(row))
 

@@ -10,10 +10,12 @@ from django.test import Client
 
 from dashboard import consumers
 from dashboard.actions import access as actions
+from dashboard.actions import endpoints
 from dashboard.chat import asked, relay, turns
 from jobs.models import Turn
 from jobs.services import chat as services
 from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
+from tests.factories import make_endpoint, permit_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +75,33 @@ def test_of_an_older_many_or_long_questions_the_database_is_asked(
 
     monkeypatch.setattr(asked, "MOST", 1)
     run(scenario, asking(client, "x" * (asked.LONGEST + 1 if limit == "LONGEST" else 1)))
+
+
+def archives(boss):
+    endpoints.archive(boss, make_endpoint("H800"), is_archived=True)
+
+
+def removes(boss):
+    actions.remove_source(boss, permit_source("https://h800.example/v1", "endpoint").pk)
+
+
+def renews_a_key(boss):
+    keep = {"purpose": "engine", "endpoints": ["http://192.0.2.7/v1"]}
+    actions.keep_secret(boss, "API_KEY", "token-abc123", **keep)
+
+
+def deletes_a_key(boss):
+    actions.delete_secret(boss, "API_KEY")
+
+
+@pytest.mark.parametrize("changes", [archives, removes, renews_a_key, deletes_a_key])
+def test_a_change_of_an_engine_or_its_key_ends_what_is_kept(client, changes):
+    asking(client)("http://127.0.0.1:1")
+    assert asked._kept
+
+    changes(User.objects.create_superuser("boss"))
+
+    assert not asked._kept
 
 
 def leaves(client):
