@@ -11,7 +11,6 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import Done, action
-from dashboard.consumers import check_soon
 from dashboard.security.audit_log import record
 from dashboard.security.counters import hashed
 from dashboard.security.permissions import allowed
@@ -28,22 +27,20 @@ def add_person(user: Any, person: User, role: Account.Role) -> Done[User]:
     return Done(person, f"user {person.pk}", did="add", role=role)
 
 
-@action("user.manage")
+@action("user.manage", withdraws=True)
 def set_role(user: Any, person: User, role: Account.Role) -> Done[bool]:
     """Change a role; open sockets are checked. False: no change. Raises ``LastAdministrator``."""
     before = accounts.set_role(person, role)
     if before is None:
         return Done(False)
-    check_soon()
     return Done(True, f"user {person.pk}", did=role, before=before)
 
 
-@action("user.manage")
+@action("user.manage", withdraws=True)
 def set_active(user: Any, person: User, *, active: bool) -> Done[bool]:
     """Deactivate or reactivate an account. Returns and raises as :func:`set_role`."""
     if not accounts.set_active(person, active=active):
         return Done(False)
-    check_soon()
     return Done(True, f"user {person.pk}", did="on" if active else "off")
 
 
@@ -81,7 +78,7 @@ def revoke_token(user: Any, row: ApiToken, *, by: str) -> Done[None]:
     return done
 
 
-@action("secret.manage", dispatches=True)
+@action("secret.manage", dispatches=True, withdraws=True)
 def keep_secret(
     user: Any,
     name: str,
@@ -102,7 +99,6 @@ def keep_secret(
         is_new = secrets.keep(name, value, purpose=purpose, endpoints=endpoints, **rules)
     except secret_keys.KeyUnusable as error:
         raise LaunchError(str(error), "value") from error
-    check_soon()
     done = Done(is_new)
     done.add(
         f"secret {name}",
@@ -115,12 +111,10 @@ def keep_secret(
     return done
 
 
-@action("secret.manage")
+@action("secret.manage", withdraws=True)
 def delete_secret(user: Any, name: str) -> Done[bool]:
     """Delete a secret. False: unknown name."""
-    is_done = secrets.forget(name)
-    check_soon()
-    return Done(is_done, f"secret {name}", did="delete")
+    return Done(secrets.forget(name), f"secret {name}", did="delete")
 
 
 def _named(
@@ -142,11 +136,10 @@ def add_source(user: Any, source_type: str, address: str, note: str = "") -> Don
     return Done(row, f"source {row.pk}", **_about(row, "add"))
 
 
-@action("source.manage", dispatches=True)
+@action("source.manage", dispatches=True, withdraws=True)
 def remove_source(user: Any, source_id: int) -> Done[Source | None]:
     """Remove a source and return it; None: unknown. Queued jobs that need it fail."""
     row = sources.remove(source_id)
-    check_soon()
     return Done(row, f"source {source_id}", **_about(row, "delete")) if row else Done(None)
 
 

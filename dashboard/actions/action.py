@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from ninja import Header
 
+from dashboard.consumers import check_soon
 from dashboard.security import audit_log
 from dashboard.security.permissions import ACTIONS, check
 from dashboard.security.request import member
@@ -40,13 +41,14 @@ class Done(Generic[T]):
 
 
 def action(
-    name: str, *, dispatches: bool = False
+    name: str, *, dispatches: bool = False, withdraws: bool = False
 ) -> Callable[[Callable[Concatenate[Any, P], Done[T]]], Callable[Concatenate[User, P], T]]:
     """Make a change one that people may do: ``change(user, object, …)`` for page, API and command.
 
     The right ``name`` is checked for ``user`` and the object, or each object of a list: only rights
     of owners depend on it. The entries of the returned ``Done`` are recorded, and its value is
-    returned. ``dispatches``: the change may let jobs start.
+    returned. ``dispatches``: the change may let jobs start. ``withdraws``: the change may end a
+    right, an engine or a key that open pages and chats use; all of them are checked then.
 
     Raises ``PermissionDenied`` for a person without the right.
     """
@@ -64,6 +66,8 @@ def action(
                 for one in objects or [None]:
                     check(user, name, one)
             done = change(user, *args, **kwargs)
+            if withdraws and done.entries:
+                check_soon()
             for subject, detail in done.entries:
                 audit_log.record(user, name, subject, **detail)
             if dispatches and done.entries:

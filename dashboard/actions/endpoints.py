@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, User, action
 from dashboard.actions.rows import Line, RowForm
-from dashboard.consumers import check_soon
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
@@ -254,10 +253,9 @@ def save(user: User, form: EndpointForm) -> Endpoint:
     if user is not None and is_new:
         check(user, "endpoint.create")
 
-    @action("endpoint.change", dispatches=not is_new)
+    @action("endpoint.change", dispatches=not is_new, withdraws=True)
     def store(user: Any, row: Endpoint) -> Done[Endpoint]:
         row = form.store()
-        check_soon()
         did = "add" if is_new else "change"
         return Done(row, f"endpoint {row.pk}", did=did, **form.detail())
 
@@ -273,12 +271,11 @@ def check_now(user: Any, row: Endpoint) -> Done[Checked]:
     return Done(checked, f"endpoint {row.pk}", name=row.name)
 
 
-@action("endpoint.change", dispatches=True)
+@action("endpoint.change", dispatches=True, withdraws=True)
 def archive(user: Any, row: Endpoint, *, is_archived: bool) -> Done[bool]:
     """Archive ``row``, or restore it. Queued jobs that need it are cancelled. False: no change."""
     rows = Endpoint.objects.filter(pk=row.pk, archived_at__isnull=is_archived)
     is_done = bool(rows.update(archived_at=now() if is_archived else None))
-    check_soon()
     did = "archive" if is_archived else "restore"
     return Done(is_done, f"endpoint {row.pk}", did=did, **_detail(row))
 

@@ -261,6 +261,14 @@ def call_of(engine: ChatEngine, user: AbstractBaseUser | None) -> Call:
     return _with_key(Call(url), name, partial(secrets.engine_key, name, deployment))
 
 
+def call_or_refusal(engine: ChatEngine | None, user: AbstractBaseUser | None) -> Call | NotCallable:
+    """Return what :func:`call_of` returns or raises. An engine that is None is not ready."""
+    try:
+        return call_of(engine, user) if engine else NotCallable("chat:not-ready")
+    except NotCallable as refused:
+        return refused
+
+
 async def resolved(call: Call) -> Call:
     """Return ``call`` with the addresses of its name, looked up once. Raises ``NotCallable``."""
     if call.listed is None:

@@ -18,7 +18,6 @@ import asyncio
 import json
 import re
 from collections.abc import Coroutine
-from dataclasses import replace
 from http import HTTPStatus
 from importlib import import_module
 from io import BytesIO
@@ -35,7 +34,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turns
 from dashboard.chat.asked import Asked, take_asked
-from dashboard.chat.engines import NotCallable, call_of, resolved
+from dashboard.chat.engines import NotCallable, call_or_refusal, resolved
 from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -138,7 +137,8 @@ class _Guard(CsrfViewMiddleware):
 
 
 def _just_asked(request: ASGIRequest, turn_id: int) -> Asked | HTTPStatus | None:
-    """The turn, when it was asked by this login a moment ago: its rights were checked then."""
+    """Return the turn if this login asked it a moment ago, when its rights were checked; else None.
+    A request from another site gets its status."""
     found = take_asked(turn_id, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     if found is None:
         return None
@@ -146,7 +146,7 @@ def _just_asked(request: ASGIRequest, turn_id: int) -> Asked | HTTPStatus | None
 
 
 def _refused(request: ASGIRequest) -> HTTPStatus | None:
-    """What to answer to a request that does not come from a page of ours."""
+    """Return the status for a request from another site or host name; None for our own pages."""
     guard = _Guard(_no_view)
     try:
         guard.process_request(request)
@@ -179,22 +179,15 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> Asked | HTTPS
         return HTTPStatus.NOT_FOUND
     if not allowed(user, "conversation.change", turn.conversation):
         return None
-    engine = engine_of(turn)
-    found = Asked(
+    engine, is_open = engine_of(turn), turn.state == Turn.State.STREAMING
+    return Asked(
         Login.of(request.session, user),
         turn.conversation,
         turn.request,
-        is_open=turn.state == Turn.State.STREAMING,
+        is_open=is_open,
         expected=engine is not None and engine.thinks,
+        call=call_or_refusal(engine, logged_in(user)) if starts and is_open else None,
     )
-    if not starts or not found.is_open:
-        return found
-    if engine is None:
-        return replace(found, call=NotCallable("chat:not-ready"))
-    try:
-        return replace(found, call=call_of(engine, logged_in(user)))
-    except NotCallable as refused:
-        return replace(found, call=refused)
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:

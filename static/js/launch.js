@@ -171,8 +171,8 @@ if (form instanceof HTMLFormElement) {
     else if (target.closest("[data-leads]") || target.matches("[data-subject], [name=for], [name=tool]")) followChoice(form, target);
     else if (target.matches("[data-confirm]")) markReady();
   });
-  // While the fields themselves are renewed, a preview waits for them. One that has waited for further input
-  // goes to the form of then: htmx keeps its address.
+  // While the fields themselves are renewed, a preview waits for them. A delayed preview has the address of the
+  // form that was there before: ask that of this form.
   form.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target !== form || !(event instanceof CustomEvent)) return;
     const isOld = event.detail.pathInfo.requestPath !== form.getAttribute("hx-post");

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.chat.asked import Asked, forget_asked, keep_asked
-from dashboard.chat.engines import Call, NotCallable, call_of
+from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
@@ -87,14 +86,15 @@ def ask(request: HttpRequest) -> HttpResponse:
     accepts JSON: 201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new
     one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
     to the conversation, or the page again with all that was typed."""
-    since, form = time.monotonic(), AskForm(request.POST)
+    since = time.monotonic()
+    form = AskForm(request.POST)
     engine = queries.chat_engine(request.POST.get("deployment", ""))
     chat = _chat_of(request)
     problem = ""
     if not form.is_valid():
         name, problems = next(iter(form.errors.items()))
         problem = str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
-    call = None if engine is None or problem else _call(engine, member(request.user))
+    call = None if problem else call_or_refusal(engine, member(request.user))
     problem = problem or _why_not(engine, call, form)
     if engine is None or problem:
         return _refused(request, chat, problem)
@@ -106,11 +106,14 @@ def ask(request: HttpRequest) -> HttpResponse:
     except services.BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
-    login, bare = (
+    asked = Asked(
         Login.of(request.session, request.user),
         Conversation(pk=chat.pk, user_id=chat.user_id),
+        turn.request,
+        is_open=True,
+        expected=engine.thinks,
+        call=call,
     )
-    asked = Asked(login, bare, turn.request, is_open=True, expected=engine.thinks, call=call)
     keep_asked(turn.pk, asked, since=since)
     if request.accepts("text/html"):
         return redirect("conversation", chat.pk)
@@ -181,18 +184,11 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("playground")
 
 
-def _call(engine: queries.ChatEngine, user: AbstractBaseUser) -> Call | NotCallable:
-    try:
-        return call_of(engine, user)
-    except NotCallable as refused:
-        return refused
-
-
 def _why_not(
     engine: queries.ChatEngine | None, call: Call | NotCallable | None, form: AskForm
 ) -> str:
-    """Return why a question cannot be sent; "" if it can. The relay checks again when it is, or
-    counts what was checked here a moment ago."""
+    """Return why a question cannot be sent; "" if it can. The relay checks again, or takes
+    what was checked here a moment ago."""
     if engine is None or (engine.deployment and not engine.is_offered):
         return message("chat:not-ready", {})
     try:

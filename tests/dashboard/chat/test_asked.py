@@ -15,7 +15,7 @@ from dashboard.chat import asked, relay, turns
 from jobs.models import Turn
 from jobs.services import chat as services
 from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
-from tests.factories import make_endpoint, permit_source
+from tests.factories import keep_secret, make_endpoint, permit_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,7 @@ def from_database(monkeypatch):
 
 
 def asking(client, prompt="Hi"):
-    """What makes a turn by the page's own form."""
+    """Return a function that makes a turn by the page's own form."""
 
     def make(url):
         chat = make_turn(url).conversation
@@ -91,6 +91,7 @@ def renews_a_key(boss):
 
 
 def deletes_a_key(boss):
+    keep_secret("API_KEY", "token-abc123", purpose="engine")
     actions.delete_secret(boss, "API_KEY")
 
 
