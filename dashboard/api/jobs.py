@@ -333,7 +333,7 @@ class PinAsked(BaseModel):
 def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Json:
     """List jobs. Newest first."""
     filters = queries.Filters(**query.model_dump(exclude={"before", "limit"}))
-    rows, older = queries.page(filters, after=query.cursor(), limit=query.limit)
+    rows, older = queries.page(queries.matching(filters), after=query.cursor(), limit=query.limit)
     return base.page(request, "jobs", [JobAnswer.of(row) for row in rows], older)
 
 

@@ -4,10 +4,19 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint, Value
+from django.db.models.functions import Concat, Lower
 from django.utils.timezone import now
 
 from jobs.models.hosts import USER, Host
+
+
+def searched_words(*fields: str) -> models.GeneratedField:
+    """Column of a row's own words in lower case: see ``jobs.queries.text_search``."""
+    parts = [part for name in fields for part in (F(name), Value(" "))]
+    return models.GeneratedField(
+        expression=Lower(Concat(*parts[:-1])), output_field=models.TextField(), db_persist=True
+    )
 
 
 class StoredRecord(models.Model):
@@ -152,6 +161,7 @@ class Job(Reported):
     pinned_at = models.DateTimeField(null=True)
     pinned_by = models.ForeignKey(USER, models.SET_NULL, null=True, related_name="+")
     unpinned_at = models.DateTimeField(null=True)
+    search = searched_words("title", "kind")
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
@@ -161,7 +171,10 @@ class Job(Reported):
             Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
             Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
             Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
-            Index(fields=["-created_at", "-id"], name="job_by_age"),
+            # With all that a text is searched in, so that no row is read for it.
+            Index(
+                fields=["-created_at", "-id", "search", "host", "created_by"], name="job_by_text"
+            ),
             # The newest of a group stands for it in lists.
             Index(
                 fields=["chain", "id"],

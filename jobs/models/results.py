@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from jobs.base.numbers import result_number
 from jobs.models.deployments import Deployment, Endpoint
 from jobs.models.hosts import USER, Host
-from jobs.models.jobs import Job
+from jobs.models.jobs import Job, searched_words
 
 
 class Import(models.Model):
@@ -110,6 +110,7 @@ class Result(models.Model):
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(USER, models.SET_NULL, null=True)
     created_at = models.DateTimeField(default=now)
+    search = searched_words("model_id", "label", "what", "tool", "stack")
 
     # Each of these keeps a run from counting as a repeat.
     UNCOUNTED: ClassVar = ("disturbed", "incomplete", "loaded")
@@ -130,7 +131,14 @@ class Result(models.Model):
             Index(fields=["label", "-created_at", "-id"], name="result_by_precision"),
             Index(fields=["host", "-created_at", "-id"], name="result_by_host"),
             Index(fields=["created_by", "-created_at", "-id"], name="result_by_person"),
-            Index(fields=["-created_at", "-id"], name="result_by_age"),
+            # With all that a text is searched in, so that no row is read for it.
+            Index(
+                fields=[
+                    *("-created_at", "-id", "search"),
+                    *("job", "imported", "host", "deployment", "endpoint"),
+                ],
+                name="result_by_text",
+            ),
             Index(fields=["fingerprint", "-created_at", "-id"], name="result_repeats"),
             Index(fields=["stack", "-created_at", "-id"], name="result_by_stack"),
             Index(fields=["parallelism", "-created_at", "-id"], name="result_by_parallel"),

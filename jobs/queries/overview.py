@@ -20,8 +20,9 @@ from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.groups import firsts
 from jobs.queries.jobs.job_page import left_s, progress_of
 from jobs.queries.jobs.jobs import Filters as JobFilters
+from jobs.queries.jobs.jobs import matching as jobs_matching
 from jobs.queries.jobs.jobs import page as job_list
-from jobs.queries.results.listing import Filters, matching
+from jobs.queries.results.listing import Filters, Words, matching
 from jobs.queries.results.repeats import (
     SECONDARY,
     best_concurrency,
@@ -226,8 +227,8 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
     number = number_from(text.strip().removeprefix("#"))
     found = Job.objects.filter(pk=number or 0).select_related("host", "created_by")
     job = None if number is None else found.first()
-    listed, _older = job_list(JobFilters(text=text), limit=most)
-    matches = matching(Filters(text=text)).select_related("host", "deployment", "endpoint")
+    listed, _older = job_list(jobs_matching(JobFilters(text=text)), limit=most)
+    matches = matching(Filters(words=Words(text))).select_related("host", "deployment", "endpoint")
     models = [one for one in MODELS.values() if _has_all(f"{one.id} {one.name}", terms)]
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(

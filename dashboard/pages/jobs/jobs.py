@@ -77,14 +77,14 @@ def job_list(request: HttpRequest) -> HttpResponse:
     )
     order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
     after = request.GET.get("after", "")
-    jobs, following = queries.page(filters, order, after=after, grouped=True)
+    matching = queries.matching(filters)
+    jobs, following = queries.page(matching, order, after=after, grouped=True)
     is_flat = order.name not in queries.GROUPED
     if is_flat:
         waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
         rows = [Row(job, waiting.get(job.pk)) for job in jobs]
     else:
-        runs = queries.matching(filters).order_by("pk")
-        (rows,) = rows_of(request, (jobs, runs), filtered=True)
+        (rows,) = rows_of(request, (jobs, matching.order_by("pk")), filtered=True)
     query = request.GET.copy()
     query.pop("after", None)
     columns = chosen(request, "jobs")

@@ -47,7 +47,7 @@ from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import PointRequests, Result
 from jobs.queries.results import listing
-from jobs.queries.results.listing import FACETS, Counts, Filters
+from jobs.queries.results.listing import FACETS, Counts, Filters, Words
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import NEWEST, in_order, read_order
 from jobs.services.upkeep.retention import pins_of
@@ -145,8 +145,7 @@ def asked(query: QueryDict) -> Asked:
     filters = Filters(
         facets={facet: query.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in query.getlist("stamp") if stamp in listing.STAMPS],
-        text=query.get("q", "").strip(),
-        stamp_words={**{name: name for name in FLAG_WORDS}, **words},
+        words=Words(query.get("q", "").strip(), {**{name: name for name in FLAG_WORDS}, **words}),
         deployment=number_from(query.get("deployment", "")),
         endpoint=number_from(query.get("endpoint", "")),
         pinned="1" in query.getlist("pinned"),

@@ -20,6 +20,7 @@ from jobs.queries.sorting import (
     sorted_page,
 )
 from jobs.queries.sorting import text as text_column
+from jobs.queries.text_search import has_word, meets
 
 PAGE_SIZE = 50
 
@@ -69,16 +70,15 @@ class Filters(NamedTuple):
 
 
 def page(
-    filters: Filters,
+    jobs: QuerySet[Job],
     order: Order = NEWEST,
     *,
     after: str = "",
     limit: int = PAGE_SIZE,
     grouped: bool = False,
 ) -> tuple[list[Job], str]:
-    """Return a page of jobs, and the next cursor, "" at the end. ``grouped``: of each group only
-    the newest job, in the orders of ``GROUPED``, with the fields that a page shows."""
-    jobs = matching(filters)
+    """Return a page of ``jobs``, and the next cursor, "" at the end. ``grouped``: of each group
+    only the newest job, in the orders of ``GROUPED``, with the fields that a page shows."""
     if not grouped:
         return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
     of_running = JobStep.objects.filter(job__state=Job.State.RUNNING)
@@ -111,17 +111,14 @@ def matching(filters: Filters) -> QuerySet[Job]:
         jobs = jobs.filter(created_by_id__in=list(people))
     if filters.pinned:
         jobs = jobs.filter(pinned_at__isnull=False)
-    for word in filters.text.split():
-        jobs = jobs.filter(_matches(word))
-    return jobs
+    return jobs.filter(meets(Job.objects, [_matches(word) for word in filters.text.split()]))
 
 
 def _matches(word: str) -> Q:
     number = number_from(word.removeprefix("#"))
     # No joins: a group is looked into only for jobs that match.
     condition = (
-        Q(title__icontains=word)
-        | Q(kind__istartswith=word)
+        has_word(word)
         | Q(host__in=Host.objects.filter(name__icontains=word))
         | Q(created_by__in=User.objects.filter(username__icontains=word))
     )

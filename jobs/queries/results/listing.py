@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -26,12 +26,25 @@ from django.db.models.functions import Cast, Concat, RowNumber
 from jobs.base.grouping import grouped
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
-from jobs.models import Baseline, Host, Job, Note, Result, SavedView, SignOff, Tag
+from jobs.models import (
+    Baseline,
+    Deployment,
+    Endpoint,
+    Host,
+    Import,
+    Job,
+    Note,
+    Result,
+    SavedView,
+    SignOff,
+    Tag,
+)
 from jobs.queries import sorting
 from jobs.queries.answers.answer_flags import DOUBTFUL, UNSWITCHED
 from jobs.queries.results import repeats
 from jobs.queries.results.results import Mean, mean_of
 from jobs.queries.sorting import MADE, NEWEST, Column, Order, metric, text
+from jobs.queries.text_search import has_word, meets
 
 PAGE = 50
 MOST_TAGS = 40  # in the facet
@@ -81,10 +94,6 @@ MARKS: Mapping[str, Callable[[], models.QuerySet[Any, Any]]] = {
     "baseline": lambda: Baseline.objects.filter(ended_at=None).order_by().values("result"),
     "noted": lambda: Note.objects.order_by().values("result"),
 }
-_SEARCHED = (
-    *("model_id", "label", "what", "tool", "stack", "deployment__name", "endpoint__name"),
-    *("host__name", "imported__name", "imported__device"),
-)
 # Seconds until other changes, such as a deleted person, become visible.
 KEPT_S = 60
 _PLACES = {name: place for place, name in enumerate((*FACETS, *STAMPS))}
@@ -124,15 +133,32 @@ def by(counts: Counts, name: str) -> Counter[Any]:
     return totals
 
 
+@dataclass(frozen=True)
+class Words:
+    """Words that all are searched. ``stamps``: what selects a flag of ``STAMPS`` among them:
+    "loaded host", in lower case. Filters made from each other share them, and what they find."""
+
+    text: str = ""
+    stamps: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    @cached_property
+    def filter(self) -> Q:
+        flags = sorted(map(re.escape, self.stamps), key=len, reverse=True)
+        whole = rf"(?:{'|'.join(flags)})(?!\S)|" if flags else ""
+        words = re.findall(rf"{whole}\S+", self.text, re.IGNORECASE)
+        return meets(Result.objects, [_matches(word, self.stamps) for word in words])
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Filters of the list. Each facet has its selected values. ``stamp_words``: what selects a flag
-    of ``STAMPS`` in ``text``: "loaded host", in lower case."""
+    """Filters of the list. Each facet has its selected values."""
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stamps: Sequence[str] = ()
-    text: str = ""
-    stamp_words: Mapping[str, str] = field(default_factory=dict)
+    words: Words = field(default_factory=Words)
     deployment: int | None = None
     endpoint: int | None = None
     pinned: bool = False  # only results of pinned jobs
@@ -149,7 +175,7 @@ class Filters:
     @property
     def are_cached(self) -> bool:
         """Return True if the cached counts have all that these filters ask for."""
-        others = (self.text, self.pinned, self.tags, self.marks, self.since, self.until)
+        others = (self.words, self.pinned, self.tags, self.marks, self.since, self.until)
         return not any(others) and self.deployment is self.endpoint is None
 
     @property
@@ -179,11 +205,7 @@ def matching(filters: Filters) -> models.QuerySet[Result]:
         "created_at__lt": filters.until,
     }
     rows = rows.filter(**{name: value for name, value in bounds.items() if value is not None})
-    flags = sorted(map(re.escape, filters.stamp_words), key=len, reverse=True)
-    whole = rf"(?:{'|'.join(flags)})(?!\S)|" if flags else ""
-    for word in re.findall(rf"{whole}\S+", filters.text, re.IGNORECASE):
-        rows = rows.filter(_matches(word, filters.stamp_words))
-    return rows
+    return rows.filter(filters.words.filter)
 
 
 def _has_any(facet: str, values: Sequence[str]) -> Q:
@@ -198,7 +220,14 @@ def _has_any(facet: str, values: Sequence[str]) -> Q:
 
 
 def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
-    matches = reduce(or_, (Q(**{f"{name}__icontains": word}) for name in _SEARCHED))
+    imports = Import.objects.filter(Q(name__icontains=word) | Q(device__icontains=word))
+    matches = (
+        has_word(word)
+        | Q(host__in=Host.objects.filter(name__icontains=word))
+        | Q(deployment__in=Deployment.objects.filter(name__icontains=word))
+        | Q(endpoint__in=Endpoint.objects.filter(name__icontains=word))
+        | Q(imported__in=imports)
+    )
     job, pk = number_from(word.removeprefix("#")), result_pk(word)
     if stamp := stamp_words.get(word.casefold()):
         matches |= STAMPS[stamp]

@@ -62,8 +62,8 @@ def test_every_filter_counts_what_it_lets_through():
     assert total(facets={"host": ["here", "there"], "precision": ["int8"]}) == 2
     assert total(facets={"person": ["lin"]}, stamps=["incomplete"]) == 1
     assert total(stamps=["incomplete", "quiet"]) == 3
-    assert total(text="int4") == 1
-    assert total(text="int4", facets={"host": ["there"]}) == 0
+    assert total(words=listing.Words("int4")) == 1
+    assert total(words=listing.Words("int4"), facets={"host": ["there"]}) == 0
     assert listing.facet_counts(listing.Filters())["person"] == [("lin", 2)]
 
 

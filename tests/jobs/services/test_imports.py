@@ -17,7 +17,7 @@ from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import listing
 from jobs.queries.results.curve import curve_of
 from jobs.queries.results.levels import Level, goodput_of
-from jobs.queries.results.listing import Filters, identity_list, matching, result_list
+from jobs.queries.results.listing import Filters, Words, identity_list, matching, result_list
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import result_page
 from jobs.queries.storage import count
@@ -352,8 +352,8 @@ def test_an_import_is_found_by_flag_number_and_device():
     )
 
     assert list(matching(Filters(stamps=["imported"]))) == [result]
-    assert list(matching(Filters(text="h800"))) == [result]
-    assert result in matching(Filters(text=f"res-{result.pk}"))
+    assert list(matching(Filters(words=Words("h800")))) == [result]
+    assert result in matching(Filters(words=Words(f"res-{result.pk}")))
     assert set(result_list(Filters()).results) == {mine, result}
     assert listing.by(listing.count_all(), "imported")[True] == 1
     assert result_page(result.pk).outputs == []

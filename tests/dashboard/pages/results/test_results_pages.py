@@ -2,7 +2,9 @@ import re
 from html import unescape
 
 import pytest
+from django.db import connection
 from django.template.loader import render_to_string
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from dashboard.pages.results import results as results_view
@@ -99,7 +101,7 @@ def test_the_second_page_of_the_list_has_the_rest_and_a_job_is_found_by_its_numb
 
     assert (first.results, second.results) == ([newest, older], [oldest])
     assert second.after == ""
-    listed = listing.result_list(listing.Filters(text=f"#{older.job_id}"))
+    listed = listing.result_list(listing.Filters(words=listing.Words(f"#{older.job_id}")))
     assert list(listed.results) == [older]
 
 
@@ -328,3 +330,13 @@ def test_a_benchmark_without_a_concurrency_says_why_in_the_list(page, kinds, sho
 
     found = re.findall(r'<span class="dim" title="([^"]+)">([^<]+)</span>', html)
     assert found == [shown] * len(kinds)
+
+
+@pytest.mark.parametrize("address", ["/results/?q=word", "/jobs/?q=word"])
+def test_a_page_looks_its_words_up_once(member, address):
+    make_measured()
+
+    with CaptureQueriesContext(connection) as asked:
+        member.get(address)
+
+    assert sum('"search" LIKE' in query["sql"] for query in asked) == 1

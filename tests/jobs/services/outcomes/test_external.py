@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from jobs.models import OutputFile
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.comparison.settings import settings
-from jobs.queries.results.listing import Filters, matching
+from jobs.queries.results.listing import Filters, Words, matching
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.services.outputs import output_path
@@ -186,7 +186,7 @@ def test_the_list_filters_external_results(host):
 
     assert list(matching(Filters(stamps=["external"]))) == [theirs]
     assert list(matching(Filters(endpoint=theirs.endpoint_id))) == [theirs]
-    assert list(matching(Filters(text="h800"))) == [theirs]
+    assert list(matching(Filters(words=Words("h800")))) == [theirs]
 
 
 def test_a_comparison_shows_endpoint_device_and_engine(host):
