@@ -1,0 +1,148 @@
+"""Rows of the result list: ``{% load result_rows %}``. Cells are made here: as tags of a template
+they took two thirds of the page's time."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from django import template
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+
+from dashboard.pages.shared.columns import Column
+from dashboard.templatetags.results import bare, cell, mark_stamps, marked
+from dashboard.templatetags.ui import ago, headline, icon, metric, middle, stamps
+from dashboard.text.labels import phrase, result_name, result_place, stack_name
+from jobs.models import Result
+
+register = template.Library()
+
+
+class _Row(NamedTuple):
+    """``stamps``: of flags, marks and tags. ``context``: of the page."""
+
+    result: Result
+    stamps: SafeString
+    context: template.Context
+
+
+@register.simple_tag(takes_context=True)
+def result_cells(context: template.Context, result: Result) -> SafeString:
+    """Return the cells of the page's ``columns``."""
+    marks = mark_stamps(marked(context["marks"], result))
+    row = _Row(result, stamps(result) + marks, context)
+    drawn = ((_CELLS.get(column.name, _metric)(row, column),) for column in context["columns"])
+    return format_html_join("\n", "{}", drawn)
+
+
+def _metric(row: _Row, column: Column) -> SafeString:
+    if column.name == "output_tokens_per_s" and "batch_latency_mean_s" in row.result.metrics:
+        return _batch(row.result)
+    strong = " b" if column.name in ("output_tokens_per_s", "accuracy") else ""
+    return format_html('<td class="r{}">{}</td>', strong, cell(column.metric, row.result))
+
+
+def _batch(result: Result) -> SafeString:
+    text = (
+        '<td class="r" title="{}"><span class="pm nw">{}</span> <b class="b nw">{}</b><br>'
+        '<span class="pm nw">p99 {}</span></td>'
+    )
+    p99 = metric("batch_latency_p99_s", result.metrics.get("batch_latency_p99_s"))
+    return format_html(text, gettext("Batch latency mean"), gettext("Batch"), headline(result), p99)
+
+
+def _job(row: _Row, _column: Column) -> SafeString:
+    """The link, the button that keeps files; on a phone also model, flags and accuracy."""
+    result, label = row.result, phrase(row.result.label)
+    model = format_html("{}, {}", result.model_id, label) if label else result.model_id
+    accuracy: SafeString | str = ""
+    if result.type != Result.Type.BENCHMARK:
+        text = ' <span class="small b nw">{} {} %</span>'
+        known = bare("accuracy", result.metrics.get("accuracy"))
+        accuracy = format_html(text, gettext("Accuracy"), known)
+    return format_html(
+        '<td><span class="nw"><a class="q b num" href="{}" data-step>{}</a>{}</span>'
+        '<span class="phone">{} <span class="small sub">{}</span>{}</span></td>',
+        *(reverse("result-detail", args=[result.pk]), result_name(result), _pin(row)),
+        *(row.stamps, model, accuracy),
+    )
+
+
+def _pin(row: _Row) -> SafeString:
+    job, page = row.result.job_id, row.context["page"]
+    if job is None:
+        return mark_safe("")
+    if job in page.pinned:
+        if job not in row.context["may_unpin"]:
+            return icon("pin", gettext("Files kept"), True)
+        hint, name = gettext("Log and files are kept"), gettext("Stop keeping files of #%(id)s")
+        return _pinner(job, hint, name, on=True)
+    if not row.context["may_pin"] or job in page.removed:
+        return mark_safe("")
+    return _pinner(job, gettext("Keep log and files"), gettext("Keep files of #%(id)s"), on=False)
+
+
+def _pinner(job: int, hint: str, name: str, *, on: bool) -> SafeString:
+    return format_html(
+        '<button class="pinner{}" type="submit" form="pins" formaction="{}" name="pinned"'
+        ' value="{}" title="{}">{}<span class="vh">{}</span></button>',
+        *(" on" if on else "", reverse("job-pin", args=[job]), 0 if on else 1, hint),
+        *(icon("pin", small=True), name % {"id": job}),
+    )
+
+
+def _model(row: _Row, _column: Column) -> SafeString:
+    return format_html(
+        '<td class="two-line named hide-s">{}<span class="row0 stamped">'
+        '<span class="small sub nw">{}</span>{}</span></td>',
+        *(middle(row.result.model_id), phrase(row.result.label), row.stamps),
+    )
+
+
+def _workload(row: _Row, _column: Column) -> SafeString:
+    text = '<td class="two-line short hide-s">{}<span class="small sub">{}</span></td>'
+    return format_html(text, middle(phrase(row.result.what)), middle(result_place(row.result)))
+
+
+def _done(row: _Row, _column: Column) -> SafeString:
+    found = row.result.metrics
+    name = "requests" if row.result.type == Result.Type.BENCHMARK else "questions"
+    if "iterations" in found and "requests" not in found:
+        name = "iterations"
+    return format_html('<td class="r sub">{}</td>', bare(name, found.get(name)))
+
+
+def _stack(row: _Row, _column: Column) -> SafeString:
+    parallelism: SafeString | str = ""
+    if row.result.parallelism:
+        parallelism = format_html(' <span class="dim">{}</span>', row.result.parallelism)
+    text = '<td class="sub nw hide-s">{}{}</td>'
+    return format_html(text, stack_name(row.result.stack), parallelism)
+
+
+def _tool(row: _Row, _column: Column) -> SafeString:
+    return format_html('<td class="sub nw hide-s">{}</td>', row.result.tool)
+
+
+def _person(row: _Row, _column: Column) -> SafeString:
+    name = str(row.result.created_by or "")
+    text = '<td class="sub hide-s"><span class="cut who-name" title="{}">{}</span></td>'
+    return format_html(text, name, name)
+
+
+def _made(row: _Row, _column: Column) -> SafeString:
+    return format_html('<td class="r dim">{}</td>', ago(row.result.created_at))
+
+
+# Other columns are metrics.
+_CELLS: Mapping[str, Callable[[_Row, Any], SafeString]] = {
+    "job": _job,
+    "model": _model,
+    "workload": _workload,
+    "done": _done,
+    "stack": _stack,
+    "tool": _tool,
+    "person": _person,
+    "made": _made,
+}
