@@ -5,7 +5,7 @@ from dashboard.server import downloads
 from jobs.access import valkey_users
 from jobs.launch import matrices
 from jobs.schedule import dispatch
-from jobs.services.upkeep import packing, reaper, retention
+from jobs.services.upkeep import packing, planner, reaper, retention
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
@@ -26,7 +26,9 @@ def pack_logs() -> None:
 
 @app.task(name="dashboard.apply_retention")  # type: ignore[untyped-decorator]
 def apply_retention() -> None:
-    """Remove what is too old or too much. One scheduler a round does it, however many ask."""
+    """Remove what is too old or too much; count rows for the database's planner. One scheduler a
+    round does it, however many ask."""
     if retention.claim_run():
         retention.apply_retention()
+        planner.refresh()
         downloads.remove_old_exports()

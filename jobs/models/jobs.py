@@ -1,6 +1,7 @@
 """Jobs and what they leave behind: steps, files, points, assets; preflights and matrices."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models
@@ -171,6 +172,8 @@ class Job(Reported):
             Index(fields=["host", "-created_at", "-id"], name="job_by_host"),
             Index(fields=["created_by", "-created_at", "-id"], name="job_by_person"),
             Index(fields=["host", "state", "priority", "place", "id"], name="job_in_queue"),
+            Index(fields=["state", "-finished_at", "-id"], name="job_by_state_ended"),
+            Index(fields=["host", "-finished_at", "-id"], name="job_by_host_ended"),
             # With all that a text is searched in, so that no row is read for it.
             Index(
                 fields=["-created_at", "-id", "search", "host", "created_by"], name="job_by_text"
@@ -214,6 +217,14 @@ class Job(Reported):
     @property
     def is_open(self) -> bool:
         return self.state in self.OPEN_STATES
+
+    @classmethod
+    def on(
+        cls, hosts: Iterable[Host | int], states: Iterable[str]
+    ) -> models.QuerySet["Job", "Job"]:
+        """Jobs of these hosts in these states, in no order: sorted by date, SQLite would walk all
+        jobs that a host has ever had."""
+        return cls.objects.filter(host__in=hosts, state__in=states).order_by()
 
     @classmethod
     def released(cls) -> Q:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from django.conf import settings
@@ -81,7 +82,7 @@ def held_names(hosts: Iterable[Host]) -> dict[int, set[str]]:
     """Return names of the dies in use on each host that has dies. Every page asks: no row of a job
     is made."""
     held: dict[int, set[str]] = {host.pk: set() for host in hosts if all_dies(host)}
-    on_host = Job.objects.filter(host__in=held, state__in=Job.ON_HOST_STATES)
+    on_host = Job.on(held, Job.ON_HOST_STATES)
     servers = holding_deployments(held).order_by().values_list("host_id", "job__values")
     for pk, values in [*on_host.values_list("host_id", "values"), *servers]:
         held[pk].update(_dies_in(values))
@@ -99,7 +100,7 @@ def _by_host(rows: Iterable[OnHost]) -> dict[int, list[OnHost]]:
 def leased_dies(host: Host) -> dict[str, Job | Deployment]:
     if not all_dies(host):
         return {}
-    jobs = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).defer("plan", "params")
+    jobs = Job.on([host], Job.ON_HOST_STATES).defer("plan", "params")
     return held_dies(jobs, holding_deployments([host]))
 
 
@@ -235,9 +236,9 @@ def waiting_on(hosts: Sequence[Host]) -> QuerySet[Job]:
 
 
 def _now(hosts: Sequence[Host], waiting: int) -> list[HostNow]:
-    there = Job.objects.filter(host__in=hosts, state__in=Job.ON_HOST_STATES)
-    there = there.select_related("host", "created_by").order_by("created_at", "id")
-    on_host, deployments = _by_host(there), _by_host(holding_deployments(hosts))
+    there = Job.on(hosts, Job.ON_HOST_STATES).select_related("host", "created_by")
+    on_host = _by_host(sorted(there, key=attrgetter("created_at", "pk")))
+    deployments = _by_host(holding_deployments(hosts))
     in_queue = Window(
         RowNumber(), partition_by="host_id", order_by=[F(name) for name in Job.QUEUE_ORDER]
     )

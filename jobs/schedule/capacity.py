@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Exists, IntegerField, OuterRef, Q, TextField
@@ -352,13 +353,10 @@ def read_by(deployment: Deployment) -> tuple[str, ...]:
 def capacity_of(host: Host) -> HostCapacity:
     """Free capacity of ``host``, in two queries. Only needed columns: this runs at each start, and
     Django takes longer to build all columns of four tables than the database to find them."""
-    on_host = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).order_by("pk")
+    on_host = Job.on([host], Job.ON_HOST_STATES)
     columns = {name: _READ[name] for name in ("writes_text", "overlaps")}
-    jobs = list(
-        on_host.annotate(**columns).only(
-            *("kind", "title", "state", "values", "exclusive", "product", "inputs")
-        )
-    )
+    read = ("kind", "title", "state", "values", "exclusive", "product", "inputs")
+    jobs = sorted(on_host.annotate(**columns).only(*read), key=attrgetter("pk"))
     held = holding_deployments([host]).defer(None).select_related(None)
     held = held.select_related("job", "artifact")
     servers = list(held.only("name", "host_url", "details", "job", "job__values", "artifact__path"))

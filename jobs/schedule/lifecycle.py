@@ -49,7 +49,7 @@ def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
     queued, was cancelled, or its host is paused or at its job limit."""
     with transaction.atomic():
         host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
-        busy = Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).count()
+        busy = Job.on([host], Job.ON_HOST_STATES).count()
         if host.draining or busy >= host.slots:
             return False
         return _change(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,12 +140,13 @@ def _records(type: str) -> QuerySet[Any]:
 def target_of(host: Host) -> Target:
     """Return the snapshot of ``host`` for plans: newest assets first, then promises, then
     endpoints, which every host may call: those that answered their last check first."""
-    jobs = Job.objects.filter(host=host, state__in=Job.OPEN_STATES, product__isnull=False)
+    jobs = Job.on([host], Job.OPEN_STATES).filter(product__isnull=False)
     # Without plans: ten thousand take a hundred megabytes, and each launch reads them.
-    rows = jobs.values_list("product", "title", "pk", "params__port", "plan__address")
+    columns = ("created_at", "pk", "product", "title", "params__port", "plan__address")
+    rows = sorted(jobs.values_list(*columns), key=itemgetter(0, 1), reverse=True)
     promised = [
         promise(product, title, host, job=pk, port=port, address=address)
-        for product, title, pk, port, address in rows
+        for _at, pk, product, title, port, address in rows
         if product
     ]
 

@@ -152,7 +152,7 @@ def forget_refusals(host_id: int) -> None:
 def lose_all(host: Host, job_message: Message, deployment_message: Message) -> int:
     """Mark all jobs and deployments of a host as *lost*; return the count."""
     lost = 0
-    for job in Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES):
+    for job in Job.on([host], Job.ON_HOST_STATES):
         lost += lifecycle.finish_job(job.pk, Job.State.LOST, message=job_message)
     for row in Deployment.objects.filter(host=host, state__in=Deployment.LIVE_STATES):
         lost += deployments.lose(row, deployment_message)

@@ -63,26 +63,26 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         news = _close_broken(host, report.jobs)
         news |= deployments.note_heartbeat(host, report.serves)
         serve, stop_serve = _serves(host, report.serves)
-        start = Job.objects.filter(host=host, state=Job.State.STARTING, claim_id="")
+        start = Job.on([host], [Job.State.STARTING]).filter(claim_id="")
         # No longer reported. Where a backup was restored, a job ended after the backup and its host
         # has sent everything to the database that was lost. Otherwise the host has nothing of it,
         # and the job is lost.
         missing = _claimed(host).filter(missing_since__isnull=False)
         notifications.notify("host", name=host.name)
     return Orders(
-        start=list(start.order_by("pk").values_list("pk", flat=True)),
+        start=sorted(start.values_list("pk", flat=True)),
         cancel=cancel,
         serve=serve,
         checks=preflights.open_on(host),
         stop_serve=stop_serve,
-        resend=list(missing.order_by("pk").values_list("pk", flat=True)[:RESEND_MAX]),
+        resend=sorted(missing.values_list("pk", flat=True))[:RESEND_MAX],
         facts_wanted=facts_wanted,
         news=news or (was_shut and not lacks_room(host)),
     )
 
 
 def _claimed(host: Host) -> QuerySet[Job]:
-    return Job.objects.filter(host=host, state__in=Job.ON_HOST_STATES).exclude(claim_id="")
+    return Job.on([host], Job.ON_HOST_STATES).exclude(claim_id="")
 
 
 def _keep_report(host: Host, report: Heartbeat) -> bool:
@@ -156,7 +156,7 @@ def note_load(host: Host) -> None:
     readings = _readings(host.load)
     if not readings:
         return
-    running = Job.objects.filter(host=host, state=Job.State.RUNNING)
+    running = Job.on([host], [Job.State.RUNNING])
     for pk, merged in running.values_list("pk", "host_load"):
         for name, value in readings.items():
             one = merged.setdefault(name, {"n": 0, "sum": 0.0, "min": value, "max": value})

@@ -11,7 +11,7 @@ def _words(*names: str) -> models.GeneratedField:
 
 
 class Migration(migrations.Migration):
-    """Words that lists are searched for, in the index that holds the lists' order."""
+    """Words that lists are searched for, in the index that holds the lists' order; ended jobs."""
 
     dependencies = [
         ("jobs", "0005_report_words"),
@@ -40,5 +40,11 @@ class Migration(migrations.Migration):
                 ],
                 name="result_by_text",
             ),
+        ),
+        migrations.AddIndex(
+            "job", models.Index(fields=["state", "-finished_at", "-id"], name="job_by_state_ended")
+        ),
+        migrations.AddIndex(
+            "job", models.Index(fields=["host", "-finished_at", "-id"], name="job_by_host_ended")
         ),
     ]

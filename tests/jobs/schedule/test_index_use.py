@@ -1,0 +1,48 @@
+"""What each launch, heartbeat and page asks about a host: its open jobs, by an index of states."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import Job
+from jobs.queries.hosts import held_names, host_page, leased_dies
+from jobs.schedule.capacity import capacity_of
+from jobs.schedule.targets import target_of
+from jobs.services.upkeep import planner
+from tests.dashboard.lib.query_plan import explained
+from tests.factories import make_host, make_job
+
+pytestmark = pytest.mark.django_db
+
+ASKED = {
+    "capacity": capacity_of,
+    "target": target_of,
+    "held dies": lambda host: held_names([host]),
+    "leased dies": leased_dies,
+    "open jobs": lambda host: list(Job.on([host], Job.OPEN_STATES)),
+    "host page": lambda host: list(host_page(host.name).recent[:10]),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_no_question_about_a_host_walks_all_its_jobs(name):
+    host = make_host(facts={"dies": [{"id": "0"}]})
+    make_job(host=host)
+    with CaptureQueriesContext(connection) as asked:
+        ASKED[name](host)
+
+    plans = [explained(query["sql"]) for query in asked if query["sql"].startswith("SELECT")]
+    walks = ("job_by_host (", "jobs_job_host_id", "SCAN jobs_job")
+    assert not [plan for plan in plans if any(walk in plan for walk in walks)]
+
+
+@pytest.mark.postgresql
+def test_the_planner_of_sqlite_knows_how_many_rows_share_a_value():
+    make_job()
+
+    planner.refresh()
+
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT idx FROM sqlite_stat1 WHERE tbl = 'jobs_job'")
+            assert "job_by_state" in {name for (name,) in cursor.fetchall()}
