@@ -46,6 +46,7 @@ class LogPanel {
     this.rangeFrom = this.linked[0]; // start of the selected line range
     /** @type {Set<number>} long lines that a person unfolded */
     this.unfolded = new Set();
+    this.isReady = false; // the steps are known
     this.isDrawing = false;
     this.stepsAt = 0;
     this.scroll = new LogScroll({
@@ -77,21 +78,31 @@ class LogPanel {
   /** Load the log, then follow it. */
   async start() {
     this.look.restore();
+    const isNew = "logNew" in this.panel.dataset; // all of it comes by the socket
+    if (isNew) {
+      this.folds.isDone = true; // of no bytes
+      this.#listen();
+    }
     try {
-      const [index, steps] = await Promise.all([this.source.json("/index"), this.source.json("/steps")]);
-      this.bytes.setIndex(index);
+      const [index, steps] = await Promise.all([isNew ? null : this.source.json("/index"), this.source.json("/steps")]);
+      if (index) this.bytes.setIndex(index);
       this.#setSteps(steps.steps);
     } catch (error) {
       this.unread = unreadWords(error);
     }
-    await Promise.all([this.foldsFeed.ask(), this.hidden.refresh(this.bytes.size)]);
+    if (!isNew) await Promise.all([this.foldsFeed.ask(), this.hidden.refresh(this.bytes.size)]);
+    this.isReady = true;
     this.rows.setLineCount(this.#lineCount);
     if (this.linked[0]) this.#goTo(this.linked[0]);
     if (/^#(L\d|log-search)/.test(location.hash)) this.#open();
     if (this.linked[0] > this.#lineCount) this.#wrong(placeWords("", this.linked, this.#lineCount));
     this.#soon();
-    this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
+    if (!isNew) this.#listen();
     this.#refreshWarnings();
+  }
+
+  #listen() {
+    this.source.follow(this.bytes, { news: () => this.#soon(), state: (state, detail) => this.#setState(state, detail) });
   }
 
   /** @param {string} name @returns {HTMLElement} */
@@ -310,7 +321,7 @@ class LogPanel {
 
   /** Draw in the next animation frame. */
   #soon() {
-    if (this.isDrawing) return;
+    if (this.isDrawing || !this.isReady) return;
     this.isDrawing = true;
     requestAnimationFrame(() => {
       this.isDrawing = false;

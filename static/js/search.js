@@ -54,8 +54,10 @@ function bind(field, list) {
   }
 
   field.addEventListener("keydown", pressed);
+  let chosen = ""; // an answer that comes late leaves it
+  list.addEventListener("htmx:beforeSwap", () => (chosen = active()?.id ?? ""));
   list.addEventListener("htmx:afterSwap", () => {
-    choose(undefined);
+    choose(options().find((option) => option.id === chosen));
     show(document.activeElement === field && list.childElementCount > 0);
   });
   field.form?.addEventListener("focusout", (event) => {

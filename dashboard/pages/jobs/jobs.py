@@ -370,6 +370,7 @@ def _context(request: HttpRequest, page: JobPage) -> dict[str, Any]:
         "form_address": failures.form_address(job),
         "actions": failures.actions(job, user),
         "never_ran": _never_ran(job),
+        "log_is_new": job.is_open and not logstore.store().size(job.log_key),
         "probe": probe_card.view(job, probe_card.VERDICT),
         "confirmed": [{**item, "at": datetime.fromisoformat(item["at"])} for item in job.confirmed],
         "made": [

@@ -28,6 +28,22 @@ def test_the_log_opens_at_its_end_and_follows_what_comes(log, open_lines):
     assert page.locator("[data-log=size]").inner_text().startswith("5\u202f100 lines")
 
 
+def test_the_first_line_of_a_new_log_comes_by_the_socket_alone(log, open_page, server):
+    asked = []
+    page = open_page("/jobs/")
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"/jobs/{server.job}/")
+    page.locator("#the-log[data-log-state=live]").wait_for()
+    log(lines(1, 3))
+    row(page, 3).wait_for()
+
+    read = [url for url in asked if url.rpartition("/log/")[2].startswith(("index", "folds"))]
+    assert not read
+    log(b"\r 10%\r 100%\nlast\n")
+    row(page, 5).wait_for()
+    row(page, 4).get_by_text("100%").wait_for()
+
+
 def test_a_reader_who_scrolled_up_stays_and_sees_new_lines(log, open_lines):
     page = open_lines(5000)
     page.hover("[data-log=scroller]")

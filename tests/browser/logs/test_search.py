@@ -1,5 +1,7 @@
 """The field in the top bar, by keyboard."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -27,6 +29,19 @@ def test_arrows_and_enter_open_what_was_found(page):
     page.keyboard.press("Enter")
 
     page.wait_for_url(f"**{wanted}")
+
+
+def test_a_late_answer_leaves_what_was_chosen(page):
+    page.keyboard.press("/")
+    page.keyboard.type("smo")
+    first, every = page.locator("#found [role=option]").first, page.locator("#found-all")
+    expect(every).to_have_attribute("href", re.compile("q=smo$"))
+
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("l")
+
+    expect(every).to_have_attribute("href", re.compile("q=smol$"))
+    expect(first).to_have_attribute("aria-selected", "true")
 
 
 def test_escape_closes_the_list_and_keeps_what_was_typed(page):

@@ -117,8 +117,14 @@ class Server:
             tables = [
                 name for (name,) in database.execute(f"{of_django} AND name NOT LIKE 'sqlite%'")
             ]
-            steps = [f"DELETE FROM {t}; INSERT INTO {t} SELECT * FROM first.{t};" for t in tables]
-            database.executescript("\n".join(["BEGIN IMMEDIATE;", *steps, "COMMIT;"]))
+            steps = ["BEGIN IMMEDIATE;"]
+            for table in tables:
+                # Without generated columns, which take no value.
+                known = database.execute(f"SELECT name FROM pragma_table_info('{table}', 'first')")
+                names = ", ".join(f'"{name}"' for (name,) in known)
+                steps.append(f"DELETE FROM {table};")
+                steps.append(f"INSERT INTO {table} ({names}) SELECT {names} FROM first.{table};")
+            database.executescript("\n".join([*steps, "COMMIT;"]))
 
     def let_in(self, is_active: bool) -> None:
         self._write("UPDATE auth_user SET is_active = ?", (is_active,))
