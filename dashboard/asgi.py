@@ -1,4 +1,4 @@
-"""The web server's entry: static files, sockets, the chat relay, and Django."""
+"""The web server's entry: static files, sockets, the chat relay, chunks of logs, and Django."""
 
 import os
 from typing import Any
@@ -15,6 +15,7 @@ from django.conf import settings  # noqa: E402
 
 from dashboard.chat.relay import relay_application  # noqa: E402
 from dashboard.consumers import same_origin, websocket_urlpatterns  # noqa: E402
+from dashboard.intake.logs import log_chunks  # noqa: E402
 from dashboard.server.front import (  # noqa: E402
     App,
     Guard,
@@ -29,6 +30,7 @@ from dashboard.server.front import (  # noqa: E402
 _urls: Any = websocket_urlpatterns
 _pages: Any = AuthMiddlewareStack(URLRouter(_urls))
 sockets = same_origin(_pages)
+django_or_chunks = log_chunks(django_application)
 ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
 
 
@@ -44,7 +46,7 @@ async def _parts(scope: Scope, receive: Receive, send: Send) -> Any:
         if path.startswith(start):
             return await part(below, receive, send)
     # Django takes the prefix off by itself, and needs it for the address of the page.
-    return await django_application({**below, "path": prefix + path}, receive, send)
+    return await django_or_chunks({**below, "path": prefix + path}, receive, send)
 
 
 application = Proxies(Guard(_parts), settings.TRUSTED_PROXIES, settings.PUBLIC_URL)

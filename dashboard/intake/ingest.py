@@ -2,12 +2,11 @@
 
 import hmac
 import logging
-import zlib
+import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, cast
 
-import zstandard
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -16,12 +15,12 @@ from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from dashboard.intake import chunks
 from dashboard.security import audit_log
 from dashboard.security.counters import hashed
 from dashboard.security.request import bearer
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
-from jobs.base import bounds
 from jobs.base.errors import Incomplete, JobsError, OffsetMismatch
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from
@@ -210,11 +209,18 @@ def streams(request: HttpRequest, host: Host, owner: str, owner_id: int) -> Http
 def append(
     request: HttpRequest, host: Host, owner: str, owner_id: int, stream: str
 ) -> HttpResponseBase:
+    since = time.monotonic()
+
     def write(record: Owner) -> int:
         offset, data = _chunk(request)
         if stream == "log":
-            return append_log(record, offset=offset, data=data)
+            size = append_log(record, offset=offset, data=data)
+            if record.is_open:
+                key, token = request.headers["Authorization"], request.headers["X-Token"]
+                chunks.remember(chunks.Sender(record, instance_id(), since), key, token)
+            return size
         if stream == "events":
+            chunks.forget(record.log_key)
             return _append_events(record, offset, data)
         if stream == "points":
             return append_points(record, offset=offset, data=data)
@@ -302,18 +308,12 @@ def _chunk(request: HttpRequest) -> tuple[int, bytes]:
         body = request.body
     except RequestDataTooBig:
         raise BadRequest(413, "size") from None
-    try:
-        # Never more than the limit is unpacked, whatever size the frame claims to have.
-        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
-            data = reader.read(bounds.CHUNK_BYTES + 1)
-    except zstandard.ZstdError:
-        raise BadRequest(422, "zstd") from None
-    if len(data) > bounds.CHUNK_BYTES:
-        raise BadRequest(413, "size")
-    checksum = _number(request.headers.get("X-Crc32"), "X-Crc32")
     length = _number(request.headers.get("X-Raw-Bytes"), "X-Raw-Bytes")
-    if length != len(data) or checksum != zlib.crc32(data):
-        raise BadRequest(422, "crc32")
+    checksum = _number(request.headers.get("X-Crc32"), "X-Crc32")
+    try:
+        data = chunks.unpacked(body, length=length, checksum=checksum)
+    except chunks.BadChunk as bad:
+        raise BadRequest(bad.status, bad.error) from None
     return _number(request.GET.get("offset"), "offset"), data
 
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from dashboard.api.jobs import JobAnswer
+from dashboard.intake import chunks
 from jobs import logstore
 from jobs.base import bounds
 from jobs.base.messages import Message
@@ -176,6 +177,29 @@ def test_the_log_grows_only_where_it_ends(caller, job):
     assert (ahead.status_code, ahead.json()["size"]) == (409, 8)
     assert logstore.store().read(f"job/{job.pk}", 0, 99) == LOG
     assert job.log_bytes == 8
+
+
+def remembered(caller, job):
+    key, token = caller.headers["Authorization"], str(job.claim_token)
+    return chunks.recall(f"job/{job.pk}", key, token)
+
+
+def test_the_sender_of_a_chunk_is_remembered_until_its_job_has_news(caller, job):
+    assert remembered(caller, job) is None
+    caller.stream(job, "log", 0, LOG)
+    kept = remembered(caller, job)
+    caller.stream(job, "events", 0, events(STARTED))
+
+    assert (kept.owner, kept.instance) == (job, instance_id())
+    assert remembered(caller, job) is None
+
+
+@pytest.mark.parametrize("offset, token", [(9, None), (8, "of-a-job-before")])
+def test_who_is_refused_is_not_remembered(caller, job, offset, token):
+    token = token or job.claim_token
+    caller.send(f"jobs/{job.pk}/streams/log?offset={offset}", LOG, token=token)
+
+    assert chunks._senders == {}
 
 
 def test_bytes_that_are_not_those_of_the_checksum_are_refused(caller, job):

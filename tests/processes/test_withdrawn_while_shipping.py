@@ -1,0 +1,52 @@
+"""A host loses its key or its job while chunks of a log come: they are refused within 5 s."""
+
+import time
+
+import pytest
+
+from tests.processes.lib.hostile import claimed, hostile_host, sent_jobs
+
+pytestmark = pytest.mark.processes
+
+WITHDRAWN_S = 5.0
+LINE = b"a line of the log\n"
+# What is taken away -> status of the answer.
+WITHDRAWALS = {
+    "key": ("Host.objects.filter(name='{name}').update(key_sha256='0' * 64)", 401),
+    "claim": ("Job.objects.filter(pk={job}).update(claim_token=uuid4())", 403),
+    "job": ("Job.objects.filter(pk={job}).update(host=make_host('another'))", 404),
+}
+CODE = """
+from uuid import uuid4
+from jobs.models import Host, Job
+from tests.factories import make_host
+"""
+
+
+@pytest.mark.parametrize("what", WITHDRAWALS)
+def test_what_a_host_loses_ends_within_five_seconds(shared, what):
+    name = f"withdrawn-{what}"
+    host = hostile_host(shared.stack, name)
+    job, token = claimed(host, sent_jobs(shared.stack, name)[0])
+    code, refused = WITHDRAWALS[what]
+    size = 0
+
+    def send():
+        nonlocal size
+        status, answer = host.append(job, token, "log", size, LINE)[:2]
+        size += len(LINE) if status == 200 else 0
+        return status, answer
+
+    for _ in range(20):
+        assert send()[0] == 200
+    shared.stack.shell(CODE + code.format(name=name, job=job))
+    withdrawn = time.monotonic()
+    while (status := send()[0]) == 200:
+        assert time.monotonic() - withdrawn < WITHDRAWN_S
+        time.sleep(0.02)
+
+    assert status == refused
+    stored = shared.stack.shell(
+        f"from jobs import logstore\nprint(logstore.store().size('job/{job}'))"
+    )
+    assert int(stored) == size
