@@ -12,7 +12,6 @@ from jobs.base import bounds
 from jobs.services.intake.streams import Owner
 
 KEPT_S = 1.0
-MOST = 1000
 
 
 class BadChunk(Exception):
@@ -50,19 +49,17 @@ _senders: dict[bytes, Sender] = {}
 
 
 def remember(sender: Sender, authorization: str, token: str) -> None:
-    if len(_senders) >= MOST:
-        _senders.clear()
+    """Keep the sender, and none that is older than ``KEPT_S``: a row has its job's plan."""
+    for mark, other in list(_senders.items()):
+        if _is_old(other):
+            _senders.pop(mark, None)
     _senders[_mark(sender.owner.log_key, authorization, token)] = sender
 
 
 def recall(log_key: str, authorization: str, token: str) -> Sender | None:
     """Return the sender with exactly this key and token, if it was read within ``KEPT_S``."""
-    mark = _mark(log_key, authorization, token)
-    sender = _senders.get(mark)
-    if sender is not None and time.monotonic() - sender.since >= KEPT_S:
-        _senders.pop(mark, None)
-        return None
-    return sender
+    sender = _senders.get(_mark(log_key, authorization, token))
+    return None if sender is None or _is_old(sender) else sender
 
 
 def forget(log_key: str) -> None:
@@ -70,6 +67,10 @@ def forget(log_key: str) -> None:
     for mark, sender in list(_senders.items()):
         if sender.owner.log_key == log_key:
             _senders.pop(mark, None)
+
+
+def _is_old(sender: Sender) -> bool:
+    return time.monotonic() - sender.since >= KEPT_S
 
 
 def _mark(log_key: str, authorization: str, token: str) -> bytes:

@@ -127,9 +127,9 @@ def test_after_an_error_django_takes_the_next_chunks(taken):
     assert send() == (None, True)
 
 
-def test_of_very_many_senders_none_is_kept_that_no_one_remembers(monkeypatch):
-    monkeypatch.setattr(chunks, "MOST", 2)
+def test_senders_of_logs_that_have_ended_are_not_kept(monkeypatch):
+    monkeypatch.setattr(chunks, "KEPT_S", 0.0)
     for number in range(5):
         chunks.remember(Sender(Job(pk=number), INSTANCE, time.monotonic()), KEY, TOKEN)
 
-    assert len(chunks._senders) <= 2
+    assert len(chunks._senders) == 1
