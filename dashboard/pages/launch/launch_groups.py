@@ -155,7 +155,7 @@ def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     host = front.chosen_host(hosts, str(name))
     target = target_of(host) if host else None
     base: dict[str, Any] = {
-        "workloads": list(WORKLOADS.values()),
+        "workloads": _workload_links(data, host),
         "workload": _workload_of(data),
         "host": host,
         "target": target,
@@ -211,6 +211,14 @@ def _commands(workload: Workload, host: Host, data: QueryDict) -> list[tuple[Kin
     return found
 
 
+def _workload_links(data: QueryDict, host: Host | None) -> list[tuple[Workload, str]]:
+    """Return the workloads, each with the query of its form, which keeps a typed name."""
+    kept = {"host": host.name if host else ""}
+    kept |= {name: str(data.get(name, "")) for name in ("deployment", "title")}
+    query = {name: value for name, value in kept.items() if value}
+    return [(one, urlencode({"workload": one.id, **query})) for one in WORKLOADS.values()]
+
+
 def _workload_of(data: QueryDict) -> Workload:
     return WORKLOADS.get(str(data.get("workload", "")), next(iter(WORKLOADS.values())))
 
@@ -239,10 +247,11 @@ def _kind_of(data: QueryDict, target: Target) -> Kind | None:
 
 
 def matrix_form(data: QueryDict, kind: Kind, target: Target, model: str = "") -> MatrixForm:
-    """Return the form of ``kind``. A changed workload (``of`` is another) resets lengths.
+    """Return the form of ``kind``. A changed workload (``of`` is another) resets all but the name.
     ``model``: to measure, if no engine is named."""
     workload = _workload_of(data).on_host(has_dies=target.has_dies)
-    keeps = data.get("of", workload.id) == workload.id
+    is_same = data.get("of", workload.id) == workload.id
+    kept = data if is_same else QueryDict(urlencode({"title": data.get("title", "")}))
     given = {"exclusive": "1", **workload.params}
     usual = {name: value for name, value in given.items() if name in kind.Params.model_fields}
     typed = {**usual, **launch_form.typed_values(kind, data)}
@@ -253,7 +262,7 @@ def matrix_form(data: QueryDict, kind: Kind, target: Target, model: str = "") ->
     prompts = has_input(kind, raw)
     own = tuple(
         field
-        for field in _own(workload, kind, target, data if keeps else QueryDict())
+        for field in _own(workload, kind, target, kept)
         if prompts or field.name != "input_tokens"
     )
     values = launch_form.raw_values(own, MatrixSpec)

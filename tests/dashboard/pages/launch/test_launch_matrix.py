@@ -111,6 +111,16 @@ def test_another_preset_brings_its_own_lengths(host, served):
     assert [(one["concurrency"], one["repeats"]) for one in values] == [("4", "24"), ("1,2", "2")]
 
 
+def test_a_typed_name_goes_along_to_another_workload(browser, host, served):
+    shown = form_of(browser, workload="vendor", host=host.name, title="Night & day")
+    link = re.search(r'href="\?(workload=soak[^"]*)"', shown.text)[1]
+    opened = browser.get(f"{reverse('launch-matrix')}?{html.unescape(link)}")
+    changed = form_of(browser, workload="soak", of="vendor", host=host.name, title="Night & day")
+
+    for page in (opened, changed):
+        assert 'value="Night &amp; day"' in page.text
+
+
 def test_a_preset_sets_what_makes_lengths_true(host, served):
     form = matrix_form(QueryDict("workload=own"), KINDS["benchmark-online"], target_of(host))
 
