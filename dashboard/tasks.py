@@ -30,5 +30,5 @@ def apply_retention() -> None:
     round does it, however many ask."""
     if retention.claim_run():
         retention.apply_retention()
-        planner.refresh()
         downloads.remove_old_exports()
+        planner.refresh()

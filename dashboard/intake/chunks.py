@@ -49,7 +49,7 @@ _senders: dict[bytes, Sender] = {}
 
 
 def remember(sender: Sender, authorization: str, token: str) -> None:
-    """Keep the sender, and none that is older than ``KEPT_S``: a row has its job's plan."""
+    """Keep the sender, and drop those that are old: each holds the plan of its job."""
     for mark, other in list(_senders.items()):
         if _is_old(other):
             _senders.pop(mark, None)
@@ -58,12 +58,16 @@ def remember(sender: Sender, authorization: str, token: str) -> None:
 
 def recall(log_key: str, authorization: str, token: str) -> Sender | None:
     """Return the sender with exactly this key and token, if it was read within ``KEPT_S``."""
-    sender = _senders.get(_mark(log_key, authorization, token))
-    return None if sender is None or _is_old(sender) else sender
+    mark = _mark(log_key, authorization, token)
+    sender = _senders.get(mark)
+    if sender is None or not _is_old(sender):
+        return sender
+    _senders.pop(mark, None)
+    return None
 
 
 def forget(log_key: str) -> None:
-    """Its state may have changed."""
+    """Drop the senders of a log whose job has news."""
     for mark, sender in list(_senders.items()):
         if sender.owner.log_key == log_key:
             _senders.pop(mark, None)

@@ -220,8 +220,10 @@ def append(
                 chunks.remember(chunks.Sender(record, instance_id(), since), key, token)
             return size
         if stream == "events":
-            chunks.forget(record.log_key)
-            return _append_events(record, offset, data)
+            try:
+                return _append_events(record, offset, data)
+            finally:
+                chunks.forget(record.log_key)
         if stream == "points":
             return append_points(record, offset=offset, data=data)
         raise BadRequest(404, "stream")

@@ -18,8 +18,8 @@ def has_word(word: str) -> Q:
 
 
 def meets(records: Manager[Any], words: Sequence[Q]) -> Q:
-    """Filter of rows that meet the filters of all words. Few rows are found here, once, and asked
-    for by number by each query of a page. Of many, each query finds the newest soon."""
+    """Filter of rows that meet the filters of all words. At most ``FEW`` rows are found here, once,
+    and asked for by number by each query of a page. More are searched by each query."""
     if not words:
         return Q()
     every = reduce(and_, words)

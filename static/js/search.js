@@ -54,7 +54,8 @@ function bind(field, list) {
   }
 
   field.addEventListener("keydown", pressed);
-  let chosen = ""; // an answer that comes late leaves it
+  field.addEventListener("input", () => choose(undefined));
+  let chosen = ""; // a late answer leaves it
   list.addEventListener("htmx:beforeSwap", () => (chosen = active()?.id ?? ""));
   list.addEventListener("htmx:afterSwap", () => {
     choose(options().find((option) => option.id === chosen));

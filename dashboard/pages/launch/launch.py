@@ -347,10 +347,11 @@ def _of_queue(host: Host, starts: Forecast | None) -> list[SummaryLine]:
             return []  # in the line of the host
         return [SummaryLine("note", queue.starts(starts))]
     if not queue.is_next(starts):
-        open_here = Job.objects.filter(host=host)
-        runs = open_here.filter(state__in=Job.ON_HOST_STATES).order_by("pk").first()
-        first = runs or open_here.filter(state=Job.State.QUEUED).order_by(*Job.QUEUE_ORDER).first()
-        return [SummaryLine("note", queue.starts(starts), job=first.pk if first else None)]
+        first = min(Job.on([host], Job.ON_HOST_STATES).values_list("pk", flat=True), default=None)
+        if first is None:
+            queued = Job.on([host], [Job.State.QUEUED]).order_by(*Job.QUEUE_ORDER)
+            first = queued.values_list("pk", flat=True).first()
+        return [SummaryLine("note", queue.starts(starts), job=first)]
     if Job.objects.filter(host=host, state=Job.State.QUEUED).exists():
         return [SummaryLine("passed", _("Starts next: queued jobs do not block this one."))]
     return [SummaryLine("passed", _("The queue is empty: the job starts immediately."))]

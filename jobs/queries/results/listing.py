@@ -135,8 +135,9 @@ def by(counts: Counts, name: str) -> Counter[Any]:
 
 @dataclass(frozen=True)
 class Words:
-    """Words that all are searched. ``stamps``: what selects a flag of ``STAMPS`` among them:
-    "loaded host", in lower case. Filters made from each other share them, and what they find."""
+    """Words of which a result has each. ``stamps``: what selects a flag of ``STAMPS``: "loaded
+    host", in lower case. Filters that are made from others keep the same object, whose ``filter``
+    is found once."""
 
     text: str = ""
     stamps: Mapping[str, str] = field(default_factory=dict)

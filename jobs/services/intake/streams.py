@@ -309,7 +309,6 @@ def note_progress(owner: Owner, size: int) -> None:
     if not seen.figures.items() <= known.items():
         progress = {**seen.figures, "since": now, "drawn": now}
         if working.filter(pk=owner.pk).update(progress=progress):
-            owner.progress = progress  # it may be kept for the next chunk
             notifications.notify(topic, id=owner.pk, state=owner.state)
     elif now - known.get("drawn", 0) >= DRAWN_EVERY_S and seen.has_drawn:
         working.filter(pk=owner.pk).update(progress={**known, "drawn": now})

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lib.visits import axe
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -32,16 +33,33 @@ def test_arrows_and_enter_open_what_was_found(page):
 
 
 def test_a_late_answer_leaves_what_was_chosen(page):
+    late = []
+    page.route("**/search/list/?q=smol", lambda route: late.append(route))
     page.keyboard.press("/")
     page.keyboard.type("smo")
     first, every = page.locator("#found [role=option]").first, page.locator("#found-all")
     expect(every).to_have_attribute("href", re.compile("q=smo$"))
 
-    page.keyboard.press("ArrowDown")
     page.keyboard.type("l")
+    until(lambda: late or page.wait_for_timeout(20), "the next answer is asked for")
+    page.keyboard.press("ArrowDown")
+    late[0].continue_()
 
     expect(every).to_have_attribute("href", re.compile("q=smol$"))
     expect(first).to_have_attribute("aria-selected", "true")
+
+
+def test_typing_on_leaves_nothing_chosen(page):
+    page.keyboard.press("/")
+    page.keyboard.type("smo")
+    first = page.locator("#found [role=option]").first
+    expect(first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(first).to_have_attribute("aria-selected", "true")
+
+    page.keyboard.type("l")
+
+    expect(page.locator("#found [aria-selected=true]")).to_have_count(0)
 
 
 def test_escape_closes_the_list_and_keeps_what_was_typed(page):

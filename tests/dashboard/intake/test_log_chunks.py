@@ -41,8 +41,15 @@ def taken(monkeypatch):
     return appended
 
 
-def send(path="/api/v1/host/jobs/7/streams/log", query="offset=14", method="POST", **changes):
-    """The answer, and the body that Django got; None: it was not asked."""
+def send(
+    between=lambda: None,
+    path="/api/v1/host/jobs/7/streams/log",
+    query="offset=14",
+    method="POST",
+    **changes,
+):
+    """The answer of the route, and whether Django got the whole body. ``between`` is called while
+    the body comes."""
     body, pieces, said, of_django = zstandard.compress(DATA), [], [], []
     headers = HEADERS | {name.replace("_", "-"): value for name, value in changes.items()}
     scope = {
@@ -60,6 +67,8 @@ def send(path="/api/v1/host/jobs/7/streams/log", query="offset=14", method="POST
         pieces.append({**piece, "more_body": not start})
 
     async def receive():
+        if len(pieces) == 1:
+            between()
         return pieces.pop(0)
 
     async def say(message):
@@ -109,20 +118,25 @@ def test_django_gets_the_whole_body_of_every_other_chunk(taken, changes):
     assert taken == []
 
 
-def test_a_sender_is_remembered_for_a_second(taken, monkeypatch):
+def test_an_old_sender_is_asked_of_django(taken, monkeypatch):
     monkeypatch.setattr(chunks, "KEPT_S", 0.0)
+
+    assert send() == (None, True)
+
+
+def test_a_sender_that_gets_old_while_its_body_comes_is_asked_of_django(taken, monkeypatch):
+    assert send(between=lambda: monkeypatch.setattr(chunks, "KEPT_S", 0.0)) == (None, True)
+    assert taken == []
+
+
+def test_django_takes_what_is_above_the_most_at_once(taken, monkeypatch):
+    monkeypatch.setattr(logs, "MOST", 0)
 
     assert send() == (None, True)
 
 
 def test_a_job_with_news_is_read_again(taken):
     chunks.forget("job/7")
-
-    assert send() == (None, True)
-
-
-def test_after_an_error_django_takes_the_next_chunks(taken):
-    send(query="offset=5000")
 
     assert send() == (None, True)
 

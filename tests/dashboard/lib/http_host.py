@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import zstandard
@@ -17,16 +18,21 @@ class HttpHost:
 
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key, self.protocol = f"{url}/api/v1/host/", key, 2
+        self.headers: dict[str, str] = {}  # further ones of each request
+        self.heard: Mapping[str, str] = {}  # headers of the last answer
 
     def send(self, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any]]:
         """POST ``body``, as JSON unless it is bytes; status and answer."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         own_headers = {"Authorization": f"Bearer {self.key}", "X-Protocol": str(self.protocol)}
-        request = urllib.request.Request(self.url + path, data, own_headers | headers)
+        sent = own_headers | self.headers | headers
+        request = urllib.request.Request(self.url + path, data, sent)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                self.heard = answer.headers
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
+            self.heard = error.headers
             return error.code, json.loads(error.read())
 
     def beat(self, *jobs: dict[str, Any], **facts: Any) -> tuple[int, dict[str, Any]]:

@@ -75,4 +75,4 @@ def test_a_search_walks_the_index_that_holds_its_words(subtests):
             limit = f"LIMIT {text_search.FEW + 1}"
             scan = next(query["sql"] for query in asked if limit in query["sql"])
             plan = explained(scan)
-            assert not plan or f"USING INDEX {index}" in plan
+            assert not plan or index in plan

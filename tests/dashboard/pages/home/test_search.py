@@ -142,7 +142,7 @@ def test_a_search_asks_the_database_as_often_for_many(member, count, django_asse
         make_result(label="alpha")
         make_deployment(name="alpha")
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         member.get(reverse("search-list"), {"q": "alpha"})
 
 
