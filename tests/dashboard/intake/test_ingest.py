@@ -195,7 +195,8 @@ def test_the_sender_of_a_chunk_is_remembered_until_its_job_has_news(caller, job)
 
 
 @pytest.mark.parametrize("offset, token", [(9, None), (8, "of-a-job-before")])
-def test_who_is_refused_is_not_remembered(caller, job, offset, token):
+def test_who_is_refused_is_not_remembered(caller, job, monkeypatch, offset, token):
+    monkeypatch.setattr(chunks, "_senders", {})
     token = token or job.claim_token
     caller.send(f"jobs/{job.pk}/streams/log?offset={offset}", LOG, token=token)
 
