@@ -39,7 +39,7 @@ from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
-from dashboard.server.front import Receive, Scope, Send
+from dashboard.server.front import Receive, Scope, Send, send_whole
 from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.models import Turn
@@ -95,7 +95,7 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         times = await turns.times_at(turn_id, [number_from(part) or 0 for part in parts])
         found = {"ms": [None if each is None else round(each * 1000, 3) for each in times]}
         body = json.dumps(found).encode()
-        return await _send_whole(send, body, status=200, content_type=b"application/json")
+        return await send_whole(send, body, status=200, content_type=b"application/json")
     guard = session_guard()
     try:
         if isinstance(asked.call, NotCallable):
@@ -197,13 +197,7 @@ def _no_view(request: HttpRequest) -> HttpResponse:
 
 async def _answer(send: Send, status: HTTPStatus) -> None:
     body = b"" if status is HTTPStatus.NO_CONTENT else status.phrase.encode()
-    await _send_whole(send, body, status=status, content_type=b"text/plain")
-
-
-async def _send_whole(send: Send, body: bytes, *, status: int, content_type: bytes) -> None:
-    headers = [(b"content-type", content_type), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, body, status=status, content_type=b"text/plain")
 
 
 class _Streaming:

@@ -1,5 +1,5 @@
-"""What a request for a log's chunk carries, and who may send one: read by Django's view, remembered
-for the route beside it (:mod:`dashboard.intake.logs`)."""
+"""Chunks of logs: their bytes, and the hosts that may send them. Django's view reads the rights of
+a host; :mod:`dashboard.intake.logs` uses them for ``KEPT_S``."""
 
 import hashlib
 import time

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from dashboard.intake import chunks
-from dashboard.server.front import App, Receive, Scope, Send
+from dashboard.server.front import App, Receive, Scope, Send, send_whole
 from jobs.base.errors import JobsError
 from jobs.base.numbers import number_from
 from jobs.models import Host
@@ -34,7 +34,7 @@ BESIDE = (b"x-beside-django", b"1")  # in an answer of this route
 
 
 class _Chunk(NamedTuple):
-    """What the head of a request says. ``sender``: arguments of :func:`chunks.recall`."""
+    """Headers and query of a chunk. ``sender``: arguments of :func:`chunks.recall`."""
 
     sender: tuple[str, str, str]
     instance: str
@@ -113,12 +113,6 @@ def _append(chunk: _Chunk, body: bytes) -> int | None:
 
 async def _say(send: Send, data: dict[str, object]) -> None:
     body = json.dumps({**data, "protocol": Host.PROTOCOL}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"private, no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        BESIDE,
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    length = (b"content-length", str(len(body)).encode())
+    more = [length, (b"x-content-type-options", b"nosniff"), BESIDE]
+    await send_whole(send, body, status=200, content_type=b"application/json", more=more)

@@ -85,6 +85,20 @@ def static_files() -> App:
     return answer
 
 
+async def send_whole(
+    send: Send,
+    body: bytes,
+    *,
+    status: int,
+    content_type: bytes,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    """Answer with a body and ``more`` headers; nobody stores it."""
+    headers = [(b"content-type", content_type), (b"cache-control", b"no-store"), *more]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 async def _send_head(send: Send, status: int, headers: list[tuple[str, str]]) -> None:
     encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
     encoded.append((b"x-content-type-options", b"nosniff"))

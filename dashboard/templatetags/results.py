@@ -94,7 +94,6 @@ def bare(name: str, figure: float | None) -> SafeString:
     return as_num(metric_text(name, figure)[0])
 
 
-@register.simple_tag
 def cell(name: str, result: Result) -> SafeString:
     """Return a metric for the result list; "" when results of this type have no such metric."""
     figure = result.metrics.get(name)

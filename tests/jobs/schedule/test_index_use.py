@@ -1,4 +1,4 @@
-"""What each launch, heartbeat and page asks about a host: its open jobs, by an index of states."""
+"""Launches, heartbeats and pages read the open jobs of a host by an index of states."""
 
 import pytest
 from django.db import connection
