@@ -75,9 +75,9 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "dashboard": [
         {"config"},
-        {"settings", "celery", "security"},
+        {"settings", "security"},
         {"text", "consumers"},
-        {"charts", "server", "tasks", "middleware"},
+        {"charts", "server", "celery", "tasks", "middleware"},
         {"actions", "chat", "intake"},
         {"pages"},
         {"context_processors", "templatetags"},
