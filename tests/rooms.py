@@ -75,9 +75,9 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "dashboard": [
         {"config"},
-        {"settings", "security"},
+        {"settings", "celery", "security"},
         {"text", "consumers"},
-        {"charts", "server", "celery", "tasks", "middleware"},
+        {"charts", "server", "tasks", "middleware"},
         {"actions", "chat", "intake"},
         {"pages"},
         {"context_processors", "templatetags"},

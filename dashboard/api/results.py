@@ -31,7 +31,7 @@ from jobs.kinds.lib.load import measured_lengths
 from jobs.models import Import, Result
 from jobs.queries.fleet import FleetValue, fleet, whole_days
 from jobs.queries.results.listing import MARKS, STAMPS
-from jobs.queries.results.provenance import provenance
+from jobs.queries.results.provenance import counts, provenance, with_rates
 from jobs.queries.results.repeats import repeats_of
 from jobs.queries.results.results import answer_rows, set_groups
 from jobs.services import imports
@@ -51,9 +51,10 @@ def _declared(row: Import) -> Json | None:
 
 
 def _metrics(row: Result, *, of_all: bool) -> Json:
+    metrics = row.metrics if of_all else with_rates(row.metrics, counts(row))
     return {
         name.removesuffix(_OF_ALL): value
-        for name, value in row.metrics.items()
+        for name, value in metrics.items()
         if name.endswith(_OF_ALL) == of_all
     }
 
@@ -81,7 +82,8 @@ class ResultAnswer(Created):
     tool: str
     metrics: dict[str, Any] = read(
         lambda row: _metrics(row, of_all=False),
-        "metrics at the concurrency with the highest output rate; names end in the unit",
+        "metrics at the concurrency with the highest output rate, and that rate per die, card, "
+        "server and watt where known; names end in the unit",
     )
     totals: dict[str, Any] = read(
         lambda row: _metrics(row, of_all=True), "metrics over all concurrencies"

@@ -59,6 +59,7 @@ Groups = Sequence[Sequence[Result]]
 
 @requires("result.view", "GET")
 @with_old_queries("id", "group")
+@units.with_unit
 def compare_results(request: HttpRequest) -> HttpResponse:
     """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats); the first is the
     baseline.
@@ -89,8 +90,9 @@ def compare_results(request: HttpRequest) -> HttpResponse:
         context["problem"] = text % {"ids": _(", ").join(map(result_number, missing))}
         context["the_rest"] = "" if problem else _query(groups, is_grouped=is_grouped)
         return render(request, "results/compare.html", context, status=404)
-    if problem and len(groups) == 1 and 1 < len(groups[0]) <= MOST:
-        context["as_runs"] = _as_runs([[run] for run in groups[0]])
+    each = [[run] for runs in groups for run in runs]
+    if problem and is_grouped and not shared.problem_of(each):
+        context["as_runs"] = _as_runs(each)
     if not problem:
         asked = "card" if _is_per_device(request) else request.GET.get(units.PER, "")
         unit = units.choice(asked, heads)

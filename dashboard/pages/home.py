@@ -18,7 +18,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -30,7 +29,7 @@ from dashboard.pages.shared.columns import TABLES, cookie_name, without_columns,
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
-from dashboard.pages.shared.groups import Row, rows_of
+from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import keep_choice, member, person
@@ -63,16 +62,16 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Overview page: running, queued and failed jobs, latest results; ``?whose=mine`` filters."""
     mine = request.GET.get("whose") == "mine"
     user = person(request) if mine else None
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    counts = queries.counts(user, midnight)
-    lists = queries.running(user), queries.waiting(user), queries.failed_today(user, midnight)
+    today = midnight()
+    counts = queries.counts(user, today)
+    lists = queries.running(user), queries.waiting(user), queries.failed_today(user, today)
     running, waiting, failed = rows_of(request, *lists)
     begun = {row.job.chain for row in running if row.group}
     start = _start(request)
     is_new = start is not None and queries.is_new()
     context = {
         "mine": mine,
-        "title": _("No jobs yet") if is_new else _summary(counts),
+        "title": _("No jobs yet") if is_new else activity(counts),
         "is_new": is_new,
         "start": start,
         "now": timezone.localtime(),
@@ -91,7 +90,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         ],
         "broken_servers": [
             (row, server_advice(row), allowed(request.user, "deployment.restart", row))
-            for row in queries.broken_servers(user, midnight)
+            for row in queries.broken_servers(user, today)
         ],
         "results": queries.results(user),
         "low_disk_bytes": low_disk_bytes(),
@@ -101,7 +100,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             for view in host_views(hosts_now(waiting=0), request.user)
         ],
     }
-    chain = newest_chain(user, midnight)
+    chain = newest_chain(user, today)
     if chain is None or str(chain.id) != request.session.get(_DISMISSED):
         context["chain"] = chain
     return render(request, "overview/index.html", context)
@@ -186,24 +185,6 @@ def _serving_panel() -> dict[str, Any]:
 def serving(request: HttpRequest) -> HttpResponse:
     """Return the deployments panel alone, for live updates."""
     return render(request, "overview/_serving.html", _serving_panel())
-
-
-def _summary(counts: dict[str, int]) -> str:
-    """Return the summary: "3 jobs running, 3 queued, 2 failed today"."""
-    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
-    waiting = counts["waiting"] - needs_confirmation
-    parts = []
-    if running:
-        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
-    if waiting:
-        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
-    if needs_confirmation:
-        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
-        parts.append(text % {"n": needs_confirmation})
-    parts = parts or [_("No jobs running")]
-    if counts["failed_today"]:
-        parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
-    return _(", ").join(parts)
 
 
 @requires("job.launch", "POST")

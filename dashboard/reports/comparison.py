@@ -21,6 +21,7 @@ from dashboard.pages.shared.marks import device_text, flags
 from dashboard.pages.shared.metrics_table import column_heads, metrics_table
 from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
+from dashboard.reports.customer import without_hosts
 from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
 from dashboard.text.formatting import number
 from dashboard.text.import_words import measured_text
@@ -120,9 +121,10 @@ def _parity(found: Stated) -> Section:
 
 def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
     """Return the typed names of the columns; for a customer, else what tells them apart."""
-    names = shared.column_names(comparison)
+    hide = without_hosts(asked)
+    names = shared.column_names(comparison, hide)
     if asked.profile == "customer":
-        told = shared.distinctions(comparison)
+        told = shared.distinctions(comparison, hide)
         names = told if all(told) and len(set(told)) == len(told) else names
     typed = [" ".join(text.split()) for text in asked.names[: len(names)]]
     return [own or name for own, name in zip_longest(typed, names, fillvalue="")]

@@ -1,4 +1,4 @@
-"""Own words of a report, and what a customer does not get: folders and addresses of the team.
+"""Own words of a report, and what a customer does not get: hosts, folders, addresses of the team.
 
 Notes and people are left out where a kind of report writes them, because a name can be any word.
 """
@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.cells import Cell
 from dashboard.reports.document import Asked, Paragraph, Report, Section
+from dashboard.text.labels import host_title
 from jobs.base.patterns import pattern
+from jobs.models import Host
 
 HIDDEN = "…"
 # A URL, or an address of a private network or of the computer itself.
@@ -23,6 +25,28 @@ _ADDRESS = pattern(
 )
 # Folders of an absolute path, with the sign before it; its last part stays.
 _FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True)
+
+
+def without_hosts(asked: Asked) -> Callable[[str], str]:
+    """Return a function that puts "System C" in the place of a host's name, the same in each
+    report; a report with names of hosts stays."""
+    if asked.shows("hosts"):
+        return str
+    words: dict[str, str] = {}
+    for host in Host.objects.only("name", "type"):
+        word = _("System %(letter)s") % {"letter": _letters(host.pk)}
+        words |= {host.name: word, host_title(host): word}
+    if not words:
+        return str
+    names = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    found = re.compile(f"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])")
+    return lambda text: found.sub(lambda match: words[match[0]], text)
+
+
+def _letters(number: int) -> str:
+    """Return A to Z for 1 to 26, then AA."""
+    before, at = divmod(number - 1, 26)
+    return (_letters(before) if before else "") + chr(ord("A") + at)
 
 
 def edited(report: Report, asked: Asked) -> Report:
@@ -38,10 +62,12 @@ def edited(report: Report, asked: Asked) -> Report:
 
 
 def _for_customer(report: Report, asked: Asked) -> Report:
+    unnamed = without_hosts(asked)
+
     def hidden(text: str) -> str:
         if not asked.shows("addresses"):
             text = _ADDRESS.sub(HIDDEN, text)
-        return text if asked.shows("paths") else _FOLDERS.sub(rf"\1{HIDDEN}/", text)
+        return unnamed(text if asked.shows("paths") else _FOLDERS.sub(rf"\1{HIDDEN}/", text))
 
     # Typed names stand in the program's texts, and stay whole.
     typed = [name for name in (*asked.names, *asked.devices) if hidden(name) != name]

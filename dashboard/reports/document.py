@@ -82,7 +82,7 @@ class Report(NamedTuple):
         return any(isinstance(block, Figure) for block in blocks)
 
 
-Part = Literal["notes", "people", "paths", "addresses"]
+Part = Literal["notes", "people", "hosts", "paths", "addresses"]
 
 
 class Asked(BaseModel):

@@ -17,7 +17,7 @@ from dashboard.actions.results import keep_words
 from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import attachment
 from dashboard.reports import comparison, matrices, matrix, parity, result, writers
-from dashboard.reports.customer import edited
+from dashboard.reports.customer import edited, without_hosts
 from dashboard.reports.document import LANGUAGES, Asked, Kind, Part, Report, ReportError
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
@@ -126,9 +126,11 @@ def _form(kind: Kind) -> View:
             if name not in OWN_WORDS and name != "format"
             for value in values
         ]
-        columns = kind.columns(own.model_copy(update={"names": []}))
-        typed = zip_longest(own.names, own.devices, fillvalue="")
-        pairs = zip_longest(columns, islice(typed, len(columns)), fillvalue=("", ""))
+        hide, named = without_hosts(own), own.model_copy(update={"names": [], "include": ["hosts"]})
+        # Labels have the names of hosts; the report has the words that stand in the fields.
+        columns = [(*texts, *map(hide, texts)) for texts in kind.columns(named)]
+        typed = islice(zip_longest(own.names, own.devices, fillvalue=""), len(columns))
+        pairs = zip_longest(columns, typed, fillvalue=("", ""))
         context["columns"] = [(*shown, *words) for shown, words in pairs]
         return render(request, "reports/form.html", context)
 
@@ -139,6 +141,7 @@ def _parts() -> list[tuple[Part, str]]:
     return [
         ("notes", _("Notes and sign-offs")),
         ("people", _("Names of people")),
+        ("hosts", _("Names of hosts")),
         ("paths", _("Folders")),
         ("addresses", _("Network addresses")),
     ]

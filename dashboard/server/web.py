@@ -18,7 +18,6 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dashboard.config.env import UMASK
-from dashboard.server import wal
 
 WS_BYTES = 4096  # pages send pings only
 HEAD_S = 15.0
@@ -156,7 +155,6 @@ def main(descriptor: int) -> None:
     settled = config()
     settled.load()
     import_module(settings.ROOT_URLCONF)  # all pages: a broken one ends the start, no request
-    wal.keep_open()
     uvicorn.Server(settled).run(sockets=[listener_of(descriptor)])
 
 

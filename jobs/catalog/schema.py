@@ -295,7 +295,7 @@ class PublishedSpeed(Strict):
     device: Word
     per_card: float = Field(gt=0)
     per_user: float = Field(gt=0)
-    published_on: date
+    measured_on: date
     source: Text
 
 

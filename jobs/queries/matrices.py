@@ -262,11 +262,13 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
 def matrices() -> QuerySet[Matrix]:
     measured = Q(cells__job__state=Job.State.SUCCEEDED)
     waiting = Q(cells__job__state__in=Job.OPEN_STATES)
+    broken = Q(cells__job__state__in=Job.BROKEN_STATES)
     return (
         Matrix.objects.select_related("host", "created_by")
         .annotate(
             done_runs=Count("cells", filter=measured),
             open_runs=Count("cells", filter=waiting),
+            failed_runs=Count("cells", filter=broken),
             skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
             all_runs=Count("cells"),
         )

@@ -33,7 +33,7 @@ ROLES = {
         "multiprocessing.forkserver", 200, "the readers' modules; what it reads is 4 MiB of log"
     ),
     "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "never reads a whole log"),
-    "scheduler": Role(CHILDREN["scheduler"], 80, "reads no log"),
+    "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
     "host's worker": Role(CHILDREN["worker"], 110, "receives hints only"),
     "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each shipped log"),
     "launcher": Role(

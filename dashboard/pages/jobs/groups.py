@@ -232,6 +232,7 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 
 
 @requires("job.view", "GET")
+@units.with_unit
 def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
     """Show the table of cells; ``metric`` selects its number, ``picture`` adds its chart, and
     ``format=csv`` exports runs."""

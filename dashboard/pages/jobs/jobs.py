@@ -32,7 +32,7 @@ from dashboard.pages.shared import failures
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
-from dashboard.pages.shared.groups import Row, rows_of
+from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
 from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
@@ -56,6 +56,7 @@ from jobs.queries.hosts import queue_position
 from jobs.queries.jobs import jobs as queries
 from jobs.queries.jobs.job_page import JobPage, job_page
 from jobs.queries.jobs.progress import has_points, samples_after, standings
+from jobs.queries.overview import counts
 from jobs.queries.sorting import NEWEST, read_order
 from jobs.queries.storage import limits
 from jobs.schedule.forecast import forecasts
@@ -89,6 +90,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
     query.pop("after", None)
     columns = chosen(request, "jobs")
     count = sum(len(row.group.matching) if row.group else 1 for row in rows)
+    listed = _list_title(filters, count, more=bool(following), newest=order == NEWEST)
+    is_whole = not (filters.any or after)
     states = [
         (queries.OPEN, _("active")),
         (queries.FAILED_OR_LOST, _("failed or lost")),
@@ -99,7 +102,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "is_flat": is_flat and any(job.chain for job in jobs),
         "filters": filters,
         "dropped": dropped.values(),
-        "title": _list_title(filters, count, more=bool(following), newest=order == NEWEST),
+        "title": activity(counts(None, midnight())) if is_whole else listed,
+        "listed": listed if is_whole and rows else "",
         "order": request.GET.get("order", ""),
         "columns": columns,
         "shows": {column.name: True for column in columns},

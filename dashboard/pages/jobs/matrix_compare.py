@@ -212,8 +212,20 @@ def _places(places: Sequence[Place]) -> str:
 
 def choose(request: HttpRequest, problem: str = "") -> HttpResponse:
     """Return the list, where those of the address are chosen; ``problem``: with the choice."""
-    context = {"rows": list(matrices()[:LISTED]), "chosen": _asked(request), "problem": problem}
+    rows = list(matrices()[:LISTED])
+    context = {"rows": rows, "title": _title(rows), "chosen": _asked(request), "problem": problem}
     return render(request, "matrices/list.html", context)
+
+
+def _title(rows: Sequence[Any]) -> str:
+    """Return the title of the list: "6 matrices, 1 open". ``rows``: of ``matrices``."""
+    n, opened = len(rows), sum(bool(row.open_runs) for row in rows)
+    parts = [ngettext("%(n)s matrix", "%(n)s matrices", n) % {"n": n}]
+    if n == LISTED:
+        parts = [_("The latest %(n)s matrices") % {"n": n}]
+    if opened:
+        parts.append(ngettext("%(n)s not finished", "%(n)s not finished", opened) % {"n": opened})
+    return _(", ").join(parts) if rows else _("No matrices")
 
 
 def _asked(request: HttpRequest) -> list[int]:
@@ -222,6 +234,7 @@ def _asked(request: HttpRequest) -> list[int]:
 
 
 @requires("job.view", "GET")
+@units.with_unit
 def matrix_compare(request: HttpRequest) -> HttpResponse:
     """Compare ``?matrix=1&matrix=2``, the first is the baseline; ``metric`` and ``per`` as of one
     matrix. Without two, choose them from the list."""

@@ -27,6 +27,7 @@ _KINDS = {Result.Type.BENCHMARK: "benchmark", Result.Type.EVALUATION: "evaluate"
 
 
 @requires("result.view", "GET")
+@units.with_unit
 def fleet_page(request: HttpRequest) -> HttpResponse:
     """Show the fleet; results older than ``?days=`` are stale."""
     days = whole_days(number_from(request.GET.get("days", "")))
@@ -37,6 +38,7 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "fleet": found,
+        "title": _title(found),
         "rows": _rows(found, unit),
         "units": unit,
         "days": days,
@@ -44,6 +46,20 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
         "may_launch": allowed(request.user, "job.launch"),
     }
     return render(request, "results/fleet.html", context)
+
+
+def _title(found: Fleet) -> str:
+    """Return what needs attention: "12 values: 1 regressed, 2 stale, 3 missing"."""
+    n = 2 * sum(cell.is_known for row in found.rows for cell in row.cells)
+    counted = (
+        ngettext("%(n)s regressed", "%(n)s regressed", found.regressed) % {"n": found.regressed},
+        ngettext("%(n)s stale", "%(n)s stale", found.stale) % {"n": found.stale},
+        ngettext("%(n)s missing", "%(n)s missing", found.missing) % {"n": found.missing},
+    )
+    numbers = (found.regressed, found.stale, found.missing)
+    told = [text for text, number in zip(counted, numbers, strict=True) if number]
+    args = {"n": n, "told": _(", ").join(told or [_("all current")])}
+    return _("%(n)s values: %(told)s") % args if n else _("Fleet")
 
 
 def _rows(found: Fleet, unit: units.Choice) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:

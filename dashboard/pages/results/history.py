@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts import history as chart
 from dashboard.pages.shared.cells import bare
+from dashboard.pages.shared.comparison import change_texts
 from dashboard.pages.shared.export import as_csv, fixed, unit_name
 from dashboard.pages.shared.marks import marks_of, picture_lines
 from dashboard.pages.shared.words import part_text, part_title
@@ -59,6 +60,7 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
         query += f"&concurrency={found.concurrency}"
     context = {
         "history": found,
+        "title": _title(found),
         "result": found.result,
         "pictured": picture_lines([found.result]),
         "rows": [(period, _changed_parts(period)) for period in reversed(found.periods)],
@@ -69,6 +71,17 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
         "csv": f"?{query}&format=csv",
     }
     return render(request, "results/history.html", context)
+
+
+def _title(found: History) -> str:
+    """Return the last change of the value, with its interval or verdict."""
+    last = found.periods[-1]
+    if last.change is None or last.base is None or last.is_barred:
+        return _("History of %(model)s") % {"model": found.result.model_id}
+    change, details = change_texts(last.change, found.metric)
+    args = {"metric": metric_label(found.metric), "change": change, "n": last.base.number}
+    text = _("%(metric)s: %(change)s vs period %(n)s") % args
+    return _(", ").join(filter(None, (text, details)))
 
 
 def _changed_parts(period: Period) -> list[tuple[str, str, str]]:
@@ -120,11 +133,13 @@ def result_point(request: HttpRequest, result_id: int, concurrency: int) -> Http
     except Result.DoesNotExist as error:
         raise Http404(f"the result has no point at {concurrency}") from error
     result, step = page.result, page.step
+    rows = [_row(page, name) for name in _SHOWN if page.own.mean(name) is not None]
     context = {
         "page": page,
         "result": result,
         "concurrency": concurrency,
-        "rows": [_row(page, name) for name in _SHOWN if page.own.mean(name) is not None],
+        "rows": rows,
+        "has_intervals": any(row["interval"] for row in rows),
         "command": step_script(step, result.job.values or {}) if step and result.job else "",
         "environment": [
             (part_title(name), None if value is None else _short_part(name, value, 80))

@@ -298,6 +298,7 @@ def results(request: HttpRequest) -> HttpResponse:
 
 
 @requires("result.view", "GET")
+@units.with_unit
 def result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Result page. ``keep`` stores the chosen service level in a cookie, then redirects to the
     address to share."""

@@ -26,6 +26,7 @@ from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
 
 
 @requires("result.view", "GET")
+@units.with_unit
 def tradeoff_page(request: HttpRequest) -> HttpResponse:
     """Show the throughput of systems over their interactivity, and evaluations beside the fastest
     benchmark of their engine; ``?what=``: the questions. ``keep`` opens *Results* with this page,
@@ -97,7 +98,7 @@ def _names(found: Sequence[System], *, with_model: bool) -> list[str]:
 def _place(one: System) -> str:
     if one.result is None:
         published = one.published
-        return f"{published.device}, {day_text(published.published_on)}" if published else ""
+        return f"{published.device}, {day_text(published.measured_on)}" if published else ""
     return one.result.endpoint.name if one.result.endpoint else result_place(one.result)
 
 

@@ -133,8 +133,10 @@ def _example(deployment: Deployment) -> str:
 def endpoint_list(request: HttpRequest) -> HttpResponse:
     """List endpoints; ``?all=1`` includes archived ones."""
     show_all = request.GET.get("all") == "1"
+    rows = [(row, *state_of(row)) for row in queries.endpoints(with_archived=show_all)]
     context = {
-        "rows": [(row, *state_of(row)) for row in queries.endpoints(with_archived=show_all)],
+        "rows": rows,
+        "failed": sum(state == "unhealthy" for _row, state, _word in rows),
         "show_all": show_all,
         "may_add": allowed(request.user, "endpoint.create"),
     }

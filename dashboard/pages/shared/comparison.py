@@ -1,6 +1,6 @@
 """Comparison of results: columns read and checked, charts, verdicts and differences in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -98,8 +98,9 @@ def with_repeats(
     return list(found.values())
 
 
-def distinctions(comparison: Comparison) -> list[str]:
-    """Return what tells each column apart, such as "va16-01, int8"; "" if nothing does."""
+def distinctions(comparison: Comparison, shown: Callable[[str], str] = str) -> list[str]:
+    """Return what tells each column apart, such as "va16-01, int8"; "" if nothing does. ``shown``:
+    changes each value."""
     differing = {one.name: one for one in comparison.settings if one.differs}
     for name in _LAST_TOLD:
         if len(differing) > 1:
@@ -111,19 +112,19 @@ def distinctions(comparison: Comparison) -> list[str]:
         told = {name: one.values[index] for name, one in differing.items()}
         if "device" in told and not told["device"] and head.host:
             told["device"] = host_word(head.host.name)
-        parts = [_told(name, value) for name, value in told.items() if value][:MOST_TOLD]
+        parts = [_told(name, value, shown) for name, value in told.items() if value][:MOST_TOLD]
         texts.append(_(", ").join(parts))
     return texts
 
 
-def _told(name: str, value: str) -> str:
-    text = cut_in_middle(setting_text(value, name), _LONGEST_TOLD)
+def _told(name: str, value: str, shown: Callable[[str], str]) -> str:
+    text = cut_in_middle(shown(setting_text(value, name)), _LONGEST_TOLD)
     return text if name in _TOLD_ALONE else f"{setting_title(name)} {text}"
 
 
-def column_names(comparison: Comparison) -> list[str]:
+def column_names(comparison: Comparison, shown: Callable[[str], str] = str) -> list[str]:
     """Return the names of the columns with what tells them apart."""
-    pairs = zip(comparison.columns, distinctions(comparison), strict=True)
+    pairs = zip(comparison.columns, distinctions(comparison, shown), strict=True)
     return [named(column.runs, text) for column, text in pairs]
 
 

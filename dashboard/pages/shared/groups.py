@@ -1,12 +1,14 @@
 """Rows of lists of jobs: a group of jobs is one row, which unfolds to its runs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,6 +21,30 @@ from jobs.schedule.forecast import Forecast, forecasts
 
 OPEN = "open"  # in the address: id of an unfolded group
 _NAMED = 3  # matching jobs that a folded row names
+
+
+def midnight() -> datetime:
+    """Return the begin of the viewer's day."""
+    return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def activity(counts: Mapping[str, int]) -> str:
+    """Return counts of ``jobs.queries.overview.counts`` in words: "3 jobs running, 3 queued, 2
+    failed today"."""
+    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
+    waiting = counts["waiting"] - needs_confirmation
+    parts = []
+    if running:
+        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
+    if waiting:
+        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
+    if needs_confirmation:
+        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
+        parts.append(text % {"n": needs_confirmation})
+    parts = parts or [_("No jobs running")]
+    if counts["failed_today"]:
+        parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
+    return _(", ").join(parts)
 
 
 class Row(NamedTuple):

@@ -90,7 +90,8 @@ def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list
     for index, change in enumerate(row.changes, 2):
         cell, gap = line[index], difference(change, name, is_grouped=is_grouped)
         if cell.value is not None:
-            note = " ".join(filter(None, (cell.note, gap.text, gap.note)))
+            against = " ".join(filter(None, (gap.text, gap.note)))
+            note = _("; ").join(filter(None, (cell.note, against)))
             line[index] = replace(cell, note=note, tone=gap.tone or "bold")
     return line
 

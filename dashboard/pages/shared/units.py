@@ -1,16 +1,22 @@
 """Unit of an output rate by choice: of the whole engine, or per die, card, server or watt."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
+from dashboard.security.request import keep_choice
 from dashboard.text.labels import metric_text, names_text, result_name
 from jobs.metrics import UNITS, Unit, rate_in
 from jobs.models import Result
 from jobs.queries.results.provenance import counts, with_rates
 
 PER = "per"  # parameter of an address
+CHOSEN = "unit"  # parameter of the menu, and cookie of the last choice
+View = Callable[..., HttpResponseBase]
 
 
 class Choice(NamedTuple):
@@ -31,11 +37,9 @@ class Choice(NamedTuple):
         return word(self.unit)
 
     @property
-    def options(self) -> list[tuple[str | None, str, bool]]:
-        """Parameter, word, and True for the chosen one."""
-        return [
-            (None if one == self.default else one, word(one), one == self.unit) for one in UNITS
-        ]
+    def options(self) -> list[tuple[Unit, str, bool]]:
+        """Unit, word, and True for the chosen one."""
+        return [(one, word(one), one == self.unit) for one in UNITS]
 
     @property
     def query(self) -> dict[str, str]:
@@ -45,6 +49,35 @@ class Choice(NamedTuple):
 def asked(text: str) -> Unit | None:
     """Return the unit that an address asks for; None: none that is known."""
     return next((one for one in UNITS if one == text), None)
+
+
+def with_unit(view: View) -> View:
+    """Keep a unit that is chosen from the menu, and put the kept one into an address without a unit
+    that a person comes to from another page: an address always says what its numbers are."""
+
+    @wraps(view)
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        unit = chosen = asked(request.GET.get(CHOSEN, ""))
+        if not chosen and PER not in request.GET and _comes_from_another_page(request):
+            unit = asked(request.COOKIES.get(CHOSEN, ""))
+        if unit is None or (unit == "total" and not chosen):
+            return view(request, *args, **kwargs)
+        query = request.GET.copy()
+        query.pop(CHOSEN, None)
+        query[PER] = unit
+        answer = HttpResponseRedirect(f"?{query.urlencode(safe=',')}")
+        if chosen:
+            keep_choice(answer, CHOSEN, chosen)
+        return answer
+
+    return shown
+
+
+def _comes_from_another_page(request: HttpRequest) -> bool:
+    """Return True for a link on another page of the dashboard. An address from elsewhere stays as
+    it is shared; links and updates of a page keep the unit of this page."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    return before.netloc == request.get_host() and before.path != request.path
 
 
 def choice(per: str, results: Iterable[Result], *, default: Unit = "total") -> Choice:

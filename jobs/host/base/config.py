@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shlex
@@ -16,6 +17,9 @@ from jobs.base.errors import JobsError
 from jobs.base.valkey import is_address, without_login
 from jobs.host.base.spool import read_json, write_json
 
+log = logging.getLogger(__name__)
+
+_LIMITS_FILE = "limits.json"
 # Powers of 1,000, as the pages show sizes.
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -279,15 +283,24 @@ _LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
 def write_limits(limits: HostLimits, host_dir: Path, *, if_missing: bool = False) -> None:
     """To ``limits.json``, for the launchers of running jobs too. ``if_missing``: the agent's
     settings win over a worker's."""
-    file = host_dir / "limits.json"
-    if not file.exists() or (not if_missing and limits_of(host_dir) != limits):
-        write_json(file, asdict(limits))
+    stored = _stored_limits(host_dir)
+    if stored is None or (not if_missing and stored != limits):
+        write_json(host_dir / _LIMITS_FILE, asdict(limits))
 
 
 def limits_of(host_dir: Path) -> HostLimits:
-    """Defaults if the stored limits cannot be read."""
-    known = {field.name for field in fields(HostLimits)}
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        values = read_json(host_dir / "limits.json")
+    """Defaults if the stored limits cannot be read; the agent writes a damaged file anew."""
+    return _stored_limits(host_dir) or HostLimits()
+
+
+def _stored_limits(host_dir: Path) -> HostLimits | None:
+    """None: no such file, or a damaged one, which is logged."""
+    known, file = {field.name for field in fields(HostLimits)}, host_dir / _LIMITS_FILE
+    try:
+        values = read_json(file)
         return HostLimits(**{name: int(value) for name, value in values.items() if name in known})
-    return HostLimits()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s): default limits hold until it is written anew", file, error)
+        return None

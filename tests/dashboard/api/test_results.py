@@ -172,6 +172,17 @@ def test_the_number_of_a_job_names_its_result(lin):
     assert (saved.status_code, [*saved.json()["fields"]]) == (400, ["base"])
 
 
+def test_a_result_has_its_rate_in_each_known_unit(lin):
+    context = {"dies": ["0", "1"]}
+    result = make_measured(points=[(4, {"output_tokens_per_s": 90.0})], run_context=context)
+
+    for metrics in (
+        lin.get("results").json()["results"][0]["metrics"],
+        lin.get(f"results/res-{result.pk}").json()["metrics"],
+    ):
+        assert metrics["output_tokens_per_s_per_die"] == metrics["output_tokens_per_s"] / 2
+
+
 def test_a_score_and_its_interval_have_one_unit(lin):
     result = make_evaluation([1, 1, 1, 1, 0])
 

@@ -271,6 +271,7 @@ def test_the_title_says_what_happens(member):
     response = member.get(reverse("overview"))
 
     assert title_of(response) == "1 job running, 2 queued, 1 failed today"
+    assert title_of(member.get(reverse("job-list"))) == title_of(response)
 
 
 def test_mine_shows_only_what_i_launched(member):

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from dashboard.reports.make import KINDS
 from jobs.models import AuditEntry, Note, ReportWords, SignOff
 from jobs.plans import Plan, Step
 from tests.comparing import text_of
@@ -53,6 +54,25 @@ def test_a_customer_gets_what_is_internal_only_if_it_is_included(write, measured
     assert found() == set(INTERNAL)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_customer_gets_no_name_of_a_host(write, given, kind, language):
+    def has_host(**more):
+        text = write(kind, language, **given(kind), **more)
+        return "hidden-host" in text or "large-hall" in text
+
+    assert has_host()
+    assert not has_host(profile="customer")
+    assert has_host(profile="customer", include=["hosts"])
+
+
+def test_a_host_is_one_system_in_every_report(write, given, made):
+    system = f"System {chr(ord('A') - 1 + made.matrix.host.pk)}"
+
+    for kind in ("matrix", "matrices", "comparison"):
+        assert system in write(kind, format="md", profile="customer", **given(kind))
+
+
 def test_a_customer_s_report_ends_with_the_method(write, measured):
     text = write("result", format="html", profile="customer", id=measured[0])
 
@@ -80,7 +100,7 @@ def test_columns_of_a_customer_are_named_by_what_differs(write, measured):
     text = write("comparison", format="md", profile="customer", id=measured)
 
     title, _line, _rest = text.partition("\n")
-    assert title.startswith("# va16-int8, int8 vs va16-fp8, fp8: output tokens/s")
+    assert title.startswith("# System B, int8 vs System A, fp8: output tokens/s")
 
 
 WORDS = {"heading": "FP8 on VACC", "customer": "ACME", "names": ["ours", "theirs"]}

@@ -95,10 +95,17 @@ def test_log_of_a_servers_earlier_runs_does_not_count(log, tmp_path):
     assert looks.exceeded() is not None  # freed space does not count again
 
 
-def test_limits_that_cannot_be_read_are_the_usual_ones(tmp_path):
+def test_damaged_limits_are_the_usual_ones_and_logged_until_they_are_written_anew(tmp_path, caplog):
+    assert limits_of(tmp_path) == HostLimits()
+    assert caplog.text == ""
     (tmp_path / "limits.json").write_text('{"log_bytes": ')
 
     assert limits_of(tmp_path) == HostLimits()
+
+    assert "limits.json is damaged" in caplog.text
+    write_limits(HostLimits(), tmp_path)
+    caplog.clear()
+    assert (limits_of(tmp_path), caplog.text) == (HostLimits(), "")
 
 
 @pytest.fixture

@@ -187,6 +187,7 @@ def test_eight_are_compared_and_what_cannot_be_is_refused_in_words(page, host):
         ),
     ):
         assert text in text_of(page(query))
+    assert f'href="?{ids(results[0], apart, third)}"' in page(query).replace("&amp;", "&")
 
 
 def test_more_runs_ask_no_more_of_the_database(page, client, host):

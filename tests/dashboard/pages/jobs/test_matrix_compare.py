@@ -98,6 +98,7 @@ def test_matrices_are_chosen_in_the_list(client, lin, both):
     one = client.get(reverse("matrix-detail", args=[both[0].pk])).text
     address = f"{reverse('matrix-list')}?matrix={both[0].pk}"
     assert f'href="{address}"' in one
+    assert "<h1>2 matrices</h1>" in client.get(address).text
 
     for answer in (client.get(address), page(client, both[0])):
         assert (

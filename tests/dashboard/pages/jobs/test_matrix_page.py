@@ -255,6 +255,8 @@ def test_cells_of_one_reason_share_it(client, matrix):
     ]
     assert lines[1].endswith("1024 → 256 @ 16 , 1024 → 256 @ 32 , 1024 → 256 @ 64")
     assert f'href="#run-{cell.pk}"' in reasons
+    unfolded = re.sub(r"<[^>]+>", " ", html.partition('<details class="panel more">')[0])
+    assert unfolded.count("exit code 3") == 1
 
 
 def test_the_best_of_a_row_has_its_mark(client, measured_row):

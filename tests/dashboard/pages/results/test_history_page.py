@@ -37,7 +37,7 @@ def test_a_period_says_what_changed_and_by_how_much(get, detail, history_of, mov
     text = text_of(history_of(moved))
 
     assert "--flash-attention : not recorded → yes" in text
-    assert "−20.0 %" in text and "worse vs period 1" in text
+    assert "Output tokens/s: −20.0 %" in text and "worse vs period 1" in text
     assert "concurrency 1" in history_of(moved, "metric=x&concurrency=99999999999999999999")
     address = reverse("result-history", args=[moved.pk])
     assert address in detail(moved)
@@ -88,7 +88,8 @@ def panel(get):
 def test_a_point_has_its_own_number_and_command(panel, result):
     text = text_of(panel(result))
 
-    assert "150 tok/s" in text and "50 tok/s" not in text.replace("150 tok/s", "")
+    assert "150 tok/s at concurrency 4" in text
+    assert "50 tok/s" not in text.replace("150 tok/s", "") and "95 % interval" not in text
     assert "/e/evalscope/bin/evalscope perf" in text
     assert "evalscope 1.14.1" in text
 
