@@ -199,6 +199,7 @@ def test_a_log_arrives_over_its_socket(site):
             server_hostname=HOST,
             origin=site.origin,
             additional_headers={"Cookie": server.cookie},
+            open_timeout=PATIENCE_S,
         ) as page,
     ):
         assert page.recv(timeout=PATIENCE_S).endswith(b"one line\n")
