@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 # Window in seconds for rates of counters: long enough to smooth single requests, short enough to
 # show a stall within two scrapes.
 WINDOW_S = 2.0
-MAX_POINTS = 2_500  # per trace; the page reloads all points at twice this number
+MAX_POINTS = 1_000  # per trace; the page reloads all points at twice this number
 NAMES = ("output", "prompt", "running", "waiting", "kv")
 # Watches of this chart, by their names in plans.
 ENGINE = "engine"

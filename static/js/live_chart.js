@@ -11,7 +11,7 @@ import { changes, columnsOf, filled, heightOf, laidOut, leavingOne, shown } from
 
 const POLL_MS = 1000;
 const LEAST_MS = 250; // minimum time between two requests
-const MOST_POINTS = 5000; // per trace; beyond it the run is read again, decimated by the server
+const MOST_POINTS = 2000; // per trace; beyond it the run is read again, decimated by the server
 
 /** @typedef {{t: number[], y: (number | null)[]}} Series */
 /** @typedef {{t: number, text: string}} Mark */
@@ -60,6 +60,7 @@ function follow(panel) {
   let asked = 0;
   let asking = false;
   let again = false;
+  let layouts = 0; // requested so far
   let marked = 0; // number of drawn steps
   let columns = 0; // of strips; 0: none drawn
   /** @type {number | null} */
@@ -118,8 +119,7 @@ function follow(panel) {
   /** @param {Answer} answer */
   async function append(answer) {
     if (base.layout?.meta?.strips && isOther(answer)) {
-      after = -1; // new strip, step or concurrency: lay out the chart again
-      again = true;
+      layOut();
       return;
     }
     const grown = names.map((_, index) => index).filter((index) => answer.series[names[index]]?.t.length);
@@ -147,6 +147,7 @@ function follow(panel) {
   }
 
   async function read() {
+    const layout = layouts;
     asked = Date.now();
     const query = new URLSearchParams({ after: String(after), ...(of ? { set: of } : {}) });
     const parse = (/** @type {Response} */ response) => (response.ok ? response.json() : null);
@@ -165,8 +166,15 @@ function follow(panel) {
       sayNow(answer);
       panel.dataset.points = String(points);
     }
-    if (again && after < 0) return;
+    if (layout !== layouts) return;
     after = points > MOST_POINTS ? -1 : answer.after;
+  }
+
+  /** Read all points again, for a chart with another strip, step, concurrency, selection or room. */
+  function layOut() {
+    after = -1;
+    layouts += 1;
+    ask();
   }
 
   /** Send one request at a time; calls during a request cause one more request. */
@@ -196,17 +204,15 @@ function follow(panel) {
       if (!off.delete(name)) off.add(name);
       if ([...drawn].every((one) => off.has(one))) return; // one strip always stays
       localStorage.setItem(OFF, JSON.stringify([...off]));
-      after = -1;
-      ask();
+      layOut();
     });
   }
   if (choice instanceof HTMLSelectElement) {
     choice.addEventListener("change", async () => {
       of = choice.value;
-      after = -1;
       last = 0;
-      await replace({ after, open, series: {} });
-      ask();
+      await replace({ after: -1, open, series: {} });
+      layOut();
     });
   }
   for (const button of panel.querySelectorAll("[data-minutes]")) {
@@ -220,8 +226,7 @@ function follow(panel) {
   }
   new ResizeObserver(() => {
     if (!columns || columnsOf(chart.clientWidth) === columns) return;
-    after = -1; // another room: lay out the chart again
-    ask();
+    layOut();
   }).observe(chart);
   document.addEventListener("live:notification", (event) => {
     const notification = /** @type {CustomEvent} */ (event).detail ?? {};

@@ -74,6 +74,21 @@ LAYOUT = """() => {
   };
 }"""
 
+# The first two reads of points have more announced before they are answered.
+BUSY = """() => {
+  const real = window.fetch;
+  window.reads = [];
+  window.fetch = (address, ...more) => {
+    const after = /points\\?after=(.+)/.exec(address)?.[1];
+    if (after && window.reads.push(after) < 3) {
+      const job = Number(/jobs.(\\d+)/.exec(address)[1]);
+      const detail = { type: "points", job };
+      document.dispatchEvent(new CustomEvent("live:notification", { detail }));
+    }
+    return real(address, ...more);
+  };
+}"""
+
 
 @pytest.fixture(scope="module")
 def made(server):
@@ -101,6 +116,14 @@ def test_the_chart_moves_before_the_first_answer(page, server, made):
     assert page.evaluate(DRAWN)["done"] == [0, 0]
     assert titles(page) == ["Client, requests"]
     expect(page.locator("[data-live-chart] .plot")).to_contain_text("concurrency 4")
+
+
+def test_a_busy_run_is_read_whole_once(page, server, made):
+    page.add_init_script(f"({BUSY})()")
+    page.goto(f"/jobs/{made[0]}/")
+    until(page, lambda: len(page.evaluate("window.reads")) >= 3)
+
+    assert page.evaluate("window.reads")[:3] == ["-1", "1", "1"]
 
 
 def test_strips_share_a_time_axis_and_have_switches(page, server, made):
