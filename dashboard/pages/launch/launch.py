@@ -31,7 +31,7 @@ from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview, settled
 from jobs.models import Host, Job, Preflight
-from jobs.plans import Plan, from_json
+from jobs.plans import from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
@@ -216,9 +216,8 @@ def _context(
     subject = _subject(kind, target, typed, named)
     model = "" if subject.engine else subject.model
     draft = forms.make_form(kind, target, typed, {}, model)
-    result = preview(
-        kind.name, forms.raw_values(draft.fields, kind.Params), host, target, user=user
-    )
+    raw = forms.raw_values(draft.fields, kind.Params)
+    result = preview(kind.name, raw, host, target, user=user)
     problems = {**result.errors, **forms.left_empty(draft), **(errors or {})}
     form = forms.make_form(kind, target, typed, problems, model)
     form = form if errors else form.untouched()
@@ -231,7 +230,9 @@ def _context(
     address = f"{reverse('launch-form', args=[kind.name])}?{query}"
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
-        before = from_json(origin.plan) if origin else _usual_plan(kind, host, target, typed, user)
+        before = from_json(origin.plan) if origin else plan
+        if not origin and (usual := _usual(kind, target, typed)) != raw:
+            before = preview(kind.name, usual, host, target, user=user).plan
         planned = {"script": result.script, "view": parts.command_of(result, before)}
         queued = draft_of(kind, result, target)
         queued.priority, queued.created_by_id = queue.read_priority(priority), request.user.pk
@@ -264,13 +265,10 @@ def _faults(form: forms.LaunchForm, errors: Mapping[str, str]) -> dict[str, Any]
     return {"errors": errors, "faults": faults, "blocked": blocked}
 
 
-def _usual_plan(
-    kind: Kind, host: Host, target: Target, typed: Mapping[str, str], user: AbstractBaseUser | None
-) -> Plan | None:
-    """Return the plan of the defaults with the chosen assets: changes are marked against it."""
+def _usual(kind: Kind, target: Target, typed: Mapping[str, str]) -> dict[str, Any]:
+    """Return the defaults with the chosen assets: changes are marked against their plan."""
     assets = {name: typed[name] for name in asset_fields(kind.Params) if name in typed}
-    usual = forms.raw_values(forms.make_form(kind, target, assets, {}).fields, kind.Params)
-    return preview(kind.name, usual, host, target, user=user).plan
+    return forms.raw_values(forms.make_form(kind, target, assets, {}).fields, kind.Params)
 
 
 def _foreseen(

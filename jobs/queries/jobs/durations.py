@@ -20,6 +20,7 @@ from jobs.kinds.lib.load import did_all
 from jobs.models import Deployment, Host, Job, Result, ResultPoint
 
 _DURATIONS = 12  # earlier runs used for an estimate
+_READ, _READ_OF_MANY = 50, 600  # earlier jobs of one kind, and of several
 
 
 def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
@@ -30,7 +31,9 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 
 def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
-    rows = _ended(host, {job.kind for job in jobs}).values_list(*PAST_COLUMNS)[:600]
+    kinds = {job.kind for job in jobs}
+    most = _READ if len(kinds) == 1 else _READ_OF_MANY
+    rows = _ended(host, kinds).values_list(*PAST_COLUMNS)[:most]
     by_kind = grouped((row[0], past) for row in rows for past in pasts([row]))
     return [_of(job, by_kind.get(job.kind, ())) for job in jobs]
 
@@ -63,7 +66,7 @@ class Durations:
 
 def durations(job: Job, host: Host) -> Durations | None:
     """Return durations of jobs like ``job`` (or a draft) on ``host``: see :func:`typical`."""
-    rows = _ended(host, {job.kind}).exclude(pk=job.pk or 0).values_list(*PAST_COLUMNS)[:50]
+    rows = _ended(host, {job.kind}).exclude(pk=job.pk or 0).values_list(*PAST_COLUMNS)[:_READ]
     return _of(job, pasts(rows))
 
 
