@@ -228,14 +228,10 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
     matrix = Matrix.objects.select_related("host", "created_by").filter(pk=matrix_id).first()
     if matrix is None:
         return None
-    rows = list(
-        matrix.cells.select_related(
-            "job__host",
-            "job__result__host",
-            "job__result__deployment__job",
-            "job__result__created_by",
-        ).order_by("row", "column", "repeat")
-    )
+    # Hosts, people and deployments are few: a join would make them of each run anew.
+    few = ("job__host", "job__result__host", "job__result__created_by")
+    cells = matrix.cells.select_related("job__result").order_by("row", "column", "repeat")
+    rows = list(cells.prefetch_related(*few, "job__result__deployment__job"))
     measured = [result for row in rows if (result := _result(row)) is not None]
     known = {name for result in measured for name in result.metrics if name in METRICS}
     known.discard("concurrency")

@@ -85,10 +85,10 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     """Return the mean of repeats with its interval; None with fewer than three, or without a
     spread. Of values above 0 (rates, times), Student's interval of the logarithm of the mean, with
     the variance by the delta method: mean · exp(± t · s / (mean · √n)). Of others, of the mean."""
-    if len(values) < LEAST_RUNS or variance(values) == 0:
+    if len(values) < LEAST_RUNS or (spread := variance(values)) == 0:
         return None
     middle = mean(values)
-    half = student_t(len(values) - 1) * sqrt(variance(values) / len(values))
+    half = student_t(len(values) - 1) * sqrt(spread / len(values))
     if min(values) <= 0:
         return Interval(middle, middle - half, middle + half)
     factor = exp(half / middle)

@@ -72,7 +72,15 @@ class CurvePoint:
 
     def interval(self, metric: str) -> Interval | None:
         """Return the interval of the mean of three or more runs, else of the percentile."""
-        return mean_interval(self.values(metric)) or self.quantiles.get(metric)
+        if metric not in self._intervals:
+            own = mean_interval(self.values(metric)) or self.quantiles.get(metric)
+            self._intervals[metric] = own
+        return self._intervals[metric]
+
+    @cached_property
+    def _intervals(self) -> dict[str, Interval | None]:
+        """Charts and tables of a page ask for the same ones."""
+        return {}
 
     @property
     def rate(self) -> float:
@@ -133,14 +141,14 @@ def curve_of(page: ResultPage) -> list[CurvePoint]:
 def own_points(page: ResultPage, run: Result) -> list[Point]:
     """Return the points of ``run`` at the concurrencies that the page's result measured."""
     own = {point.concurrency for point in page.points}
-    return [row for row in point_rows(run) if row[0] in own]
+    return [row for row in page.rows[run.pk] if row[0] in own]
 
 
 def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
     """Return other runs with their points at further concurrencies, latest first."""
     own = {0, *(point.concurrency for point in page.points)}
     rows = (
-        (run, [row for row in point_rows(run) if row[0] not in own]) for run in runs_of(page)[1:]
+        (run, [row for row in page.rows[run.pk] if row[0] not in own]) for run in runs_of(page)[1:]
     )
     return [(run, points) for run, points in rows if points]
 

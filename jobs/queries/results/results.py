@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from django.db.models import Count, Q
@@ -212,7 +213,8 @@ def categories(result: Result) -> list[Category]:
     return entries[:MOST_CATEGORIES]
 
 
-class ResultPage(NamedTuple):
+@dataclass(frozen=True)
+class ResultPage:
     """Result with its ``repeats``: other runs of the same measurement."""
 
     result: Result
@@ -224,6 +226,11 @@ class ResultPage(NamedTuple):
     sets: Sequence[SetGroup]
     categories: Sequence[Category]
     accuracy: Interval | None
+
+    @cached_property
+    def rows(self) -> dict[int, list[tuple[int, Mapping[str, Any]]]]:
+        """Return the points of each run, by its id: see :func:`point_rows`."""
+        return {run.pk: point_rows(run) for run in (self.result, *self.repeats)}
 
     @property
     def peer(self) -> Result | None:
@@ -248,8 +255,8 @@ def result_page(result_id: int) -> ResultPage:
         *("deployment__artifact", "deployment__host", "deployment__job"),
     ).get(pk=result_id)
     deployment = result.deployment
-    repeats = repeats_of(result, uncounted=True).select_related("host", "created_by")
-    repeats = repeats.defer("identity", "asked", "verdicts").prefetch_related("points")
+    repeats = repeats_of(result, uncounted=True).defer("identity", "asked", "verdicts")
+    repeats = repeats.prefetch_related("host", "created_by", "points")
     return ResultPage(
         result=result,
         points=points_of(result),
