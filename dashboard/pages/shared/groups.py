@@ -115,6 +115,8 @@ def rows_of(
     unfolded = [chain for chain in groups if str(chain) in opened]
     runs = [
         grouped((job.chain, job) for job in every.filter(chain__in=unfolded)[:MOST_RUNS])
+        if unfolded
+        else {}
         for _shown, every in lists
     ]
     asked = [*jobs, *(run for each in runs for some in each.values() for run in some)]

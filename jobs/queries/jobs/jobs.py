@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import F, Q, QuerySet, prefetch_related_objects
 
 from jobs.base.numbers import number_from
-from jobs.models import Host, Job, JobStep
+from jobs.models import Host, Job
 from jobs.queries.jobs.groups import heads
 from jobs.queries.sorting import (
     MADE,
@@ -49,6 +49,8 @@ _UNSEEN = (
     *("plan", "params", "inputs", "guide", "product", "made", "ended", "host_load"),
     *("confirmed", "removed_args"),
 )
+# Read after the jobs: with a join, SQLite may walk all jobs of each host and sort them.
+_NAMED = ("host", "created_by")
 # In these orders a group is one row, at the place of its newest job. In others its jobs differ.
 GROUPED = ("made", "job", "host", "person")
 
@@ -81,12 +83,10 @@ def page(
     only the newest job, in the orders of ``GROUPED``, with the fields that a page shows."""
     if not grouped:
         return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
-    of_running = JobStep.objects.filter(job__state=Job.State.RUNNING)
-    jobs = (
-        jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related(Prefetch("steps", of_running))
-    )
+    jobs = jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related(*_NAMED)
     jobs = heads(jobs) if order.name in GROUPED else jobs
     shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    prefetch_related_objects([job for job in shown if job.state == Job.State.RUNNING], "steps")
     # Live accuracy needs the plans of running evaluations.
     scored = {job.pk: job for job in shown if job.state == Job.State.RUNNING and job.scores}
     for pk, plan in Job.objects.filter(pk__in=scored).values_list("pk", "plan") if scored else ():
@@ -95,7 +95,7 @@ def page(
 
 
 def matching(filters: Filters) -> QuerySet[Job]:
-    jobs = Job.objects.select_related("host", "created_by").prefetch_related("steps")
+    jobs = Job.objects.prefetch_related(*_NAMED, "steps")
     if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
     elif filters.state:

@@ -253,15 +253,16 @@ def result_list(
 ) -> Page:
     """Return a page of the list. ``counts``: of :func:`counts_of`, if known."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
-    matches = matching(filters).select_related("host", "deployment", "endpoint", "created_by")
-    # Plans of jobs are large.
-    matches = matches.prefetch_related(models.Prefetch("job", Job.objects.only("kind")))
+    # Read after the results: a join would make a host of each row anew.
+    matches = matching(filters).prefetch_related("host", "endpoint", "created_by")
     rows, following = sorting.sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
-    kept = Job.objects.filter(pk__in=[row.job_id for row in rows if row.job_id])
-    pinned, removed = (
-        frozenset(kept.filter(**{f"{name}_at__isnull": False}).values_list("pk", flat=True))
-        for name in ("pinned", "removed")
-    )
+    # Plans of jobs are large.
+    kept = Job.objects.only("kind", "pinned_at", "removed_at")
+    jobs = kept.in_bulk([row.job_id for row in rows if row.job_id is not None])
+    for row in rows:
+        row.job = jobs.get(row.job_id)
+    pinned = frozenset(pk for pk, job in jobs.items() if job.pinned_at is not None)
+    removed = frozenset(pk for pk, job in jobs.items() if job.removed_at is not None)
     return Page(rows, following, total, pinned, removed)
 
 

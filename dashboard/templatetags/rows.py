@@ -1,5 +1,8 @@
-"""Rows of the result list: ``{% load result_rows %}``. Cells are made here: as tags of a template
-they took two thirds of the page's time."""
+"""Rows of the lists of jobs and results: ``{% load rows %}``.
+
+The row of an ended job and that of a result are drawn once for all who may see the same. Cells of
+results are made here: as tags of a template they took two thirds of the page's time.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,15 +11,64 @@ from django import template
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext
+from django.utils.timezone import get_current_timezone, localdate
+from django.utils.translation import get_language, gettext
 
+from dashboard.pages.shared import groups
 from dashboard.pages.shared.columns import Column
 from dashboard.templatetags.results import bare, cell, mark_stamps, marked
 from dashboard.templatetags.ui import ago, headline, icon, metric, middle, stamps
 from dashboard.text.labels import phrase, result_name, result_place, stack_name
-from jobs.models import Result
+from jobs.models import Job, Result
+from jobs.queries.hosts import all_dies, is_away
 
 register = template.Library()
+
+_MOST = 2000  # rows in memory, of about 2 kB each
+_drawn: dict[tuple[Any, ...], SafeString] = {}
+
+
+def _once(facts: tuple[Any, ...], draw: Callable[[], SafeString]) -> SafeString:
+    """Return what ``draw`` makes of ``facts``, drawn once a language, time zone and day.
+
+    A fact is all that a row shows and all that a person may do there: so no row is stale, and none
+    is another person's.
+    """
+    zone = get_current_timezone()
+    key = (get_language(), str(zone), localdate(timezone=zone), facts)
+    row = _drawn.get(key)
+    if row is None:
+        if len(_drawn) >= _MOST:
+            _drawn.clear()
+        row = _drawn[key] = draw()
+    return row
+
+
+def _from(name: str, context: template.Context, **more: Any) -> SafeString:
+    with context.push(**more):
+        return context.template.engine.get_template(name).render(context)
+
+
+@register.simple_tag(takes_context=True)
+def job_row(context: template.Context, row: groups.Row, *, in_group: bool = False) -> SafeString:
+    """Return the row of a job, or of a group. ``in_group``: a run of the group above."""
+
+    def draw() -> SafeString:
+        return _from("jobs/_row.html", context, row=row, in_group=in_group)
+
+    is_ended = row.group is None and not row.job.is_open
+    return _once((in_group, *context["shows"], *_ended(row.job)), draw) if is_ended else draw()
+
+
+def _ended(job: Job) -> tuple[Any, ...]:
+    """Return all that the row of an ended job shows."""
+    host, dies = job.host, job.values.get("dies")
+    return (
+        *(job.pk, job.kind, job.title, job.state, job.chain, job.pinned_at),
+        *(job.message_id, repr(job.message_args), job.created_by and job.created_by.get_username()),
+        *(job.created_at, job.started_at, job.finished_at, job.duration_s),
+        *(host.name, host.type, dies, dies and (*all_dies(host), is_away(host))),
+    )
 
 
 class _Row(NamedTuple):
@@ -28,11 +80,32 @@ class _Row(NamedTuple):
 
 
 @register.simple_tag(takes_context=True)
-def result_cells(context: template.Context, result: Result) -> SafeString:
-    """Return the cells of the page's ``columns``."""
+def result_row(context: template.Context, result: Result) -> SafeString:
+    """Return the row of a result with the page's ``columns``."""
     marks = mark_stamps(marked(context["marks"], result))
     row = _Row(result, stamps(result) + marks, context)
-    drawn = ((_CELLS.get(column.name, _metric)(row, column),) for column in context["columns"])
+
+    return _once(_shown(row), lambda: _from("results/_row.html", context, row=row))
+
+
+def _shown(row: _Row) -> tuple[Any, ...]:
+    """Return all that a row shows, and what may be done there."""
+    result, page, may = row.result, row.context["page"], row.context
+    job = result.job_id
+    return (
+        *(column.name for column in row.context["columns"]),
+        *(result.pk, result.type, result.model_id, result.label, result.what, result.tool),
+        *(result.stack, result.parallelism, repr(result.metrics), result_place(result)),
+        *(str(result.created_by or ""), result.created_at, row.stamps),
+        *(job, result.job and result.job.kind, job in page.pinned, job in page.removed),
+        *(may["may_pin"], job in may["may_unpin"]),
+    )
+
+
+@register.simple_tag
+def result_cells(row: _Row) -> SafeString:
+    columns = row.context["columns"]
+    drawn = ((_CELLS.get(column.name, _metric)(row, column),) for column in columns)
     return format_html_join("\n", "{}", drawn)
 
 
