@@ -82,6 +82,8 @@ def held_names(hosts: Iterable[Host]) -> dict[int, set[str]]:
     """Return names of the dies in use on each host that has dies. Every page asks: no row of a job
     is made."""
     held: dict[int, set[str]] = {host.pk: set() for host in hosts if all_dies(host)}
+    if not held:
+        return held
     on_host = Job.on(held, Job.ON_HOST_STATES)
     servers = holding_deployments(held).order_by().values_list("host_id", "job__values")
     for pk, values in [*on_host.values_list("host_id", "values"), *servers]:

@@ -242,7 +242,7 @@ def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -
         "may_save_view": allowed(request.user, "result.save_view"),
         "longest_view": additions.VIEW_CHARS,
         "may_tag": allowed(request.user, "result.tag"),
-        "tag_names": listing.tag_names(),
+        "tag_names": listing.tag_names,  # read where somebody may tag
         "longest_tag": additions.TAG_CHARS,
         "as_identities": grouped.urlencode(),
         "as_runs": single.urlencode(),
