@@ -51,9 +51,10 @@ def result(job):
     )
 
 
-def job_row(job):
-    context = {"root": "/", "row": Row(job), "shows": {column.name: True for column in JOBS}}
-    return Template("{% load rows %}{% job_row row %}").render(Context(context))
+def job_row(job, *, columns=JOBS, in_group=False):
+    context = {"root": "/", "row": Row(job), "shows": {column.name: True for column in columns}}
+    source = "{% load rows %}{% job_row row in_group=in_group %}"
+    return Template(source).render(Context({**context, "in_group": in_group}))
 
 
 def result_row(result, *, may=(), pinned=(), marks=NO_MARKS, columns=RESULTS):
@@ -126,6 +127,15 @@ def test_a_row_is_drawn_for_what_a_person_may_do_and_for_what_others_added(resul
 
     assert len(set(drawn)) == len(asked)
     assert [result_row(result, **each) for each in asked] == drawn
+
+
+def test_the_row_of_a_job_is_drawn_for_its_columns_and_its_place(job):
+    asked = [{}, {"columns": JOBS[:4]}, {"in_group": True}]
+
+    drawn = [job_row(job, **each) for each in asked]
+
+    assert len(set(drawn)) == len(asked)
+    assert [job_row(job, **each) for each in asked] == drawn
 
 
 @pytest.mark.parametrize("draw", [job_row, result_row])
