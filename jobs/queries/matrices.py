@@ -94,7 +94,7 @@ class CellView:
 
     @property
     def value(self) -> float | None:
-        return mean(self.values) if self.values else None
+        return mean(values) if (values := self.values) else None
 
     @property
     def holds_load(self) -> bool:

@@ -232,7 +232,7 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     """Return the verdict of each result whose subject has a baseline, by id, in a few queries."""
     rows = [result for result in results if result.subject]
     current = Baseline.objects.filter(subject__in={row.subject for row in rows}, ended_at=None)
-    named = current.select_related("result__host", "created_by")
+    named = current.select_related("result").prefetch_related("result__host", "created_by")
     baselines = {baseline.subject: baseline for baseline in named}
     judged = [row for row in rows if row.subject in baselines]
     if not judged:
