@@ -46,7 +46,7 @@ def _once(facts: tuple[Any, ...], draw: Callable[[], SafeString]) -> SafeString:
 
 def _from(name: str, context: template.Context, **more: Any) -> SafeString:
     with context.push(**more):
-        return context.template.engine.get_template(name).render(context)
+        return template.Engine.get_default().get_template(name).render(context)
 
 
 @register.simple_tag(takes_context=True)

@@ -31,7 +31,7 @@ from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Kind, Target, asset_fields, promised_job
 from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview, settled
 from jobs.models import Host, Job, Preflight
-from jobs.plans import from_json
+from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
 from jobs.schedule.forecast import Forecast, forecast_drafts
@@ -230,7 +230,7 @@ def _context(
     address = f"{reverse('launch-form', args=[kind.name])}?{query}"
     planned: dict[str, Any] = dict.fromkeys(("script", "view", "starts", "before", "earlier"))
     if plan:
-        before = from_json(origin.plan) if origin else plan
+        before: Plan | None = from_json(origin.plan) if origin else plan
         if not origin and (usual := _usual(kind, target, typed)) != raw:
             before = preview(kind.name, usual, host, target, user=user).plan
         planned = {"script": result.script, "view": parts.command_of(result, before)}
