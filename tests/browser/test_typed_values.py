@@ -163,6 +163,44 @@ def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(
     expect(number).to_have_value("17")
 
 
+@pytest.mark.parametrize(
+    ("kind", "leading", "name"),
+    [("benchmark-online", "deployment", "requests"), ("benchmark-latency", "host", "iterations")],
+)
+def test_an_older_answer_does_not_touch_a_field_that_was_left(
+    open_held, served, kind, leading, name
+):
+    query = f"?deployment={served[0]}" if leading == "deployment" else ""
+    page, held = open_held(f"/launch/{kind}/", query)
+    other = served[1] if leading == "deployment" else "va16-01"
+    page.locator(f"#f-{leading}").select_option(other)
+    number = page.locator(f"#f-{name}")
+    number.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("17")
+    page.keyboard.press("Tab")
+
+    held.let_go()
+
+    expect(number).to_have_value("17")
+
+
+def test_of_twenty_fields_that_were_left_before_a_late_answer_each_keeps_its_text(
+    open_held, served
+):
+    page, held = open_held("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
+
+    for turn in range(20):
+        field = page.locator(("#f-input_tokens", "#f-output_tokens", "#f-requests")[turn % 3])
+        field.focus()
+        page.keyboard.press("Control+a")
+        page.keyboard.type(str(101 + turn))
+        page.keyboard.press("Tab")
+        held.let_go()
+
+        expect(field).to_have_value(str(101 + turn))
+
+
 def test_another_host_keeps_an_endpoint_and_its_numbers(open_held, served):
     endpoint = f"endpoint:{served[2]}"
     page, held = open_held("/launch/benchmark-online/", f"?deployment={endpoint}")
