@@ -165,6 +165,8 @@ class Shipper:
         # The events first: they refer to the other streams.
         events_end = spools.whole_lines_size(self._spool.events)
         ended = self._spool.exit()
+        if ended is None:
+            events_end = self._before_last(events_end)
         points_end = spools.whole_lines_size(self._spool.points)
         sent = self._stream("log", self._spool.log, self._log_end(ended))
         if self._meta.type == DEPLOYMENT:
@@ -185,6 +187,15 @@ class Shipper:
         ):
             return Outcome.COMPLETE
         return Outcome.SENT if sent else Outcome.NOTHING
+
+    def _before_last(self, end: int) -> int:
+        """``end``, or where the last event begins: it waits for exit.json, which names the outputs
+        that the dashboard has to have first."""
+        have = self._have["events"]
+        if end <= have:
+            return end
+        last = _read(self._spool.events, have, end - have).splitlines(keepends=True)[-1]
+        return end - len(last) if b'"type": "ended"' in last else end
 
     def _points(self, end: int) -> bool:
         """Send live metrics. They are for charts: where the dashboard refuses them, all else goes

@@ -277,7 +277,9 @@ class Agent:
             with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
                 if not self._orphans.set_aside(spool):
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
-        self._beat_now.set()
+        # With a queue of hints, the next job is on its way already.
+        if not (outcome is Outcome.COMPLETE and spool.is_of_job and self._config.redis_url):
+            self._beat_now.set()
 
     def _heartbeat(self) -> None:
         facts, before = self._facts, self._client.instance()

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,25 +113,28 @@ class Spool:
 
     def append_event(self, type: str, **fields: Any) -> dict[str, Any]:
         """Write one event to the disk. Only for the holder of the lock."""
+        return self.append_events([(type, fields)])[0]
+
+    def append_events(self, events: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Write events, each a type and its fields, to the disk together."""
         self.events.touch()
         with self.events.open("r+b") as file:
             text = file.read()
             # Half a line is what a full disk or a power cut left; it was never shipped.
             whole = text.rfind(b"\n") + 1
-            event = {
-                "seq": text.count(b"\n"),
-                "type": type,
-                "at": time.time(),
-                "mono": time.monotonic(),
-                **fields,
-            }
+            now = {"at": time.time(), "mono": time.monotonic()}
+            written = [
+                {"seq": seq, "type": type, **now, **fields}
+                for seq, (type, fields) in enumerate(events, text.count(b"\n"))
+            ]
             file.truncate(whole)
             file.seek(whole)
             # A file's name may be no UTF-8.
-            file.write(json.dumps(event, ensure_ascii=False).encode(errors="replace") + b"\n")
+            lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in written]
+            file.write("".join(lines).encode(errors="replace"))
             file.flush()
             os.fsync(file.fileno())
-        return event
+        return written
 
     def append_ended(
         self,

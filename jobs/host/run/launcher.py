@@ -76,6 +76,7 @@ class Launcher:
         self._secrets: dict[str, str] = {}
         self._server_step = ""  # of a server's plan: the one that is to go on
         self._begun: list[Step] = []  # those whose command was started here
+        self._events: list[tuple[str, dict[str, Any]]] = []  # not on the disk yet
 
     def run(self) -> None:
         """Never raises but for a disk that takes nothing."""
@@ -96,9 +97,8 @@ class Launcher:
 
     def _run_plan(self) -> Ending:
         stored = self._spool.plan()
-        self._write_event(
-            "started", values=stored["values"], boot_id=process.boot_id(), run=self._meta.run
-        )
+        fields = {"values": stored["values"], "boot_id": process.boot_id(), "run": self._meta.run}
+        self._events.append(("started", fields))  # on the disk with the first step, before commands
         template = from_json(stored["plan"])
         self._secrets = self._spool.secrets()
         given = {f"{SECRET}{name}": value for name, value in self._secrets.items()}
@@ -228,6 +228,7 @@ class Launcher:
             kills = max(0, process.oom_kills() - self._oom_kills)
             args["host"] = {**probe.load(self._spool.path), "oom_kills": kills}
         os.fsync(self._log_fd)
+        self._write_events()
         self._spool.append_ended(
             verdict.verdict,
             verdict.message_id,
@@ -249,7 +250,13 @@ class Launcher:
         self._write_event(type, index=index, name=step.name, log_offset=offset, **fields)
 
     def _write_event(self, type: str, **fields: Any) -> None:
-        spools.when_room(lambda: self._spool.append_event(type, **fields), ROOM_S)
+        self._events.append((type, fields))
+        self._write_events()
+
+    def _write_events(self) -> None:
+        if self._events:
+            spools.when_room(lambda: self._spool.append_events(self._events), ROOM_S)
+            self._events.clear()
 
 
 class LogLimit:

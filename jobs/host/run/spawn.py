@@ -20,7 +20,8 @@ from jobs.host.run.commands import without_secrets
 from jobs.plans import Plan
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-ANSWER_S = 10.0  # how long a launcher that stands by may take to begin
+ANSWER_S = 10.0  # how long the process that stands by may take to answer
+TAKEN = b"+"
 
 
 def start_launcher(spool: Spool, lock: int, *, detach: bool) -> int:
@@ -55,8 +56,9 @@ def _popen(arguments: list[str], fd: int, output: int) -> subprocess.Popen[bytes
 
 
 class Standby:
-    """A launcher that is up already and waits for a spool: the next job begins 70 ms sooner, on a
-    busy host 300 ms. It ends by itself when this process does. Any number of threads may use it."""
+    """A process that is up already, and forks a launcher for each spool: a job begins 70 ms sooner,
+    on a busy host 300 ms, and no job costs the start of Python. It ends by itself when this process
+    does. Any number of threads may use it."""
 
     def __init__(self) -> None:
         self._using = threading.Lock()
@@ -81,44 +83,66 @@ class Standby:
     def start(self, spool: Spool, lock: int) -> None:
         """As :func:`start_launcher` does, detached."""
         with self._using:
-            waiting, self._socket = self._socket, None
-        if waiting is None or not self._hand_over(waiting, spool, lock):
+            waiting = self._socket
+            is_taken = waiting is not None and self._hand_over(waiting, spool, lock)
+        if is_taken:
+            os.close(lock)
+        else:
             start_launcher(spool, lock, detach=True)
-            return
-        os.close(lock)
 
     def _hand_over(self, waiting: socket.socket, spool: Spool, lock: int) -> bool:
         """False: the one that stood by surely has not the job, it is dead."""
-        with waiting, contextlib.suppress(OSError):
+        word = b""
+        with contextlib.suppress(OSError):
             try:
                 socket.send_fds(waiting, [bytes(spool.path)], [lock])
-                return waiting.recv(1) == b"+"
+                if (word := waiting.recv(1)) == TAKEN:
+                    return True
             except TimeoutError:
                 # Two must never run one spool: both would hold the same lock.
                 process.send(self._pid, signal.SIGKILL)
                 waiting.settimeout(None)
-                return waiting.recv(1) == b"+"
-        return False
+                word = waiting.recv(1)
+        waiting.close()
+        self._socket = None
+        return word == TAKEN
 
 
 STANDBY = Standby()
 
 
 def await_spool(fd: int) -> tuple[Spool, int] | None:
-    """The launcher's side of :class:`Standby`: the spool and its lock; None: not needed."""
+    """The other side of :class:`Standby`. Returns a spool and its lock in a process forked for it,
+    without a parent; None when no more spools come."""
     with socket.socket(fileno=fd) as waiting:
         waiting.send(str(os.getpid()).encode())
-        path, fds, _, _ = socket.recv_fds(waiting, 65536, 1)
-        if not path:
-            return None
-        spool = Spool(Path(os.fsdecode(path)))
-        output = os.open(spool.path / "launcher.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
-        with contextlib.suppress(OSError):  # the caller is gone: the job still runs
-            waiting.send(b"+")
+        while True:
+            path, fds, _, _ = socket.recv_fds(waiting, 65536, 1)
+            if not path:
+                return None
+            with contextlib.suppress(OSError):  # the caller is gone: the job still runs
+                # If it dies now, the lock is free, and the agent starts the job.
+                waiting.send(TAKEN)
+            if _is_forked():
+                break
+            os.close(fds[0])
+    spool = Spool(Path(os.fsdecode(path)))
+    output = os.open(spool.path / "launcher.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
     return spool, fds[0]
+
+
+def _is_forked() -> bool:
+    """Fork a process without a parent, in a session of its own. True in that one."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return False
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    return True
 
 
 class Server:

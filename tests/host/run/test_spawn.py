@@ -26,20 +26,37 @@ def standby():
         spare._socket.close()
 
 
-def test_a_launcher_that_stood_by_runs_the_job_detached(standby, make_spool):
+def test_one_process_that_stands_by_starts_all_jobs_detached(standby, make_spool):
     standby.prepare()
-    waiting = standby._pid
-    spool = make_spool("echo hi; sleep 0.3")
+    first, second = (make_spool("echo hi; sleep 0.3", number=number) for number in (1, 2))
 
+    for spool in (first, second):
+        standby.start(spool, spool.lock())
+        assert spool.is_running()
+
+    pids = []
+    for spool in (first, second):
+        until(lambda spool=spool: (spool.path / "launcher.json").exists())
+        pids.append(spools.launcher_pid(spool))
+        assert os.getsid(pids[-1]) == pids[-1]
+        assert pids[-1] not in process.descendants(standby._pid)
+    assert len({standby._pid, *pids}) == 3
+    for spool in (first, second):
+        until(spool.exit)
+        assert (spool.log.read_text(), spool.exit()["verdict"]) == ("hi\n", "succeeded")
+        until(lambda spool=spool: not spool.is_running())
+
+
+def test_a_job_survives_the_process_that_started_it(standby, make_spool):
+    standby.prepare()
+    spool = make_spool("sleep 0.5; echo hi")
     standby.start(spool, spool.lock())
-
-    assert spool.is_running()
     until(lambda: (spool.path / "launcher.json").exists())
-    assert spools.launcher_pid(spool) == waiting
-    assert os.getsid(waiting) == waiting
+
+    os.kill(standby._pid, signal.SIGKILL)
+
     until(spool.exit)
-    assert (spool.log.read_text(), spool.exit()["verdict"]) == ("hi\n", "succeeded")
-    until(lambda: not spool.is_running())
+    assert spool.log.read_text() == "hi\n"
 
 
 def test_a_job_is_started_without_a_standby_process_too(standby, make_spool):

@@ -185,6 +185,23 @@ def test_events_never_speak_of_bytes_that_have_not_arrived(intake, taken, launch
     assert wrong == []
 
 
+def test_the_last_event_waits_for_the_names_of_the_outputs(intake, client, done):
+    spool = done("printf 12 > r", outputs=(Output("result", "r"),))
+    written = spool.path / "exit.json"
+    ended = written.rename(written.with_suffix(".later"))
+    shipper = Shipper(spool, client)
+
+    assert shipper.round() is Outcome.SENT
+    assert b"step_ended" in intake.jobs[1].streams["events"]
+    assert shipper.round() is Outcome.NOTHING
+    assert b'"ended"' not in intake.jobs[1].streams["events"]
+
+    ended.rename(written)
+    assert shipper.round() is Outcome.COMPLETE
+    assert intake.jobs[1].outputs == {"r": bytearray(b"12")}
+    assert intake.refused == 0
+
+
 def test_half_a_line_of_events_stays_until_it_is_whole(intake, client, taken):
     spool = taken("true")
     spool.events.write_bytes(b'{"seq": 0, "type": "started"}\n{"seq": 1, "ty')
