@@ -1,15 +1,13 @@
 """Middleware of our own."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
-from inspect import iscoroutinefunction
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -17,7 +15,6 @@ from django.http.request import MediaType
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.text import compress_string
 from django.utils.translation import gettext as _
 
@@ -34,8 +31,7 @@ RANDOM_BYTES = 100
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
-GetResponse = Callable[[HttpRequest], Any]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def around(
@@ -45,33 +41,15 @@ def around(
     is_meant: Callable[[HttpRequest, HttpResponseBase], bool] = lambda request, response: False,
     replace: Callable[[HttpRequest, Any], HttpResponseBase] = lambda request, response: response,
     inside: Callable[[HttpRequest], AbstractContextManager[None]] = lambda request: nullcontext(),
-    *,
-    thread_sensitive: bool = True,
-) -> Callable[..., Answer]:
-    """Return a middleware of the kind of ``get_response``. ``before`` may answer in its place.
-    ``replace`` returns other answers for those that are meant, outside of the event loop. All of it
-    is done ``inside`` a context. Django's own way would put a thread between every request and its
-    view."""
-    if iscoroutinefunction(get_response):
-
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            with inside(request):
-                response: HttpResponseBase | None = before(request)
-                if response is None:
-                    response = cast(HttpResponseBase, await get_response(request))
-                    after(response)
-                    if is_meant(request, response):
-                        in_thread = sync_to_async(replace, thread_sensitive=thread_sensitive)
-                        response = await in_thread(request, response)
-                return response
-
-        return answer_async
+) -> GetResponse:
+    """Return a middleware. ``before`` may answer in place of ``get_response``. ``replace`` returns
+    other answers for those that are meant. All of it is done ``inside`` a context."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         with inside(request):
             response = before(request)
             if response is None:
-                response = cast(HttpResponseBase, get_response(request))
+                response = get_response(request)
                 after(response)
                 if is_meant(request, response):
                     response = replace(request, response)
@@ -80,8 +58,7 @@ def around(
     return answer
 
 
-@sync_and_async_middleware
-def viewer_time_zone(get_response: GetResponse) -> Callable[..., Answer]:
+def viewer_time_zone(get_response: GetResponse) -> GetResponse:
     """Show times in the viewer's zone, as their browser names it; else in ``TIME_ZONE``."""
 
     def activate(request: HttpRequest) -> None:
@@ -93,8 +70,7 @@ def viewer_time_zone(get_response: GetResponse) -> Callable[..., Answer]:
     return around(get_response, activate)
 
 
-@sync_and_async_middleware
-def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
+def private_pages(get_response: GetResponse) -> GetResponse:
     """Let nobody store an answer that says nothing else: pages show what a login may see."""
 
     def mark(response: HttpResponseBase) -> None:
@@ -103,12 +79,9 @@ def private_pages(get_response: GetResponse) -> Callable[..., Answer]:
     return around(get_response, after=mark)
 
 
-@sync_and_async_middleware
-def compressed(get_response: GetResponse) -> Callable[..., Answer]:
+def compressed(get_response: GetResponse) -> GetResponse:
     """Compress whole texts with gzip; no stream and no file, which has ranges."""
-    return around(
-        get_response, is_meant=_is_compressible, replace=_compressed, thread_sensitive=False
-    )
+    return around(get_response, is_meant=_is_compressible, replace=_compressed)
 
 
 def _is_compressible(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -132,8 +105,7 @@ def _compressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
-@sync_and_async_middleware
-def audit_origin(get_response: GetResponse) -> Callable[..., Answer]:
+def audit_origin(get_response: GetResponse) -> GetResponse:
     """Record the address of the request with what it changes; record downloads and refusals."""
 
     def from_its_address(request: HttpRequest) -> AbstractContextManager[None]:
@@ -175,8 +147,7 @@ def _recorded(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
     return response
 
 
-@sync_and_async_middleware
-def no_zero_bytes(get_response: GetResponse) -> Callable[..., Answer]:
+def no_zero_bytes(get_response: GetResponse) -> GetResponse:
     """Answer 400 to a zero byte in path, query, cookies or form: PostgreSQL takes none in a text.
     Stands before everything that asks the database. JSON is its readers' own affair."""
     return around(

@@ -129,7 +129,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
             lifecycle.finish_job(job.pk, Job.State.FAILED, message=refused.message)
             return _not_given(refused.message, state=Job.State.FAILED)
     _record_hand_over(host, given, job=job.pk)
-    deployment = Deployment.objects.filter(job=job).first()
+    deployment = getattr(job, "deployment", None)
     return host_answer(
         job=job.pk,
         token=str(job.claim_token),
@@ -292,11 +292,17 @@ def _append_events(owner: Owner, offset: int, data: bytes) -> int:
             dispatch.run()
 
 
+_TABLES: Mapping[str, type[Job] | type[Deployment]] = {"jobs": Job, "deployments": Deployment}
+# What appends read: nearly each request of a host comes here.
+_ALWAYS = ("state", "claim_token", "log_bytes", "events_bytes", "points_bytes", "removed_at")
+_OF_JOB = (*_ALWAYS, "kind", "progress", "points_refused")
+
+
 def _owner(host: Host, owner: str, owner_id: int) -> Owner:
-    tables: dict[str, type[Job] | type[Deployment]] = {"jobs": Job, "deployments": Deployment}
     record: Owner | None = None
-    if owner in tables:
-        record = tables[owner]._default_manager.filter(pk=owner_id, host=host).first()
+    if owner in _TABLES:
+        rows = _TABLES[owner]._default_manager.filter(pk=owner_id, host=host)
+        record = (rows.only(*_OF_JOB) if owner == "jobs" else rows).first()
     if record is None:
         raise BadRequest(404, "unknown")
     record.host = host  # each chunk of a log comes here: no join for a row that is known

@@ -14,7 +14,7 @@ import mimetypes
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, aclosing, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -26,11 +26,10 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.http import content_disposition_header, parse_etags
 from django.utils.translation import gettext as _
 
-from dashboard.middleware import around
+from dashboard.middleware import GetResponse, around
 from dashboard.security.counters import lock_one
 from dashboard.server.json_errors import error
 from jobs.services.intake.quotas import DiskReserved, check_disk
@@ -39,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 # ``(start, end) -> bytes``, at least one byte, fewer than asked for where that is convenient.
 Read = Callable[[int, int], bytes]
-Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 PIECE_BYTES = 256 * 1024  # what an answer has in memory; shorter answers are sent at once
 # One range with at least one end. Others are ignored, as RFC 9110 allows: the answer is whole.
@@ -199,15 +197,13 @@ def take_slot(person: str) -> ExitStack | None:
     return slot
 
 
-@sync_and_async_middleware
-def limited_streams(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
+def limited_streams(get_response: GetResponse) -> GetResponse:
     """Answer 429 to a stream above the limits; no other answer is counted."""
-    return around(
-        get_response,
-        is_meant=lambda _request, response: isinstance(response, Stream),
-        replace=_limited,
-        thread_sensitive=False,
-    )
+    return around(get_response, is_meant=_is_stream, replace=_limited)
+
+
+def _is_stream(request: HttpRequest, response: HttpResponseBase) -> bool:
+    return isinstance(response, Stream)
 
 
 def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
@@ -236,9 +232,8 @@ IN_USE_S = 600.0  # after a read; more than DEAF_S of ``web``
 _ETAG = re.compile(r'"([0-9a-f]{64})"')
 
 
-@sync_and_async_middleware
-def resumable_exports(get_response: Callable[[HttpRequest], Any]) -> Callable[..., Answer]:
-    return around(get_response, is_meant=_is_export, replace=_export, thread_sensitive=False)
+def resumable_exports(get_response: GetResponse) -> GetResponse:
+    return around(get_response, is_meant=_is_export, replace=_export)
 
 
 def remove_old_exports() -> None:

@@ -18,8 +18,9 @@ OnHost = TypeVar("OnHost", Job, Deployment)
 
 
 def instance_id() -> str:
+    known = Instance.objects.values_list("instance_id", flat=True).first()  # each request of hosts
     # One row with a fixed key, so that two processes that start together agree.
-    return str(Instance.objects.get_or_create(pk=1)[0].instance_id)
+    return str(known or Instance.objects.get_or_create(pk=1)[0].instance_id)
 
 
 def is_away(host: Host, *, at: datetime | None = None) -> bool:

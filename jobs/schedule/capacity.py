@@ -21,7 +21,7 @@ from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
 from jobs.queries.hosts import dies, held_dies, holding_deployments
 
-_AT_ONCE = 500
+_FIRST, _AT_ONCE = 20, 500  # rows of a queue: as a rule the first few fill the host
 _SERVED = "deployment"
 _COLUMNS = ("pk", "kind", "title", "exclusive", "priority", "place", "created_by__username")
 # The database extracts the needed JSON; the texts mostly repeat.
@@ -427,7 +427,8 @@ def startable_jobs(host: Host) -> Iterator[HostJob]:
         ~Exists(unfinished), host=host, state=Job.State.QUEUED, cancel_asked_at=None
     )
     rows = queued.annotate(**_READ).order_by(*Job.QUEUE_ORDER).values(*_COLUMNS, *_READ)
-    part = list(rows[:_AT_ONCE])
+    most = _FIRST
+    part = list(rows[:most])
     while part:
         yield from map(_queued_job_of_row, part)
         last = part[-1]
@@ -437,7 +438,8 @@ def startable_jobs(host: Host) -> Iterator[HostJob]:
             | level & Q(place__gt=last["place"])
             | level & Q(place=last["place"], pk__gt=last["pk"])
         )
-        part = list(rows.filter(behind)[:_AT_ONCE]) if len(part) == _AT_ONCE else []
+        is_more, most = len(part) == most, _AT_ONCE
+        part = list(rows.filter(behind)[:most]) if is_more else []
 
 
 def _queued_job_of_row(row: Mapping[str, Any]) -> HostJob:

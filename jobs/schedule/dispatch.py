@@ -1,6 +1,7 @@
 """Choose queued jobs, lease their dies, start them; reasons of those that wait. :func:`run` is safe
 to call concurrently: each start is one conditional UPDATE under the host's lock."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -37,8 +38,27 @@ class _Wait:
     person: bool = False
 
 
+_looking, _waiting = threading.Lock(), threading.Lock()
+
+
 def run() -> int:
-    """Start every queued job that can start now, in queue order per host; return the count."""
+    """Start every queued job that can start now, in queue order per host; return the count. In one
+    process one look follows the other: eight jobs that end together start eight in one look."""
+    if transaction.get_connection().in_atomic_block:
+        return _look()  # the others would not see its changes
+    if not _waiting.acquire(blocking=False):
+        return 0  # a look that has not begun yet sees the same
+    try:
+        _looking.acquire()
+    finally:
+        _waiting.release()
+    try:
+        return _look()
+    finally:
+        _looking.release()
+
+
+def _look() -> int:
     if (settings.DATA_DIR / settings.STOPPING_FILE).exists():
         return 0  # running jobs are being stopped: none replaces them
     started = 0
@@ -89,7 +109,7 @@ def _run_on(host: Host) -> int:
         return 0
     for one in startable_jobs(host):
         wait = _waits_for(one, capacity, known)
-        begun = _start(one, capacity) if wait is None else None
+        begun = _start(host.pk, one, capacity) if wait is None else None
         if begun is not None:
             capacity.allocate(begun)
             started += 1
@@ -173,12 +193,13 @@ def _wait_of(one: HostJob, capacity: HostCapacity, known: _Known) -> _Wait | Non
     return wait
 
 
-def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
+def _start(host_id: int, one: HostJob, capacity: HostCapacity) -> HostJob | None:
     """Lease the job's resources if still available, under the host's lock. Return the started job;
     None: not started. The row counts, not ``one``: exclusive use may have been set since."""
     with transaction.atomic():
-        host = lifecycle.lock_host(Job.objects.values_list("host_id", flat=True).get(pk=one.id))
-        job = Job.objects.select_related("deployment", "host").get(pk=one.id)
+        host = lifecycle.lock_host(host_id)
+        job = Job.objects.select_related("deployment").get(pk=one.id)
+        job.host = host
         now_there, fresh = capacity_of(host), queued_job_of(job)
         now_there.reserved = capacity.reserved
         if _waits_for_host(host) or now_there.blocker_of(fresh) or _waits_for_inputs(job.inputs):
@@ -197,13 +218,12 @@ def _start(one: HostJob, capacity: HostCapacity) -> HostJob | None:
         if message is not None:
             lifecycle.finish_queued_job(job.pk, state, message=message)
             return None
-        if not lifecycle.lease_job(job.pk, values=values):
-            return None
         inputs = {
             key: {**job.inputs[key], "id": ref.id} if ref.endpoint is None else job.inputs[key]
             for key, ref in refs.items()
         }
-        Job.objects.filter(pk=job.pk).update(inputs=inputs)
+        if not lifecycle.lease_job(job.pk, values=values, host=host, inputs=inputs):
+            return None
         if "artifact" in refs:
             Deployment.objects.filter(job=job).update(artifact=refs["artifact"].id)
         transaction.on_commit(partial(agent_tasks.send, host.name, "start", job.pk))

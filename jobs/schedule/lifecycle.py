@@ -44,20 +44,26 @@ def lock_waiting(ids: Iterable[int]) -> None:
     list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def lease_job(job_id: int, *, values: Mapping[str, str]) -> bool:
-    """queued → starting, with the slots that the dashboard fills. False: the job is no longer
-    queued, was cancelled, or its host is paused or at its job limit."""
+def lease_job(
+    job_id: int, *, values: Mapping[str, str], host: Host | None = None, **fields: Any
+) -> bool:
+    """queued → starting, with the slots that the dashboard fills, and more ``fields``. False: the
+    job is no longer queued, was cancelled, or its host is paused or at its job limit. ``host``: the
+    caller has locked it and checked the same."""
     with transaction.atomic():
-        host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
-        busy = Job.on([host], Job.ON_HOST_STATES).count()
-        if host.draining or busy >= host.slots:
-            return False
+        if host is None:
+            host = lock_host(Job.objects.values_list("host_id", flat=True).get(pk=job_id))
+            busy = Job.on([host], Job.ON_HOST_STATES).count()
+            if host.draining or busy >= host.slots:
+                return False
         return _change(
-            Q(pk=job_id, state=State.QUEUED, cancel_asked_at=None),
+            job_id,
+            Q(state=State.QUEUED, cancel_asked_at=None),
             State.STARTING,
             message=Message("job:sent", {"host": host.name}),
             values=dict(values),
             dispatched_at=now(),
+            **fields,
         )
 
 
@@ -65,11 +71,12 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
     """Claim a job for its host. The same ``claim_id`` returns the same job again. Raises
     ``Job.DoesNotExist``; ``ClaimRefused``: it is not starting, or another claim was first."""
     if claim_id:
-        is_free = Q(pk=job_id, host=host, state=State.STARTING, claim_id="")
+        is_free = Q(host=host, state=State.STARTING, claim_id="")
         message = Message("job:taken", {"host": host.name})
         fields = {"claim_id": claim_id, "claimed_at": now(), "seen_at": now()}
-        _change(is_free, State.STARTING, message=message, **fields)
-    job = Job.objects.select_related("deployment", "host").get(pk=job_id, host=host)
+        _change(job_id, is_free, State.STARTING, message=message, **fields)
+    job = Job.objects.select_related("deployment").get(pk=job_id, host=host)
+    job.host = host
     if not claim_id or job.claim_id != claim_id or job.state not in Job.ON_HOST_STATES:
         raise ClaimRefused(job.state)
     return job
@@ -77,9 +84,10 @@ def claim_job(job_id: int, *, host: Host, claim_id: str) -> Job:
 
 def start_job(job_id: int, *, values: Mapping[str, Any], at: datetime) -> bool:
     """starting → running, with all slots filled. ``at``: by the dashboard's clock."""
-    job = Job.objects.select_related("host").get(pk=job_id)
+    job = Job.objects.select_related("host").only("host", "values", "host__name").get(pk=job_id)
     return _change(
-        Q(pk=job_id, state=State.STARTING),
+        job_id,
+        Q(state=State.STARTING),
         State.RUNNING,
         message=Message("job:running", {"host": job.host.name}),
         values={**job.values, **values},
@@ -92,17 +100,17 @@ def finish_job(
 ) -> bool:
     """Close an active job; False if already closed: the first verdict stands. Queued jobs that
     depend on an unsuccessful one are cancelled too."""
-    still_open = Q(pk=job_id, state__in=Job.OPEN_STATES)
-    return _close(still_open, state, message=message, duration_s=duration_s)
+    still_open = Q(state__in=Job.OPEN_STATES)
+    return _close(job_id, still_open, state, message=message, duration_s=duration_s)
 
 
 def finish_queued_job(job_id: int, state: str, *, message: Message) -> bool:
     """Close a job that is still queued: one sent meanwhile has its resources."""
-    return _close(Q(pk=job_id, state=State.QUEUED), state, message=message)
+    return _close(job_id, Q(state=State.QUEUED), state, message=message)
 
 
 def finish_unclaimed_job(job_id: int, state: str, *, message: Message) -> bool:
-    return _close(Q(pk=job_id, state=State.STARTING, claim_id=""), state, message=message)
+    return _close(job_id, Q(state=State.STARTING, claim_id=""), state, message=message)
 
 
 def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
@@ -112,7 +120,7 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
     unclaimed = Q(state=State.QUEUED) | Q(state=State.STARTING, claim_id="")
     message = Message("job:cancelled_in_queue", name)
     with transaction.atomic():
-        if _close(Q(pk=job_id) & unclaimed, State.CANCELLED, message=message, **by):
+        if _close(job_id, unclaimed, State.CANCELLED, message=message, **by):
             return True
         on_host = Job.objects.filter(pk=job_id, state__in=Job.ON_HOST_STATES)
         if on_host.filter(cancel_asked_at=None).update(**by):
@@ -120,18 +128,15 @@ def ask_cancel(job_id: int, user: AbstractBaseUser | None) -> bool:
         return on_host.exists()
 
 
-def _close(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
+def _close(job_id: int, which: Q, state: str, *, message: Message, **fields: Any) -> bool:
     if state in Job.OPEN_STATES:
         raise ValueError(f"{state} does not finish a job")
     with transaction.atomic():
-        job = Job.objects.filter(which).only("pk").first()
-        if job is None or not _change(
-            which & Q(pk=job.pk), state, message=message, finished_at=now(), **fields
-        ):
+        if not _change(job_id, which, state, message=message, finished_at=now(), **fields):
             return False
-        deployments.follow_job(job.pk, state)
+        deployments.follow_job(job_id, state)
         if state != State.SUCCEEDED:
-            _cancel_successors(job.pk, state)
+            _cancel_successors(job_id, state)
     return True
 
 
@@ -169,15 +174,14 @@ def _waiting_after(ids: Sequence[int]) -> list[int]:
     return list(after.values_list("pk", flat=True))
 
 
-def _change(which: Q, state: str, *, message: Message, **fields: Any) -> bool:
+def _change(job_id: int, which: Q, state: str, *, message: Message, **fields: Any) -> bool:
     with transaction.atomic():
-        ids = list(Job.objects.filter(which).values_list("pk", flat=True)[:1])
-        changed = Job.objects.filter(which).update(
+        changed = Job.objects.filter(which, pk=job_id).update(
             state=state,
             message_id=message.id,
             message_args=sanitize(dict(message.args)),  # some contain tool output
             **fields,
         )
         if changed:
-            notifications.notify("job", id=ids[0], state=state)
+            notifications.notify("job", id=job_id, state=state)
     return changed == 1

@@ -185,7 +185,10 @@ def apply_to_job(job: Job, offset: int, events: Events, close: Close | None = No
     """Apply events to a job; return their new size. ``close``: what to do at its end. Raises
     ``OffsetMismatch``: the events do not end at ``offset``."""
     with transaction.atomic():
-        row = Job.objects.select_for_update(of=("self",)).select_related("host").get(pk=job.pk)
+        rows = Job.objects.select_for_update(of=("self",)).select_related("host")
+        if close is None:
+            rows = rows.only("host", "events_bytes", "host__clock_skew_s")
+        row = rows.get(pk=job.pk)
         if row.events_bytes != offset:
             raise OffsetMismatch(row.events_bytes)
         for _line, event in events:

@@ -245,7 +245,7 @@ def test_a_sent_job_keeps_running_without_its_input():
     Job.objects.filter(pk=job.pk).update(state="running")
     Deployment.objects.filter(pk=deployment.pk).update(state="failed")
 
-    assert not dispatch._start(seen_before, room)
+    assert not dispatch._start(host.pk, seen_before, room)
 
     assert states(job) == ["running"]
 

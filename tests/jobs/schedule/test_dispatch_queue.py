@@ -1,5 +1,8 @@
 """Which job of a host's line starts: priorities, dies that are kept, quiet hosts, long lines."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 
@@ -16,13 +19,15 @@ from tests.factories import make_endpoint, make_host, make_job, make_plan
 from tests.jobs.lib.dies import DEPLOYMENT, DIES, serving
 from tests.jobs.lib.queued import dispatched, job_of, running, started, wait_of, why
 from tests.threads import together
+from tests.waiting import PATIENCE_S, until
 
 URGENT, NORMAL, LOW = Job.Priority.values
 
 
 @pytest.mark.postgresql
 def test_the_queue_is_read_in_parts_and_only_as_far_as_needed(host, monkeypatch):
-    monkeypatch.setattr(capacity, "_AT_ONCE", 3)
+    monkeypatch.setattr(capacity, "_FIRST", 3)
+    monkeypatch.setattr(capacity, "_AT_ONCE", 2)
     levels = (NORMAL, LOW, NORMAL, URGENT, NORMAL, LOW, NORMAL)
     jobs = [job_of(host, priority=level, place=n // 2) for n, level in enumerate(levels)]
     in_order = sorted(jobs, key=lambda job: (job.priority, job.place, job.pk))
@@ -252,11 +257,11 @@ def outrun(monkeypatch, meanwhile):
     """The next look is outrun at its first start; the numbers of the jobs that it tries."""
     start, tried = dispatch._start, []
 
-    def first(one, room):
+    def first(host_id, one, room):
         if not tried:
             meanwhile()
         tried.append(one.id)
-        return start(one, room)
+        return start(host_id, one, room)
 
     monkeypatch.setattr(dispatch, "_start", first)
     return tried
@@ -315,7 +320,7 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
     normal = [job_of(host, 8) for _ in range(3)]
     urgent = job_of(host, 16, priority=URGENT)
 
-    together(*[dispatch.run] * 50)
+    together(*[dispatch._look] * 50)  # as several processes do
     assert started() == {urgent.pk, normal[0].pk, normal[1].pk}
     held = [job.values["dies"].split(",") for job in Job.objects.filter(state="starting")]
     assert sorted(map(int, chain(*held))) == [*range(32)]  # no die is leased twice
@@ -325,6 +330,26 @@ def test_fifty_concurrent_dispatches_keep_the_order(settings):
     together(*[dispatch.run] * 10)
     assert started() == {exclusive.pk}
     assert {why(job) for job in [*low, normal[2]]} == {"wait:exclusive_running"}
+
+
+def test_looks_of_one_process_follow_each_other_and_stand_for_those_that_wait(monkeypatch):
+    looks, may_end = [], threading.Event()
+
+    def look():
+        looks.append(time.monotonic())
+        may_end.wait(PATIENCE_S)
+        return 1
+
+    monkeypatch.setattr(dispatch, "_look", look)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(dispatch.run)
+        until(lambda: looks)
+        others = [pool.submit(dispatch.run) for _ in range(8)]
+        until(lambda: sum(one.done() for one in others) == 7)
+        assert len(looks) == 1
+        may_end.set()
+
+    assert first.result() + sum(one.result() for one in others) == len(looks) == 2
 
 
 def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
@@ -338,4 +363,5 @@ def test_dispatch_of_a_long_queue_asks_once_more_for_each_part(host):
             dispatch.run()
         return len(asked)
 
-    assert queries(10) == queries(capacity._AT_ONCE - 1) == queries(capacity._AT_ONCE * 2 - 1) - 1
+    first, more = capacity._FIRST, capacity._AT_ONCE
+    assert queries(10) == queries(first - 1) == queries(first + more - 1) - 1

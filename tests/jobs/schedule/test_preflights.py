@@ -184,7 +184,7 @@ def test_queries_do_not_grow_with_unconfirmed_jobs(job):
         return len(asked)
 
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())
-    assert queries(3) == queries(30)
+    assert queries(3) == queries(15)
 
 
 def test_a_job_keeps_dies_and_slot_during_its_preflight(host):
