@@ -7,13 +7,14 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from jobs.base.files import size_and_sha256
 from jobs.host.base import disk
 from jobs.host.base import spool as spools
-from jobs.host.base.client import Answer, Client, Unreachable
+from jobs.host.base.client import Answer, Chunk, Client, Unreachable
 from jobs.host.base.disk import FolderChanges
 from jobs.host.base.spool import DEPLOYMENT, Spool
 from jobs.host.run.redact import LINE, forms, reach, redact, unfinished
@@ -23,6 +24,7 @@ BLOCK = 64 * 1024  # disk space is given back in multiples of it
 SMALLEST = 64 * 1024  # of a chunk, where a proxy in between takes no larger ones
 LONGEST_LINE = 1024 * 1024  # of events and points; a chunk holds whole lines
 REST_S = 0.005  # between two rounds: a log that comes line by line goes in fewer requests
+FEW_BYTES, LONG_REST_S = 4096, 0.02  # after a round with so little of a log: a request costs more
 LOOK_S = 0.02  # interval of checking a spool in use where the kernel reports no growth
 IDLE_LOOK_S = 0.1  # interval after IDLE_AFTER rounds without news, and where it reports growth
 IDLE_AFTER = 250
@@ -31,6 +33,7 @@ FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 30.0
 LONGEST_AWAY_S = 1.0  # longest wait without an answer: a refused connection costs nothing
 REFUSED_IT = "the dashboard refused it"
+_AHEAD = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # prepare the next chunks of logs
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +78,7 @@ class Shipper:
         self._log_chunk = CHUNK
         self._most = LONGEST_LINE  # bytes of any chunk; less once one was too large for the way
         self._moved = False
+        self._log_sent = 0  # bytes, in the last round
         self._heard_at = time.monotonic()
         self._was_short: set[str] = set()
         self._sends_points = True  # False: the dashboard refused them
@@ -117,7 +121,7 @@ class Shipper:
                     self._have = {}
                     stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
                 elif quiet == 0:
-                    stopped.wait(REST_S)
+                    stopped.wait(LONG_REST_S if 0 < self._log_sent < FEW_BYTES else REST_S)
                 else:
                     changes.wait(IDLE_LOOK_S if changes.works or quiet > IDLE_AFTER else LOOK_S)
         return Outcome.NOTHING
@@ -168,7 +172,9 @@ class Shipper:
         if ended is None:
             events_end = self._before_last(events_end)
         points_end = spools.whole_lines_size(self._spool.points)
+        before = self._have["log"]
         sent = self._stream("log", self._spool.log, self._log_end(ended))
+        self._log_sent = self._have["log"] - before
         if self._meta.type == DEPLOYMENT:
             self._make_room(self._have["log"])
         sent |= self._points(points_end)
@@ -213,23 +219,36 @@ class Shipper:
 
     def _stream(self, name: str, path: Path, end: int) -> bool:
         have, sent = self._have, False
+        ahead: tuple[int, Future[Chunk]] | None = None  # the chunk from an offset on
         while have[name] < end:
-            chunk = min(self._log_chunk if name == "log" else CHUNK, self._most)
-            raw = _read(path, have[name], min(chunk, end - have[name]))
-            if name != "log":
-                # A line longer than a chunk goes alone: what follows may go in chunks as ever.
-                line = b"" if _whole_lines(raw) else _read(path, have[name], LONGEST_LINE)
-                raw = _whole_lines(raw) or line[: line.find(b"\n") + 1] or _whole_lines(line)
-            if not raw:
-                raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
-            answer = self._client.send(self._meta, name, have[name], raw)
-            if self._takes_less(answer, len(raw)):
+            offset = have[name]
+            is_made = ahead is not None and ahead[0] == offset
+            chunk = ahead[1].result() if ahead and is_made else self._chunk(name, path, offset, end)
+            behind = offset + chunk.size
+            if name == "log" and behind < end:
+                # Made while this one is under way; of no use if the dashboard has another size.
+                ahead = behind, _AHEAD.submit(self._chunk, name, path, behind, end)
+            answer = self._client.send(self._meta, name, offset, chunk)
+            if self._takes_less(answer, chunk.size):
+                ahead = None
                 continue
-            have[name] = self._size_after(answer, have[name])
+            have[name] = self._size_after(answer, offset)
             sent = True
         if have[name] > end and have[name] > (size := _size(path)):
             self._is_short(name, path, size, have[name])
         return sent
+
+    def _chunk(self, name: str, path: Path, offset: int, end: int) -> Chunk:
+        """The bytes of a stream from ``offset`` on, at most up to ``end``."""
+        most = min(self._log_chunk if name == "log" else CHUNK, self._most)
+        raw = _read(path, offset, min(most, end - offset))
+        if name != "log":
+            # A line longer than a chunk goes alone: what follows may go in chunks as ever.
+            line = b"" if _whole_lines(raw) else _read(path, offset, LONGEST_LINE)
+            raw = _whole_lines(raw) or line[: line.find(b"\n") + 1] or _whole_lines(line)
+        if not raw:
+            raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
+        return Chunk(raw)
 
     def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
         """Handle a file shorter than on the dashboard: a power cut took unwritten data. A job goes

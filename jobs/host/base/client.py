@@ -39,6 +39,20 @@ class Answer:
     body: Mapping[str, Any]
 
 
+class Chunk:
+    """Bytes of a stream or a file, as they are sent."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.size = len(raw)
+        self.headers = {
+            "Content-Type": "application/zstd",
+            "X-Crc32": str(zlib.crc32(raw)),
+            "X-Raw-Bytes": str(len(raw)),
+        }
+        # A compressor of its own: they are not for several threads, and cost 10 µs.
+        self.packed = zstandard.compress(raw, 1)
+
+
 class _Adapter(HTTPAdapter):
     """TLS trusts the authorities of this system (or of ``SSL_CERT_FILE``), because an office adds
     its own to them; requests would trust those in the package certifi."""
@@ -87,8 +101,8 @@ class Client:
     def streams(self, meta: Meta) -> Answer:
         return self._request("GET", f"{meta.type}s/{meta.id}/streams", None, _owner(meta))
 
-    def send(self, meta: Meta, stream: str, offset: int, raw: bytes) -> Answer:
-        return self._chunk(meta, f"streams/{stream}?offset={offset}", raw, {})
+    def send(self, meta: Meta, stream: str, offset: int, chunk: Chunk) -> Answer:
+        return self._chunk(meta, f"streams/{stream}?offset={offset}", chunk, {})
 
     def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
         """``output`` is the file's entry in the ``ended`` event."""
@@ -98,24 +112,16 @@ class Client:
             "X-Sha256": output["sha256"],
         }
         path = f"outputs?path={quote(output['path'], safe='')}&offset={offset}"
-        return self._chunk(meta, path, raw, headers)
+        return self._chunk(meta, path, Chunk(raw), headers)
 
     def _json(self, path: str, body: Mapping[str, Any]) -> Answer:
         known = self.instance()
         headers = {"Content-Type": "application/json", **({"X-Instance": known} if known else {})}
         return self._request("POST", path, json.dumps(body).encode(), headers)
 
-    def _chunk(self, meta: Meta, path: str, raw: bytes, more: Mapping[str, str]) -> Answer:
-        headers = {
-            "Content-Type": "application/zstd",
-            **_owner(meta),
-            "X-Crc32": str(zlib.crc32(raw)),
-            "X-Raw-Bytes": str(len(raw)),
-            **more,
-        }
-        # A compressor of its own: they are not for several threads, and cost 10 µs.
-        packed = zstandard.compress(raw, 1)
-        return self._request("POST", f"{meta.type}s/{meta.id}/{path}", packed, headers)
+    def _chunk(self, meta: Meta, path: str, chunk: Chunk, more: Mapping[str, str]) -> Answer:
+        headers = {**chunk.headers, **_owner(meta), **more}
+        return self._request("POST", f"{meta.type}s/{meta.id}/{path}", chunk.packed, headers)
 
     def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

@@ -10,7 +10,7 @@ import pytest
 from requests import adapters
 
 from jobs.host.base import client as clients
-from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.client import Chunk, Client, Unreachable
 from jobs.host.base.spool import JOB, Meta
 from tests.host.intake import KEY
 
@@ -33,7 +33,7 @@ def client(site, client_of):
 def test_a_chunk_goes_with_its_headers_and_no_others(site, client):
     site.says = 200, JSON, b'{"size": 3, "instance": "i-1"}'
 
-    answer = client.send(META, "log", 12, b"abc")
+    answer = client.send(META, "log", 12, Chunk(b"abc"))
 
     method, path, headers, body = site.asked[0]
     assert (answer.status, answer.body) == (200, {"size": 3, "instance": "i-1"})
