@@ -38,7 +38,7 @@ class _Wait:
     person: bool = False
 
 
-_looking, _waiting = threading.Lock(), threading.Lock()
+_looking, _waiting = threading.RLock(), threading.Lock()
 
 
 def run() -> int:
