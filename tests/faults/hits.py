@@ -18,7 +18,7 @@ import zstandard
 
 from jobs.host.base import config as configs
 from jobs.host.base import process
-from jobs.host.base.client import Client, Unreachable
+from jobs.host.base.client import Chunk, Client, Unreachable
 from jobs.host.base.spool import Spool
 from jobs.host.ship import Shipper
 from tests.api import until
@@ -387,8 +387,9 @@ def replayed_chunks(scene: Scene) -> Iterator[None]:
     client, meta, log = Client(_config(scene)), scene.spool.meta(), scene.spool.log.read_bytes()
     have = client.streams(meta).body
     events = scene.spool.events.read_bytes()[: have["events"]]
-    answers = [client.send(meta, "log", at, log[at : at + 65536]).status for at in (0, 65536)]
-    answers.append(client.send(meta, "events", 0, events).status)
+    parts = ((at, Chunk(log[at : at + 65536])) for at in (0, 65536))
+    answers = [client.send(meta, "log", at, part).status for at, part in parts]
+    answers.append(client.send(meta, "events", 0, Chunk(events)).status)
     _must_be(scene, answers, {409})
     yield
 
@@ -400,8 +401,8 @@ def reordered_chunks(scene: Scene) -> Iterator[None]:
     have = client.streams(meta).body
     early = {"type": "ended", "run": 1, "verdict": "succeeded", "log_bytes": 10**12, "outputs": []}
     early |= {"message_id": "", "seq": 99, "at": 0.0, "log_sha256": "0" * 64, "points_bytes": 0}
-    line = json.dumps(early).encode() + b"\n"
-    answers = [client.send(meta, "log", 10**9, b"from further on").status]
+    line = Chunk(json.dumps(early).encode() + b"\n")
+    answers = [client.send(meta, "log", 10**9, Chunk(b"from further on")).status]
     answers += [client.send(meta, "events", have["events"] + 5, line).status]
     answers += [client.send(meta, "events", have["events"], line).status]
     _must_be(scene, answers, {409})

@@ -62,7 +62,7 @@ def test_the_path_of_an_output_arrives_as_it_is(site, client):
 
 def test_many_requests_go_over_one_connection(site, client):
     for offset in range(20):
-        client.send(META, "log", offset, b"x")
+        client.send(META, "log", offset, Chunk(b"x"))
     client.streams(META)
     site.says = 409, JSON, b'{"size": 4}'
     client.heartbeat({})
@@ -131,7 +131,7 @@ def test_a_cookie_is_neither_kept_nor_sent_back(site, client):
 def test_a_redirect_is_not_followed(to, site, client):
     site.says = 307, {**JSON, "Location": to}, b'{"error": "moved"}'
 
-    answer = client.send(META, "log", 0, b"x")
+    answer = client.send(META, "log", 0, Chunk(b"x"))
 
     assert (answer.status, answer.body) == (307, {"error": "moved"})
     assert len(site.asked) == 1
@@ -187,7 +187,7 @@ def test_what_is_not_the_dashboards_own_is_no_answer(status, body, reason, site,
 def test_too_large_is_an_answer_in_whatever_words(site, client):
     site.says = 413, {}, b"<html>"
 
-    answer = client.send(META, "log", 0, b"x")
+    answer = client.send(META, "log", 0, Chunk(b"x"))
 
     assert (answer.status, answer.body) == (413, {})
 
