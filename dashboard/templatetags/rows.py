@@ -24,7 +24,7 @@ from jobs.queries.hosts import all_dies, is_away
 
 register = template.Library()
 
-_MOST = 2000  # rows in memory, of about 2 kB each
+_MOST = 1000  # rows in memory, of 2 to 5 kB each with their facts
 _drawn: dict[tuple[Any, ...], SafeString] = {}
 
 
