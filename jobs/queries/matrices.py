@@ -266,7 +266,6 @@ def matrices() -> QuerySet[Matrix]:
             open_runs=Count("cells", filter=waiting),
             failed_runs=Count("cells", filter=broken),
             skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
-            all_runs=Count("cells"),
         )
         .order_by("-created_at", "-pk")
     )  # a sum by group ignores the model's own order

@@ -224,7 +224,7 @@ def _title(rows: Sequence[Any]) -> str:
     if n == LISTED:
         parts = [_("The latest %(n)s matrices") % {"n": n}]
     if opened:
-        parts.append(ngettext("%(n)s not finished", "%(n)s not finished", opened) % {"n": opened})
+        parts.append(_("%(n)s not finished") % {"n": opened})
     return _(", ").join(parts) if rows else _("No matrices")
 
 

@@ -52,12 +52,11 @@ def _title(found: Fleet) -> str:
     """Return what needs attention: "12 values: 1 regressed, 2 stale, 3 missing"."""
     n = 2 * sum(cell.is_known for row in found.rows for cell in row.cells)
     counted = (
-        ngettext("%(n)s regressed", "%(n)s regressed", found.regressed) % {"n": found.regressed},
-        ngettext("%(n)s stale", "%(n)s stale", found.stale) % {"n": found.stale},
-        ngettext("%(n)s missing", "%(n)s missing", found.missing) % {"n": found.missing},
+        (_("%(n)s regressed"), found.regressed),
+        (_("%(n)s stale"), found.stale),
+        (_("%(n)s missing"), found.missing),
     )
-    numbers = (found.regressed, found.stale, found.missing)
-    told = [text for text, number in zip(counted, numbers, strict=True) if number]
+    told = [text % {"n": number} for text, number in counted if number]
     args = {"n": n, "told": _(", ").join(told or [_("all current")])}
     return _("%(n)s values: %(told)s") % args if n else _("Fleet")
 

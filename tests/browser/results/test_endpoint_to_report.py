@@ -163,6 +163,7 @@ def test_a_baseline_judges_later_runs(page, served, toured):
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("0.9.2")).to_be_visible()
     page.goto(matrix)
+    page.locator("#matrix-runs summary").click()
     runs = page.locator("#matrix-runs tbody tr", has_text="@ 1")
     runs.get_by_role("button", name="Run 3×").click()
     expect(runs.locator("a[href^='/results/']")).to_have_count(4, timeout=RUN_MS)
