@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from jobs.logstore import store
 from tests.bench import __main__ as command
+from tests.bench import peers
 from tests.bench.harness import Bench, Figure, Goal, interleaved, percentile, row
 from tests.bench.inside import log_reads
-from tests.bench.rows import ROWS
+from tests.bench.rows import PEERS, ROWS
 from tests.bench.rows.logs import write_log
 from tests.factories import make_job
 from tests.stack import pids_with
@@ -101,12 +103,59 @@ def test_json_is_of_the_rows_that_are_named(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == [figure]
 
 
+@pytest.mark.parametrize(("names", "rows"), [([], ROWS), (["peers"], PEERS)])
+def test_programs_of_others_are_measured_by_name_only(monkeypatch, names, rows):
+    ran = []
+    monkeypatch.setattr(command, "_run", lambda name, folder, quick: ran.append(name) or [])
+
+    command.main([*names, "--json"])
+
+    assert ran == list(rows)
+
+
+@pytest.fixture
+def pip(monkeypatch, tmp_path):
+    """Stands in for the pip of each environment that is made: a program that is given."""
+    made = []
+
+    def use(program):
+        def create(folder, with_pip):
+            (folder / "bin").mkdir(parents=True)
+            (folder / "bin" / "pip").symlink_to(shutil.which(program))
+            made.append(folder.name)
+
+        monkeypatch.setattr(peers, "ENVIRONMENTS", tmp_path)
+        monkeypatch.setattr(peers.venv, "create", create)
+        return made
+
+    return use
+
+
+def test_a_peer_is_installed_once(pip, tmp_path):
+    made = pip("true")
+
+    assert peers.installed("litellm[proxy]") == tmp_path / "litellm" / "bin"
+    assert peers.installed("litellm[proxy]") == tmp_path / "litellm" / "bin"
+    assert made == ["litellm"]
+
+
+def test_a_peer_that_cannot_be_installed_is_tried_again(pip):
+    made = pip("false")
+
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="litellm is not measured: pip cannot install it"):
+            peers.installed("litellm[proxy]")
+    assert made == ["litellm", "litellm"]
+
+
 def test_the_record_has_the_goal_of_every_figure():
     rows = [row.split(" | ") for row in RECORD.read_text().splitlines() if row.count(" | ") == 5]
     kept = {cells[0].strip("| `"): cells[4] for cells in rows if "`" in cells[0]}
 
     assert kept == {
-        f"{row.name}.{goal.name}": goal.text for row in ROWS.values() for goal in row.goals
+        f"{row.name}.{goal.name}": goal.text
+        for row in (ROWS | PEERS).values()
+        for goal in row.goals
     }
 
 

@@ -2,7 +2,7 @@
 
 Each is a process of its own (``--in FOLDER NAME``), ended when its time is over; whatever it may
 have left behind is looked for and ended. Exit code 1 when a row broke: a goal that is missed is a
-figure, not an error.
+figure, not an error. Rows beside programs of others run by name only; ``peers`` names them all.
 """
 
 import argparse
@@ -21,16 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.harness import Bench
-from tests.bench.rows import ROWS
+from tests.bench.rows import PEERS, ROWS
 from tests.stack import pids_with
 
 FOLDER = "BENCH_FOLDER"  # in the environment of all that a row starts
 GRACE_S = 60.0
+ALL = ROWS | PEERS
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ROWS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(("peers", *ALL)))
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--markdown", action="store_true", help="as docs/performance.md has them")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
@@ -38,18 +39,19 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.folder:  # a process of one row; SIGTERM ends it with all that it has started
         (name,) = options.names
-        figures = ROWS[name].figures(Bench(options.folder, options.quick))
+        figures = ALL[name].figures(Bench(options.folder, options.quick))
         json.dump([figure.to_json() for figure in figures], sys.stdout)
         return 0
-    unknown = [name for name in options.names if name not in ROWS]
+    names = [row for name in options.names for row in (PEERS if name == "peers" else [name])]
+    unknown = [name for name in names if name not in ALL]
     if unknown:
-        parser.error(f"there is no row {unknown[0]}; there are {', '.join(ROWS)}")
+        parser.error(f"there is no row {unknown[0]}; there are {', '.join(ALL)}")
     folder = Path(tempfile.mkdtemp(prefix="vacc-bench-"))
     results: list[dict[str, Any]] = []
     broken = []
     try:
         _say(_machine(folder))
-        for name in options.names or ROWS:
+        for name in names or ROWS:
             figures = _run(name, folder, quick=options.quick)
             results += figures
             if not figures:
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
     """The figures of one row; none when it broke, took too long or left something behind."""
-    row, folder = ROWS[name], parent / name
+    row, folder = ALL[name], parent / name
     folder.mkdir()
     began = time.monotonic()
     _say(f"{name}: {row.what} …")

@@ -1,7 +1,7 @@
 """People who chat: ``python -m tests.bench.chatters``.
 
 Each line of input is ``{"headers", "requests": [{"url", "json"}]}``, all of which are sent
-at once; it answers ``{"ttft_s": [...], "rates": [...], "bytes": [...]}``, one of each a request:
+at once; it answers ``{"ttft_s": [...], "rates": [...], "tokens": [...]}``, one of each a request:
 seconds to the first byte of the answer, tokens a second from the request to the last byte.
 """
 
@@ -14,23 +14,24 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from tests.bench.engine import TOKEN_BYTES
+LAST_EVENTS = 2  # of an answer are no tokens: why it ended, and that it did
 
 
 async def ask(
     http: aiohttp.ClientSession, headers: dict[str, str], request: dict[str, Any]
 ) -> tuple[float, float, int]:
     began = time.monotonic()
-    first, last, size = 0.0, 0.0, 0
+    first, last, line_ends = 0.0, 0.0, 0
     async with http.post(request["url"], json=request["json"], headers=headers) as answer:
         if answer.status != 200:
             raise RuntimeError(f"{request['url']}: {answer.status} {await answer.text()}")
         async for chunk in answer.content.iter_any():
             last = time.monotonic()
             first = first or last
-            size += len(chunk)
+            line_ends += chunk.count(b"\n")
     # To the last byte: the relay's end comes when its turn is in the database.
-    return first - began, size / TOKEN_BYTES / (last - began), size
+    tokens = line_ends // 2 - LAST_EVENTS
+    return first - began, tokens / (last - began), tokens
 
 
 async def main() -> None:
@@ -42,7 +43,7 @@ async def main() -> None:
             done = await asyncio.gather(
                 *(ask(http, order["headers"], each) for each in order["requests"])
             )
-            names = ("ttft_s", "rates", "bytes")
+            names = ("ttft_s", "rates", "tokens")
             print(json.dumps(dict(zip(names, zip(*done, strict=True), strict=True))), flush=True)
 
 

@@ -8,11 +8,13 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 BLOCK = 65536
 LINE = b"2026-01-01 00:00:00 INFO step 123456 loss 0.12345 lr 1e-4 tokens 123456 it/s 12.3\n"
 TICK_BYTES = 100
+STAMP_BYTES = 20  # of them say when it was printed
 TICK_S = 0.001
 
 
@@ -29,24 +31,31 @@ def print_blocks(megabytes: int, work: int) -> None:
 
 
 def tick(lines: int, rate: int) -> None:
-    """Print lines of 100 bytes, ``rate`` a second, each with the monotonic time at its begin.
+    """Print lines of 100 bytes, ``rate`` a second.
 
     After the first one wait for the file ``go``.
     """
-    print_tick()
+    os.write(1, line())
     while not Path("go").exists():
         time.sleep(0.02)
-    began, done = time.monotonic(), 1
-    while done < lines:
-        due = min(lines, 1 + int((time.monotonic() - began) * rate))
+    for _ in paced(lines - 1, rate):
+        os.write(1, line())
+
+
+def paced(count: int, rate: int) -> Iterator[None]:
+    """Yield ``count`` times, ``rate`` a second; without a pause where that many are late."""
+    began, done = time.monotonic(), 0
+    while done < count:
+        due = min(count, int((time.monotonic() - began) * rate))
         for _ in range(due - done):
-            print_tick()
+            yield
         done = max(done, due)
         time.sleep(TICK_S)
 
 
-def print_tick() -> None:
-    os.write(1, (b"%020.9f " % time.monotonic()).ljust(TICK_BYTES - 1, b".") + b"\n")
+def line() -> bytes:
+    """A line with the monotonic time at its begin."""
+    return (b"%020.9f " % time.monotonic()).ljust(TICK_BYTES - 1, b".") + b"\n"
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class Program:
             raise RuntimeError(f"{self._process.args!r} has ended: {self._process.wait()}")
         return line.strip()
 
+    def wait(self) -> None:
+        """Return once it has ended by itself."""
+        self._process.wait()
+
     def tell(self, order: Mapping[str, Any]) -> None:
         self.say(json.dumps(order))
 
@@ -40,11 +44,15 @@ class Program:
 
 @contextmanager
 def program(
-    module: str, order: Mapping[str, Any] | None = None, *, env: Mapping[str, str] | None = None
+    module: str,
+    order: Mapping[str, Any] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    python: str | Path = sys.executable,
 ) -> Iterator[Program]:
     """Run ``python -m tests.bench.<module>`` with its order, and end it with the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"tests.bench.{module}"],
+        [python, "-m", f"tests.bench.{module}"],
         cwd=ROOT,
         env=env,
         stdin=subprocess.PIPE,
@@ -53,11 +61,18 @@ def program(
         # The kernel may share the processor between sessions: what is measured has its own.
         start_new_session=True,
     )
-    try:
+    with ended(process):
         started = Program(process)
         if order is not None:
             started.tell(order)
         yield started
+
+
+@contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End a process with the block, by force after 10 s."""
+    try:
+        yield
     finally:
         process.terminate()
         try:

@@ -11,3 +11,6 @@ ROWS = {
         *(browser.viewer, browser.chart, browser.playground, browser.reader),
     )
 }
+
+# Beside programs of others, which are installed for it.
+PEERS = {row.name: row for row in (chat.through_litellm, chat.through_nginx, logs.beside_prefect)}

@@ -1,33 +1,41 @@
-"""The chat relay, beside the same streams from the engine itself."""
+"""The chat relay, beside the same streams from the engine itself or through a peer."""
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, row
+from tests.bench.peers import Gateway
+from tests.bench.peers.litellm import litellm
+from tests.bench.peers.nginx import nginx
 from tests.bench.programs import Program, dashboard, program
 from tests.stack import Stack
 
 RATE = 100
 CSRF = "t" * 32
+OURS = "ours"
 
 
 class Chats:
     def __init__(self, stack: Stack, people: Program, engine: str) -> None:
         self._stack = stack
         self._people = people
-        self._engine = engine
+        self.engine = engine
         cookie = stack.cookie
         self._headers = {"Cookie": f"{cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
         self._deployment = 0
-        self.cut = 0
+        self.cut: Counter[str] = Counter()
+        self.pids = (stack.children()["web"],)
 
     def prepared(self, rounds: int, streams: int) -> Iterator[list[int]]:
         """New chats for each round, all made before the first."""
-        order = {"engine": self._engine, "count": rounds * streams}
+        order = {"engine": self.engine, "count": rounds * streams}
         made = self._stack.call("orders.chats", **order)
         self._deployment, numbers = made["deployment"], made["chats"]
         return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
@@ -39,7 +47,18 @@ class Chats:
     def relay(self, turns: Sequence[int]) -> Mapping[str, float]:
         """One round: the streams of these turns, all at once."""
         urls = [f"{self._stack.url}/relay/turns/{turn}/start" for turn in turns]
-        return self._ask([{"url": url, "json": {}} for url in urls])
+        return self._ask(OURS, self._headers, [{"url": url, "json": {}} for url in urls])
+
+    def through(
+        self, gateway: Gateway, streams: int, body: Mapping[str, Any]
+    ) -> Mapping[str, float]:
+        """One round: so many streams through a peer, all at once."""
+        question = [{"role": "user", "content": json.dumps(body)}]
+        request = {
+            "url": f"{gateway.url}/v1/chat/completions",
+            "json": {"model": "bench", "stream": True, "messages": question},
+        }
+        return self._ask(gateway.name, gateway.headers, [request] * streams)
 
     def _asked(self, chat: int, prompt: str) -> int:
         form = {"conversation": chat, "deployment": self._deployment, "prompt": prompt}
@@ -49,18 +68,69 @@ class Chats:
         with urlopen(request) as answer:
             return int(answer.read().partition(b'data-turn="')[2].partition(b'"')[0])
 
-    def direct(self, streams: int, body: Mapping[str, Any]) -> Mapping[str, float]:
-        url = f"{self._engine}/v1/chat/completions"
-        return self._ask([{"url": url, "json": dict(body)}] * streams)
-
-    def _ask(self, requests: Sequence[Mapping[str, Any]]) -> Mapping[str, float]:
-        self._people.tell({"headers": self._headers, "requests": list(requests)})
+    def _ask(
+        self, name: str, headers: Mapping[str, str], requests: Sequence[Mapping[str, Any]]
+    ) -> Mapping[str, float]:
+        self._people.tell({"headers": dict(headers), "requests": list(requests)})
         answer = self._people.answer()
-        self.cut += sum(size != max(answer["bytes"]) for size in answer["bytes"])
+        self.cut[name] += sum(tokens != max(answer["tokens"]) for tokens in answer["tokens"])
         return {
             "ttft": statistics.median(answer["ttft_s"]) * 1000,
             "rate": statistics.median(answer["rates"]),
         }
+
+
+@contextmanager
+def _chats(folder: Path) -> Iterator[Chats]:
+    with (
+        dashboard(folder) as stack,
+        program("engine") as engine,
+        program("chatters") as people,
+    ):
+        yield Chats(stack, people, f"http://127.0.0.1:{engine.hear()}")
+
+
+def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[float, float]]:
+    """First token and rate of 1 and 100 streams, ours and the gateway's in turns."""
+    figures = {}
+    for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
+        body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
+        made = chats.prepared(rounds + 1, streams)
+        ways = {
+            OURS: lambda made=made, body=body: chats.relay(chats.ask(next(made), body)),
+            gateway.name: lambda n=streams, body=body: chats.through(gateway, n, body),
+        }
+        for way in ways.values():
+            way()  # loads what the others find loaded
+        sides = interleaved(rounds, **ways)
+        for name in ("ttft", "rate"):
+            figures[f"{name}-{streams}"] = (sides[OURS][name], sides[gateway.name][name])
+    return figures
+
+
+FULL_STREAMS = 20
+
+
+def _ours_at_full_speed(
+    chats: Chats, rounds: int, tokens: int
+) -> Callable[[], Mapping[str, float]]:
+    """One round: processor time of a token, keeping and parsing included."""
+    made = chats.prepared(rounds, FULL_STREAMS)
+
+    def measure() -> Mapping[str, float]:
+        turns = chats.ask(next(made), {"tokens": tokens, "rate": 0})
+        return _costing(chats.pids, tokens, lambda: chats.relay(turns))
+
+    return measure
+
+
+def _costing(
+    pids: Sequence[int], tokens: int, do: Callable[[], Mapping[str, float]]
+) -> Mapping[str, float]:
+    """Microseconds of these processes' processor for each token of each stream."""
+    used = cpu_s(*pids)
+    do()
+    return {"cpu": (cpu_s(*pids) - used) / (FULL_STREAMS * tokens) * 1e6}
 
 
 @row(
@@ -76,35 +146,59 @@ class Chats:
 )
 def relay(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
-    figures: dict[str, Any] = {}
-    with (
-        dashboard(bench.folder) as stack,
-        program("engine") as engine,
-        program("chatters") as people,
-    ):
-        chats = Chats(stack, people, f"http://127.0.0.1:{engine.hear()}")
-        for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
-            body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
-            made = chats.prepared(rounds + 1, streams)
-            chats.relay(chats.ask(next(made), body))  # loads what the others find loaded
-            sides = interleaved(
-                rounds,
-                relay=lambda made=made, body=body: chats.relay(chats.ask(next(made), body)),
-                direct=lambda streams=streams, body=body: chats.direct(streams, body),
-            )
-            for name in ("ttft", "rate"):
-                figures[f"{name}-{streams}"] = (sides["relay"][name], sides["direct"][name])
-        figures["cpu"] = _cpu_a_token(bench, stack, chats)
-    return {**figures, "cut": float(chats.cut)}
+    with _chats(bench.folder) as chats:
+        figures = _beside(bench, chats, Gateway("direct", chats.engine))
+        rounds, tokens = bench.size(5, 3), bench.size(10_000, 3_000)
+        alone = interleaved(rounds, ours=_ours_at_full_speed(chats, rounds, tokens))
+        return {**figures, "cpu": alone[OURS]["cpu"], "cut": float(chats.cut.total())}
 
 
-def _cpu_a_token(bench: Bench, stack: Stack, chats: Chats) -> float:
-    """Microseconds of the web server's processor for each token, keeping and parsing included."""
-    streams, tokens, web = 20, bench.size(10_000, 3_000), stack.children()["web"]
-    rounds = []
-    for made in chats.prepared(bench.size(5, 3), streams):
-        turns = chats.ask(made, {"tokens": tokens, "rate": 0})
-        used = cpu_s(web)
-        chats.relay(turns)
-        rounds.append((cpu_s(web) - used) / (streams * tokens) * 1e6)
-    return statistics.median(rounds)
+def _through(
+    peer: Callable[[Path, str], AbstractContextManager[Gateway]],
+) -> Callable[[Bench], Readings]:
+    """The relay beside a peer: all that ``relay`` measures, in turns."""
+
+    def measure(bench: Bench) -> Readings:
+        folder = bench.folder / "peer"
+        folder.mkdir()
+        with _chats(bench.folder) as chats, peer(folder, chats.engine) as gateway:
+            figures: dict[str, Any] = _beside(bench, chats, gateway)
+            rounds, tokens = bench.size(5, 3), bench.size(3_000, 1_000)
+            body = {"tokens": tokens, "rate": 0}
+
+            def theirs() -> Mapping[str, float]:
+                do = lambda: chats.through(gateway, FULL_STREAMS, body)  # noqa: E731
+                return _costing(gateway.pids, tokens, do)
+
+            ours = _ours_at_full_speed(chats, rounds, tokens)
+            sides = interleaved(rounds, ours=ours, theirs=theirs)
+            figures["cpu"] = (sides[OURS]["cpu"], sides["theirs"]["cpu"])
+            figures["cut"] = (float(chats.cut[OURS]), float(chats.cut[gateway.name]))
+        return figures
+
+    return measure
+
+
+through_litellm = row(
+    "litellm",
+    "the streams of relay, beside LiteLLM's proxy",
+    Goal("ttft-1", "ms", 1, of="ratio"),
+    Goal("ttft-100", "ms", 1, of="ratio"),
+    Goal("rate-1", "tok/s", 1, of="ratio", at_least=True),
+    Goal("rate-100", "tok/s", 1, of="ratio", at_least=True),
+    Goal("cpu", "µs a token", 1, of="ratio"),
+    Goal("cut", "streams", 0),
+    limit_s=900,
+)(_through(litellm))
+
+through_nginx = row(
+    "nginx",
+    "the streams of relay, beside nginx without buffers",
+    Goal("ttft-1", "ms", 2, of="added"),
+    Goal("ttft-100", "ms", 40, of="added"),
+    Goal("rate-1", "tok/s", 0.97, of="ratio", at_least=True),
+    Goal("rate-100", "tok/s", 0.975, of="ratio", at_least=True),
+    Goal("cpu", "µs a token", 5, of="added"),
+    Goal("cut", "streams", 0),
+    limit_s=300,
+)(_through(nginx))

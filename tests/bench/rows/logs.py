@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.bench.command import STAMP_BYTES
 from tests.bench.harness import Bench, Goal, Readings, cpu_s, interleaved, percentile, row
+from tests.bench.peers.prefect import prefect
 from tests.bench.programs import Program, dashboard, environment, program, until_closed
 from tests.stack import ROOT, Stack
 from tests.waiting import until
@@ -127,7 +129,7 @@ def _timed(pid: int, writer: Program, pages: Program, path: Path) -> tuple[dict[
 
 TICKS_PER_S = 10_000
 WARM_S = 2.0  # at the beginning, not counted
-EVERY = 50  # of how many lines one is looked at, on each socket
+LOOKED_AT_PER_S = 200  # lines, on each socket
 
 
 @row(
@@ -143,36 +145,45 @@ def live_log_paced(bench: Bench) -> Readings:
 
     The full pipeline: command, log on the host, shipper, intake, log store, hub, socket.
     """
-    lines = bench.size(20, 6) * TICKS_PER_S
-    argv = [*COMMAND, "tick", str(lines), str(TICKS_PER_S)]
     with dashboard(bench.folder) as stack:
-        headers = page_headers(stack)
-        job = stack.call("orders.queue_jobs", argv=argv)[0]
-        order = {
-            "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
-            "headers": headers,
-            "sockets": SOCKETS,
-            "bytes": lines * LINE_BYTES,
-            "frames": True,
-        }
-        spool = stack.data_dir / "host" / "spool" / str(job)
-        until(lambda: (spool / "log").exists(), "the command runs", 30)
-        with program("sockets", order) as pages:
-            pages.hear()  # its first line, on all sockets
-            (spool / "work" / "go").touch()
-            answer = pages.answer()
-        until_closed(stack, [job])
-        ages = line_ages(stack.data_dir / "logs" / "job" / f"{job}.log", answer["frames"])
-    return {
-        "p50": percentile(ages, 0.50) * 1000,
-        "p99": percentile(ages, 0.99) * 1000,
-        "lost": float(SOCKETS - answer["complete"]),
+        lines = bench.size(20, 6) * TICKS_PER_S
+        sample, incomplete = _paced(stack, lines, TICKS_PER_S, SOCKETS)
+    return {**sample, "lost": float(incomplete)}
+
+
+def _paced(stack: Stack, lines: int, rate: int, sockets: int) -> tuple[dict[str, float], int]:
+    """One job that prints ``rate`` lines a second: its figures, and its incomplete sockets."""
+    argv = [*COMMAND, "tick", str(lines), str(rate)]
+    job = stack.call("orders.queue_jobs", argv=argv)[0]
+    order = {
+        "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
+        "headers": page_headers(stack),
+        "sockets": sockets,
+        "bytes": lines * LINE_BYTES,
+        "frames": True,
     }
+    spool = stack.data_dir / "host" / "spool" / str(job)
+    until(lambda: (spool / "log").exists(), "the command runs", 30)
+    with program("sockets", order) as pages:
+        pages.hear()  # its first line, on all sockets
+        (spool / "work" / "go").touch()
+        answer = pages.answer()
+    until_closed(stack, [job])
+    log = (stack.data_dir / "logs" / "job" / f"{job}.log").read_bytes()
+    printed = [float(line[:STAMP_BYTES]) for line in log.splitlines()]
+    ages = line_ages(printed, answer["frames"], every=max(1, rate // LOOKED_AT_PER_S))
+    printed_rate = (lines - 2) / (printed[-1] - printed[1])
+    return {**delays(ages), "rate": printed_rate}, sockets - answer["complete"]
 
 
-def line_ages(log: Path, frames: Sequence[Sequence[float]]) -> list[float]:
-    """Seconds from the printing of a line to its arrival, on every socket, of every 50th line."""
-    printed = [float(line[:20]) for line in log.read_bytes().splitlines()]
+def delays(ages: Sequence[float]) -> dict[str, float]:
+    return {f"p{n}": percentile(ages, n / 100) * 1000 for n in (50, 99)}
+
+
+def line_ages(
+    printed: Sequence[float], frames: Sequence[Sequence[float]], *, every: int
+) -> list[float]:
+    """Seconds from the printing of a line to its arrival, on every socket."""
     arrived: dict[int, list[tuple[int, float]]] = {}
     for number, offset, size, at in frames:
         arrived.setdefault(int(number), []).append((int(offset + size), at))
@@ -180,10 +191,57 @@ def line_ages(log: Path, frames: Sequence[Sequence[float]]) -> list[float]:
     ages = []
     for ends in arrived.values():
         edges = [end for end, _ in ends]
-        for number in range(first, len(printed), EVERY):
+        for number in range(first, len(printed), every):
             at = ends[bisect_right(edges, number * LINE_BYTES + LINE_BYTES - 1)][1]
             ages.append(at - printed[number])
     return ages
+
+
+VIEWERS = 10
+RATES = (100, 10_000)
+
+
+@row(
+    "prefect",
+    "live log at 100 and 10,000 lines/s to 10 sockets, beside Prefect",
+    *(
+        goal
+        for rate in RATES
+        for goal in (
+            Goal(f"p50-{rate}", "ms", 1, of="ratio"),
+            Goal(f"p99-{rate}", "ms", 1, of="ratio"),
+            Goal(f"lost-{rate}", "% of lines", 0),
+            Goal(f"rate-{rate}", "lines/s", 0.99, of="ratio", at_least=True),
+        )
+    ),
+    limit_s=1200,
+)
+def beside_prefect(bench: Bench) -> Readings:
+    """Lines of a command, and the same lines of a flow, in turns; both to sockets.
+
+    ``rate`` is what was printed: a flow cannot log faster than its logger.
+    """
+    folder, figures = bench.folder / "peer", {}
+    folder.mkdir()
+    with dashboard(bench.folder) as stack, prefect(folder) as peer:
+        for rate in RATES:
+            lines = bench.size(20, 6) * rate
+
+            def ours(lines: int = lines, rate: int = rate) -> Mapping[str, float]:
+                sample, incomplete = _paced(stack, lines, rate, VIEWERS)
+                return {**sample, "lost": 100 * incomplete / VIEWERS}
+
+            def theirs(lines: int = lines, rate: int = rate) -> Mapping[str, float]:
+                said, came = peer.logged(lines, rate, VIEWERS)
+                first = min(printed for _, printed, _ in came) + WARM_S
+                ages = [at - printed for _, printed, at in came if printed >= first]
+                lost = 100 * (1 - len(came) / (said["lines"] * VIEWERS))
+                return {**delays(ages), "rate": said["lines"] / said["seconds"], "lost": lost}
+
+            sides = interleaved(bench.size(3, 1), ours=ours, theirs=theirs)
+            for name, value in sides["ours"].items():
+                figures[f"{name}-{rate}"] = (value, sides["theirs"][name])
+    return figures
 
 
 PRINT_RATE = 100e6
