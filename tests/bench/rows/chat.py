@@ -188,7 +188,7 @@ through_litellm = row(
     Goal("rate-100", "tok/s", 1, of="ratio", at_least=True),
     Goal("cpu", "µs a token", 1, of="ratio"),
     Goal("cut", "streams", 0),
-    limit_s=900,
+    limit_s=1800,
 )(_through(litellm))
 
 through_nginx = row(

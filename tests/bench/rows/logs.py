@@ -214,7 +214,7 @@ RATES = (100, 10_000)
             Goal(f"rate-{rate}", "lines/s", 0.99, of="ratio", at_least=True),
         )
     ),
-    limit_s=1200,
+    limit_s=1800,
 )
 def beside_prefect(bench: Bench) -> Readings:
     """Lines of a command, and the same lines of a flow, in turns; both to sockets.
