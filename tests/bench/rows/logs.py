@@ -225,7 +225,7 @@ def beside_prefect(bench: Bench) -> Readings:
     folder.mkdir()
     with dashboard(bench.folder) as stack, prefect(folder) as peer:
         for rate in RATES:
-            lines = bench.size(20, 6) * rate
+            lines = bench.size(10, 5) * rate
 
             def ours(lines: int = lines, rate: int = rate) -> Mapping[str, float]:
                 sample, incomplete = _paced(stack, lines, rate, VIEWERS)
