@@ -5,6 +5,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -44,10 +45,11 @@ class Chats:
         """A question in each chat, taken down by the page's form, one after the other."""
         return [self._asked(chat, json.dumps(body)) for chat in chats]
 
-    def relay(self, turns: Sequence[int]) -> Mapping[str, float]:
+    def relay(self, turns: Sequence[int], tokens: int) -> Mapping[str, float]:
         """One round: the streams of these turns, all at once."""
         urls = [f"{self._stack.url}/relay/turns/{turn}/start" for turn in turns]
-        return self._ask(OURS, self._headers, [{"url": url, "json": {}} for url in urls])
+        requests = [{"url": url, "json": {}} for url in urls]
+        return self._ask(OURS, self._headers, requests, tokens)
 
     def through(
         self, gateway: Gateway, streams: int, body: Mapping[str, Any]
@@ -58,7 +60,7 @@ class Chats:
             "url": f"{gateway.url}/v1/chat/completions",
             "json": {"model": "bench", "stream": True, "messages": question},
         }
-        return self._ask(gateway.name, gateway.headers, [request] * streams)
+        return self._ask(gateway.name, gateway.headers, [request] * streams, body["tokens"])
 
     def _asked(self, chat: int, prompt: str) -> int:
         form = {"conversation": chat, "deployment": self._deployment, "prompt": prompt}
@@ -69,11 +71,15 @@ class Chats:
             return int(answer.read().partition(b'data-turn="')[2].partition(b'"')[0])
 
     def _ask(
-        self, name: str, headers: Mapping[str, str], requests: Sequence[Mapping[str, Any]]
+        self,
+        name: str,
+        headers: Mapping[str, str],
+        requests: Sequence[Mapping[str, Any]],
+        tokens: int,
     ) -> Mapping[str, float]:
         self._people.tell({"headers": dict(headers), "requests": list(requests)})
         answer = self._people.answer()
-        self.cut[name] += sum(tokens != max(answer["tokens"]) for tokens in answer["tokens"])
+        self.cut[name] += sum(came != tokens for came in answer["tokens"])
         return {
             "ttft": statistics.median(answer["ttft_s"]) * 1000,
             "rate": statistics.median(answer["rates"]),
@@ -90,16 +96,20 @@ def _chats(folder: Path) -> Iterator[Chats]:
         yield Chats(stack, people, f"http://127.0.0.1:{engine.hear()}")
 
 
+def _asked_and_relayed(
+    chats: Chats, made: Iterator[list[int]], body: Mapping[str, Any]
+) -> Mapping[str, float]:
+    return chats.relay(chats.ask(next(made), body), body["tokens"])
+
+
 def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[float, float]]:
     """First token and rate of 1 and 100 streams, ours and the gateway's in turns."""
     figures = {}
     for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
         body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
         made = chats.prepared(rounds + 1, streams)
-        ways = {
-            OURS: lambda made=made, body=body: chats.relay(chats.ask(next(made), body)),
-            gateway.name: lambda n=streams, body=body: chats.through(gateway, n, body),
-        }
+        ours = partial(_asked_and_relayed, chats, made, body)
+        ways = {OURS: ours, gateway.name: partial(chats.through, gateway, streams, body)}
         for way in ways.values():
             way()  # loads what the others find loaded
         sides = interleaved(rounds, **ways)
@@ -119,7 +129,7 @@ def _ours_at_full_speed(
 
     def measure() -> Mapping[str, float]:
         turns = chats.ask(next(made), {"tokens": tokens, "rate": 0})
-        return _costing(chats.pids, tokens, lambda: chats.relay(turns))
+        return _costing(chats.pids, tokens, partial(chats.relay, turns, tokens))
 
     return measure
 
@@ -167,7 +177,7 @@ def _through(
             body = {"tokens": tokens, "rate": 0}
 
             def theirs() -> Mapping[str, float]:
-                do = lambda: chats.through(gateway, FULL_STREAMS, body)  # noqa: E731
+                do = partial(chats.through, gateway, FULL_STREAMS, body)
                 return _costing(gateway.pids, tokens, do)
 
             ours = _ours_at_full_speed(chats, rounds, tokens)
