@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.signals import post_save, pre_migrate
 
 from jobs import catalog
+from jobs.base.wide_bytes import warn_if_narrow
 
 # Steps of before 0.1.0. Each database of before has one of the first ones: done step by step, or
 # begun with the step for several.
@@ -28,6 +29,7 @@ class JobsConfig(AppConfig):
         """Set the folders of what a team adds (in ``DATA_DIR``); give new users a role."""
         from jobs.access.accounts import open_account  # noqa: PLC0415 -- models are loaded now
 
+        warn_if_narrow()
         folder = Path(settings.DATA_DIR) / "catalog"
         catalog.MODELS.configure(folder / "models")
         catalog.QUESTION_SETS.configure(folder / "questions")

@@ -25,10 +25,11 @@ from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
 from dashboard.server.json_errors import gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
+from jobs.confined import Exceeded
 from jobs.logstore import store
 from jobs.logstore.hub import MAX_FRAME_BYTES, MOST_TIMES, frame
 from jobs.logstore.index import BLOCK_BYTES
-from jobs.logstore.search import InvalidExpression, SearchTooSlow
+from jobs.logstore.search import InvalidExpression
 from jobs.logstore.search import Query as LogQuery
 from jobs.logstore.terminal import plain_stream
 from jobs.models import Job
@@ -40,11 +41,9 @@ operations = Operations("Logs")
 Reader = Callable[..., HttpResponseBase]
 
 MOST_MATCHES = 5000
-SEARCH_TIMEOUT_S = 30.0
 # What a reader looks for first; static/js/lib/log_row_view.js tints the same lines.
 WARNINGS = rf"(WARN|WARNING)\b|{BREAKS}"
 WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "Exception:")
-OWN_TIMEOUT_S = 300.0
 
 
 class LogAsked(BaseModel):
@@ -262,16 +261,15 @@ def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
         terms=WARNING_WORDS if is_ours else (),
     )
     try:
-        timeout_s = OWN_TIMEOUT_S if is_ours else SEARCH_TIMEOUT_S
         with search_turn(member(asked.request.user).pk, "warnings" if is_ours else "typed"):
-            matches = store().search(asked.key, wanted, is_ours=is_ours, timeout_s=timeout_s)
+            matches = store().search(asked.key, wanted, is_ours=is_ours)
     except NoTurn:
         busy = _("Other searches are still running. Search again in a moment.")
         raise base.too_many(busy, wait_s=5) from None
     except InvalidExpression as bad:
         problem = _("Invalid regular expression: %(why)s") % {"why": bad}
         raise invalid("q", problem, "regex") from None
-    except SearchTooSlow:
+    except Exceeded:
         problem = _("This expression is too slow on this log. Use a simpler expression.")
         raise invalid("q", problem, "slow") from None
     return JsonResponse(LogMatches.of(matches))

@@ -30,6 +30,7 @@ from jobs.base.messages import Message
 from jobs.base.numbers import number_from, result_pk
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE, TeamSet, jsonl
+from jobs.confined import NotDone
 from jobs.models import Answer, Result
 from jobs.queries.answers import answer_list
 from jobs.queries.answers.answer_flags import FLAGS, Hygiene, hygiene, names
@@ -97,7 +98,12 @@ def _answer(result: Result, index: int) -> Answer:
 
 def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpResponse:
     read = asked(request.GET, result)
-    found = answer_list.matches(result, read.wanted)
+    try:
+        found = answer_list.matches(result, read.wanted)
+    except NotDone as error:
+        why = message(error.message.id, error.message.args)
+        state = {"what": _("Answers not searched"), "why": why}
+        return render(request, "errors/busy.html", state, status=HTTPStatus.SERVICE_UNAVAILABLE)
     if one is not None:
         page = found.page_of(one.index)
     else:
@@ -296,7 +302,10 @@ def _listed(query: QueryDict, result: Result) -> Export:
     wanted = asked(query, result).wanted
     if wanted.base is None and ("changed" in shown or query.get("base")):
         raise NoQuestions(Message("questions:no_base"))
-    own = questions_at(result, answer_list.matches(result, wanted).indexes)
+    try:
+        own = questions_at(result, answer_list.matches(result, wanted).indexes)
+    except NotDone as error:
+        raise NoQuestions(error.message) from error
     name = _("Answers of %(name)s") % {"name": result_name(result)}
     set_id = f"answers-{result_name(result)}"
     if wanted.base is not None and "changed" in shown:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from jobs.base import wide_bytes
 from jobs.base.files import opened
 from jobs.logstore.files import Log
 from jobs.logstore.packed import Recent, Which, which
@@ -119,7 +120,8 @@ class LineIndex:
 def _newlines_before(log: Log, offset: int, counts: Sequence[int]) -> int:
     block = offset // BLOCK_BYTES
     before = counts[block - 1] if block else 0
-    return before + log.pread(offset - block * BLOCK_BYTES, block * BLOCK_BYTES).count(b"\n")
+    rest = log.pread(offset - block * BLOCK_BYTES, block * BLOCK_BYTES)
+    return before + wide_bytes.count(rest, b"\n")
 
 
 def _true_entries(raw: bytes) -> array[int]:
@@ -151,7 +153,7 @@ def _count(log: Log, count: int, before: int) -> array[int]:
         if not piece:
             return fresh
         for i in range(0, len(piece) - BLOCK_BYTES + 1, BLOCK_BYTES):
-            total += piece.count(b"\n", i, i + BLOCK_BYTES)
+            total += wide_bytes.count(piece, b"\n", i, i + BLOCK_BYTES)
             fresh.append(total)
         start += len(piece) // BLOCK_BYTES * BLOCK_BYTES
     return fresh

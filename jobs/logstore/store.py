@@ -17,9 +17,11 @@ from jobs.logstore.search import (
     Matches,
     Polls,
     Query,
+    finder_of,
     polls,
-    search_apart,
     search_file,
+    search_ours,
+    search_typed,
 )
 from jobs.logstore.terminal import FoldBook, Folds
 
@@ -207,17 +209,15 @@ class LogStore:
                 return Polls(0, (), is_done=True, lines=0)
             return polls(log, LineIndex(path), start)
 
-    def search(
-        self, key: str, query: Query, *, is_ours: bool = False, timeout_s: float = 60.0
-    ) -> Matches:
+    def search(self, key: str, query: Query, *, is_ours: bool = False) -> Matches:
         """Search the whole log as it is shown; see :mod:`jobs.logstore.search`. ``is_ours``: no
         person typed the text, so that as an expression it is quick. Raises InvalidExpression: the
-        text is no regular expression. Raises SearchTooSlow: not done after ``timeout_s``
-        seconds."""
+        text is no regular expression. Raises Exceeded: not done in time."""
         path = self.path(key)
         if (is_ours or not query.regex) and self.size(key) < SMALL_BYTES:
             return search_file(path, query)
-        return search_apart(path, query, timeout_s=timeout_s)
+        finder_of(query)
+        return (search_ours if is_ours else search_typed)(path, query)
 
 
 def _write_whole(fd: int, data: bytes, offset: int) -> None:

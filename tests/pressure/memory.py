@@ -30,7 +30,9 @@ ROLES = {
         "16 frames a log, 32 MiB of folds, a search through 16 MiB",
     ),
     "reader": Role(
-        "multiprocessing.forkserver", 200, "the readers' modules; what it reads is 4 MiB of log"
+        "multiprocessing.forkserver",
+        200,
+        "the readers' modules; 4 MiB of log, a search blocks of 128 KiB and a line of 8 MiB",
     ),
     "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "never reads a whole log"),
     "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
@@ -39,7 +41,6 @@ ROLES = {
     "launcher": Role(
         "jobs.host.run.launcher", 60, "the command writes into the log's own descriptor"
     ),
-    "search": Role("jobs.logstore.search", 200, "blocks of 1 MiB, a line of at most 8 MiB"),
     "Valkey": Role(CHILDREN["valkey"], 40, "hints of a few bytes; no log line is a message"),
 }
 

@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -347,6 +348,7 @@ SEARCHES = {
     Goal("tail", "ms", 2),
     Goal("line", "ms", 2),
     *(Goal(name, "s", 1.5, of="ratio") for name in SEARCHES),
+    *(Goal(f"{name}-coloured", "s", 2, of="ratio") for name in SEARCHES),
     Goal("tail-packed", "ms", 2),
     Goal("line-packed", "ms", 2),
     Goal("search-packed", "s", 1.2, of="ratio"),
@@ -357,10 +359,12 @@ def log_reads(bench: Bench) -> Readings:
     """Reads in a process with Django; searches over HTTP, as the page asks for them."""
     lines = bench.size(10_000_000, 1_000_000)
     with dashboard(bench.folder) as stack:
-        job, packed = (stack.call("orders.open_job") for _ in range(2))
+        job, packed, coloured = (stack.call("orders.open_job") for _ in range(3))
         path = stack.data_dir / "logs" / "job" / f"{job}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_log(path, lines)
+        colours = path.with_name(f"{coloured}.log")
+        write_log(colours, lines, colour=b"\x1b[32mINFO\x1b[0m")
         path.with_name(f"{packed}.log").hardlink_to(path)
         order = {"job": job, "packed": packed, "lines": lines, "rounds": bench.size(200, 50)}
         order["line"] = bench.size(4_000_000, 400_000)
@@ -378,7 +382,8 @@ def log_reads(bench: Bench) -> Readings:
             return lambda: _search(stack, number, cookie, text, is_regex=is_regex)
 
         ways = {
-            name: (search(job, text, is_regex), lambda t=text, f=flags: _grep(path, t, f))
+            name + kind: (search(number, text, is_regex), partial(_grep, log, text, flags))
+            for kind, number, log in (("", job, path), ("-coloured", coloured, colours))
             for name, (text, is_regex, flags) in SEARCHES.items()
         }
         text = SEARCHES["search"][0]
@@ -390,8 +395,8 @@ def log_reads(bench: Bench) -> Readings:
     return {**figures, "miscounted": float(miscounted)}
 
 
-def write_log(path: Path, lines: int) -> None:
-    """Lines of 100 bytes; one of a thousand is of another kind."""
+def write_log(path: Path, lines: int, *, colour: bytes = b"") -> None:
+    """Lines of 100 bytes; one of a thousand is of another kind, one of ten begins with a colour."""
     tail = (
         b" step loss 0.12345 lr 1e-4 grad norm 0.98 tokens 123456 rate 12.3 it/s eta 00:12:34 ok "
     )
@@ -400,7 +405,9 @@ def write_log(path: Path, lines: int) -> None:
     with path.open("wb") as file:
         for start in range(0, lines, 1000):
             numbers = [b"%010d" % n for n in range(start, start + 1000)]
-            file.write(plain.join(numbers[:-1]) + plain + numbers[-1] + rare)
+            for ten in range(0, 1000, 10):
+                numbers[ten] += colour
+            file.write(plain.join(numbers) + rare)
 
 
 def _search(

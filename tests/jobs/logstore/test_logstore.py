@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pytest
 
 from jobs.base.errors import OffsetMismatch
+from jobs.confined import Exceeded, Pool
 from jobs.logstore import LogStore
 from jobs.logstore import index as line_index
 from jobs.logstore.files import open_log
 from jobs.logstore.index import BLOCK_BYTES, LineIndex
-from jobs.logstore.search import Query, SearchTooSlow
+from jobs.logstore.search import Query
 from jobs.logstore.terminal import plain, plain_stream
 from tests.jobs.lib.packed_logs import replay
 from tests.waiting import PATIENCE_S
@@ -272,12 +274,25 @@ def test_plain_text_has_each_lines_last_state_and_no_escapes():
         assert b"".join(plain_stream([raw[:cut], raw[cut:]])) == b"red\na 3%\nbc"
 
 
-def test_a_search_that_takes_too_long_is_given_up(logs, close):
-    logs.append(KEY, 0, b"a" * 50 + b"b\n")
-    close()
+def test_workers_search_what_may_take_long(logs, monkeypatch):
+    asked = []
 
-    with pytest.raises(SearchTooSlow):
-        logs.search(KEY, Query("a+", regex=True), timeout_s=0.001)  # less than a process's start
+    def run(pool, name, args):
+        asked.append((pool.limits.wall_s, args[1].text))
+        raise Exceeded("time", pool.limits)
+
+    monkeypatch.setattr(Pool, "run", run)
+    logs.append(KEY, 0, b"a" * 50 + b"b\n")
+    quick = {"a": logs.search(KEY, Query("a")), "b": logs.search(KEY, Query("b"), is_ours=True)}
+
+    with pytest.raises(Exceeded):
+        logs.search(KEY, Query("a+", regex=True))
+    monkeypatch.setattr(import_module(LogStore.__module__), "SMALL_BYTES", 0)
+    with pytest.raises(Exceeded):
+        logs.search(KEY, Query("b", regex=True), is_ours=True)
+
+    assert [result.total for result in quick.values()] == [50, 1]
+    assert asked == [(30, "a+"), (300, "b")]
 
 
 def test_a_search_shows_lines_nearby_and_some_of_every_part(logs, close):

@@ -7,11 +7,127 @@ from pathlib import Path
 import pytest
 
 from jobs import logstore
-from jobs.logstore import search
+from jobs.base import wide_bytes
+from jobs.logstore import search, terminal
 from jobs.logstore.files import RawLog
 from jobs.logstore.search import InvalidExpression, Query
 
 KEY = "job/17"
+
+WORDS = [
+    "Loss spiked",
+    "loss",
+    "spiked",
+    "ERROR",
+    "12",
+    "ab",
+    "aab",
+    "é",
+    "中文",
+    "完成",
+    "K",
+    "ſ",
+    "-",
+]
+SEQUENCES = [
+    "\x1b[0m",
+    "\x1b[1;31m",
+    "\x1b[38;5;9m",
+    "\x1b[K",
+    "\x1b[?25l",
+    "\x1b]0;t\x07",
+    "\x1b(B",
+]
+# Half of a sequence, redraws, other control characters, bytes that are no UTF-8.
+ODD = ["\x1b[ 3", "\x1b ", "\r", "\b", "\0", "\x01", "\udcff", "\udce4\udcb8", "\udced\udca0\udc80"]
+TEXTS = [
+    "loss spiked",
+    "Loss",
+    "spiked",
+    "a",
+    "k",
+    "12",
+    "0m",
+    "m",
+    "ab ",
+    "中文",
+    "é",
+    "É",
+    "[",
+    "x",
+]
+EXPRESSIONS = [
+    "loss sp[a-z]+ed",
+    "Loss|ab",
+    "^ab",
+    "ed ?$",
+    ".",
+    "[^a]",
+    "[完中]",
+    "s",
+    "a.?b",
+    "x*",
+]
+
+
+def made_log(chance):
+    """Bytes of some lines; half of the logs have sequences, a quarter also what is odd."""
+    sequences, odd = chance.choice([(0, 0), (0, 0), (0.2, 0), (0.2, 0.1)])
+    text = []
+    for _ in range(chance.choice([1, 10, 60])):
+        for word in chance.choices(WORDS, k=chance.randrange(6)):
+            if chance.random() < sequences:
+                cut = chance.randrange(len(word) + 1)
+                word = word[:cut] + chance.choice(SEQUENCES) + word[cut:]
+            text += [word, chance.choice(ODD) + " " if chance.random() < odd else " "]
+        text.append("\n")
+    return "".join(text).encode(errors="surrogateescape")[: -chance.randrange(2) or None]
+
+
+def wanted_of(shown, query):
+    """For each line the number of matches, by Python's own means."""
+    if not query.regex and query.text.isascii():
+        text = query.text.encode()
+        shown = shown.lower() if query.text == query.text.lower() else shown
+        return [line.count(text) for line in shown.split(b"\n")]
+    flags = re.IGNORECASE if query.text == query.text.lower() else 0
+    expression = re.compile(query.text if query.regex else re.escape(query.text), flags)
+    text = re.sub("[\udc80-\udcff]", "\x7f", shown.decode(errors="surrogateescape"))
+    found = (expression.finditer(line) for line in text.split("\n"))
+    return [sum(match.end() > match.start() for match in matches) for matches in found]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_matches_of_a_thousand_made_logs_are_those_of_a_plain_search(tmp_path, monkeypatch, part):
+    monkeypatch.setattr(search, "READ_BYTES", 700)
+    monkeypatch.setattr(search, "PART_BYTES", 64)
+    path = tmp_path / "17.log"
+    for number in range(part, 1000, 4):
+        chance = random.Random(number)
+        log = made_log(chance)
+        text, is_regex = chance.choice(
+            [(chance.choice(TEXTS), False), (chance.choice(EXPRESSIONS), True)]
+        )
+        query = Query(text, regex=is_regex, limit=5000)
+        path.write_bytes(log)
+
+        result = search.search_file(path, query)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(terminal, "MANY", -1)
+            counts = wanted_of(terminal.plain(log), query)
+        starts = [0, *(match.end() for match in re.finditer(b"\n", log))]
+        wanted = [(n, starts[n - 1], count) for n, count in enumerate(counts, 1) if count]
+        assert [(m.line, m.offset, m.count) for m in result.rows] == wanted, (number, query)
+        assert (result.total, result.lines) == (sum(counts), len(wanted)), (number, query)
+
+
+def test_a_processor_without_wide_instructions_is_named(monkeypatch, caplog):
+    monkeypatch.setattr(wide_bytes.stringzilla, "__capabilities__", ("serial",))
+
+    wide_bytes.warn_if_narrow()
+
+    assert "Searches are slow" in caplog.text
 
 
 @pytest.mark.parametrize(
