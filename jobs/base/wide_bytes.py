@@ -28,6 +28,10 @@ def has_any(data: bytes, signs: bytes) -> bool:
     return bool(stringzilla.find_first_of(data, signs) >= 0)
 
 
+def without(data: bytes, part: bytes) -> bytes:
+    return b"".join(stringzilla.split(data, part))
+
+
 def warn_if_narrow() -> None:
     if stringzilla.__capabilities__ == ("serial",):
         logger.warning("Searches are slow: this processor has no wide instructions.")

@@ -8,7 +8,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,11 +65,6 @@ class LineIndex:
         offset = min(offset, log.size)
         counts = self._whole(log) if offset >= BLOCK_BYTES else ()
         return _newlines_before(log, offset, counts) + 1
-
-    def numbers(self, log: Log) -> Callable[[int], int]:
-        """:meth:`line_at` of this log for many bytes: the index is read once."""
-        counts = self._whole(log)
-        return lambda offset: _newlines_before(log, offset, counts) + 1
 
     def offset_of_line(self, log: Log, n: int) -> int:
         """The size of the log if there is no such line."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from django.utils.translation import gettext as _
 
 from jobs.base import wide_bytes
 from jobs.base.numbers import GB, MB
-from jobs.base.patterns import pattern
 from jobs.confined import Limits, Pool, Task
 from jobs.logstore.files import Log, open_log
 from jobs.logstore.index import LineIndex
-from jobs.logstore.terminal import has_escapes_alone, is_plain, plain, whole_lines
+from jobs.logstore.packed import AT_ONCE_BYTES, PackedLog
+from jobs.logstore.terminal import is_plain, plain, whole_lines
 from jobs.plans import HEALTH_MARK
 
 READ_BYTES = 128 * 1024  # what a processor has near it: a fifth faster than a MiB
@@ -36,7 +36,7 @@ FEW = 64  # lines that are looked at one by one
 SPREAD = 1000
 # A plain text in less than this is found sooner than a process starts.
 SMALL_BYTES = 16 * 1024 * 1024
-PART_BYTES = 2048  # of a log with colours, around a match
+STEP_BYTES = 2048  # in which newlines are counted, on the way to a line
 
 _LONGEST_REASON = 200
 _PREFIX = "(?m)"  # ^ and $ are a line's
@@ -46,8 +46,6 @@ _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 _EDGES = {"\\A": "^", "\\Z": "$", "\\z": "$"}
 _BEYOND_RE2 = re.compile(r"invalid perl operator: \(\?|invalid escape sequence: \\[1-9]")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
-_CONTROL = rb"\x1b\[[0-?]*[ -/]*"
-_ODD = rb"\x1b(?:[^\[]|\z)|%s(?:[^ -~]|\z)|\x1b\[[0-?]*[ -/]+[0-?]" % _CONTROL
 
 SCAN_BYTES = 8 * 1024 * 1024  # of one look for requests
 # Older parts are shown unchanged: months of a busy server.
@@ -116,14 +114,14 @@ def search_file(path: Path, query: Query) -> Matches:
     with open_log(path) as log:
         if log is None:
             return Matches()
-        collected, line_at = _Collected(query, log.size), LineIndex(path).numbers(log)
-        offset = 0
+        collected = _Collected(query, log.size)
+        offset, line = 0, 1
         for block in whole_lines(_chunks(log)):
             if not terms or any(wide_bytes.find(block, word) >= 0 for word in terms):
-                for start, part, shown in _parts(finder, block):
-                    place = _Place(shown, part, partial(line_at, offset + start))
-                    collected.add(finder, finder.prepared(shown), place, offset=offset + start)
-            offset += len(block)
+                shown = block if is_plain(block) else plain(block)
+                place = _Place(shown, block, line)
+                collected.add(finder, finder.prepared(shown), place, offset=offset)
+            offset, line = offset + len(block), line + wide_bytes.count(block, b"\n")
         return collected.matches()
 
 
@@ -137,23 +135,7 @@ def _searcher(seconds: int) -> Task[Matches]:
 search_typed, search_ours = _searcher(30), _searcher(300)
 
 
-def _parts(finder: Literal | Expression, block: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Parts of a block in which a match can be: begin, bytes, and what is shown of them."""
-    if is_plain(block):
-        yield 0, block, block
-        return
-    data = finder.prepared(block) if isinstance(finder, Literal) else b""
-    if not isinstance(finder, Literal) or not has_escapes_alone(block) or finder.is_cut(data):
-        yield 0, block, plain(block)
-        return
-    at = 0
-    while (position := wide_bytes.find(data, finder.needle, at)) >= 0:
-        start = block.rfind(b"\n", 0, position) + 1
-        at = _line_end(block, position + PART_BYTES) + 1
-        yield start, block[start:at], plain(block[start:at])
-
-
-def finder_of(query: Query) -> Literal | Expression:
+def finder_of(query: Query) -> _Literal | _Expression:
     """Raises InvalidExpression."""
     text = query.text
     # An escape has no capital letter: ``\\S``.
@@ -161,38 +143,28 @@ def finder_of(query: Query) -> Literal | Expression:
     ignore_case = letters == letters.lower()
     if query.regex or not text.isascii():
         expression = text if query.regex else str(re2.escape(text))
-        return Expression(expression, ignore_case=ignore_case)
-    return Literal(text.encode(), ignore_case=ignore_case)
+        return _Expression(expression, ignore_case=ignore_case)
+    return _Literal(text.encode(), ignore_case=ignore_case)
 
 
-class Literal:
+class _Literal:
     """Finds lines that have a text, in bytes that begin and end with a line."""
 
     def __init__(self, needle: bytes, *, ignore_case: bool) -> None:
-        self.needle = needle
+        self._needle = needle
         self._to_line_end = re.compile(re.escape(needle) + rb"[^\n]*")
-        # Several times faster than a search that ignores case.
+        # Several times faster than a regular expression that ignores case.
         self._is_lowered = ignore_case and needle.upper() != needle
 
     def prepared(self, data: bytes) -> bytes:
         """The text to search in, as long as ``data``."""
         return wide_bytes.lowered(data) if self._is_lowered else data
 
-    def is_cut(self, data: bytes) -> bool:
-        """An escape sequence may be in the midst of a match, or is an odd one."""
-        return self._cuts.search(data) is not None
-
-    @cached_property
-    def _cuts(self) -> re.Pattern[bytes]:
-        rests = {bytes(re2.escape(self.needle[n : n + 4])) for n in range(1, len(self.needle))}
-        ends = [rb"%s[@-~]%s" % (_CONTROL, rest) for rest in rests]
-        return pattern(b"|".join([_ODD, *ends]))
-
     def lines(self, data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         """The lines that match: where the first match and the line end, how many matches."""
-        while (position := wide_bytes.find(data, self.needle, start, end)) >= 0:
+        while (position := wide_bytes.find(data, self._needle, start, end)) >= 0:
             start = _line_end(data, position)
-            yield position, start, data.count(self.needle, position, start)
+            yield position, start, data.count(self._needle, position, start)
 
     def count(self, data: bytes, start: int, end: int) -> tuple[int, int]:
         """Numbers of matches and of lines with one."""
@@ -200,13 +172,13 @@ class Literal:
         for _position, line_end, count in islice(self.lines(data, start, end), FEW):
             total, lines, start = total + count, lines + 1, line_end
         if lines == FEW:  # two walks through the data, but none through Python
-            total += wide_bytes.count(data, self.needle, start, end)
+            total += wide_bytes.count(data, self._needle, start, end)
             lines += len(self._to_line_end.findall(data, start, end))
         return total, lines
 
 
-class Expression:
-    """As :class:`Literal`, by an expression; empty matches are none."""
+class _Expression:
+    """As :class:`_Literal`, by an expression; empty matches are none."""
 
     def __init__(self, text: str, *, ignore_case: bool) -> None:
         options = re2.Options()
@@ -271,7 +243,9 @@ class _Collected:
         self._before = 0  # lines that match before those of the head
         self._spread: dict[int, tuple[int, bool]] = {}
 
-    def add(self, finder: Literal | Expression, data: bytes, place: _Place, *, offset: int) -> None:
+    def add(
+        self, finder: _Literal | _Expression, data: bytes, place: _Place, *, offset: int
+    ) -> None:
         """The matches of one block, which begins at ``offset``; ``data`` is what to look in."""
         start = 0
         while start < len(data):
@@ -281,7 +255,7 @@ class _Collected:
             for position, end, count in finder.lines(data, start, edge):
                 self._total += count
                 self._lines += 1
-                if self._is_spread(part) and not self._is_kept(place):
+                if not self._is_kept(place.line) and self._is_spread(part):
                     total, lines = finder.count(data, end, edge)
                     self._total += total
                     self._lines += lines
@@ -292,17 +266,15 @@ class _Collected:
                     is_grave = self._grave is not None and bool(self._grave.search(line))
                     if part not in self._spread or is_grave:
                         self._spread[part] = (place.line, is_grave)
-                if self._is_kept(place):
+                if self._is_kept(place.line):
                     self._keep(Match(place.line, offset + place.raw_start(position), count))
             start = edge
 
-    def _is_kept(self, place: _Place) -> bool:
-        """True if a match in this place or behind it may be returned."""
+    def _is_kept(self, line: int) -> bool:
+        """True if a match in ``line`` or behind it may be returned."""
         if not self._query.near:
             return len(self._head) < self._query.limit
-        if len(self._tail) < self._query.limit - len(self._head):
-            return True
-        return place.line < self._query.near
+        return line < self._query.near or len(self._tail) < self._query.limit - len(self._head)
 
     def _keep(self, match: Match) -> None:
         if self._query.near and match.line >= self._query.near:
@@ -323,25 +295,17 @@ class _Collected:
 
 
 class _Place:
-    """Lines of a block as its matches are passed, from above. ``first``: the number of its first
-    line, which few blocks need."""
+    """Lines of a block as its matches are passed, from above."""
 
-    def __init__(self, shown: bytes, block: bytes, first: Callable[[], int]) -> None:
-        self.shown, self._block, self._first = shown, block, first
-        self._at = self._passed = 0  # in ``shown``
-        self._raw_passed = self._raw_start = 0  # in ``block``
-
-    @cached_property
-    def _first_line(self) -> int:
-        return self._first()
-
-    @property
-    def line(self) -> int:
-        return self._first_line + self._passed
+    def __init__(self, shown: bytes, block: bytes, line: int) -> None:
+        self.shown, self._block = shown, block
+        self.line = line
+        self._at = 0  # in ``shown``
+        self._raw_line, self._raw_start = line, 0  # in ``block``
 
     def go_to(self, position: int) -> None:
         """``position`` in what is shown is in ``line`` then."""
-        self._passed += wide_bytes.count(self.shown, b"\n", self._at, position)
+        self.line += wide_bytes.count(self.shown, b"\n", self._at, position)
         self._at = position
 
     def start(self, position: int) -> int:
@@ -351,20 +315,29 @@ class _Place:
         if self.shown is self._block:
             return self.start(position)
         at = start = self._raw_start
-        missing = self._passed - self._raw_passed
-        for at in range(start, len(self._block), PART_BYTES):  # faster than by the line
-            passed = wide_bytes.count(self._block, b"\n", at, at + PART_BYTES)
+        missing = self.line - self._raw_line
+        for at in range(start, len(self._block), STEP_BYTES):  # faster than by the line
+            passed = wide_bytes.count(self._block, b"\n", at, at + STEP_BYTES)
             if passed >= missing:
                 break
             missing -= passed
         for _line in range(missing):
             at = self._block.index(b"\n", at) + 1
-        self._raw_start, self._raw_passed = at, self._passed
+        self._raw_start, self._raw_line = at, self.line
         return at
 
 
 def _chunks(log: Log) -> Iterator[bytes]:
-    """The log without data that arrived after opening: the result is of one moment."""
+    """The log without data that arrived after opening: the result is of one moment. Of a packed
+    log a second thread unpacks what comes next."""
+    if isinstance(log, PackedLog):
+        with ThreadPoolExecutor(1) as ahead:
+            at, following = 0, ahead.submit(log.pread, AT_ONCE_BYTES, 0)
+            while piece := following.result():
+                at += len(piece)
+                following = ahead.submit(log.pread, AT_ONCE_BYTES, at)
+                yield from (piece[n : n + READ_BYTES] for n in range(0, len(piece), READ_BYTES))
+        return
     at = 0
     while at < log.size and (chunk := log.pread(min(READ_BYTES, log.size - at), at)):
         yield chunk

@@ -25,7 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jobs.base.sanitize import ESCAPES
-from jobs.base.wide_bytes import has_any
+from jobs.base.wide_bytes import find, has_any, without
 from jobs.logstore.files import Log, open_log
 
 # No cursor comes to a row that is further above the last one.
@@ -46,7 +46,6 @@ SECOND = "\x00"  # stands in the second column of a wide character
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 MOST_SEQUENCES = 16
-SAMPLE_BYTES, MANY = 4096, 32  # sequences at the begin of a text: it has many
 # Of a longer line with updates only the last updates count: they cover all others.
 LONGEST_REDRAWN_BYTES = 256 * 1024
 REDRAWS = (b"\r", b"\x08")
@@ -312,11 +311,6 @@ def is_plain(data: bytes) -> bool:
     return not has_any(data, SIGNS)
 
 
-def has_escapes_alone(data: bytes) -> bool:
-    """Nothing in the text is collapsed, and escape sequences are all that is left out."""
-    return not has_any(data, SIGNS.replace(b"\x1b", b""))
-
-
 def _redrawn_lines(data: bytes) -> Iterator[tuple[int, int]]:
     """Begin and end of each line with collapsed updates, in order."""
     places = [data.find(sign) for sign in REDRAWS]
@@ -352,24 +346,15 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _bare(data: bytes) -> bytes:
     """Without escape sequences and control characters."""
-    if b"\x1b" in data:
-        is_many = data.count(b"\x1b", 0, SAMPLE_BYTES) > MANY
-        bare = CONTROL.sub(b"", _without_kinds(data) if is_many else data)
-        data = bare if b"\x1b" not in bare else _without_kinds(data)
-    if has_any(data, SIGNS.replace(b"\r", b"")):
-        data = ESCAPES.sub(b"", data)
-    return data
-
-
-def _without_kinds(data: bytes) -> bytes:
-    """A log has few different sequences: each is taken out of all at once, in a tenth of the time,
-    where there are many."""
+    # A log has few different sequences: each is taken out of all at once, in a tenth of the time.
     for _ in range(MOST_SEQUENCES):
-        position = data.find(b"\x1b[")
+        position = find(data, b"\x1b[")
         match = CONTROL.match(data, position) if position >= 0 else None
         if match is None:
             break
-        data = data.replace(match[0], b"")
+        data = without(data, match[0])
+    if has_any(data, SIGNS.replace(b"\r", b"")):
+        data = ESCAPES.sub(b"", data)
     return data
 
 

@@ -100,7 +100,7 @@ def wanted_of(shown, query):
 @pytest.mark.parametrize("part", range(4))
 def test_matches_of_a_thousand_made_logs_are_those_of_a_plain_search(tmp_path, monkeypatch, part):
     monkeypatch.setattr(search, "READ_BYTES", 700)
-    monkeypatch.setattr(search, "PART_BYTES", 64)
+    monkeypatch.setattr(search, "STEP_BYTES", 64)
     path = tmp_path / "17.log"
     for number in range(part, 1000, 4):
         chance = random.Random(number)
@@ -113,9 +113,8 @@ def test_matches_of_a_thousand_made_logs_are_those_of_a_plain_search(tmp_path, m
 
         result = search.search_file(path, query)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(terminal, "MANY", -1)
-            counts = wanted_of(terminal.plain(log), query)
+        chunks = (log[at : at + 700] for at in range(0, len(log), 700))
+        counts = wanted_of(b"".join(terminal.plain_stream(chunks)), query)
         starts = [0, *(match.end() for match in re.finditer(b"\n", log))]
         wanted = [(n, starts[n - 1], count) for n, count in enumerate(counts, 1) if count]
         assert [(m.line, m.offset, m.count) for m in result.rows] == wanted, (number, query)

@@ -2,11 +2,15 @@
 
 import re
 from html import unescape
+from http import HTTPStatus
+from unittest.mock import Mock
 
 import pytest
 from django.urls import reverse
 
+from jobs.confined import Busy, Pool
 from jobs.models import Answer, AnswerRow
+from jobs.queries.answers import answer_list
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.services.outcomes import answer_rows
 from tests.factories import make_measured, make_user
@@ -55,6 +59,7 @@ FILTERED = (
     ("?show=incorrect&order=-tokens", (19, 17, 13, 11, 7, 5, 3, 2, 1)),
     ("?q=place+21+is", (21,)),
     ("?q=place+21+is&in=question", ()),
+    ("?q=PLACE+21+is&in=answer&in=reasoning", (21,)),
     ("?q=q21", (21,)),
     ("?show=nonsense&order=nonsense&page=99&q=number+3", (3,)),
 )
@@ -66,6 +71,31 @@ def test_filters_list_exactly_the_answers(page, pair):
     found = [(query, listed(page(result, query.format(base=base.pk)))) for query, _ in FILTERED]
 
     assert found == list(FILTERED)
+
+
+@pytest.mark.parametrize("text", ["x 1%", "a_b", "ÄB", "中文", "ſ", "\u212a", "k", "'"])
+def test_a_text_is_found_as_the_database_finds_it(pair, text):
+    _base, result = pair
+    reasoning = ["X 1% A_B", "x 10 aXb", "Äb äB", "中文 K ſ", "it's a \u212a"]
+    for index, one in enumerate(reasoning):
+        Answer.objects.filter(result=result, index=index).update(reasoning=one)
+
+    found = answer_list.matches(result, answer_list.Wanted(text=text, places=("reasoning",)))
+
+    wanted = result.answers.filter(reasoning__icontains=text)
+    assert list(found.indexes) == list(wanted.values_list("index", flat=True))
+    assert found.indexes
+
+
+def test_a_search_without_an_answer_says_why(client, page, pair, monkeypatch):
+    _base, result = pair
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=Busy))
+
+    html = client.get(f"{reverse('result-answers', args=[result.pk])}?q=place")
+
+    assert listed(page(result))
+    assert html.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "Answers not searched" in html.content.decode()
 
 
 def test_the_first_question_has_number_one_everywhere(client, page, pair):
