@@ -76,7 +76,9 @@ def serve(connection: Connection, limits: Limits) -> None:
         cpu_s = int(time.process_time()) + limits.cpu_s + 1
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
         answer, content = answered(name, args, language, limits)
-        connections.close_all()
+        for database in connections.all(initialized_only=True):
+            if database.vendor != "sqlite":  # what SQLite has mapped serves the next task
+                database.close()
         leaves = answer in (MEMORY, FAILED) or _bytes(statm) - begun > limits.memory // 2
         try:
             connection.send_bytes(answer + (LEAVES if leaves else STAYS) + content)
