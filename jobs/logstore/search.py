@@ -340,6 +340,8 @@ def _chunks(log: Log) -> Iterator[bytes]:
         return
     at = 0
     while at < log.size and (chunk := log.pread(min(READ_BYTES, log.size - at), at)):
+        # A line that goes on is read again, which is cheaper than to join its parts.
+        chunk = chunk[: chunk.rfind(b"\n") + 1] or chunk
         yield chunk
         at += len(chunk)
 

@@ -353,7 +353,7 @@ SEARCHES = {
     Goal("line-packed", "ms", 2),
     Goal("search-packed", "s", 1.2, of="ratio"),
     Goal("miscounted", "searches", 0),
-    limit_s=240,
+    limit_s=300,
 )
 def log_reads(bench: Bench) -> Readings:
     """Reads in a process with Django; searches over HTTP, as the page asks for them."""

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import threading
+from unittest.mock import Mock
 
 import pytest
 
 from dashboard.security import counters
 from dashboard.security.counters import NoTurn, search_turn
+from jobs.confined import SHORT, Exceeded, Pool
 from jobs.logstore import store
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_job, make_user
@@ -111,3 +113,16 @@ def test_an_expression_that_re2_cannot_read_names_the_field():
 
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["q"])
     assert "look-arounds and back references are not available" in answer.json()["message"]
+
+
+@pytest.mark.django_db
+def test_an_expression_that_takes_too_long_names_the_field(monkeypatch):
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=Exceeded("time", SHORT.limits)))
+    caller = Caller(make_user())
+    job = make_job(state="running")
+    store().append(f"job/{job.pk}", 0, b"one\n")
+
+    answer = caller.get(f"jobs/{job.pk}/log/search", q="o+", regex="1")
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["q"])
+    assert "too slow" in answer.json()["message"]

@@ -74,7 +74,7 @@ def made_log(chance):
     """Bytes of some lines; half of the logs have sequences, a quarter also what is odd."""
     sequences, odd = chance.choice([(0, 0), (0, 0), (0.2, 0), (0.2, 0.1)])
     text = []
-    for _ in range(chance.choice([1, 10, 60])):
+    for _ in range(chance.choice([1, 8, 30])):
         for word in chance.choices(WORDS, k=chance.randrange(6)):
             if chance.random() < sequences:
                 cut = chance.randrange(len(word) + 1)
