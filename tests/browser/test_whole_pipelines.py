@@ -155,9 +155,12 @@ class TestAWay:
             one for one in host.ask("results?type=benchmark")["results"] if one["job"] in made
         ]
 
-        # llmdeploy's stream has bare JSON lines.
-        served = [one["metrics"] for one in measured if "duration_s" in one["metrics"]]
-        assert any({"ttft_mean_ms", "tpot_mean_ms"} <= set(metrics) for metrics in served), served
+        served = [one for one in measured if "duration_s" in one["metrics"]]
+        for one in served:
+            assert one["metrics"]["ttft_mean_ms"] > 0 < one["metrics"]["tpot_mean_ms"], one
+        told = " ".join(remark for one in served for remark in one["remarks"])
+        is_bare = (pipeline, model) == BUILD_IN  # llmdeploy's stream has bare JSON lines
+        assert ("bare JSON lines" in told) == is_bare, told
 
     def test_it_ends_in_a_chat(self, page, host, pipeline, model):
         (deployment,) = host.deployments()

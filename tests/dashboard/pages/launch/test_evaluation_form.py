@@ -3,9 +3,13 @@
 import pytest
 from django.urls import reverse
 
+from dashboard.pages.launch.launch import evaluation_plan
 from jobs.catalog.presets import EVALUATION_PRESETS
 from jobs.kinds import KINDS
+from jobs.kinds.evaluate import goal_choices
 from jobs.queries.jobs.durations import evaluation_estimate
+from jobs.statistics import questions_paired
+from jobs.statistics.paired import BOUNDARY
 from tests.factories import (
     make_deployment,
     make_endpoint,
@@ -14,6 +18,7 @@ from tests.factories import (
     make_job,
     make_measured,
 )
+from tests.jobs.lib.target import EARLY, here
 
 pytestmark = pytest.mark.django_db
 
@@ -206,3 +211,15 @@ def test_the_sample_size_is_of_the_measured_accuracy(form, served):
     before = form("evaluate", host="near", deployment=served.pk)["before"]
 
     assert (before["measured_by"], before["accuracy"], before["interval"]) == (measured, 50.0, 9604)
+
+
+@pytest.mark.parametrize("goal", ["at_least", "same"])
+def test_a_run_that_stops_early_is_planned_for_the_question_asked(goal):
+    kind = KINDS["evaluate"]
+    params = kind.Params(deployment="3", goal=goal, **EARLY).model_dump()
+
+    (planned,) = evaluation_plan(kind, params, here())["goals"]
+
+    (words,) = [choice.label for choice in goal_choices() if choice.value == goal]
+    assert planned["words"] == words
+    assert planned["paired"] == questions_paired(goal, margin=0.05, z=BOUNDARY)
