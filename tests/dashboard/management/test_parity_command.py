@@ -119,3 +119,17 @@ def test_verdicts_on_several_results_are_corrected_for_their_number():
     with pytest.raises(SystemExit) as ended:
         run(base, *others, "--gate")
     assert ended.value.code == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("named", "code"), [(("like", "again"), 3), (("like", "other"), 4)])
+def test_the_gate_of_several_results_ends_with_the_code_of_the_worst(named, code):
+    base, other = evaluation(1, 0), evaluation(1, 1)
+    for rows in (AnswerRow, Answer):
+        rows.objects.filter(result=result_pk(other)).update(subset="another")
+    results = {"like": evaluation(0, 1), "again": evaluation(0, 1), "other": other}
+
+    with pytest.raises(SystemExit) as ended:
+        run(base, *(results[name] for name in named), "--gate")
+
+    assert ended.value.code == code
