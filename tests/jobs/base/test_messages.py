@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dashboard.text.messages import MESSAGES, message
+from jobs.base.bounds import LINES, TORN_LINES
 from jobs.base.errors import PlanError
 from jobs.base.messages import OF_HOSTS, UNKNOWN
-from jobs.host_protocol import Finding, parse_events, read
+from jobs.host_protocol import BadMessage, Finding, parse_events, parse_points, read
 
 HOST_CODE = Path(__file__).parents[3] / "jobs" / "host"
 
@@ -72,3 +73,29 @@ def test_a_message_of_hosts_stays(name):
     ended = ended_with(message_id=name, message_args={"step": "a"})
 
     assert (ended.message_id, ended.message_args) == (name, {"step": "a"})
+
+
+def points(lines):
+    return parse_points(b"\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "refusal"),
+    [
+        ([b'{"type": "a later one", "w": "w", "t": 1, "v": {}}'] * (LINES + 1), f"{LINES} lines"),
+        ([b"{"] * (TORN_LINES + 1), f"{TORN_LINES} lines are no JSON"),
+    ],
+    ids=["too many", "too many torn"],
+)
+@pytest.mark.parametrize("parse", [parse_events, points])
+def test_a_chunk_has_bounds(parse, lines, refusal):
+    with pytest.raises(BadMessage, match=f"more than {refusal}"):
+        parse(lines)
+
+
+@pytest.mark.parametrize("parse", [parse_events, points])
+def test_torn_lines_are_counted_in_one_line_of_the_log(parse, caplog):
+    assert not any(parse([b"{"] * TORN_LINES))
+
+    (record,) = caplog.records
+    assert f"{TORN_LINES} lines are no JSON object" in record.getMessage()

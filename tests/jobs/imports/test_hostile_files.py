@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.base.bounds import GZIP_MEMBERS, ZIP_DIRECTORY_BYTES
 from jobs.base.errors import LaunchError
 from jobs.imports import MOST_FILES, read_paths, read_uploads, recognise
 
@@ -217,6 +218,20 @@ def test_too_many_files_are_refused():
     names = {f"f{number}": b"x" for number in range(MOST_FILES + 1)}
 
     assert str(MOST_FILES) in refused_upload(zipped(**names))
+
+
+def test_a_long_list_of_files_is_refused_unread():
+    packed = zipped(a=b"x")
+    at = packed.rfind(b"PK\x05\x06") + 12
+    claimed = (ZIP_DIRECTORY_BYTES + 1).to_bytes(4, "little")
+
+    assert str(MOST_FILES) in refused_upload(packed[:at] + claimed + packed[at + 4 :])
+
+
+def test_a_file_of_many_gzip_members_is_refused():
+    empty = gzip.compress(b"")
+
+    assert f"more than {GZIP_MEMBERS} members" in refused_upload(empty * (GZIP_MEMBERS + 1))
 
 
 def test_links_and_devices_of_a_tar_are_left_out():

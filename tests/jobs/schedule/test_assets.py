@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
+from jobs.base.bounds import PRODUCT_BYTES, PRODUCT_TEXT_CHARS
 from jobs.base.errors import ParseError
 from jobs.models import Dataset, Job
 from jobs.schedule import targets
@@ -57,6 +58,18 @@ def test_a_recreated_asset_has_its_time_and_its_job(host):
 def test_a_data_set_without_a_count_is_not_registered():
     with pytest.raises(ParseError, match="has no files"):
         targets.check_product({**DATASET, "files": None})
+
+
+@pytest.mark.parametrize(
+    ("facts", "refusal"),
+    [
+        ({"path": "x" * (PRODUCT_TEXT_CHARS + 1)}, f"{PRODUCT_TEXT_CHARS} characters"),
+        ({"details": {"packages": ["x"] * PRODUCT_BYTES}}, f"{PRODUCT_BYTES} bytes"),
+    ],
+)
+def test_a_product_with_long_facts_is_not_registered(facts, refusal):
+    with pytest.raises(ParseError, match=f"more than {refusal}"):
+        targets.check_product(DATASET | facts)
 
 
 def test_a_data_set_is_a_choice_with_both_of_its_paths_promised_or_made(host):
