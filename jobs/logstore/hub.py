@@ -30,13 +30,6 @@ def frame(offset: int, times: Sequence[Time], data: bytes) -> bytes:
     return b"".join((_HEAD.pack(offset, len(times)), packed_times, data))
 
 
-def unframe(message: bytes) -> tuple[int, list[Time], bytes]:
-    """Offset, times and bytes of a message of :func:`frame`."""
-    begin = data_begins(message)
-    offset, _ = _HEAD.unpack_from(message)
-    return offset, list(_TIME.iter_unpack(message[_HEAD.size : begin])), message[begin:]
-
-
 def data_begins(message: bytes | memoryview) -> int:
     """Offset in a message of the log's bytes."""
     count: int = _HEAD.unpack_from(message)[1]

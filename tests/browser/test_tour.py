@@ -12,9 +12,9 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from dashboard.text.formatting import THIN
-from jobs.logstore.hub import unframe
 from tests.api import until
 from tests.browser.lib.visits import log_in, open_window
+from tests.frames import unframe
 
 pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.in_order]
 

@@ -11,8 +11,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from jobs.logstore.hub import unframe
 from tests.faults.proxy import Loop
+from tests.frames import unframe
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 2.0
 FINAL_CODES = (4400, 4401, 4403, 4404)

@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 import zstandard
 from websockets.asyncio.client import connect
 
-from jobs.logstore.hub import unframe
 from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Loop
+from tests.frames import unframe
 from tests.hostile_server import hostile
 from tests.pressure.scene import Scene
 from tests.processes.lib.hostile import (

@@ -10,10 +10,10 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-from jobs.logstore.hub import unframe
 from tests.api import Api
 from tests.cluster import cluster
 from tests.dashboard.lib.logged_in import LoggedIn
+from tests.frames import unframe
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.tour]

@@ -10,10 +10,11 @@ import urllib.parse
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from jobs.logstore.hub import MAX_FRAME_BYTES, unframe
+from jobs.logstore.hub import MAX_FRAME_BYTES
 from tests import waiting
 from tests.dashboard.lib.socket_server import running_server
 from tests.dashboard.lib.valkey_server import running_valkey
+from tests.frames import unframe
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.processes

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 
+from dashboard import __version__
 from tests.dashboard.lib.commands import run
 from tests.stack import ROOT, clean_environment
 
@@ -34,6 +35,11 @@ def in_a_folder(folder, *arguments, **environ):
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def test_the_version_is_that_of_the_dashboard(tmp_path):
+    for argument in ("version", "--version"):
+        assert in_a_folder(tmp_path, argument) == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize(("arguments", "is_there"), [(("log", "6"), False), (("pin", "6"), True)])

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from jobs.logstore import LogStore
-from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES, Hub, unframe
+from jobs.logstore.hub import KEPT_FRAMES, MAX_FRAME_BYTES, Hub
+from tests.frames import unframe
 from tests.waiting import PATIENCE_S
 
 KEY = "job/1"
