@@ -2,9 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from jobs.base.errors import LaunchError, OffsetMismatch
+from jobs.kinds import KINDS
+from jobs.plans import Plan, Step
+from jobs.readings import read_outcome
 
 hoard: list[Any] = []
 
@@ -59,3 +63,12 @@ def number_of_process() -> int:
 
 def infinite() -> float:
     return float("inf")
+
+
+def read_benchmark(path: str) -> int:
+    """Read a result of vLLM's client as the end of its job does; return its measured requests."""
+    kind = KINDS["benchmark-online"]
+    params = kind.Params(deployment="5", stack="vllm-cpu")
+    plan = Plan(kind.name, (Step("measure", ("true",)),))
+    measured = read_outcome(kind, params, plan, {"result.json": Path(path).read_bytes()}).measured
+    return sum(map(len, measured.requests.values())) if measured else 0

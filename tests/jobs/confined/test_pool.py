@@ -1,12 +1,16 @@
 """Workers of confined tasks, as processes."""
 
+import json
 import threading
+from itertools import repeat
 
 import pytest
 
 from jobs.base.errors import LaunchError, OffsetMismatch
 from jobs.base.numbers import MB
 from jobs.confined import Exceeded, Failed, Limits, Pool, Task
+from jobs.metrics.measured import MOST_REQUESTS
+from jobs.services.intake.verdicts import READERS
 
 HELPERS = "tests.jobs.confined.helpers"
 LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
@@ -89,3 +93,29 @@ def test_tasks_of_several_threads_share_the_workers():
 def test_an_answer_of_another_type_is_no_answer(pool):
     with pytest.raises(Failed, match="infinite"):
         task(pool, "infinite", float)()
+
+
+def test_the_largest_honest_report_is_read_within_the_limits(tmp_path):
+    """10,000 requests of 1,024 tokens, with the time of each token: 264 MB."""
+    report = tmp_path / "result.json"
+    columns = {
+        **{"input_lens": 1024, "output_lens": 1024, "ttfts": 0.17747043999997913},
+        **{"itls": [0.0170796432146873] * 1023, "latencies": 17.63, "errors": ""},
+        "generated_texts": "word" * 1024,
+    }
+    totals = dict.fromkeys(("num_prompts", "completed"), MOST_REQUESTS)
+    totals |= dict.fromkeys(("total_input_tokens", "total_output_tokens"), 1024 * MOST_REQUESTS)
+    rates = {"request_throughput": 2.0, "output_throughput": 2048.0, "duration": 5000.0}
+    rest = {**totals, **rates, "total_token_throughput": 4096.0, "failed": 0, "max_concurrency": 8}
+    with report.open("w") as file:
+        file.write(json.dumps(rest)[:-1])
+        for name, value in columns.items():
+            each = json.dumps(value)
+            file.write(f', "{name}": [{each}')
+            file.writelines(repeat(f", {each}", MOST_REQUESTS - 1))
+            file.write("]")
+        file.write("}")
+
+    pool = Pool(READERS.limits, 1)
+
+    assert task(pool, "read_benchmark")(str(report)) == MOST_REQUESTS
