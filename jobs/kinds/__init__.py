@@ -3,14 +3,14 @@ Here: a kind is a class in the file of its family, and a name in `KINDS`.
 Not here: helpers (`kinds.lib`), command lines (`tools`), records (`models`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.kinds import benchmark, compile, deploy, evaluate, prepare
 from jobs.kinds.benchmark_guidellm import BenchmarkGuidellm
 from jobs.kinds.find_limit import FindLimit
 from jobs.kinds.greedy_probe import GreedyProbe
-from jobs.kinds.lib.base import Kind
+from jobs.kinds.lib.base import Kind, rules_of
 
 # In the order of forms and lists.
 _ALL: tuple[Kind, ...] = (
@@ -40,6 +40,17 @@ _ALL: tuple[Kind, ...] = (
     GreedyProbe(),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+
+
+def check_makers(kinds: Iterable[Kind]) -> None:
+    """Raise ``TypeError``: a rule of a field names an unknown kind."""
+    for kind in kinds:
+        for name, rules in rules_of(kind.Params).items():
+            if rules.made_by and rules.made_by not in KINDS:
+                raise TypeError(f"{kind.name}.{name}: no kind is called {rules.made_by}")
+
+
+check_makers(_ALL)
 # Programs that a host allows by default. jobs.host.claim.programs repeats them, because hosts do
 # not import kinds.
 PROGRAMS = frozenset(name for kind in _ALL for name in kind.programs)

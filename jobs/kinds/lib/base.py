@@ -5,17 +5,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
 from pydantic_core import to_jsonable_python
 
 from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.base.numbers import number_from
 from jobs.catalog import Question
+from jobs.catalog.schema import PathName
 from jobs.plans import ASSET_SLOTS, Plan
 
 # Families of kinds in pipeline order, with titles.
@@ -213,42 +215,48 @@ def asset_values(refs: Mapping[str, AssetRef]) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Facts of a deployment that fields take over or stay below.
+_Fact = Literal["stack", "max_input", "max_total"]
+
+
+@checked(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Rules:
     """What launches, forms and the API know of a field beyond its type: a part of its JSON schema.
-    Label, unit and group are English source texts, which pages translate."""
+    Label, unit and group are English source texts, which pages translate. A wrong name or value of
+    a rule is a ``ValidationError``."""
 
     label: str
     group: str  # heading in the form
     unit: str | None = None
-    asset: str | None = None  # "weights", "artifact", "deployment", "dataset": choices
+    asset: Literal["weights", "artifact", "deployment", "dataset"] | None = None  # choices
     made_by: str | None = None  # kind that makes it, if not the usual one and the host supports it
-    way: str | None = None  # "vllm": weights of models that run so come first
+    way: PathName | None = None  # weights of models that run so come first
     when: tuple[str, Any] | None = None  # (field, value): counts only while that field has it
     # Fields of deployments: counts only if the chat template of each has a switch (evaluations).
     switch_of: tuple[str, ...] | None = None
     needs_dies: bool | None = None  # for hosts with cards, on others the default stays
-    # "git", "index", "hub", "revision", "image" or "data": the value is a place that code or data
-    # comes from, and must be permitted (jobs.access.sources).
-    source: str | None = None
+    # The value is a place that code or data comes from, and must be permitted
+    # (jobs.access.sources).
+    source: Literal["git", "index", "hub", "revision", "image", "data"] | None = None
     # Defaults in place of the field's own (defaults.defaults_for).
     at_launch: Any = None  # of new jobs; older jobs without the field have its own
     without_dies: Any = None  # on a host without cards
     on_page: Any = None  # with guide verbatim of the current stack, whose page prints another value
-    follows: tuple[str, str] | None = None  # (field, key): value of the chosen asset under that key
+    follows: tuple[str, _Fact] | None = None  # (field, key): that value of the chosen asset
     thinks: tuple[str, Any] | None = None  # (field, value): if the chosen deployment reasons
     speaks: str | None = None  # field: the language of questions, if the model knows one only
     # (field, key, share) each: at most that share of the chosen asset's value. The whole value is
     # an upper bound of the field.
-    within: tuple[tuple[str, str, float], ...] | None = None
+    within: tuple[tuple[str, _Fact, float], ...] | None = None
     # (field, tokens): at most what the context of the chosen deployment leaves after a prompt of so
     # many tokens, which is an upper bound too.
     beside: tuple[str, int] | None = None
     free_port: bool | None = None  # the next port of no server of the host and no other such field
     printed: bool | None = None  # guide verbatim keeps the port of its commands
     # More upper bounds.
-    stack_most: str | None = None  # the stack's limit of that name
-    of_model: tuple[str, str] | None = None  # (path, limit) of the weights' model
+    stack_most: Literal["max_concurrency"] | None = None  # the stack's limit of that name
+    # (path, limit) of the weights' model
+    of_model: tuple[PathName, Literal["max_input", "max_length"]] | None = None
     set_size: str | None = None  # field whose question set gives the number
 
     def __call__(self, schema: dict[str, Any]) -> None:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
-from jobs.kinds import KINDS
-from jobs.kinds.lib.base import Target, rules_of
+from jobs.kinds import KINDS, check_makers
+from jobs.kinds.lib import base
+from jobs.kinds.lib.base import Kind, KindParams, Target, rules_of
 from jobs.kinds.lib.defaults import defaults_for, unswitched
 from jobs.kinds.lib.load import RANDOM
 from jobs.metrics import METRICS
@@ -386,3 +388,37 @@ def test_products_for_other_jobs_outlive_the_jobs_folder(kind, raw):
         word for step in run.steps for word in step.argv if word.startswith(artifacts)
     )
     assert not path.startswith("/host/spool/17")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *({"aset": "weights"}, {"asset": "weight"}, {"source": "gti"}, {"way": "vlm"}),
+        *({"stack_most": "max"}, {"of_model": ("vllm", "most")}, {"of_model": ("v", "max_input")}),
+        *({"follows": ("deployment", "stak")}, {"within": (("deployment", "max_totl", 1),)}),
+    ],
+    ids=str,
+)
+def test_a_misspelt_rule_of_a_field_is_an_error(rule):
+    with pytest.raises(ValidationError, match="for Rules"):
+        base.field(1, "Length", "Shape", **rule)
+
+
+def test_a_rule_names_fields_of_its_kind():
+    class Params(KindParams):
+        length: int = base.field(1, "Length", "Shape", follows=("deploymnt", "stack"))
+
+    with pytest.raises(TypeError, match="names unknown fields"):
+        type("Wrong", (Kind,), {}, params=Params)
+
+
+def test_a_rule_names_a_kind():
+    class Params(KindParams):
+        weights: str = base.field(
+            ..., "Weights", "Model", asset="weights", made_by="convert-weight"
+        )
+
+    wrong = type("Wrong", (Kind,), {"name": "wrong"}, params=Params)
+
+    with pytest.raises(TypeError, match="no kind is called convert-weight"):
+        check_makers([wrong])
