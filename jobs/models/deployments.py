@@ -57,8 +57,8 @@ class Endpoint(models.Model):
     @property
     def context(self) -> int | None:
         """Tokens of prompt and output together: stated, else found; None: unknown."""
-        told = self.max_context or self.found.get("max_context")
-        return int(told) if told else None
+        tokens = self.max_context or self.found.get("max_context")
+        return int(tokens) if tokens else None
 
     @property
     def device_stated(self) -> dict[str, Any] | None:

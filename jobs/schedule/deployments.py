@@ -317,15 +317,15 @@ def _set_address(deployment: Deployment, port: str | int | None) -> None:
 def _change(
     deployment: Deployment, state: str, message: Message, *, only_from: Iterable[str], **fields: Any
 ) -> bool:
-    told: dict[str, Any] = {"message_id": message.id, "message_args": dict(message.args)}
-    told |= {"state": state, "run": fields.pop("run", deployment.run)}
+    columns: dict[str, Any] = {"message_id": message.id, "message_args": dict(message.args)}
+    columns |= {"state": state, "run": fields.pop("run", deployment.run)}
     if state not in Deployment.ENDED_STATES:
         fields |= _KEPT_AGAIN
     with transaction.atomic():
         rows = Deployment.objects.filter(pk=deployment.pk, run=deployment.run)
-        changed = rows.filter(state__in=list(only_from)).update(**told, **fields)
+        changed = rows.filter(state__in=list(only_from)).update(**columns, **fields)
         if changed:
-            DeploymentEvent.objects.create(deployment=deployment, **told)
+            DeploymentEvent.objects.create(deployment=deployment, **columns)
             notifications.notify("deployment", id=deployment.pk, state=state)
     return changed == 1
 

@@ -59,24 +59,24 @@ class Search:
 
 def search_of(result: Result) -> Search | None:
     """Return the search of a result; None for other benchmarks."""
-    told: Mapping[str, Any] = result.run_context.get("search") or {}
-    if not told:
+    stored: Mapping[str, Any] = result.run_context.get("search") or {}
+    if not stored:
         return None
-    limits = {name: float(told["limits"][name]) for name in METRICS if name in told["limits"]}
-    level = Level(str(told["level"]), limits, told.get("goodput")) if limits else None
-    asked = {float(one["load"]): one for one in told["asked"]}
+    limits = {name: float(stored["limits"][name]) for name in METRICS if name in stored["limits"]}
+    level = Level(str(stored["level"]), limits, stored.get("goodput")) if limits else None
+    asked = {float(one["load"]): one for one in stored["asked"]}
     points = _points(result)
-    stopped = told.get("stopped", "")
+    stopped = stored.get("stopped", "")
     return Search(
-        by=cast("By", told["by"]),
+        by=cast("By", stored["by"]),
         level=level,
         loads=[
             _measured(load, points[load], level, asked[load]) for load in asked if load in points
         ],
-        lowest=float(told["lowest"]),
-        highest=float(told["highest"]),
-        step=float(told["step"]),
-        target=float(told["half_width"]),
+        lowest=float(stored["lowest"]),
+        highest=float(stored["highest"]),
+        step=float(stored["step"]),
+        target=float(stored["half_width"]),
         stopped=cast("Stop", stopped if stopped in get_args(Stop) else ""),
     )
 
@@ -92,10 +92,10 @@ def _points(result: Result) -> dict[float, CurvePoint]:
 
 
 def _measured(
-    load: float, point: CurvePoint, level: Level | None, told: Mapping[str, Any]
+    load: float, point: CurvePoint, level: Level | None, stored: Mapping[str, Any]
 ) -> Measured:
     found = against(level, point) if level and point.is_usable else None
     verdict: Verdict | None = None
     if level is not None:
         verdict = found.verdict if found else "missed"
-    return Measured(load, point, found, verdict, told.get("half_width"))
+    return Measured(load, point, found, verdict, stored.get("half_width"))

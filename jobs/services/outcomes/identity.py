@@ -130,17 +130,17 @@ def identity_of(result: Result) -> dict[str, Any]:
 def _of_import(result: Result) -> dict[str, dict[str, Any]]:
     """What the files have and people declared. Without a declared workload, engine, precision,
     parallelism or device an imported result has no repeats."""
-    told = result.imported or Import()
+    entered = result.imported or Import()
     device = result.run_context.get("device") or {}
-    workload = {"workload": declared_workload(told.workload) or None, **result.asked}
+    workload = {"workload": declared_workload(entered.workload) or None, **result.asked}
     if result.type == Result.Type.EVALUATION:
         workload["questions_sha256"] = questions_sha256(result)
     return {
         "measurement": {"tool": tool_family(result.tool) or None},
         "workload": workload,
         "deployment": {"parallelism": parallelism_of(result) or None},
-        "model": {"model": result.model_id or None, "precision": told.precision or None},
-        "engine": {"engine": told.engine or None},
+        "model": {"model": result.model_id or None, "precision": entered.precision or None},
+        "engine": {"engine": entered.engine or None},
         "host": {"device": device.get("text") or None, "devices": device.get("count")},
     }
 
@@ -340,12 +340,12 @@ def stack_of(result: Result) -> str:
 def parallelism_of(result: Result) -> str:
     """ "tp8", or "tp8 × pp4" with more than one pipeline stage; "" when not recorded. An import may
     have an expert parallel size too, or lack the first: "pp4 × ep16"."""
-    served, told = result.deployment, _params(result)
+    served, parts = result.deployment, _params(result)
     if result.imported is not None:
-        told = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
+        parts = {name: getattr(result.imported, name) for name in ("tp", "pp", "ep")}
     elif served is not None:
-        told = served.details
-    tp, pp, ep = (whole(told.get(name), _MOST_DIES) or 0 for name in ("tp", "pp", "ep"))
+        parts = served.details
+    tp, pp, ep = (whole(parts.get(name), _MOST_DIES) or 0 for name in ("tp", "pp", "ep"))
     ep = ep if result.imported_id else 0
     sizes = [f"{name}{size}" for name, size in (("pp", pp), ("ep", ep)) if size > 1]
     return " × ".join([f"tp{tp}", *sizes] if tp else sizes)
