@@ -11,7 +11,6 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from dashboard.actions.action import Done, action
-from dashboard.security.audit_log import record
 from dashboard.security.counters import hashed
 from dashboard.security.permissions import allowed
 from jobs.access import accounts, secret_keys, secrets, sources
@@ -44,6 +43,15 @@ def set_active(user: Any, person: User, *, active: bool) -> Done[bool]:
     return Done(True, f"user {person.pk}", did="on" if active else "off")
 
 
+@transaction.atomic
+@action("user.manage", withdraws=True)
+def reset_password(user: Any, person: User, *, revokes_tokens: bool) -> Done[None]:
+    """Store the new password set on ``person``: their sessions end, tokens on request."""
+    person.save()
+    tokens = accounts.revoke_tokens(person) if revokes_tokens else 0
+    return Done(None, f"user {person.pk}", did="password", tokens=tokens)
+
+
 def scopes_of(user: AbstractBaseUser) -> list[ApiToken.Scope]:
     """Return the scopes that add something to each other for ``user``, least first."""
     scopes = [ApiToken.Scope.READ]
@@ -60,20 +68,20 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
     return rows if allowed(user, "token.manage") else rows.filter(user_id=user.pk)
 
 
-def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None, by: str) -> str:
-    """Create a token, whose right the caller has checked; it is returned only here."""
+@action("token.create")
+def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None) -> Done[str]:
+    """Create a token of ``user``, whose scope the caller has checked; it is returned only here."""
     token = token_urlsafe(32)
     row = ApiToken.objects.create(
         user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at
     )
-    record(user, "token.create", f"token {row.pk}", name=name, scope=scope, by=by)
-    return token
+    return Done(token, f"token {row.pk}", name=name, scope=scope)
 
 
 @action("token.delete")
-def revoke_token(user: Any, row: ApiToken, *, by: str) -> Done[None]:
+def revoke_token(user: Any, row: ApiToken) -> Done[None]:
     """End a token: its next call is refused."""
-    done = Done(None, f"token {row.pk}", name=row.name, of=row.user.get_username(), by=by)
+    done = Done(None, f"token {row.pk}", name=row.name, of=row.user.get_username())
     row.delete()
     return done
 

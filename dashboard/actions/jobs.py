@@ -214,6 +214,14 @@ def rename_matrix(user: User, matrix: Matrix, title: str) -> Done[bool]:
     return Done(True, f"matrix {matrix.pk}", title=title, before=matrix.title)
 
 
+@action("storage.manage")
+def remove_files(user: AbstractBaseUser, job: Job) -> Done[bool]:
+    """Remove a job's log, files and points for good. False: nothing was removed."""
+    is_removed = retention.remove_now(job.pk, user)
+    job.refresh_from_db()
+    return Done(is_removed, f"job {job.pk}", bytes=job.removed_bytes)
+
+
 @action("deployment.stop", dispatches=True)  # one that waited to start again has ended now
 def stop(user: AbstractBaseUser, deployment: Deployment) -> Done[bool]:
     """Stop a deployment's server. False: the deployment has already ended."""

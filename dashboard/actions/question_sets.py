@@ -12,8 +12,18 @@ from jobs.base.sanitize import sanitize_text
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.catalog.questions import ID, LONGEST_NAME, LONGEST_NOTE, MOST_SETS, Changed, TeamSet
+from jobs.models import Host, Preflight
+from jobs.plans import Plan
+from jobs.schedule import preflights
 
 _PAGES = frozenset({"add"})  # addresses in place of a set's id
+
+
+@action("questions.check")
+def check(user: Any, host: Host, set_id: str, looked_for: Plan) -> Done[Preflight]:
+    """Have a host look for the files of a set."""
+    asked = preflights.ask(host, looked_for.to_json(), {}, user=user)
+    return Done(asked, f"host {host.name}", set=set_id)
 
 
 @action("questions.change")

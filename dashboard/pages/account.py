@@ -190,9 +190,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
         return _tokens(request, form)
     given = form.cleaned_data
     expires_at = now() + timedelta(days=int(given["days"])) if given["days"] else None
-    made = actions.create_token(
-        user, given["name"], scope=given["scope"], expires_at=expires_at, by="page"
-    )
+    made = actions.create_token(user, given["name"], scope=given["scope"], expires_at=expires_at)
     return _tokens(request, TokenForm(user), made=made)
 
 
@@ -200,7 +198,7 @@ def token_create(request: HttpRequest) -> HttpResponse:
 def token_revoke(request: HttpRequest, token_id: int) -> HttpResponse:
     row = get_object_or_404(actions.tokens_for(_user(request)), pk=token_id)
     if request.method == "POST":
-        actions.revoke_token(_user(request), row, by="page")
+        actions.revoke_token(_user(request), row)
         messages.success(request, gettext("The token %(name)s is revoked.") % {"name": row.name})
         return redirect("token-list")
     return render(request, "account/token_revoke.html", {"token": row})

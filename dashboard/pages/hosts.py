@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
+from dashboard.actions import hosts as actions
 from dashboard.actions import jobs as job_actions
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.intake.ingest import PROTOCOL
@@ -25,7 +26,6 @@ from dashboard.pages.shared.die_grid import HOT_C, Cards, cards, name_of, path_o
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.groups import rows_of
 from dashboard.pages.shared.queue_section import section
-from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.text import queue_words
@@ -36,8 +36,7 @@ from jobs.base.numbers import number_from
 from jobs.models import Account, Deployment, Host, Job
 from jobs.queries.hosts import HostNow, host_page, hosts_now, is_away, lacks_room
 from jobs.queries.jobs.groups import firsts
-from jobs.schedule import dispatch
-from jobs.schedule.launch_rights import launcher_names, may_launch, restrict
+from jobs.schedule.launch_rights import launcher_names, may_launch
 from jobs.schedule.queue import Move, PassesOthers
 from jobs.services import hosts
 
@@ -223,9 +222,7 @@ def host_drain(request: HttpRequest, name: str) -> HttpResponse:
         context = {"host": host, "queued": queued, "origin": request.GET.get("from", "")}
         return render(request, "hosts/drain.html", context)
     draining = request.POST.get("draining") == "1"
-    if hosts.set_draining(host.name, draining=draining):
-        record(request.user, "host.change", f"host {host.name}", draining=draining)
-        dispatch.run()
+    actions.drain(request.user, host, draining=draining)
     if request.POST.get("from") == "list":
         return redirect("host-list")
     return redirect("host-detail", host.name)
@@ -238,9 +235,7 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
         slots = hosts.read_slots(request.POST.get("slots", "").strip())
     except LaunchError as error:
         return _detail(request, name, slots_error=str(error))
-    if hosts.set_slots(host.pk, slots):
-        record(request.user, "host.change", f"host {host.name}", slots=slots, before=host.slots)
-        dispatch.run()
+    actions.set_slots(request.user, host, slots)
     return redirect("host-detail", host.name)
 
 
@@ -248,17 +243,14 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
 def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
     """Stop listing missing dies, after a card was removed."""
     host = get_object_or_404(Host, name=name)
-    if gone := hosts.forget_missing_dies(host.pk):
-        record(request.user, "host.change", f"host {host.name}", forgot_dies=gone)
+    actions.forget_dies(request.user, host)
     return redirect("host-detail", host.name)
 
 
 @requires("host.change", "POST")
 def host_forget_refusals(request: HttpRequest, name: str) -> HttpResponse:
     host = get_object_or_404(Host, name=name)
-    if host.refusals:
-        hosts.forget_refusals(host.pk)
-        record(request.user, "host.change", f"host {host.name}", forgot_refusals=len(host.refusals))
+    actions.forget_refusals(request.user, host)
     return redirect("host-detail", host.name)
 
 
@@ -268,12 +260,9 @@ def host_mark_lost(request: HttpRequest, name: str) -> HttpResponse:
     host = get_object_or_404(Host, name=name)
     if request.method == "POST":
         try:
-            lost = hosts.mark_lost(host.pk, cast(User, request.user))
+            actions.mark_lost(request.user, host)
         except hosts.HostAnswers:
             messages.error(request, _("Not marked as lost: the host is online again."))
-        else:
-            record(request.user, "host.mark_lost", f"host {host.name}", lost=lost)
-            dispatch.run()
         return redirect("host-detail", host.name)
     (view,) = host_views([host_page(name).now], request.user)
     context = {
@@ -302,11 +291,7 @@ def host_launchers(request: HttpRequest, name: str) -> HttpResponse:
         if unknown := set(names) - {user.username for user in people}:
             text = _("No person is named “%(name)s”.") % {"name": min(unknown)}
             return _launchers(request, host, names, error=text)
-    _before, changed = restrict(host.pk, people)
-    if changed:
-        given = None if people is None else sorted(user.username for user in people)
-        did = "open" if given is None else "restrict"
-        record(request.user, "host.launchers", f"host {host.name}", did=did, people=given)
+    actions.set_launchers(request.user, host, people)
     return redirect("host-detail", host.name)
 
 
@@ -404,11 +389,10 @@ def host_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         try:
             slots = hosts.read_slots(typed["slots"])
-            host, made = hosts.add(typed["name"], slots=slots)
+            host, made = actions.add(request.user, typed["name"], slots=slots)
         except LaunchError as error:
             errors[error.field] = str(error)
         else:
-            record(request.user, "host.add", f"host {host.name}", slots=slots)
             return _shown_once(request, host, made, is_new=True)
     context = {"typed": typed, "errors": errors, **_reach()}
     return render(request, "hosts/add.html", context, status=422 if errors else 200)
@@ -420,9 +404,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
     host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
-    made = hosts.new_key(host.pk)
-    host.refresh_from_db()
-    record(request.user, "host.key", f"host {host.name}", did="new")
+    made = actions.new_key(request.user, host)
     return _shown_once(request, host, made, is_new=False)
 
 
@@ -433,8 +415,7 @@ def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
         (view,) = host_views([host_page(name).now], request.user)
         context = {"host": host, "view": view, "redis_command": valkey_users.command_without(host)}
         return render(request, "hosts/revoke.html", context)
-    if hosts.revoke_key(host.pk):
-        record(request.user, "host.key", f"host {host.name}", did="revoke")
+    actions.revoke_key(request.user, host)
     return redirect("host-detail", host.name)
 
 

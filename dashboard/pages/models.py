@@ -18,11 +18,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from pydantic import ValidationError
 
+from dashboard.actions import models as actions
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.groups import rows_of
 from dashboard.pages.shared.places import form_of
 from dashboard.pages.shared.words import published_tables
-from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
 from jobs.base.validation_errors import message_of
@@ -305,8 +305,7 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
     _text_of(model_id)
     if request.method != "POST":
         return render(request, "models/delete.html", {"model": MODELS[model_id]})
-    MODELS.remove(model_id)
-    record(request.user, "model.change", f"model {model_id}", did="delete")
+    actions.delete(request.user, model_id)
     # Its own address: loading the page again does not delete again, and still offers to undo.
     return redirect("model-deleted", model_id)
 
@@ -321,9 +320,8 @@ def model_deleted(request: HttpRequest, model_id: str) -> HttpResponse:
 @requires("model.change", "POST")
 def model_undo(request: HttpRequest, model_id: str) -> HttpResponse:
     """Put back what the model was before it was last changed or deleted."""
-    if model_id in SHIPPED or not MODELS.undo(model_id):
+    if model_id in SHIPPED or not actions.undo(request.user, model_id):
         raise Http404(f"nothing is known of {model_id}")
-    record(request.user, "model.change", f"model {model_id}", did="undo")
     if model_id not in MODELS:
         return redirect("model-list")
     messages.success(request, _("%(id)s restored.") % {"id": model_id})
@@ -336,11 +334,10 @@ def model_discard(request: HttpRequest) -> HttpResponse:
     is_post = request.method == "POST"
     file = (request.POST if is_post else request.GET).get("file", "")
     is_broken = file in [problem.file for problem in MODELS.problems]
-    if not (MODELS.discard(file) if is_post else is_broken):
+    if not (actions.discard(request.user, file) if is_post else is_broken):
         raise Http404(f"no broken file is called {file}")
     if not is_post:
         return render(request, "models/discard.html", {"file": file})
-    record(request.user, "model.change", f"file {file}", did="discard")
     return redirect("model-list")
 
 
@@ -378,13 +375,12 @@ def _keep(
     if not model_id and name in MODELS:
         raise Invalid(_("Model %(id)s already exists.") % {"id": name})
     try:
-        model = MODELS.save(text, version or None if model_id else None)
+        opened = version or None if model_id else None
+        model = actions.save(request.user, text, opened, is_new=not model_id)
     except Changed as error:
         problem = _("Not saved: the model was changed after you opened it.")
         more = _("Open the model in another tab and copy your changes there.")
         raise Invalid(f"{problem} {more}") from error
-    did = "change" if model_id else "add"
-    record(request.user, "model.change", f"model {model.id}", did=did)
     messages.success(request, _("%(name)s saved.") % {"name": model.name})
     if file and file != f"{name}{SUFFIX}":
         MODELS.discard(file)

@@ -3,11 +3,10 @@
 
 from typing import Any
 
+from dashboard.actions import hosts
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.management import base
-from dashboard.security.audit_log import record
 from jobs.access import valkey_users
-from jobs.services import hosts
 
 
 class Command(base.DashboardCommand):
@@ -15,8 +14,7 @@ class Command(base.DashboardCommand):
     undone = "Not added."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host, made = hosts.add(options["name"])
-        record(None, "host.add", f"host {host.name}", by="terminal")
+        host, made = hosts.add(None, options["name"])
         self.stdout.write(host_file(host.name, made), ending="")
         if command := valkey_users.command_for(host):
             self.stderr.write(f"Add the host's user to your Redis: {command}")

@@ -58,6 +58,4 @@ class Command(base.DashboardCommand):
         if scope != ApiToken.Scope.READ and not allowed(user, "job.launch"):
             raise CommandError(f"{user} is a viewer, whose tokens have the scope read only.")
         name, until = options["name"], options["expires"]
-        self.stdout.write(
-            access.create_token(user, name, scope=scope, expires_at=until, by="terminal")
-        )
+        self.stdout.write(access.create_token(user, name, scope=scope, expires_at=until))

@@ -17,5 +17,5 @@ class Command(base.DashboardCommand):
         if row is None:
             raise CommandError(f"There is no token {options['token']}. See: manage.py list_tokens")
         number, whose = row.pk, row.user.get_username()
-        access.revoke_token(base.user_named(""), row, by="terminal")
+        access.revoke_token(base.user_named(""), row)
         self.stdout.write(f"Token {number} of {whose} is revoked: {row.name}")

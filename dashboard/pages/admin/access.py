@@ -16,12 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from dashboard.actions import access as actions
-from dashboard.consumers import check_soon
-from dashboard.security.audit_log import record
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import ROLES
 from jobs.access import secret_keys, secrets, sources
-from jobs.access.accounts import LastAdministrator, revoke_tokens, role_of
+from jobs.access.accounts import LastAdministrator, role_of
 from jobs.access.sources import special_range
 from jobs.base.errors import LaunchError
 from jobs.models import Account, Deployment, Host, Job, Secret, Source
@@ -102,10 +100,8 @@ def person_password(request: HttpRequest, user_id: int) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
     form = NewPasswordForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        check_soon()
-        tokens = revoke_tokens(person) if form.cleaned_data["revoke_tokens"] else 0
-        record(request.user, "user.manage", f"user {person.pk}", did="password", tokens=tokens)
+        also = form.cleaned_data["revoke_tokens"]
+        actions.reset_password(request.user, form.save(commit=False), revokes_tokens=also)
         text = gettext("Password of %(name)s reset. %(name)s is logged out everywhere.")
         messages.success(request, text % {"name": person.username})
         return redirect("people")

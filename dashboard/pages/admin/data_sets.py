@@ -16,7 +16,6 @@ from dashboard.pages.launch.parts import findings_of
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.words import published_row
-from dashboard.security import audit_log
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from jobs.base.errors import LaunchError
@@ -28,7 +27,6 @@ from jobs.kinds import KINDS
 from jobs.models import Host, Preflight
 from jobs.queries import catalogue as queries
 from jobs.queries.hosts import is_away
-from jobs.schedule import preflights
 from jobs.schedule.launch_rights import may_launch
 from jobs.tools.lib.folders import files_plan
 
@@ -138,9 +136,7 @@ def question_check(request: HttpRequest, set_id: str, host_name: str) -> HttpRes
     if not may_launch(host, person(request)):
         raise PermissionDenied
     looked_for = files_plan(known, site, has_dies=bool(host.facts.get("dies")))
-    asked = preflights.ask(host, looked_for.to_json(), {}, user=person(request))
-    audit_log.record(person(request), "questions.check", f"host {host.name}", set=set_id)
-    return _findings(request, asked)
+    return _findings(request, actions.check(request.user, host, set_id, looked_for))
 
 
 @requires("questions.check", "GET")

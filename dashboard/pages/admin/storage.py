@@ -14,14 +14,12 @@ from django.urls import URLPattern, path
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from dashboard.security import audit_log
+from dashboard.actions import jobs as actions
 from dashboard.security.permissions import requires
-from dashboard.security.request import member
 from dashboard.text.formatting import size_text
 from dashboard.text.retention import removed_words, span_text, when_text
 from jobs.models import Deployment, Job
 from jobs.queries import storage as queries
-from jobs.services.upkeep import retention
 
 SHOWN = 10
 
@@ -60,12 +58,9 @@ def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
     if request.method != "POST":
         context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
         return render(request, "storage/remove.html", context)
-    if retention.remove_now(job_id, member(request.user)):
-        job.refresh_from_db()
-        audit_log.record(request.user, "storage.manage", f"job {job_id}", bytes=job.removed_bytes)
+    if actions.remove_files(request.user, job):
         messages.success(request, removed_words(job))
     else:
-        job.refresh_from_db()
         messages.error(request, _refusal(job) or _("This job has no stored files."))
     return redirect("storage")
 

@@ -14,12 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.actions.action import Done, action
 from dashboard.chat.asked import Asked, forget_asked, keep_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
-from dashboard.security.audit_log import record, record_reading
+from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
 from dashboard.text.labels import disambiguate
@@ -178,10 +179,16 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if any(is_running(number) for number in streaming):
         messages.error(request, _("The chat is generating an answer. Stop the answer first."))
         return redirect("conversation", chat.pk)
-    record(request.user, "conversation.delete", f"conversation {chat.pk}")
+    _delete(request.user, chat)
+    return redirect("playground")
+
+
+@action("conversation.delete")
+def _delete(user: Any, chat: Conversation) -> Done[None]:
+    done = Done(None, f"conversation {chat.pk}")
     forget_asked()
     services.delete_conversation(chat)
-    return redirect("playground")
+    return done
 
 
 def _why_not(

@@ -139,6 +139,26 @@ def constants(node):
     return [value for value in values if isinstance(value, str)]
 
 
+# Beside changes with ``@action``: logins, requests of hosts and strangers, commands.
+BY_HAND = {
+    *("dashboard/actions/action.py", "dashboard/security/audit_log.py", "dashboard/middleware.py"),
+    *("dashboard/pages/account.py", "dashboard/pages/launch/launch.py"),
+    "dashboard/pages/launch/launch_groups.py",
+    *("dashboard/intake/ingest.py", "dashboard/chat/relay.py"),
+}
+
+
+def test_a_change_of_a_page_or_of_the_api_is_an_action():
+    called = {
+        str(file.relative_to(project.BASE_DIR))
+        for file in Path(project.BASE_DIR, "dashboard").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and is_record(node.func)
+    }
+
+    assert {name for name in called if "/commands/" not in name} == BY_HAND
+
+
 def test_every_recorded_action_has_a_label():
     calls = recorded()
 
