@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -19,6 +19,7 @@ from django.utils.text import compress_string
 from django.utils.translation import gettext as _
 
 from dashboard.security import audit_log
+from dashboard.server.around import GetResponse, around
 from dashboard.server.json_errors import error
 
 logger = logging.getLogger(__name__)
@@ -30,32 +31,6 @@ COMPRESSED_BYTES = 1000  # smaller ones fit into one packet
 RANDOM_BYTES = 100
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
-
-
-def around(
-    get_response: GetResponse,
-    before: Callable[[HttpRequest], HttpResponseBase | None] = lambda request: None,
-    after: Callable[[HttpResponseBase], None] = lambda response: None,
-    is_meant: Callable[[HttpRequest, HttpResponseBase], bool] = lambda request, response: False,
-    replace: Callable[[HttpRequest, Any], HttpResponseBase] = lambda request, response: response,
-    inside: Callable[[HttpRequest], AbstractContextManager[None]] = lambda request: nullcontext(),
-) -> GetResponse:
-    """Return a middleware. ``before`` may answer in place of ``get_response``. ``replace`` returns
-    other answers for those that are meant. All of it is done ``inside`` a context."""
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        with inside(request):
-            response = before(request)
-            if response is None:
-                response = get_response(request)
-                after(response)
-                if is_meant(request, response):
-                    response = replace(request, response)
-            return response
-
-    return answer
 
 
 def viewer_time_zone(get_response: GetResponse) -> GetResponse:

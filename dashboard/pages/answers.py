@@ -33,10 +33,10 @@ from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE, TeamSet, jsonl
 from jobs.confined import NotDone
 from jobs.models import Answer, Result
 from jobs.queries.answers import answer_list
-from jobs.queries.answers.answer_flags import FLAGS, Hygiene, hygiene, names
 from jobs.queries.answers.answer_list import PAGE, PLACES, SHOWN, VERDICTS, Matches, Wanted
 from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of
 from jobs.queries.comparison.comparison import Comparison
+from jobs.queries.results.answer_flags import FLAGS, Hygiene, hygiene, names
 from jobs.queries.results.results import BudgetUse, NotNumbered, TokenUse, pk_of, pooled, token_use
 from jobs.queries.sorting import Order
 

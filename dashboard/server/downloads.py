@@ -29,8 +29,8 @@ from django.shortcuts import render
 from django.utils.http import content_disposition_header, parse_etags
 from django.utils.translation import gettext as _
 
-from dashboard.middleware import GetResponse, around
 from dashboard.security.counters import lock_one
+from dashboard.server.around import GetResponse, around
 from dashboard.server.json_errors import error
 from jobs.services.intake.quotas import DiskReserved, check_disk
 

@@ -23,12 +23,12 @@ from dashboard.text.labels import cell_marks, limit_words, metric_text, point_ma
 from jobs.kinds import KINDS
 from jobs.kinds.benchmark import Offline
 from jobs.models import Answer, AnswerRow, Job, Result
-from jobs.queries.answers.answer_flags import FLAGS, names
 from jobs.queries.answers.answer_list import wrong_agreement, wrong_answers
 from jobs.queries.comparison.comparison import Change
 from jobs.queries.jobs.job_page import progress_of
 from jobs.queries.jobs.progress import Standing, whole_standing
 from jobs.queries.results import results as queries
+from jobs.queries.results.answer_flags import FLAGS, names
 from jobs.queries.results.curve import RATE
 from jobs.statistics import Interval
 

@@ -107,7 +107,7 @@ _ALL = (
     Metric("planned_questions", "Planned questions", "questions", "", is_count=True),
     Metric("correct", "Correct answers", "questions", "higher", is_count=True),
     Metric("unanswered", "Unanswered questions", "questions", "lower", is_count=True),
-    # Flags of answers: jobs.queries.answers.answer_flags. An answer may have several.
+    # Flags of answers: jobs.queries.results.answer_flags. An answer may have several.
     Metric("answers_total", "Answers", "answers", "", is_count=True),
     Metric("answers_faulty", "Faulty answers", "answers", "lower", is_count=True),
     Metric("answers_cut", "Answers cut off", "answers", "lower", is_count=True),

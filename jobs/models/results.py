@@ -274,7 +274,7 @@ class AnswerRow(models.Model):
     said = models.CharField(max_length=16, blank=True)
     verdict = models.CharField(max_length=16, choices=Verdict)  # correct: a score from 0.5
     score = models.FloatField(default=0.0)  # from 0 to 1
-    # Bits: see jobs.queries.answers.answer_flags.MARKS.
+    # Bits: see jobs.queries.results.answer_flags.MARKS.
     marks = models.PositiveIntegerField()
     tokens = models.PositiveIntegerField(null=True)  # of reasoning and answer; None: not reported
     latency_s = models.FloatField(null=True)

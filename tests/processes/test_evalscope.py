@@ -186,7 +186,7 @@ FORTY = QUESTION_SETS["basics"].part(40)
 SHOWN = """
 import json
 from jobs.models import Result
-from jobs.queries.answers.answer_flags import hygiene, is_doubtful
+from jobs.queries.results.answer_flags import hygiene, is_doubtful
 result = Result.objects.get(pk={})
 known = hygiene(result)
 (failed,) = [one for one in known.flags if one.flag == "failed"]

@@ -23,8 +23,8 @@ from dashboard.text.labels import (
 from dashboard.text.messages import PLAIN_REMARKS, message
 from jobs.base.numbers import result_number
 from jobs.models import Host, Result
-from jobs.queries.answers.answer_flags import is_doubtful, unswitched
 from jobs.queries.comparison.history import State, Verdict, verdicts
+from jobs.queries.results.answer_flags import is_doubtful, unswitched
 from jobs.queries.results.listing import NONE, Organised, organised
 from jobs.queries.results.provenance import device_count
 from jobs.services.outcomes.shortfall import shortfall

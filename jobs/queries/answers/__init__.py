@@ -1,4 +1,4 @@
-"""Answers of evaluations: the reader's list, and bounds of a score.
-Here: rows of answers, and the texts of one answer.
-Not here: scores of sets and categories (`queries.results`), pairs of runs (`queries.comparison`).
+"""Answers of evaluations: the reader's list, and the questions that were asked.
+Here: rows of answers, the texts of one answer, its question.
+Not here: scores and flags of answers (`queries.results`), pairs of runs (`queries.comparison`).
 """

@@ -17,7 +17,7 @@ from jobs.base.numbers import GB, MB
 from jobs.confined import Limits, Pool, Task
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Answer, AnswerRow, Result
-from jobs.queries.answers.answer_flags import FLAGS, MARKS, bits
+from jobs.queries.results.answer_flags import FLAGS, MARKS, bits
 from jobs.queries.sorting import Order
 
 Verdict = AnswerRow.Verdict

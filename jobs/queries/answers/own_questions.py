@@ -11,6 +11,7 @@ from jobs.kinds.evaluate import Evaluate
 from jobs.kinds.lib.base import Baseline
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.repeats import best_first
+from jobs.queries.results.results import set_key
 
 
 class NoQuestions(ReasonError):
@@ -37,13 +38,6 @@ def set_of(result: Result) -> QuestionSet:
     if known is None:
         raise NoQuestions(Message("questions:set_gone", {"key": key}))
     return known
-
-
-def set_key(result: Result) -> str:
-    """Return the key of the asked set, "ours@1f2e3d4c5b6a"; "" for others' sets."""
-    if result.job is None or not isinstance(KINDS.get(result.job.kind), Evaluate):
-        return ""
-    return str(result.job.params.get("questions") or "")
 
 
 def questions_at(result: Result, indexes: Iterable[int]) -> OwnQuestions:

@@ -9,10 +9,10 @@ from jobs.base.grouping import grouped
 from jobs.base.numbers import result_number
 from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
-from jobs.queries.answers.answer_flags import unswitched
 from jobs.queries.answers.own_questions import NoQuestions, set_of
 from jobs.queries.comparison.accuracy import Question, answered
 from jobs.queries.comparison.settings import QUESTIONS, Difference, differences
+from jobs.queries.results.answer_flags import unswitched
 from jobs.statistics import Share
 
 # Parameters that choose the questions, and those that change no answer.

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from jobs.catalog.data_sets import EVALUATION_SETS
 from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, Result
-from jobs.queries.answers.own_questions import set_key
 from jobs.queries.comparison.accuracy import scored_answers
-from jobs.queries.results.results import set_groups
+from jobs.queries.results.results import set_groups, set_key
 from jobs.statistics import Evidence, Scores, Share, from_scores
 
 

@@ -40,8 +40,8 @@ from jobs.models import (
     Tag,
 )
 from jobs.queries import sorting
-from jobs.queries.answers.answer_flags import DOUBTFUL, UNSWITCHED
 from jobs.queries.results import repeats
+from jobs.queries.results.answer_flags import DOUBTFUL, UNSWITCHED
 from jobs.queries.results.results import Mean, mean_of
 from jobs.queries.sorting import MADE, NEWEST, Column, Order, metric, text
 from jobs.queries.text_search import has_word, meets

@@ -12,9 +12,10 @@ from jobs.base.grouping import grouped
 from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.catalog.data_sets import AREAS, DATA_SETS
+from jobs.kinds import KINDS
+from jobs.kinds.evaluate import Evaluate
 from jobs.metrics.measured import SHARES, SetScore
 from jobs.models import Answer, AnswerRow, Artifact, Deployment, OutputFile, Result, ResultPoint
-from jobs.queries.answers.own_questions import set_key
 from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.repeats import MOST, repeats_of
 from jobs.statistics import Interval, Share, difference, mean, mean_interval, wilson
@@ -56,6 +57,13 @@ def number_of_job(text: str) -> int | None:
     """Return the number of a job that ``text`` marks as one, such as "#15"; None for other text."""
     text = text.strip()
     return number_from(text[1:]) if text.startswith("#") else None
+
+
+def set_key(result: Result) -> str:
+    """Return the key of the asked set, "ours@1f2e3d4c5b6a"; "" for others' sets."""
+    if result.job is None or not isinstance(KINDS.get(result.job.kind), Evaluate):
+        return ""
+    return str(result.job.params.get("questions") or "")
 
 
 def of_jobs(jobs: Iterable[int]) -> dict[int, int]:

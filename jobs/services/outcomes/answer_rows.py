@@ -19,8 +19,8 @@ from jobs.base.files import text_sha256
 from jobs.kinds.lib.evaluations import THINKING
 from jobs.metrics.measured import token_shares
 from jobs.models import Answer, AnswerRow, Result
-from jobs.queries.answers import answer_flags
-from jobs.queries.answers.answer_flags import FAULTS, FLAGS, Facts, Habits
+from jobs.queries.results import answer_flags
+from jobs.queries.results.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.queries.results.results import EFFECT
 from jobs.statistics import design_effect
 from jobs.tools.outputs.answers import content_key, own_question

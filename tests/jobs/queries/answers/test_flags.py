@@ -3,7 +3,8 @@
 import pytest
 
 from jobs.models import Answer, Result
-from jobs.queries.answers.answer_flags import (
+from jobs.queries.answers.answer_list import equal_characters
+from jobs.queries.results.answer_flags import (
     FLAGS,
     MARKS,
     UNSWITCHED,
@@ -17,7 +18,6 @@ from jobs.queries.answers.answer_flags import (
     names,
     unswitched,
 )
-from jobs.queries.answers.answer_list import equal_characters
 from jobs.services.outcomes import answer_rows
 from jobs.tools.outputs.loops import loops
 from tests.factories import make_evaluation, make_measured
