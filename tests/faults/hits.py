@@ -26,6 +26,7 @@ from tests.dashboard.lib.http_host import HttpHost
 from tests.faults.proxy import Proxy
 from tests.faults.viewers import Audience
 from tests.faults.world import World
+from tests.processes.lib.hostile import import_with_killed_readers
 
 BACK_S = 120.0
 BALLAST = "ballast"
@@ -88,6 +89,13 @@ def kill_readers(scene: Scene) -> Iterator[None]:
 
     with _again_and_again(kill):
         yield
+
+
+@contextlib.contextmanager
+def kill_readers_of_an_import(scene: Scene) -> Iterator[None]:
+    """``kill -9`` the readers of the dashboard at random while an import is read and stored."""
+    import_with_killed_readers(scene.world)
+    yield
 
 
 def kill_on_host(name: str) -> Fault:

@@ -23,6 +23,7 @@ TARGETS = {
     "agent": 6,
     "host's Celery worker": 4,
     "web server": 6,
+    "web server's readers": 3,
     "Valkey": 4,
     "dashboard's Celery worker": 3,
     "scheduler": 2,
@@ -40,6 +41,7 @@ CHILDREN = {
     "scheduler": "scheduler",
 }
 CONNECTIONS = "PostgreSQL's connections"
+READERS = "web server's readers"
 # These are started again at the end of the fault.
 RESTARTED = {
     "dashboard's supervisor": hits.kill_stack,
@@ -135,6 +137,9 @@ class Killer:
     def _pids(self, name: str, scene: Scene) -> list[int]:
         if name == CONNECTIONS:
             return self._world.database.connections()
+        if name == READERS:
+            web = self._world.stack.children().get("web")
+            return process.descendants(web) if web else []
         if name in ("launcher", "command"):
             return [pid_of_job(scene, name)]
         pid = (

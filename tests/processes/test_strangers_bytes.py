@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import random
 import signal
 import threading
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -18,12 +16,12 @@ from tests.processes.lib.hostile import (
     bounded_memory,
     claimed,
     hostile_host,
+    import_with_killed_readers,
     send_end,
     send_log,
     send_output,
     sent_jobs,
 )
-from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
@@ -33,7 +31,6 @@ QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
 LISTS, OBJECTS = b"[]," * 300_000, b"{}," * 300_000  # 64 bytes for each three, once parsed
 NESTED = [b'{"x":[', *[LISTS] * 200, b"[]]}"]
 VLLM = b'{"request_throughput":1,"output_throughput":1,"mean_ttft_ms":1,"completed":1,"x":['
-EVALUATION = Path(__file__).parents[1] / "data" / "evalscope-1.14-eval" / "finished"
 HONEST = b'{"path": "/w/x", "bytes": 5, "sha256": "' + b"a" * 64 + b'", "precision": "Q4_1"}'
 
 
@@ -135,44 +132,5 @@ def test_an_argument_of_another_type_closes_its_job(shared, host, job):
     assert shared.job(job[0])["state"] == "failed"
 
 
-def test_an_import_whose_reader_is_killed_is_refused_or_whole(shared, stack):
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted(EVALUATION.rglob("*.json*")):
-            archive.write(path, path.relative_to(EVALUATION))
-    api, over = shared, threading.Event()
-    known = len(api.ask("results")["results"])
-    (asked,) = api.upload("imports?name=a.zip&dry_run=true", packed.getvalue())[1]["results"]
-
-    def kill():
-        while not over.wait(random.uniform(0.01, 0.3)):
-            for pid in process.descendants(stack.children()["web"]):
-                process.send(pid, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    statuses = []
-
-    def is_stored():
-        before = len(api.ask("results")["results"])
-        status, answer = api.upload("imports?name=a.zip", packed.getvalue())
-        statuses.append(status)
-        if status == 200:
-            return answer["results"][0]["result"]
-        if len(statuses) == 3:
-            over.set()
-        # A worker may die between the record and its answer.
-        assert len(api.ask("results")["results"]) in (before, known + 1)
-        return None
-
-    try:
-        number = until(is_stored, "the import is stored")
-    finally:
-        over.set()
-        killer.join()
-
-    assert set(statuses) <= {200, 422}
-    assert len(api.ask("results")["results"]) == known + 1
-    stored = api.ask(f"results/{number}")["metrics"]
-    assert {one["name"] for one in asked["metrics"]} <= set(stored)
-    assert stored["questions"] == len(asked["questions"])
+def test_an_import_whose_reader_is_killed_is_refused_or_whole(shared):
+    import_with_killed_readers(shared)

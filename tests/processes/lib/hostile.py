@@ -1,17 +1,24 @@
 """A hostile host: its jobs, streams and files, and the memory that they take."""
 
 import hashlib
+import io
 import json
+import random
 import re
+import signal
+import threading
 import time
+import zipfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jobs.host.base import process
 from tests.dashboard.lib.http_host import HttpHost
 from tests.waiting import until
 
 CHUNK = 1024 * 1024
 MORE_BYTES = 100 * 2**20
+EVALUATION = Path(__file__).parents[2] / "data" / "evalscope-1.14-eval" / "finished"
 # Jobs past the launch form: no kind runs on a host that was never there.
 JOBS = """
 from jobs.schedule import dispatch
@@ -106,3 +113,46 @@ def send_end(host, job, log=b"", *, outputs=(), **fields):
 
     until(is_taken, "the end is taken")
     return statuses
+
+
+def import_with_killed_readers(api):
+    """Import a result while readers are killed at random: each time it is refused or stored once.
+    It is stored whole when the kills are over."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(EVALUATION.rglob("*.json*")):
+            archive.write(path, path.relative_to(EVALUATION))
+    known = len(api.ask("results")["results"])
+    (asked,) = api.upload("imports?name=a.zip&dry_run=true", packed.getvalue())[1]["results"]
+    over, statuses = threading.Event(), []
+
+    def kill():
+        while not over.wait(random.uniform(0.01, 0.3)):
+            for pid in process.descendants(api.stack.children()["web"]):
+                process.send(pid, signal.SIGKILL)
+
+    def is_stored():
+        before = len(api.ask("results")["results"])
+        status, answer = api.upload("imports?name=a.zip", packed.getvalue())
+        statuses.append(status)
+        if status == 200:
+            return answer["results"][0]["result"]
+        if len(statuses) == 3:
+            over.set()
+        # A worker may die between the record and its answer.
+        assert len(api.ask("results")["results"]) in (before, known + 1)
+        return None
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        number = until(is_stored, "the import is stored")
+    finally:
+        over.set()
+        killer.join()
+
+    assert set(statuses) <= {200, 422}
+    assert len(api.ask("results")["results"]) == known + 1
+    stored = api.ask(f"results/{number}")["metrics"]
+    assert {one["name"] for one in asked["metrics"]} <= set(stored)
+    assert stored["questions"] == len(asked["questions"])
