@@ -23,10 +23,11 @@ TEAM = "https://git.example/team"
 SETUP = """
 from dashboard.security.counters import hashed
 from jobs.models import ApiToken
-from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import make_host, make_job, make_prompts, make_user
+from tests.factories import (
+    make_guide_deployment, make_guide_host, make_host, make_job, make_prompts, make_user
+)
 host = make_host("this-computer")
-make_host("va16-01", type="vacc", facts=dict(GUIDE_FACTS))
+print(make_guide_deployment(make_guide_host()).pk)
 for name, is_staff in (("eve", False), ("ada", True)):
     person = make_user(name, is_staff=is_staff)
     ApiToken.objects.create(user=person, name="t", token_sha256=hashed(name))
@@ -39,49 +40,80 @@ row = PromptSet.objects.get()
 row.text = row.text.replace("first", "other")
 row.save()
 """
-ALL = "from jobs.models import Job; print(*Job.objects.values_list('pk', flat=True))"
+# A job, or the pipeline or matrix that it is of.
+GROUPS = """
+from jobs.models import Job
+print(*{chain or pk for pk, chain in Job.objects.values_list("pk", "chain")})
+"""
 
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):
     with running_web(tmp_path_factory.mktemp("pair")) as server, web_beside(server) as port:
-        job, prompts = server.shell(SETUP)
-        yield server, port, job, prompts
+        deployment, job, prompts = server.shell(SETUP)
+        yield server, port, job, prompts, deployment
 
 
-def jobs_of(server):
-    return {int(number) for number in server.shell(ALL)}
+def groups_of(server):
+    return set(server.shell(GROUPS))
 
 
 def made_by(dashboard, ask):
-    """Ask both processes twelve times at once; the one new job, and the answers."""
-    server, port, _job, _prompts = dashboard
-    before = jobs_of(server)
+    """Ask both processes twelve times at once; the one new job or group, and the answers."""
+    server, port, *_ids = dashboard
+    before = groups_of(server)
     ports = [server.port, port] * (AT_ONCE // 2)
     answers = together(*[lambda port=port: ask(port) for port in ports])
-    (made,) = jobs_of(server) - before
+    (made,) = groups_of(server) - before
     return made, answers
 
 
-def test_twelve_clicks_at_the_same_moment_create_one_job(dashboard):
-    server, _port, job, _prompts = dashboard
+FORMS = {
+    "retry": ("/jobs/{job}/", "/jobs/{job}/retry/", {}),
+    "launch": (
+        *("/launch/prepare/?host=this-computer", "/launch/prepare/"),
+        {"host": "this-computer", "what": "weights"},
+    ),
+    "pipeline": (
+        *("/models/deepseek-r1/pipelines/pytorch/", ""),
+        {"host": "va16-01", "stack": "guide"},
+    ),
+    "matrix": (
+        *("/launch/matrix/?workload=quick&host=va16-01", ""),
+        {"workload": "quick", "host": "va16-01", "deployment": "{deployment}"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_twelve_clicks_at_the_same_moment_create_one(dashboard, name):
+    server, _port, job, _prompts, deployment = dashboard
+    page, action, extra = FORMS[name]
+    page, action = page.format(job=job), action.format(job=job)
     browser = Browser(server.port)
     assert browser.log_in(PASSWORD).status == 302
-    page = browser.ask(f"/jobs/{job}/").text
-    form = re.search(rf'action="/jobs/{job}/retry/">(.*?)</form>', page, re.DOTALL)[1]
-    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+    text = browser.ask(page).text
+    start = f'action="{action}"' if action else 'method="post"'
+    form, *_same = [
+        body
+        for head, body in re.findall(r"<form([^>]*)>(.*?)</form>", text, re.DOTALL)
+        if start in head and "idempotency_key" in body
+    ]
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    fields |= {key: value.format(deployment=deployment) for key, value in extra.items()}
 
     def click(port):
-        answer = Browser(port, cookies=deepcopy(browser.cookies)).ask(f"/jobs/{job}/retry/", fields)
-        return answer.status, answer.headers["location"]
+        answer = Browser(port, cookies=deepcopy(browser.cookies)).ask(action or page, fields)
+        return answer.status, answer.headers.get("location", answer.text)
 
-    made, answers = made_by(dashboard, click)
+    _made, answers = made_by(dashboard, click)
 
-    assert answers == [(302, f"/jobs/{made}/")] * AT_ONCE
+    assert answers[0][0] == 302
+    assert answers == [answers[0]] * AT_ONCE
 
 
 def test_twelve_requests_with_one_key_create_one_job(dashboard):
-    _server, _port, job, _prompts = dashboard
+    job = dashboard[2]
 
     def ask(port):
         key = {"Idempotency-Key": "k-1"}
@@ -90,7 +122,7 @@ def test_twelve_requests_with_one_key_create_one_job(dashboard):
 
     made, answers = made_by(dashboard, ask)
 
-    assert answers == [(201, made)] * AT_ONCE
+    assert answers == [(201, int(made))] * AT_ONCE
 
 
 def asked(server, port, path, size=None, **headers):
@@ -103,7 +135,7 @@ def asked(server, port, path, size=None, **headers):
 
 
 def test_the_rest_of_an_export_is_of_the_same_version(dashboard):
-    server, port, _job, prompts = dashboard
+    server, port, _job, prompts, _deployment = dashboard
     path = f"/prompts/{prompts}/file/"
     status, headers, begin = asked(server, server.port, path, 1_000_000)
     server.shell(CHANGE)
