@@ -76,9 +76,10 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "dashboard": [
         {"config"},
-        {"settings", "celery", "security"},
+        {"settings", "security"},
         {"text", "consumers"},
-        {"charts", "server", "tasks"},
+        {"charts", "server", "celery"},
+        {"tasks"},
         {"middleware"},
         {"actions", "chat", "intake"},
         {"pages"},

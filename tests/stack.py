@@ -32,7 +32,7 @@ CHILDREN = {
     "valkey": "valkey-server",
     "web": "dashboard.server.web",
     "dashboard worker": "dashboard.celery worker",
-    "scheduler": "dashboard.celery beat",
+    "scheduler": "dashboard.server.scheduler beat",
     "agent": "jobs.host.agent.agent",
     "worker": "jobs.host.agent.app worker",
 }

@@ -36,7 +36,7 @@ from dashboard.config.env import (
     Env,
 )
 from jobs.base.files import take_lock, write_atomic
-from jobs.base.valkey import dashboard_line, on_socket
+from jobs.base.valkey import dashboard_line, for_celery, on_socket
 from jobs.host.agent import worker
 from jobs.host.agent.supervisor import Child, Supervisor
 from jobs.host.base import config
@@ -52,6 +52,7 @@ GRACE_S = 15.0  # for running jobs to end when everything stops
 WEB_ENVIRON = {"MALLOC_ARENA_MAX": "2"}
 # Django's checks load every page; the web server loads them already.
 CELERY_ENVIRON = {"CELERY_SKIP_CHECKS": "1"}
+WITHOUT_DJANGO = {"DJANGO_SETTINGS_MODULE": ""}  # Celery loads Django where this names a module
 TELL_S = 5.0  # for the agent to ship what they left
 
 
@@ -254,6 +255,7 @@ def _run(
     if not env.redis_url:
         old_folder = env_module.run_facts(env.data_dir).get("valkey_folder", "")
         server = prepare_valkey(env.data_dir, old_folder, env.valkey_memory_bytes)
+    broker = for_celery(server.url if server else env.redis_url)
     address = (env.public_url or f"http://{_reachable(env)}:{env.port}") + "/"
     _remember(env, address, server)
     try:
@@ -261,7 +263,7 @@ def _run(
         say(f"\n  Dashboard   {address}   (prepared in {time.monotonic() - began:.1f} s)")
         say("  Ctrl-C stops everything\n")
         code = Supervisor(
-            [*_valkey(server, of_hosts), *_children(env, listener)],
+            [*_valkey(server, of_hosts), *_children(env, listener, broker)],
             say,
             before_stop=None if keep_jobs else lambda: _stop_jobs(env.data_dir),
             hopeless_after=HOPELESS_AFTER,
@@ -320,16 +322,19 @@ def _valkey(server: Valkey | None, of_hosts: socket.socket | None) -> list[Child
     return children
 
 
-def _children(env: Env, listener: socket.socket) -> list[Child]:
+def _children(env: Env, listener: socket.socket, broker: str) -> list[Child]:
     """In the order of their start; they stop in the reverse order."""
     descriptor = listener.fileno()
-    celery = [sys.executable, *worker.AS_ROOT, "-m", "celery", "--quiet", "-A", "dashboard.celery"]
+    celery = [sys.executable, *worker.AS_ROOT, "-m", "celery", "--quiet", "-A"]
     own_worker = [
-        *(*celery, "worker", "--loglevel", "WARNING", "--hostname", "dashboard@%h"),
+        *(*celery, "dashboard.celery", "worker"),
+        *("--loglevel", "WARNING", "--hostname", "dashboard@%h"),
         # Threads: one process, of which nothing is left when it is killed.
         *("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"),
     ]
-    beat = [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
+    beat = [*celery, "dashboard.server.scheduler", "beat", "--loglevel", "WARNING", "--pidfile", ""]
+    beat += ["--schedule", str(env.data_dir / "celerybeat-schedule")]
+    beat_environ = WITHOUT_DJANGO | {"CELERY_BROKER_URL": broker}
     web = [sys.executable, "-m", "dashboard.server.web", str(descriptor)]
     names = [f"web server {number}" for number in range(1, env.web_processes + 1)]
     # They accept from one queue, so that one that is killed leaves no connection unanswered.
@@ -339,7 +344,7 @@ def _children(env: Env, listener: socket.socket) -> list[Child]:
             for name in (names if env.web_processes > 1 else ["the web server"])
         ),
         Child("the dashboard's worker", own_worker, env=CELERY_ENVIRON, cwd=BASE_DIR),
-        Child("the scheduler", beat, env=CELERY_ENVIRON, cwd=BASE_DIR),
+        Child("the scheduler", beat, env=beat_environ, cwd=BASE_DIR),
         *worker.children(config.load(file=env.data_dir / "host" / "host.env")),
     ]
 

@@ -22,6 +22,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import State
 
 from dashboard.config.env import UMASK
+from dashboard.server import wal
 
 WS_BYTES = 4096  # pages send pings only
 HEAD_S = 15.0
@@ -183,6 +184,7 @@ def main(descriptor: int) -> None:
     settled = config()
     settled.load()
     import_module(settings.ROOT_URLCONF)  # all pages: a broken one ends the start, no request
+    wal.keep_open()
     uvicorn.Server(settled).run(sockets=[listener_of(descriptor)])
 
 

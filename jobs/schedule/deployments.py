@@ -206,16 +206,24 @@ def note_ended(
     return _change(deployment, state, message, only_from=only_from, stopped_at=now())
 
 
-def note_heartbeat(host: Host, serves: Iterable[ServerRun]) -> bool:
-    """Apply the host's report of its servers. True: a state changed. An expected deployment that is
-    not reported counts as missing."""
+def expected_on(host: Host) -> list[Deployment]:
+    """Deployments that are neither stopped nor failed."""
+    rows = Deployment.objects.filter(host=host).exclude(state__in=(State.STOPPED, State.FAILED))
+    expected = list(rows.prefetch_related("job").order_by("pk"))
+    for deployment in expected:
+        deployment.host = host
+    return expected
+
+
+def note_heartbeat(expected: Iterable[Deployment], serves: Iterable[ServerRun]) -> bool:
+    """Apply a host's report of its servers. True: a state changed. An ``expected`` deployment that
+    is not reported counts as missing."""
     moment = now()
     named = {
         (serve.id, serve.token, serve.run): serve for serve in serves if serve.state == "running"
     }
-    known = Deployment.objects.filter(host=host).exclude(state__in=(State.STOPPED, State.FAILED))
     changed = False
-    for deployment in known.select_related("host", "job"):
+    for deployment in expected:
         serve = named.get((deployment.pk, str(deployment.claim_token), deployment.run))
         if serve is not None:
             changed |= _note_health(deployment, serve)

@@ -35,7 +35,7 @@ ROLES = {
         "the readers' modules; 4 MiB of log, a search blocks of 128 KiB and a line of 8 MiB",
     ),
     "dashboard's worker": Role(CHILDREN["dashboard worker"], 160, "never reads a whole log"),
-    "scheduler": Role(CHILDREN["scheduler"], 130, "reads no log"),
+    "scheduler": Role(CHILDREN["scheduler"], 80, "reads no log"),
     "host's worker": Role(CHILDREN["worker"], 110, "receives hints only"),
     "agent": Role(CHILDREN["agent"], 90, "a chunk of 1 MiB of each shipped log"),
     "launcher": Role(

@@ -1,13 +1,13 @@
 """Heartbeats of hosts, answered with commands; load of a host. The answer comes from the records
 alone, so a message lost on the queue is made up by the next heartbeat."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils.timezone import now
 
 from jobs import notifications
@@ -27,6 +27,7 @@ _OF_DIES: Mapping[str, Callable[[list[float]], float]] = {"power_w": sum, "temp_
 # above 1.5 times the cores comes from other programs. On a host with dies the cores run only client
 # and scheduler, and such a load slows both as well.
 LOADED = 1.5
+_READ = ("state", "claim_id", "claim_token", "cancel_asked_at", "missing_since", "host_load")
 _MOST = 1e18  # above any real reading; sums of smaller values stay finite
 
 
@@ -58,31 +59,26 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, report)
-        cancel = _note_jobs(host, report.jobs)
-        note_load(host)
+        jobs = list(Job.on([host], Job.ON_HOST_STATES).only(*_READ))
+        cancel, missing = _note_jobs(host, jobs, report.jobs)
+        _note_load(host, jobs)
         news = _close_broken(host, report.jobs)
-        news |= deployments.note_heartbeat(host, report.serves)
-        serve, stop_serve = _serves(host, report.serves)
-        start = Job.on([host], [Job.State.STARTING]).filter(claim_id="")
-        # No longer reported. Where a backup was restored, a job ended after the backup and its host
-        # has sent everything to the database that was lost. Otherwise the host has nothing of it,
-        # and the job is lost.
-        missing = _claimed(host).filter(missing_since__isnull=False)
+        expected = deployments.expected_on(host)
+        news |= deployments.note_heartbeat(expected, report.serves)
+        serve, stop_serve = _serves(host, expected, report.serves)
         notifications.notify("host", name=host.name)
     return Orders(
-        start=sorted(start.values_list("pk", flat=True)),
+        start=sorted(
+            job.pk for job in jobs if job.state == Job.State.STARTING and not job.claim_id
+        ),
         cancel=cancel,
         serve=serve,
         checks=preflights.open_on(host),
         stop_serve=stop_serve,
-        resend=sorted(missing.values_list("pk", flat=True))[:RESEND_MAX],
+        resend=missing[:RESEND_MAX],
         facts_wanted=facts_wanted,
         news=news or (was_shut and not lacks_room(host)),
     )
-
-
-def _claimed(host: Host) -> QuerySet[Job]:
-    return Job.on([host], Job.ON_HOST_STATES).exclude(claim_id="")
 
 
 def _keep_report(host: Host, report: Heartbeat) -> bool:
@@ -103,22 +99,32 @@ def _keep_report(host: Host, report: Heartbeat) -> bool:
     return is_new_agent or host.facts_at is None or moment - host.facts_at > FACTS_FRESH_FOR
 
 
-def _note_jobs(host: Host, named: Sequence[JobRun]) -> list[int]:
-    """Mark jobs as reported or missing; return ids of jobs to stop."""
+def _note_jobs(
+    host: Host, jobs: Sequence[Job], named: Sequence[JobRun]
+) -> tuple[list[int], list[int]]:
+    """Mark ``jobs``, those on the host, as reported or missing. Return ids of jobs to stop, and of
+    those that are missing.
+
+    Where a backup was restored, a missing job ended after the backup and its host has sent
+    everything to the database that was lost. Otherwise the host has nothing of it: it is lost.
+    """
     moment = now()
     tokens = {job.id: job.token for job in named}
-    running = {job.id for job in named if job.state == "running"}
-    known = Job.objects.filter(host=host, pk__in=tokens)
-    known = known.only("state", "claim_token", "cancel_asked_at")
-    ours = {job.pk: job for job in known if str(job.claim_token) == tokens[job.pk]}
-    reported = Job.objects.filter(pk__in=ours, state__in=Job.ON_HOST_STATES)
+    here = {job.pk: job for job in jobs}
+    ended = Job.objects.filter(host=host, pk__in=tokens.keys() - here.keys()).only(*_READ)
+    known = {pk: here[pk] for pk in tokens.keys() & here.keys()} | {job.pk: job for job in ended}
+    ours = {pk: job for pk, job in known.items() if str(job.claim_token) == tokens[pk]}
+    reported = Job.objects.filter(pk__in=ours.keys() & here.keys(), state__in=Job.ON_HOST_STATES)
     reported.update(seen_at=moment, missing_since=None)
+    missing = sorted(job.pk for job in jobs if job.claim_id and job.pk not in ours)
     # A future time means that the clock was set back.
     unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
-    _claimed(host).filter(unmarked).exclude(pk__in=ours).update(missing_since=moment)
-    return sorted(
+    Job.objects.filter(unmarked, pk__in=missing).update(missing_since=moment)
+    running = {job.id for job in named if job.state == "running"}
+    cancel = [
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)
-    )
+    ]
+    return sorted(cancel), missing
 
 
 def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
@@ -134,7 +140,9 @@ def _close_broken(host: Host, named: Sequence[JobRun]) -> bool:
     return closed
 
 
-def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int]]:
+def _serves(
+    host: Host, expected: Sequence[Deployment], named: Sequence[ServerRun]
+) -> tuple[list[int], list[int]]:
     """Servers to start and to stop."""
     running = {serve.id: serve for serve in named if serve.state == "running"}
     stop = []
@@ -146,23 +154,26 @@ def _serves(host: Host, named: Sequence[ServerRun]) -> tuple[list[int], list[int
     runs = {(serve.id, serve.run) for serve in named}
     # Claimed but not running: the agent was killed in between and must claim again.
     wanted = (Deployment.State.WAITING, Deployment.State.LOADING)
-    restarts = Deployment.objects.filter(state__in=wanted, run__gt=1, host=host, wanted=True)
-    pairs = restarts.exclude(pk__in=running).order_by("pk").values_list("pk", "run")
-    return [pk for pk, run in pairs if (pk, run) not in runs], stop
+    restarts = [row for row in expected if row.state in wanted and row.run > 1 and row.wanted]
+    return [
+        row.pk for row in restarts if row.pk not in running and (row.pk, row.run) not in runs
+    ], stop
 
 
-def note_load(host: Host) -> None:
+def _note_load(host: Host, jobs: Iterable[Job]) -> None:
     """Add the last report of ``host`` to the summaries of its running jobs, of bounded size."""
     readings = _readings(host.load)
     if not readings:
         return
-    running = Job.on([host], [Job.State.RUNNING])
-    for pk, merged in running.values_list("pk", "host_load"):
+    for job in jobs:
+        if job.state != Job.State.RUNNING:
+            continue
+        merged = job.host_load
         for name, value in readings.items():
             one = merged.setdefault(name, {"n": 0, "sum": 0.0, "min": value, "max": value})
             one["n"], one["sum"] = one["n"] + 1, one["sum"] + value
             one["min"], one["max"] = min(one["min"], value), max(one["max"], value)
-        Job.objects.filter(pk=pk).update(host_load=merged)
+        Job.objects.filter(pk=job.pk).update(host_load=merged)
 
 
 def load_summary(kept: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -24,7 +24,6 @@ from jobs.models import Deployment, Job, Turn
 
 logger = logging.getLogger(__name__)
 
-ROUND_S = 300.0
 # No log is started after this time. A started one is finished: 20 GB take a minute or two.
 WORK_S = 30.0
 # A smaller file takes one or a few blocks of the disk either way; most logs are such.

@@ -19,8 +19,8 @@ from jobs.queries.jobs.progress import stalled_since
 from jobs.schedule import agent_tasks, deployments, lifecycle
 from jobs.services.hosts import lose_all
 from jobs.services.intake import streams
+from jobs.services.upkeep import SWEEP_S
 
-ROUND_S = 10.0
 KEYS_KEPT_FOR = timedelta(hours=24)
 MISSING_FOR = timedelta(seconds=30)
 # Without a round for this time the dashboard was away: stopped, suspended, or without its broker.
@@ -47,7 +47,7 @@ def claim_run(moment: datetime | None = None) -> bool:
     moment = moment or now()
     was_away = Q(awake_since=None) | Q(swept_at=None) | Q(swept_at__lt=moment - AWAY_AFTER)
     awake_since = Case(When(was_away, then=Value(moment)), default=F("awake_since"))
-    return claim_round("swept_at", ROUND_S, moment, awake_since=awake_since)
+    return claim_round("swept_at", SWEEP_S, moment, awake_since=awake_since)
 
 
 def reap(moment: datetime | None = None) -> int:

@@ -30,9 +30,9 @@ from jobs.queries import storage
 from jobs.queries.hosts import instance_id
 from jobs.queries.storage import Bulk
 from jobs.services.outputs import outputs_folder
+from jobs.services.upkeep import RETENTION_S
 from jobs.services.upkeep.reaper import claim_round
 
-ROUND_S = 300.0
 # A round ends after so long, wherever it is; the next one goes on.
 LONGEST_S = 60.0
 _BATCH = 200
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 def claim_run(moment: datetime | None = None) -> bool:
-    return claim_round("tidied_at", ROUND_S, moment)
+    return claim_round("tidied_at", RETENTION_S, moment)
 
 
 def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGEST_S) -> int:

@@ -6,9 +6,9 @@ import pytest
 from celery import Celery
 from celery.utils.imports import symbol_by_name
 
-from dashboard.celery import app
-from jobs.services.upkeep import packing, retention
-from jobs.services.upkeep.reaper import ROUND_S
+from dashboard import tasks
+from dashboard.server.scheduler import QUEUE, app
+from jobs.services.upkeep import PACKING_S, RETENTION_S, SWEEP_S, packing
 
 
 def due_after(passed: timedelta, name: str = "sweep"):
@@ -17,12 +17,12 @@ def due_after(passed: timedelta, name: str = "sweep"):
 
 
 def test_the_sweep_is_due_every_ten_seconds():
-    assert due_after(timedelta(seconds=ROUND_S + 1)).is_due
+    assert due_after(timedelta(seconds=SWEEP_S + 1)).is_due
     assert not due_after(timedelta(seconds=1)).is_due
 
 
 def test_the_sweep_goes_on_after_the_clock_was_put_back():
-    assert due_after(timedelta(hours=-1)) == (True, ROUND_S)
+    assert due_after(timedelta(hours=-1)) == (True, SWEEP_S)
 
 
 @pytest.fixture
@@ -54,18 +54,21 @@ def test_all_goes_on_when_the_clock_is_put_back(scheduler, back_s):
 
     scheduler.moment[0] -= timedelta(seconds=back_s)
 
-    assert "sweep" in ticks(scheduler, 2 * ROUND_S)
+    assert "sweep" in ticks(scheduler, 2 * SWEEP_S)
     assert {"sweep", "pack_logs", "apply_retention"} <= ticks(scheduler, 700)
 
 
-def test_logs_are_packed_by_a_task_of_their_own():
-    entry = app.conf.beat_schedule["pack_logs"]
-    app.loader.import_default_modules()
+def test_the_dashboards_worker_has_every_task_of_the_schedule_and_takes_its_queue():
+    worker = tasks.app
 
-    assert entry["task"] in app.tasks
-    assert entry["schedule"].seconds == packing.ROUND_S > packing.WORK_S
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(worker.tasks)
+    assert app.conf.task_default_queue == worker.conf.task_default_queue == QUEUE
+
+
+def test_logs_are_packed_for_a_part_of_a_round():
+    assert app.conf.beat_schedule["pack_logs"]["schedule"].seconds == PACKING_S > packing.WORK_S
 
 
 def test_retention_is_due_every_five_minutes():
-    assert due_after(timedelta(seconds=retention.ROUND_S + 1), "apply_retention").is_due
-    assert not due_after(timedelta(seconds=retention.ROUND_S / 2), "apply_retention").is_due
+    assert due_after(timedelta(seconds=RETENTION_S + 1), "apply_retention").is_due
+    assert not due_after(timedelta(seconds=RETENTION_S / 2), "apply_retention").is_due
