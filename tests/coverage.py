@@ -8,39 +8,38 @@ seed. Prints tables in Markdown, those of docs/coverage.md; the exit code is 1 i
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import copysign, exp, inf, lgamma, log, log1p, sqrt
 from random import Random
 
-from jobs.statistics import Interval, Z
-from jobs.statistics.paired import decision, extended_z
+from jobs.statistics import Interval, paired_difference
+from jobs.statistics.paired import BOUNDARY, decision, extended_z, monitored_z
 from tests.jobs.lib import truth
+from tests.jobs.lib.truth import Change
 
 QUESTIONS = (30, 60, 142, 198, 240, 500, 1135, 5000)
 ACCURACIES = (0.1, 0.25, 0.46, 0.5, 0.75, 0.9, 0.98)
 CHANGED = (0.0, 0.01, 0.05, 0.2)  # share of answers, beyond what the difference itself needs
 MARGINS = (0.005, 0.01, 0.02, 0.05)  # also the true difference
 MOST_WRONG, LEAST_COVERED, MOST_COVERED = 0.05, 0.93, 0.97
+MOST_DIFFERENT = 2 * MOST_WRONG  # better or worse, of equal models at several looks
 ENOUGH_CHANGES = 20  # expected; with fewer, an interval may cover more often
-RUNS, QUICK_RUNS = 20_000, 1_000
+RUNS, CLUSTER_RUNS, QUICK_RUNS = 20_000, 4_000, 1_000
+QUICK_MOST = 8  # changed answers expected: the sum of more takes minutes
+RAREST = 1e-10  # probability of counts that the sum leaves out
+LOOKS = ((500, 1000), (500, 1000, 2000), (198, 250, 300, 400, 600))
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Exact shares of evaluations with a true difference of ``-margin``."""
+    """Shares of evaluations with a true difference of exactly one margin. ``changes``: expected
+    changed answers; of clusters, squared differences: half a question is a quarter of one."""
 
-    questions: int
-    changed: float
-    margin: float
+    changes: float
     covered: float
     equivalent: float
     not_worse: float
-
-    @property
-    def changes(self) -> float:
-        return self.questions * (self.margin + self.changed)
 
     @property
     def holds(self) -> bool:
@@ -48,55 +47,38 @@ class Cell:
         is_covered = LEAST_COVERED <= self.covered <= most
         return is_covered and max(self.equivalent, self.not_worse) <= MOST_WRONG
 
+    def __str__(self) -> str:
+        shares = (self.covered, self.equivalent, self.not_worse)
+        return " / ".join(f"{100 * one:.1f}" for one in shares) + ("" if self.holds else " (!)")
+
+
+def of_intervals(each: Iterable[tuple[Interval, float]], gap: float, changes: float) -> Cell:
+    """Return the shares of intervals with their weights."""
+    margin = abs(gap)
+    covered = equivalent = not_worse = 0.0
+    for interval, weight in each:
+        covered += weight * (interval.low <= gap <= interval.high)
+        if gap < 0:
+            is_said = decision(interval, margin, "at_least") in ("better", "not_worse")
+            not_worse += weight * is_said
+        equivalent += weight * (decision(interval, margin, "same") == "equivalent")
+    return Cell(changes, covered, equivalent, not_worse)
+
 
 def cell(questions: int, changed: float, margin: float) -> Cell:
     lost, gained = margin + changed / 2, changed / 2
-    covered = equivalent = not_worse = 0.0
-    for first, chance in binomial(questions, lost):
-        for second, more in binomial(questions - first, gained / (1 - lost)):
-            weight = chance * more
-            if weight < 1e-13:
-                continue
-            at = [score(questions, first, second, gap) for gap in (-margin, margin)]
-            covered += weight * (abs(at[0]) <= Z)
-            not_worse += weight * (at[0] > Z)
-            equivalent += weight * (at[0] > Z and at[1] < -Z)
-    return Cell(questions, changed, margin, covered, equivalent, not_worse)
-
-
-def score(total: int, lost: int, gained: int, gap: float) -> float:
-    """Return the distance of the observed from a true difference in standard errors.
-
-    Written from Tango 1998 anew: the interval of the product is where it is 1.96.
-    """
-    linear = (2 * total + lost - gained) * gap - lost - gained
-    constant = -lost * gap * (1 - gap)
-    share = (sqrt(max(0.0, linear**2 - 8 * total * constant)) - linear) / (4 * total)
-    variance = total * (2 * share + gap * (1 - gap))
-    observed = gained - lost - total * gap
-    return observed / sqrt(variance) if variance > 0 else copysign(inf, observed)
+    counts = (
+        (difference(questions, first, second), chance * more)
+        for first, chance in truth.chances(questions, lost)
+        for second, more in truth.chances(questions - first, gained / (1 - lost))
+        if chance * more > RAREST
+    )
+    return of_intervals(counts, -margin, questions * (margin + changed))
 
 
 @cache
-def binomial(total: int, share: float) -> Sequence[tuple[int, float]]:
-    """Return counts with their probabilities; the rest is rarer than 1e-12."""
-    if share <= 0:
-        return [(0, 1.0)]
-    middle, far = total * share, 7.5 * sqrt(total * share * (1 - share)) + 3
-    counts = range(max(0, int(middle - far)), min(total, int(middle + far) + 1) + 1)
-    return [
-        (
-            n,
-            exp(
-                lgamma(total + 1)
-                - lgamma(n + 1)
-                - lgamma(total - n + 1)
-                + n * log(share)
-                + (total - n) * log1p(-share)
-            ),
-        )
-        for n in counts
-    ]
+def difference(questions: int, lost: int, gained: int) -> Interval:
+    return paired_difference(questions - lost - gained, lost, gained, 0)
 
 
 def impossible() -> list[tuple[float, float, float]]:
@@ -111,23 +93,6 @@ def impossible() -> list[tuple[float, float, float]]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """Share of simulated evaluations; ``least`` and ``most`` are its bounds."""
-
-    name: str
-    share: float
-    runs: int
-    least: float
-    most: float
-
-    @property
-    def holds(self) -> bool:
-        """Return True within the bounds, three standard errors of the simulation apart."""
-        error = 3 * sqrt(max(self.share * (1 - self.share), 0.01) / self.runs)
-        return self.least - error <= self.share <= self.most + error
-
-
 # Accuracies of single questions: as of a mixed set, of one that is right or wrong as a whole, of an
 # easy and of a hard set.
 SPREADS = {
@@ -136,8 +101,25 @@ SPREADS = {
     "easy": (0.4, 0.9, 0.98, 1.0, 1.0, 1.0),
     "hard": (0.0, 0.0, 0.02, 0.1, 0.3, 0.8),
     "always or never": (0.0, 1.0, 1.0),
+    "19 of 20 easy": (0.98,) * 19 + (0.02,),
 }
-SIZES = ((30, 64), (30, 4), (142, 4))
+CHANGES = {
+    "each -1": Change(shift=-0.01),
+    "each -5": Change(shift=-0.05),
+    "2 % lost": Change(lost=0.02),
+    "5 % lost": Change(lost=0.05),
+    "10 % lost, 5 % gained": Change(lost=0.1, gained=0.05),
+    "3 % lost, others -2": Change(shift=-0.02, lost=0.03),
+}
+SIZES = ((30, 64), (30, 4), (142, 4), (1000, 4))
+# Differences of questions with scores from 0 to 1: value -> probability.
+SCORES = {
+    "small": {-0.2: 0.2, -0.1: 0.2, 0.0: 0.3, 0.1: 0.2, 0.2: 0.1},
+    "rare, large": {-0.7: 0.08, -0.1: 0.1, 0.0: 0.7, 0.1: 0.1, 0.7: 0.02},
+    "rare, one-sided": {-0.6: 0.1, 0.0: 0.9},
+    "rare, whole": {-1.0: 0.04, -0.1: 0.2, 0.0: 0.56, 0.1: 0.2},
+}
+SCORED = (30, 60, 142, 1000)
 # Accuracy, difference, changed answers, number of questions.
 PAIRED_SETS = {
     "equal differences": [(0.6, -0.01, 0.1, 198), (0.9, -0.01, 0.04, 1000)],
@@ -146,19 +128,72 @@ PAIRED_SETS = {
 SETS = [(0.6, 198), (0.9, 500), (0.95, 1135)]
 
 
+def cluster_cell(population: Mapping[float, float], total: int, runs: int) -> Cell:
+    """Return the simulated shares of questions whose differences have these probabilities."""
+    one, draw = truth.drawn(population, total), Random(truth.SEED)
+    gap = sum(value * chance for value, chance in population.items())
+    squares = sum(value * value * chance for value, chance in population.items())
+    return of_intervals(((one(draw), 1 / runs) for _ in range(runs)), gap, total * squares)
+
+
+Row = tuple[str, list[Cell]]
+
+
+def cluster_rows(runs: int) -> Iterator[Row]:
+    for spread, accuracies in SPREADS.items():
+        for change, changed in CHANGES.items():
+            each = [truth.gaps(samples, accuracies, changed) for _, samples in SIZES]
+            sizes = [total for total, _ in SIZES]
+            cells = [cluster_cell(one, n, runs) for one, n in zip(each, sizes, strict=True)]
+            yield f"{spread} | {change}", cells
+
+
+def score_rows(runs: int) -> Iterator[Row]:
+    for name, population in SCORES.items():
+        yield name, [cluster_cell(population, total, runs) for total in SCORED]
+
+
+def quick_rows(runs: int) -> Iterator[Row]:
+    """Yield few cells of many runs: a bound that is broken in the tables is broken here."""
+    for total, samples, spread, change in (
+        (30, 64, "mixed", "5 % lost"),
+        (30, 64, "always or never", "2 % lost"),
+        (30, 64, "easy", "3 % lost, others -2"),
+        (30, 4, "easy", "10 % lost, 5 % gained"),
+        (142, 4, "mixed", "each -5"),
+    ):
+        population = truth.gaps(samples, SPREADS[spread], CHANGES[change])
+        yield f"{total} × {samples}, {spread}, {change}", [cluster_cell(population, total, runs)]
+    population = SCORES["rare, large"]
+    yield "rare, large scores, 30", [cluster_cell(population, 30, runs)]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Share of simulated evaluations; ``least`` and ``most`` are its bounds. The seed is fixed, so
+    the share is, too."""
+
+    name: str
+    share: float
+    least: float
+    most: float
+
+    @property
+    def holds(self) -> bool:
+        return self.least <= self.share <= self.most
+
+
 def simulated(runs: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Simulated]:
-    """Yield the simulated shares: coverage of clusters and sets, errors of repeated looks."""
+    """Yield the simulated shares: coverage of accuracies and sets, errors of repeated looks."""
     for total, samples in sizes:
         for name, spread in SPREADS.items():
-            middle = sum(spread) / len(spread)
-            title = f"{total} × {samples}, {name}"
-            one = truth.clustered(total, samples, spread)
-            yield _covered(f"accuracy, {title}", one, middle, runs, most=1.0)
-            for gap in (-0.01, -0.05):
-                shift = sum(truth.moved(p, gap) - p for p in spread) / len(spread)
-                one = truth.sampled(total, samples, gap, spread)
-                title_of = f"difference {100 * gap:+.0f}, {title}"
-                yield _covered(title_of, one, shift, runs, most=1.0)
+            correct = sum(one * one for one in spread) / len(spread)
+            incorrect = sum((1 - one) ** 2 for one in spread) / len(spread)
+            is_enough = total * min(correct, incorrect) >= ENOUGH_CHANGES
+            one, middle = truth.clustered(total, samples, spread), sum(spread) / len(spread)
+            title = f"accuracy, {total} × {samples}, {name}"
+            most = MOST_COVERED if is_enough else 1.0
+            yield _covered(title, one, middle, max(QUICK_RUNS, runs // 5), most)
     for share, gap, total in ((0.955, 0.0, 1135), (0.5, -0.01, 198), (0.8, -0.03, 500)):
         title = f"other questions, {share:.0%} {100 * gap:+.0f}, {total}"
         yield _covered(title, truth.unpaired(share, gap, total), gap, runs)
@@ -175,25 +210,37 @@ def _covered(
     name: str, one: Callable[[Random], Interval], gap: float, runs: int, most: float = MOST_COVERED
 ) -> Simulated:
     covered = truth.simulate(one, gap, 0.01, runs).covered
-    return Simulated(f"covered: {name}", covered, runs, LEAST_COVERED, most)
+    return Simulated(f"covered: {name}", covered, LEAST_COVERED, most)
 
 
 def _looks(runs: int) -> Iterator[Simulated]:
-    """Yield the errors of an early stop with ten looks, and of extensions."""
+    """Yield the errors of an early stop with ten looks, of extensions, and of both."""
     fewer = max(300, runs // 10)
     for name, one, gap, margin in (
         ("90 %, 14,000", truth.monitored(0.9, -0.01, 0.05, 14_000, 10, 0.01), -0.01, 0.01),
         ("50 %, 140", truth.monitored(0.5, -0.05, 0.06, 140, 10, 0.05), -0.05, 0.05),
     ):
         wrong = truth.simulate(one, gap, margin, fewer).wrong(gap, margin)
-        yield Simulated(f"wrong: early stop, ten looks, {name}", wrong, fewer, 0.0, MOST_WRONG)
-    for sizes in ((500, 1000), (500, 1000, 2000), (198, 250, 300, 400, 600)):
-        zs = [extended_z(look) for look in range(1, len(sizes) + 1)]
-        looks = "looks at " + ", ".join(map(str, sizes))
+        yield Simulated(f"wrong: early stop, ten looks, {name}", wrong, 0.0, MOST_WRONG)
+    stops = [50 * look for look in range(1, 11)]
+    for title, sizes, zs in (
+        *((", ".join(map(str, sizes)), sizes, extended(sizes)) for sizes in LOOKS),
+        (
+            "50, 100 … 500 (early stop), then 1000, 2000",
+            [*stops, 1000, 2000],
+            [*(monitored_z(size, 500) for size in stops), BOUNDARY, extended_z(3)],
+        ),
+    ):
         for word, gap, margin in (("better", 0.0, 0.02), ("equivalent", -0.05, 0.05)):
-            one_of = truth.extended(0.6, gap, 0.1, sizes, zs)
-            said = _ever_said(one_of, margin, fewer)
-            yield Simulated(f"wrong: {word}, {looks}", said[word], fewer, 0.0, MOST_WRONG)
+            said = _ever_said(truth.extended(0.6, gap, 0.1, sizes, zs), margin, fewer)
+            yield Simulated(f"wrong: {word}, looks at {title}", said[word], 0.0, MOST_WRONG)
+            if word == "better":
+                both = said["better"] + said["worse"]
+                yield Simulated(f"better or worse, looks at {title}", both, 0.0, MOST_DIFFERENT)
+
+
+def extended(sizes: Sequence[int]) -> list[float]:
+    return [extended_z(look) for look in range(1, len(sizes) + 1)]
 
 
 def _ever_said(
@@ -202,7 +249,7 @@ def _ever_said(
     """Return the shares of the first verdict; nobody extends a decided comparison."""
     draw, said = Random(truth.SEED), Counter[str]()
     for _ in range(runs):
-        words = [decision(interval, margin, "same") for interval in one(draw)]
+        words = (decision(interval, margin, "same") for interval in one(draw))
         said[next((word for word in words if word != "cannot_tell"), "cannot_tell")] += 1
     return Counter({word: count / runs for word, count in said.items()})
 
@@ -210,37 +257,37 @@ def _ever_said(
 def main(arguments: Sequence[str]) -> int:
     """Print the tables; return 1 if a bound is broken."""
     is_quick = "--quick" in arguments
-    sizes = QUESTIONS[:-2] if is_quick else QUESTIONS
-    cells = [
-        cell(questions, changed, margin)
-        for questions in sizes
-        for changed in CHANGED
-        for margin in MARGINS
-    ]
-    print("\n".join(_grid(cells)))
+    margins = " | ".join(f"±{100 * m:g}" for m in MARGINS)
+    rows = ((f"{n} | {c:.0%}", [cell(n, c, m) for m in MARGINS]) for n, c in _grid(is_quick))
+    held = [_print(f"questions | changed | {margins}", rows)]
     print("\n".join(_list_impossible()))
-    others = []
+    if is_quick:
+        held.append(_print("clusters | -5 and less", quick_rows(CLUSTER_RUNS)))
+    else:
+        sizes = " | ".join(f"{total} × {samples}" for total, samples in SIZES)
+        held.append(_print(f"accuracies | change | {sizes}", cluster_rows(CLUSTER_RUNS)))
+        totals = " | ".join(map(str, SCORED))
+        held.append(_print(f"scores | {totals}", score_rows(CLUSTER_RUNS)))
     print("\n| simulated | share |\n| -- | --: |")
     for one in simulated(*((QUICK_RUNS, SIZES[:1]) if is_quick else (RUNS, SIZES))):
-        others.append(one)
+        held.append(one.holds)
         print(f"| {one.name} | {one.share:.3f}{'' if one.holds else ' (!)'} |", flush=True)
-    return 0 if all(one.holds for one in [*cells, *others]) else 1
+    return 0 if all(held) else 1
 
 
-def _grid(cells: Sequence[Cell]) -> list[str]:
-    lines = [
-        "| questions | changed | " + " | ".join(f"±{100 * m:g}" for m in MARGINS) + " |",
-        "| --: | --: |" + " --: |" * len(MARGINS),
-    ]
-    for start in range(0, len(cells), len(MARGINS)):
-        row = cells[start : start + len(MARGINS)]
-        shown = [
-            f"{100 * one.covered:.1f} / {100 * one.equivalent:.1f} / {100 * one.not_worse:.1f}"
-            + ("" if one.holds else " (!)")
-            for one in row
-        ]
-        lines.append(f"| {row[0].questions} | {row[0].changed:.0%} | {' | '.join(shown)} |")
-    return lines
+def _grid(is_quick: bool) -> list[tuple[int, float]]:
+    every = [(questions, changed) for questions in QUESTIONS for changed in CHANGED]
+    return [one for one in every if one[0] * one[1] <= QUICK_MOST] if is_quick else every
+
+
+def _print(head: str, rows: Iterable[Row]) -> bool:
+    """Print a table; return True where all of it holds."""
+    print(f"\n| {head} |\n|{' --: |' * (head.count('|') + 1)}")
+    is_held = True
+    for name, cells in rows:
+        print(f"| {name} | {' | '.join(map(str, cells))} |", flush=True)
+        is_held &= all(one.holds for one in cells)
+    return is_held
 
 
 def _list_impossible() -> list[str]:

@@ -80,7 +80,7 @@ class ParityRow(Answer):
     difference_points: float
     low_points: float
     high_points: float
-    method: str = about("paired, clustered, bootstrap or unpaired")
+    method: str = about("paired, clustered or unpaired")
     verdict: str = about("better, worse, equivalent, not_worse or cannot_tell")
     mcnemar_p: float | None = about("null: does not apply, or several looks")
     regressed: int | None

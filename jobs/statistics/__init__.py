@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, comb, exp, expm1, fsum, inf, lgamma, log, log1p, sqrt
-from random import Random
+from math import ceil, comb, exp, expm1, fsum, lgamma, log, log1p, sqrt
 from statistics import NormalDist, fmean, geometric_mean
 from typing import Literal
 
 from jobs.statistics.paired import Goal as Goal
 from jobs.statistics.paired import Interval as Interval
 from jobs.statistics.paired import Z as Z
+from jobs.statistics.paired import bounded_mean as bounded_mean
 from jobs.statistics.paired import excess
 from jobs.statistics.paired import paired_difference as paired_difference
 from jobs.statistics.paired import wilson as wilson
@@ -227,70 +227,23 @@ def pooled_difference(first: Sequence[Share], second: Sequence[Share], z: float 
     return difference(pooled(second, weights, z), pooled(first, weights, z))
 
 
-LEAST_FREEDOM = 3
-
-
-def freedom(values: Sequence[float]) -> float:
-    """Return the degrees of freedom of the variance of a sample; infinite without a spread. ``2n /
-    (kurtosis - (n - 3) / (n - 1))``, about ``n`` for a normal sample, fewer with outliers."""
-    total, middle = len(values), fmean(values)
-    squares = fsum((value - middle) ** 2 for value in values) / total
-    if total < 2 or squares == 0:
-        return inf
-    kurtosis = fsum((value - middle) ** 4 for value in values) / total / squares**2
-    return max(LEAST_FREEDOM, 2 * total / (kurtosis - (total - 3) / (total - 1)))
-
-
-def clustered_error(questions: Sequence[Sequence[float]]) -> float:
-    """Return the standard error of the mean of all scores; ``questions`` has those of each.
-    Cluster-robust, without a correction for few clusters (Miller 2024, equation 4)."""
-    total = sum(map(len, questions))
-    middle = sum(map(sum, questions)) / total
-    return sqrt(sum(sum(score - middle for score in scores) ** 2 for scores in questions)) / total
-
-
 def design_effect(questions: Sequence[Sequence[float]]) -> float:
-    """Return the variance of the mean, relative to one answer for each question.
+    """Return the variance of the mean of all scores, relative to one answer for each question.
 
-    1 where all answers to each question are equal; 1 divided by their number where they are
-    independent. It includes the correction for few questions and their :func:`freedom`, as Korn
-    and Graubard 1998 (Survey Methodology 24, 193-201) do: a little above 1 is possible.
+    1 where all answers to each question are equal; at least 1 divided by their number, as of
+    independent answers. Wilson's interval with it includes the :func:`bounded_mean` of the
+    questions, and shares an end.
     """
-    clusters, total = len(questions), sum(map(len, questions))
-    share = sum(map(sum, questions)) / total
-    spread = share * (1 - share)
-    if spread <= 0 or clusters < 2 or all(len(set(scores)) == 1 for scores in questions):
-        return 1.0
-    error = clustered_error(questions) ** 2 * clusters / (clusters - 1)
-    effect = min(1.0, max(clusters / total, error / (spread / clusters)))
-    means = [fmean(scores) for scores in questions]
-    return effect * (student_t(freedom(means)) / Z) ** 2
+    total, mean = len(questions), bounded_mean(Counter(map(fmean, questions)), 0.0)
+    ends = [end for end in (mean.low, mean.high) if 0 < end < 1]
+    effects = [total * ((mean.value - end) / Z) ** 2 / (end * (1 - end)) for end in ends]
+    return min(1.0, max(total / sum(map(len, questions)), *effects))
 
 
-def mean_of_differences(differences: Sequence[float], step: float, z: float = Z) -> Interval:
-    """Return the mean difference of questions: mean score of the second minus that of the first.
-
-    ``step`` is the least difference of a question: 1 divided by its number of answers. Student's
-    interval, with the :func:`freedom` of the differences. It includes each true difference whose
-    least variance, ``step |difference| - difference²``, allows the observed mean: otherwise equal
-    answers would give an interval without width, and few changed ones a narrow one.
-    """
-    total = len(differences)
-    value = fsum(differences) / total
-    squares = fsum((one - value) ** 2 for one in differences)
-    t = student_t(min(freedom(differences), max(1, total - 1))) / Z * z
-    half = t * sqrt(squares / (total * max(1, total - 1)))
-    low = min(value - half, -_farthest(value, step, total, t))
-    high = max(value + half, _farthest(-value, step, total, t))
-    return Interval(value, max(-1.0, low), min(1.0, high))
-
-
-def _farthest(value: float, step: float, total: int, t: float) -> float:
-    """Return the largest loss whose least variance allows the mean ``value``; -1 for none."""
-    # (value + loss)² total = t² (step loss - loss²)
-    linear, square = t * t * step - 2 * total * value, total + t * t
-    discriminant = linear * linear - 4 * square * total * value * value
-    return (linear + sqrt(discriminant)) / (2 * square) if discriminant >= 0 else -1.0
+def mean_of_differences(differences: Sequence[float], z: float = Z) -> Interval:
+    """Return the mean difference of questions: mean score of the second minus that of the first,
+    each from 0 to 1."""
+    return bounded_mean(Counter(differences), -1.0, z)
 
 
 def cells_of(
@@ -441,44 +394,9 @@ def _spread(accuracy: float) -> float:
     return share * (1 - share)
 
 
-SEED = 20_250_403
-RESAMPLES, DRAWS = 2000, 4_000_000  # resamples; fewer above so many draws
-LEAST_DIFFERENT = 10  # fewer differing questions: resampling invents no others
-
-
-def bootstrap_difference(
-    differences: Sequence[float], step: float, z: float = Z, seed: int = SEED
-) -> tuple[Interval, bool]:
-    """Return the mean with its interval, and True where it is from resampling. Bias-corrected and
-    accelerated (Efron 1987, J. American Statistical Association 82, 171-185), with a fixed seed.
-    With few differing questions, or wider than 95 %, it is :func:`mean_of_differences`."""
-    if len(set(differences)) < 2 or sum(d != 0 for d in differences) < LEAST_DIFFERENT or z > Z:
-        return mean_of_differences(differences, step, z), False
-    total, middle = len(differences), fmean(differences)
-    draw = Random(seed)  # noqa: S311 -- resampling, no secret
-    count = max(500, min(RESAMPLES, DRAWS // total))
-    means = sorted(fmean(draw.choices(differences, k=total)) for _ in range(count))
-    below = (sum(one < middle for one in means) + sum(one <= middle for one in means)) / 2
-    bias = NORMAL.inv_cdf(min(1 - 0.5 / count, max(0.5 / count, below / count)))
-    # Jackknife of a mean: its skewness.
-    cubes = sum((middle - one) ** 3 for one in differences)
-    squares = sum((middle - one) ** 2 for one in differences)
-    skew = -cubes / (6 * squares**1.5) if squares else 0.0
-    moved = [bias + side for side in (-z, z)]
-    low, high = (_at(means, NORMAL.cdf(bias + one / (1 - skew * one))) for one in moved)
-    return Interval(middle, min(middle, low), max(middle, high)), True
-
-
-def _at(ordered: Sequence[float], share: float) -> float:
-    place = share * (len(ordered) - 1)
-    index = min(len(ordered) - 2, max(0, int(place)))
-    part = place - index
-    return ordered[index] * (1 - part) + ordered[index + 1] * part
-
-
 Scores = Mapping[object, Sequence[float]]  # question -> scores of its answers, from 0 to 1
 # Formula of a difference: see the functions.
-Method = Literal["paired", "clustered", "bootstrap", "unpaired"]
+Method = Literal["paired", "clustered", "unpaired"]
 Cells = tuple[int, int, int, int]
 
 
@@ -488,9 +406,8 @@ class Evidence:
 
     ``cells``: questions correct in both, only in the first, only in the second, in neither; None
     without one answer a question on both sides. ``gaps``: difference of each question's mean score,
-    None for different questions. ``step``: least difference of a question. ``printed``: shares as a
-    table has them, rounded, which give ``gap``. ``is_share``: scores are 0 or 1. ``name`` is "" for
-    counts without one.
+    None for different questions. ``printed``: shares as a table has them, rounded, which give
+    ``gap``. ``is_share``: scores are 0 or 1. ``name`` is "" for counts without one.
     """
 
     name: str
@@ -499,7 +416,6 @@ class Evidence:
     second: Share
     cells: Cells | None = None
     gaps: Sequence[float] | None = None
-    step: float = 1.0
     printed: tuple[float, float] | None = None
     is_share: bool = True
 
@@ -531,13 +447,10 @@ def difference_of(evidence: Sequence[Evidence], z: float = Z) -> Difference:
         return Difference(paired_difference(*cells, z), "paired", variance, cells)
     gaps = [gap for one in evidence if one.gaps is not None for gap in one.gaps]
     if all(one.gaps is not None for one in evidence):
-        step = max(one.step for one in evidence)
-        if all(one.is_share for one in evidence):
-            interval, is_resampled = mean_of_differences(gaps, step, z), False
-        else:
-            interval, is_resampled = bootstrap_difference(gaps, step, z)
-        variance = len(gaps) * ((interval.high - interval.low) / (2 * z)) ** 2
-        return Difference(interval, "bootstrap" if is_resampled else "clustered", variance)
+        interval = mean_of_differences(gaps, z)
+        squares = fsum((gap - interval.value) ** 2 for gap in gaps)
+        spread = max(_FINE, squares / max(1, len(gaps) - 1))
+        return Difference(interval, "clustered", spread)
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
     total = min(sum(one.total for one in firsts), sum(one.total for one in seconds))
     variance = total * sum(
@@ -567,6 +480,5 @@ def from_scores(name: str, group: str, first: Scores, second: Scores) -> Evidenc
         *(name, group, shares[0], shares[1]),
         cells=cells_of(*sides),
         gaps=[after - before for before, after in zip(*means, strict=True)],
-        step=1 / min(len(scores) for side in sides for scores in side),
         is_share=all(score in (0, 1) for side in sides for scores in side for score in scores),
     )

@@ -182,12 +182,10 @@ def methods(statement: Statement) -> list[str]:
             "the pairs. McNemar's exact test is stricter where few answers change."
         ),
         "clustered": _(
-            "Clustered: questions with several answers. The mean score of a question is one "
-            "observation (Miller 2024). Student's interval; degrees of freedom: O'Neill 2014."
-        ),
-        "bootstrap": _(
-            "Bootstrap: scores between 0 and 1. Questions are resampled (BCa, Efron 1987) with a "
-            "fixed seed."
+            "Clustered: questions with several answers, or scores between 0 and 1. The mean score "
+            "of a question is one observation (Miller 2024). Score interval of the most likely "
+            "distribution (Owen 1988). It allows for questions that change as a whole, unseen: "
+            "more answers to a question do not replace questions."
         ),
         "unpaired": _(
             "Unpaired: no answers are stored for one side. Newcombe 1998, "
@@ -240,7 +238,8 @@ def _looks(statement: Statement) -> list[str]:
     if planned is not None and asked > planned:
         text = _(
             "Early stop, then extended: %(asked)s questions, of which %(planned)s were planned. "
-            "Look number %(n)s. Over all looks, each verdict is wrong in at most 7.5 %% of cases."
+            "Look number %(n)s. Over all looks, each verdict is wrong in at most 5 %% of cases. "
+            "Equal models are called better or worse in at most 10 %%."
         )
     elif planned is not None:
         text = _(
@@ -251,7 +250,8 @@ def _looks(statement: Statement) -> list[str]:
     elif looks.number > 1:
         text = _(
             "Extended: look number %(n)s, each with more questions. The interval is wider "
-            "(Bonferroni). Over all looks, each verdict is wrong in at most 5 %% of cases."
+            "(Bonferroni). Over all looks, each verdict is wrong in at most 5 %% of cases. Equal "
+            "models are called better or worse in at most 10 %%."
         )
     return [*found, text % args] if text else found
 
@@ -441,7 +441,6 @@ def _cells(shown: _Shown, margin: float, notes: Notes) -> list[Cell]:
     methods = {
         "paired": _("paired, Tango"),
         "clustered": _("by question, clustered"),
-        "bootstrap": _("bootstrap"),
         "unpaired": _("unpaired, Newcombe"),
     }
     return [

@@ -27,7 +27,7 @@ from jobs.tools.outputs.answers import content_key, own_question
 from jobs.tools.outputs.loops import loops
 
 # Raise one when flags, rows or the summary change: older results get new ones at the next start.
-VERSION, USE_VERSION = 6, 1
+VERSION, USE_VERSION = 7, 1
 USE = "token_use"
 USE_METRICS = (
     *("reasoning_tokens_mean", "answer_tokens_mean", "reasoning_share", "tokens_per_correct"),

@@ -5,8 +5,8 @@ table of many accuracies and sizes.
 """
 
 from bisect import bisect
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -49,19 +49,23 @@ class Truth:
 
 
 @cache
+def chances(total: int, share: float) -> Sequence[tuple[int, float]]:
+    """Return binomial counts with their probabilities; the rest is rarer than 1e-11."""
+    if share <= 0 or share >= 1:
+        return [(total if share >= 1 else 0, 1.0)]
+    ways, right, wrong = lgamma(total + 1), log(share), log1p(-share)
+    middle, far = total * share, 7 * sqrt(total * share * (1 - share)) + 3
+    return [
+        (n, exp(ways - lgamma(n + 1) - lgamma(total - n + 1) + n * right + (total - n) * wrong))
+        for n in range(max(0, int(middle - far)), min(total, int(middle + far)) + 1)
+    ]
+
+
+@cache
 def _cumulative(total: int, share: float) -> tuple[int, list[float]]:
     """Return the distribution of a binomial count, from the first count that may occur."""
-    if share <= 0 or share >= 1:
-        return (total if share >= 1 else 0), [1.0]
-    ways, right, wrong = lgamma(total + 1), log(share), log1p(-share)
-    # Counts further away are rarer than 1e-11.
-    middle, far = total * share, 7 * sqrt(total * share * (1 - share)) + 2
-    counts = range(max(0, int(middle - far)), min(total, int(middle + far)) + 1)
-    each = (
-        exp(ways - lgamma(n + 1) - lgamma(total - n + 1) + n * right + (total - n) * wrong)
-        for n in counts
-    )
-    return counts[0], list(accumulate(each))
+    each = chances(total, share)
+    return each[0][0], list(accumulate(chance for _, chance in each))
 
 
 def binomial(draw: Random, total: int, share: float) -> int:
@@ -136,26 +140,37 @@ def in_sets(sets: Sequence[tuple[float, int]], gap: float) -> Callable[[Random],
     return one
 
 
-def sampled(
-    total: int, samples: int, gap: float, spread: Sequence[float] = (0.1, 0.5, 0.8, 0.95)
-) -> Callable[[Random], Interval]:
-    """Return evaluations with several samples of each question; its difficulty is one of
-    ``spread``, which both share. ``gap`` moves each accuracy, at most to 0 or 1."""
+@dataclass(frozen=True)
+class Change:
+    """Change of the second side: each question by ``shift``, and shares of the questions that are
+    ``lost`` or ``gained`` as a whole, from 98 to 2 % correct or back."""
 
-    def one(draw: Random) -> Interval:
-        gaps = []
-        for _ in range(total):
-            share = draw.choice(spread)
-            first = binomial(draw, samples, share)
-            gaps.append((binomial(draw, samples, moved(share, gap)) - first) / samples)
-        return mean_of_differences(gaps, 1 / samples)
-
-    return one
+    shift: float = 0.0
+    lost: float = 0.0
+    gained: float = 0.0
 
 
-def moved(share: float, gap: float) -> float:
-    """Return the accuracy of a question on the second side."""
-    return min(1.0, max(0.0, share + gap))
+_ALMOST = 0.98
+
+
+def gaps(samples: int, spread: Sequence[float], change: Change) -> dict[float, float]:
+    """Return the differences of a question with their probabilities. Both sides have several
+    samples of it; its difficulty is one of ``spread``."""
+    usual = (1 - change.lost - change.gained) / len(spread)
+    kinds = [(usual, one, min(1.0, max(0.0, one + change.shift))) for one in spread]
+    kinds += [(change.lost, _ALMOST, 1 - _ALMOST), (change.gained, 1 - _ALMOST, _ALMOST)]
+    found: dict[float, float] = defaultdict(float)
+    for weight, first, second in kinds:
+        for before, chance in chances(samples, first):
+            for after, more in chances(samples, second):
+                found[(after - before) / samples] += weight * chance * more
+    return dict(found)
+
+
+def drawn(population: Mapping[float, float], total: int) -> Callable[[Random], Interval]:
+    """Return evaluations of questions whose differences have these probabilities."""
+    values, below = list(population), list(accumulate(population.values()))
+    return lambda draw: mean_of_differences(draw.choices(values, cum_weights=below, k=total))
 
 
 def clustered(total: int, samples: int, spread: Sequence[float]) -> Callable[[Random], Interval]:

@@ -6,6 +6,7 @@ from jobs.queries.parity.entered import ParityError, counts_of, evidence_of_coun
 from jobs.queries.parity.sides import Notes
 from jobs.queries.parity.statement import Looks, Parity, adjusted, state
 from jobs.statistics import from_scores, wilson
+from jobs.statistics.paired import BOUNDARY, extended_z, monitored_z
 
 
 def counted(base, result, margin=0.01, goal="same", **looks):
@@ -82,6 +83,12 @@ def test_each_later_look_needs_a_wider_interval_and_more_questions():
     assert looks[1].more > looks[0].more > 0
 
 
+def test_an_extended_early_stop_has_the_quantiles_whose_errors_coverage_shows():
+    found = [Looks(500, number).z(asked) for number, asked in ((1, 50), (2, 1000), (3, 2000))]
+
+    assert found == [monitored_z(50, 500), BOUNDARY, extended_z(3)]
+
+
 def test_an_early_stop_needs_a_wider_interval():
     same = "9000/10000", "9000/10000"
     whole, early = (counted(*same, planned=planned).pooled.gap for planned in (None, 40_000))
@@ -140,7 +147,7 @@ def test_counts_may_have_chinese_commas_and_lines():
         (
             {index: [index % 10 / 10] for index in range(200)},
             {index: [(index + index % 3) % 10 / 10] for index in range(200)},
-            *("bootstrap", -0.0005, None),
+            *("clustered", -0.0005, None),
         ),
     ],
     ids=["one answer", "several answers", "scores"],
