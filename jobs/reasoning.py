@@ -4,15 +4,14 @@
 ``tests/data/reasoning_vectors.json``.
 """
 
-import re
+from bisect import bisect_left, insort
+from collections.abc import Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
-_TAG = re.compile(r"<(/?)think(?:ing)?>")
 _TAGS = ("<think>", "<thinking>", "</think>", "</thinking>")
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_BLANK_LINES = re.compile(r"(?:[ \t]*\r?\n)+")
-# Each tag costs a look at the text before it. No answer has so many; the rest is text.
+_FENCES = ("```", "~~~")
+# No answer has so many tags; the rest is text.
 _MOST_TAGS = 200
 _SENTENCE_ENDS = ".!?:;…。！？：；)>*"
 _AFTER_A_WORD = " \t.,;:!?)\"'，。、；：！？”’）"
@@ -46,17 +45,17 @@ def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = Tr
         walk.thoughts.append(rest)
     else:
         walk.answers.append((walk.at, rest))
-    answers = [(at, answer) for at, piece in walk.answers if (answer := _trimmed(piece))]
+    answers = [each for each in walk.answers if each[1].strip()]
     at, last = answers[-1] if answers else (0, "")
     return Parts(
         _joined(walk.thoughts),
-        "\n\n".join([*(answer.rstrip() for _, answer in answers[:-1]), last]),
-        text.index(last.lstrip(), at) if answers else None,
+        "\n\n".join([*(_trimmed(piece).rstrip() for _, piece in answers[:-1]), _trimmed(last)]),
+        at + len(last) - len(last.lstrip()) if answers else None,
     )
 
 
 class _Walk:
-    """From tag to tag. ``at``: where the piece begins that no tag has ended."""
+    """From tag to tag, in one pass. ``at``: where the piece begins that no tag has ended."""
 
     def __init__(self, text: str, *, ended: bool, expected: bool, implicit: bool) -> None:
         self.thoughts: list[str] = []
@@ -65,79 +64,132 @@ class _Walk:
         self.inside = self.has_tags = self._is_spoken_of = False
         self._text, self._ended, self._implicit = text, ended, implicit
         self._early = ended or expected
-        for tag in islice(_TAG.finditer(text), _MOST_TAGS):
-            if tag[1]:
-                self._close(tag)
-            elif not self.inside and not self._open(tag):
+        most = _MOST_TAGS + 1
+        found = ((at, at + len(tag)) for tag in _TAGS for at in islice(_places(text, tag), most))
+        tags = sorted(found)[:most]
+        fences = (at for mark in _FENCES for at in _places(text, mark)) if tags else ()
+        self._fences = sorted(at for at in fences if _begins_line(text, at))
+        self._seen = self._line = self._ticks = 0  # last tag's end, line's begin, its backticks
+        self._next = {"\n": -1, "`": -1}
+        for number, (start, end) in enumerate(tags[:_MOST_TAGS]):
+            self._go_to(start)
+            self._earlier = tags[number - 1][0] if number else -1
+            self._has_later = number + 1 < len(tags)
+            if text[start + 1] == "/":
+                self._close(start, end)
+            elif not self.inside and not self._open(start, end):
                 break
+            self._seen = end
 
-    def _open(self, tag: re.Match[str]) -> bool:
+    def _go_to(self, start: int) -> None:
+        """Read from the last tag to the next one."""
+        self._gap = self._text[self._seen : start]
+        line = self._gap.rfind("\n") + 1
+        if line:
+            self._line = self._seen + line
+        if line or self._seen == self.at:
+            self._ticks = 0
+        self._ticks += self._gap.count("`", line)
+        # What stands on the tag's line before it, and whether an earlier tag does.
+        self._before = self._gap[line:]
+        self._is_behind_tag = self._seen > max(self.at, self._line)
+
+    def _open(self, start: int, end: int) -> bool:
         """Take an opening tag. False: more of the text must come first."""
-        before = self._text[self.at : tag.start()]
-        if _in_fence(before) or self._in_backticks(tag):
+        if self._open_fence(start) is not None or self._in_backticks(end):
             return True
-        after = self._text[tag.end() : tag.end() + 1]
-        line = before[before.rfind("\n") + 1 :].rstrip(" \t")
-        if line and line[-1] not in _SENTENCE_ENDS:
+        after = self._text[end : end + 1]
+        last = self._before.rstrip(" \t")[-1:]
+        if last and last not in _SENTENCE_ENDS:
             if not after and not self._ended:
-                self.until = tag.start()
+                self.until = start
                 return False
             if after and after in _AFTER_A_WORD:
                 self._is_spoken_of = True
                 return True
-        self.answers.append((self.at, before))
+        self.answers.append((self.at, self._text[self.at : start]))
         self.inside = self.has_tags = True
-        self.at = tag.end()
+        self._begin_piece(end)
         return True
 
-    def _close(self, tag: re.Match[str]) -> None:
-        before = self._text[self.at : tag.start()]
+    def _close(self, start: int, end: int) -> None:
         if self.inside or (self._implicit and not self.has_tags):
-            stands_alone = not before[before.rfind("\n") + 1 :].strip()
-            if self._in_backticks(tag) or (
-                _in_fence(before) and not self._leaves_fence(tag, before, alone=stands_alone)
+            stands_alone = not (self._is_behind_tag or self._before.strip())
+            fence = self._open_fence(start)
+            if self._in_backticks(end) or (
+                fence is not None and not self._leaves_fence(fence, end, alone=stands_alone)
             ):
                 return
             if not self.inside and self._is_spoken_of and not stands_alone:
                 return
-            self.thoughts.append(before)
-        elif before.strip():
+            self.thoughts.append(self._text[self.at : start])
+        elif self._seen > self.at or self._gap.strip():
             return  # a word of the answer
         # Else one of those that some engines leave at the start of an answer.
         self.inside, self.has_tags = False, True
-        self.at = tag.end()
+        self._begin_piece(end)
 
-    def _in_backticks(self, tag: re.Match[str]) -> bool:
-        begin = max(self.at, self._text.rfind("\n", self.at, tag.start()) + 1)
-        if self._text.count("`", begin, tag.start()) % 2 == 0:
+    def _in_backticks(self, end: int) -> bool:
+        if self._ticks % 2 == 0:
             return False
-        end = self._text.find("\n", tag.end())
-        if end < 0 and not self._ended:
+        line_end = self._place_of("\n", end)
+        if line_end == len(self._text) and not self._ended:
             return True  # the line goes on
-        return self._text.find("`", tag.end(), end if end >= 0 else len(self._text)) >= 0
+        return self._place_of("`", end) < line_end
 
-    def _leaves_fence(self, tag: re.Match[str], before: str, *, alone: bool) -> bool:
+    def _place_of(self, mark: str, at: int) -> int:
+        """Return where the next mark is, the text's end without one."""
+        if self._next[mark] < at:
+            place = self._text.find(mark, at)
+            self._next[mark] = len(self._text) if place < 0 else place
+        return self._next[mark]
+
+    def _open_fence(self, start: int) -> int | None:
+        """Return where the block of code begins that the tag is in."""
+        first, behind = bisect_left(self._fences, self.at), bisect_left(self._fences, start)
+        return self._fences[behind - 1] if (behind - first) % 2 else None
+
+    def _begin_piece(self, end: int) -> None:
+        """Go on behind a tag, where a fence needs no line of its own."""
+        self.at = end
+        ahead = self._text[end : end + 6]
+        mark = ahead.lstrip(" ")
+        spaces = len(ahead) - len(mark)
+        if spaces <= 3 and mark.startswith(_FENCES):
+            insort(self._fences, end + spaces)
+
+    def _leaves_fence(self, fence: int, end: int, *, alone: bool) -> bool:
         """Return True where the thought ends although a block of code in it stays open."""
-        fences = list(_FENCE.finditer(before))
-        if _TAG.search(before, fences[-1].end()):
+        if self._earlier > fence:
             return False  # a sample with both tags
-        if len(_FENCE.findall(self._text, tag.end())) % 2:
+        if (len(self._fences) - bisect_left(self._fences, end)) % 2:
             return False  # the block is closed further on
         if alone:
             return self.inside or self._early
-        return self.inside and self._ended and not _TAG.search(self._text, tag.end())
+        return self.inside and self._ended and not self._has_later
 
 
-def _in_fence(before: str) -> bool:
-    return len(_FENCE.findall(before)) % 2 == 1
+def _places(text: str, mark: str) -> Iterator[int]:
+    at = text.find(mark)
+    while at >= 0:
+        yield at
+        at = text.find(mark, at + len(mark))
+
+
+def _begins_line(text: str, at: int) -> bool:
+    """Return True where a line begins, at most three spaces before."""
+    line = text.rfind("\n", max(0, at - 4), at) + 1
+    return at - line <= 3 and not text[line:at].strip(" ")
 
 
 def _trimmed(piece: str) -> str:
     """Return an answer without what stands empty before it; four spaces are code and stay."""
-    lines = _BLANK_LINES.match(piece)
-    rest = piece[lines.end() :] if lines else piece
-    if not rest.strip():
-        return ""
+    begin = 0
+    while (end := piece.find("\n", begin)) >= 0:
+        if piece[begin:end].removesuffix("\r").strip(" \t"):
+            break
+        begin = end + 1
+    rest = piece[begin:]
     return rest if rest.startswith(("    ", "\t")) else rest.lstrip()
 
 

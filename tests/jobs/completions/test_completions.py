@@ -45,6 +45,34 @@ def test_text_with_think_tags_is_split(vector):
     assert parts == (vector["reasoning"], vector["answer"])
 
 
+class Counted(str):
+    """A text that counts its characters each time that they are read."""
+
+    read = 0
+
+    def __getitem__(self, key):
+        piece = super().__getitem__(key)
+        self.read += len(piece)
+        return piece
+
+    def find(self, mark, *bounds):
+        at = super().find(mark, *bounds)
+        self.read += (len(self) if at < 0 else at) - (bounds[0] if bounds else 0)
+        return at
+
+
+@pytest.mark.parametrize("line", ["a <think> b\n", "a </think> b\n", "` <think>\n", "<think> "])
+@pytest.mark.parametrize("before", ["word ", "```\n", "`", "\n", " "])
+def test_a_text_is_read_once_however_many_tags_it_has(before, line):
+    counts = []
+    for tags in (1, 200):
+        text = Counted(before * 20_000 + line * tags + before * 20_000)
+        parts_of(text, ended=True)
+        counts.append(text.read / len(text))
+
+    assert max(counts) < 12, counts
+
+
 def node(script, *args):
     if not shutil.which("node"):
         pytest.skip("needs node")
@@ -351,6 +379,16 @@ def test_an_error_of_megabytes_is_no_json():
     text = json.dumps({"error": {"message": "x" * ERROR_BYTES}})
 
     assert error_text(text.encode(), 500).startswith('{"error"')
+
+
+def test_halves_of_characters_are_stored_in_no_word_of_an_engine():
+    half = b"\\ud83d"
+    ends = b'{"choices":[{"delta":{"content":"a"},"finish_reason":"%s"}]}' % half
+    one = b'{"choices":[{"message":{"content":"a"},"finish_reason":"%s"}],"error":"%s"}'
+    raws = [b"data: " + ends, b'data: {"error":"%s"}' % half, one % (half, half)]
+
+    for reply in map(parse_reply, raws):
+        f"{reply.finish_reason}{reply.error}".encode()
 
 
 def test_a_request_repeats_the_answers_without_their_reasoning():
