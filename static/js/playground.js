@@ -140,7 +140,7 @@ convo.addEventListener("click", (event) => {
   if (!button) return;
   expand(button);
   // The thought may still grow: what is copied is what stands there now.
-  if (button.dataset.copyThought !== undefined && current?.element.contains(button)) {
+  if (button.dataset.copyPart === "reasoning" && current?.element.contains(button)) {
     button.dataset.copyText = current.parts.reasoning;
   }
   if (current) return;

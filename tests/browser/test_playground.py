@@ -206,10 +206,18 @@ def test_a_thought_is_markdown_that_opens_and_copies_whole(page, engine):
 
     turn.get_by_role("button", name="Full height").click()
     assert body.evaluate("box => box.clientHeight === box.scrollHeight && box.clientHeight > 600")
-    turn.locator("[data-copy-thought]").click()
+    turn.locator("[data-copy-part=reasoning]").click()
     assert page.evaluate("navigator.clipboard.readText()") == thought.strip()
-    engine.end(delta(content="So."), END)
+    engine.end(delta(content="So **so**."), END)
     expect(turn).to_have_attribute("data-state", "done")
+
+    turn.locator("[data-copy-part=answer]").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "So **so**."
+    page.reload()
+    expect(part(turn, "answer").locator("strong")).to_have_text("so")
+    page.evaluate("navigator.clipboard.writeText('')")
+    turn.locator("[data-copy-part=answer]").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "So **so**."
 
 
 def test_switching_deployment_updates_state_and_parameters(page, engine, deployments):

@@ -30,10 +30,17 @@ export function showEnded(element, page) {
     const part = partOf(element, name);
     const text = part.textContent ?? "";
     if (!text) continue;
+    fillCopy(element, name, text);
     const view = new MarkdownView(part);
     view.onSlice = () => page.keep();
     view.update(text, true);
   }
+}
+
+/** A copy button has the text as the model wrote it. @param {HTMLElement} element @param {string} name @param {string} text */
+function fillCopy(element, name, text) {
+  const button = /** @type {HTMLElement | null} */ (element.querySelector(`[data-copy-part=${name}]`));
+  if (button) button.dataset.copyText = text;
 }
 
 /** The thought in full height, or low again, by its button. @param {HTMLElement} button */
@@ -237,9 +244,8 @@ export class TurnView {
     const fresh = new DOMParser().parseFromString(text, "text/html");
     const turn = fresh.querySelector("[data-turn]");
     if (!turn) return location.reload(); // logged out meanwhile: this is the login page
-    const texts = templateOf(fresh, "[data-texts]");
     const [reasoning, answer] = ["reasoning", "answer"].map(
-      (name) => texts?.querySelector(`[data-text=${name}]`)?.textContent ?? "",
+      (name) => turn.querySelector(`[data-part=${name}]`)?.textContent ?? "",
     );
     if (reasoning !== this.drawn.reasoning || answer !== this.drawn.answer)
       this.#show({ ...this.parts, reasoning, answer }, true);
@@ -247,8 +253,8 @@ export class TurnView {
       const part = turn.querySelector(`[data-part=${name}]`);
       if (part) partOf(this.element, name).replaceWith(part);
     }
-    const copy = /** @type {HTMLElement | null} */ (this.element.querySelector("[data-copy-thought]"));
-    if (copy) copy.dataset.copyText = reasoning;
+    fillCopy(this.element, "reasoning", reasoning);
+    fillCopy(this.element, "answer", answer);
     const facts = templateOf(fresh, "[data-facts]");
     if (facts) document.querySelector("[data-last-turn]")?.replaceChildren(facts);
     const context = templateOf(fresh, "[data-context]")?.firstElementChild;
