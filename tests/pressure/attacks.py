@@ -14,6 +14,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import zstandard
 from websockets.asyncio.client import connect
@@ -152,7 +153,7 @@ class Attackers:
 
 
 def slow_pattern(they: Attackers) -> None:
-    """S1: a line for which many expressions need quadratic time, in a failed job's log."""
+    """A line for which many expressions need quadratic time, in a failed job's log."""
     job, log = they.job(), b"a" * 400_000 + b"is no safetensors file\n"
     send_log(they.host, job, log)
     send_end(they.host, job, log, **FAILED, exit_code=1)
@@ -160,7 +161,7 @@ def slow_pattern(they: Attackers) -> None:
 
 
 def nested_report(they: Attackers) -> None:
-    """S2: 20 MB of JSON that take gigabytes when they are read."""
+    """20 MB of JSON that take gigabytes when they are read."""
     job = they.job()
     sent = send_output(they.host, job, b'{"x":[' + b"[]," * (20 * MB // 3) + b"[]]}")
     send_end(they.host, job, outputs=[sent])
@@ -168,7 +169,7 @@ def nested_report(they: Attackers) -> None:
 
 
 def packed_chunk(they: Attackers) -> None:
-    """S2: 250 MiB in a compressed chunk of 12 KB."""
+    """250 MiB in a compressed chunk of 12 KB."""
     number, token = they.job()
     packed = zstandard.compress(bytes(250 * 2**20))
     headers = {"Content-Type": "application/zstd", "X-Token": token}
@@ -178,11 +179,33 @@ def packed_chunk(they: Attackers) -> None:
 
 
 def error_page(they: Attackers) -> None:
-    """S4: an engine whose error page has 60,000 beginnings of a title."""
-    page = b"<title" * 60_000
-    head = b"HTTP/1.1 500 Error\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
-    head %= len(page)
-    with hostile(lambda send, _stopped: send(head + page)) as engine:
+    """An engine whose error page has 60,000 beginnings of a title."""
+    _asked(they, b"<title" * 60_000, status=500)
+
+
+def answers_that_grow(they: Attackers) -> None:
+    """An engine whose answers grow when they are read: JSON of 48 MiB, braces, tags, tokens."""
+    lists, tags = b"[],\n" * (12 * 2**20), "a " * 2**21 + "a <think> " * 200
+    both = {"reasoning_content": "a", "content": "a"}
+    _asked(they, b'{"x":[' + lists + b"[]]}")
+    _asked(they, b"{" + b"{}" * (2 * 2**20 - 2) + b"\n")
+    _asked(they, b"data: " + _json({"choices": [{"delta": {"content": tags}}]}) + b"\n")
+    counted = {"choices": [{"message": both}], "usage": {"completion_tokens": 9}}
+    _asked(they, _json(counted), tokens=b'{"tokens":[' + b"[]," * (16 * 2**20 // 3 - 10) + b"[]]}")
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _asked(they: Attackers, body: bytes, *, status: int = 200, tokens: bytes = b"") -> None:
+    """Ask an engine that answers with this body, and counts tokens with that one."""
+
+    def answer(send: Callable[[bytes], None], _stopped: threading.Event) -> None:
+        content = tokens if engine.requests[-1].startswith(b"POST /tokenize") else body
+        send(b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n\r\n" % (status, len(content)) + content)
+
+    with hostile(answer) as engine:
         order = {"engine": engine.url, "requests": [{"tokens": 1}]}
         (turn,) = they.scene.stack.call("orders.turns", **order)["turns"]
         headers = {**FORM, "Cookie": f"{they.scene.cookie}; {FORM['Cookie']}"}
@@ -192,7 +215,7 @@ def error_page(they: Attackers) -> None:
 
 
 def empty_lines(they: Attackers) -> None:
-    """S5: a mebibyte of empty lines as events, and as points."""
+    """A mebibyte of empty lines as events, and as points."""
     number, token = they.job()
     for stream in ("events", "points"):
         status, _ = they.host.append(number, token, stream, 0, b"\n" * 2**20)
@@ -200,13 +223,13 @@ def empty_lines(they: Attackers) -> None:
 
 
 def empty_members(they: Attackers) -> None:
-    """S5: a file of 100,000 empty gzip members."""
+    """A file of 100,000 empty gzip members."""
     status, _ = they.scene.api.upload("imports?name=a.json.gz", gzip.compress(b"") * 100_000)
     they.refused(status, "empty gzip members")
 
 
 def many_entries(they: Attackers) -> None:
-    """S5: an archive of 200,000 entries."""
+    """An archive of 200,000 entries."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(200_000):
@@ -216,7 +239,7 @@ def many_entries(they: Attackers) -> None:
 
 
 def open_brackets(they: Attackers) -> None:
-    """S5: a search for 500 opening brackets."""
+    """A search for 500 opening brackets."""
     job, log = they.job(), b"text\n" * 200_000
     send_log(they.host, job, log)
     query = urllib.parse.urlencode({"q": "(" * 500, "regex": 1})
@@ -224,7 +247,7 @@ def open_brackets(they: Attackers) -> None:
 
 
 def downloads(they: Attackers) -> None:
-    """S3: 150 downloads of 1 GiB that read nothing."""
+    """150 downloads of 1 GiB that read nothing."""
     with unread_downloads(they.scene):
         time.sleep(3)
 
@@ -240,7 +263,7 @@ def unread_downloads(scene: Scene) -> Iterator[list[bytes]]:
 
 
 def long_facts(they: Attackers) -> None:
-    """S8: an output whose precision has 3 MB."""
+    """An output whose precision has 3 MB."""
     job = they.job()
     fact = {"path": "/w/x", "bytes": 5, "sha256": "a" * 64, "precision": "x" * 3 * MB}
     sent = send_output(they.host, job, json.dumps(fact).encode())
@@ -252,7 +275,7 @@ def long_facts(they: Attackers) -> None:
 
 
 def broken_forms(they: Attackers) -> None:
-    """S10: the matrix form without a deployment, a form of another charset, a list for a step."""
+    """The matrix form without a deployment, a form of another charset, a list for a step."""
     if (status := they.scene.status("/launch/matrix/")) != 200:
         they.scene.row.wrong.append(f"the matrix form answers {status}")
     headers = {**FORM, "Content-Type": "application/x-www-form-urlencoded; charset=utf-7"}
@@ -263,7 +286,7 @@ def broken_forms(they: Attackers) -> None:
 
 
 def guesses(they: Attackers) -> None:
-    """S12: 72 guesses of a password, over many names."""
+    """72 guesses of a password, over many names."""
     for number in range(72):
         form = urllib.parse.urlencode({"username": f"name{number}", "password": "guess"}).encode()
         they.refused(_posted(they, "/login/", form, FORM), "a guess", allowed=(200, 429))
@@ -285,6 +308,7 @@ ATTACKS: tuple[Callable[[Attackers], None], ...] = (
     packed_chunk,
     downloads,
     error_page,
+    answers_that_grow,
     empty_lines,
     empty_members,
     many_entries,
