@@ -5,9 +5,10 @@ events, one of bare lines of JSON (llmdeploy's), and one JSON object. Reasoning 
 its own (``reasoning_content`` from llama.cpp and older vLLM, ``reasoning`` from newer vLLM) or
 inside the text, between think tags, or in both ways.
 
-An engine may send anything: a part of another type than it should have is left out, and nothing
-raises. The browser has twins of this, ``Gatherer`` in ``static/js/lib/reasoning.js`` and
-``static/js/lib/sse.js``, held to ``tests/data/stream_vectors.json``.
+An engine may send anything: a part of another type than it should have is left out. What exceeds
+``jobs.base.bounds`` raises :class:`TooLarge`. The browser has twins of this, ``Gatherer`` in
+``static/js/lib/reasoning.js`` and ``static/js/lib/sse.js``, held to
+``tests/data/stream_vectors.json``.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from jobs.base import bounds
+from jobs.base.errors import JobsError
 from jobs.base.numbers import whole
 from jobs.base.patterns import pattern
+from jobs.logstore import store
 from jobs.reasoning import Parts, parts
 
 SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
@@ -42,8 +46,18 @@ _BOM = b"\xef\xbb\xbf"
 _LINES = pattern(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _FIELDS = (b"data", b"error", b"event", b"id", b"retry", b"")  # the last one is a comment
 _MOST_LINES = 1000  # of data in one event
-_BRACES = pattern(rb'["{}]')
-_STRING = pattern(rb'"(?:[^"\\]|\\.)*"', dot_all=True)
+# Strings and braces; a lone quotation mark begins a string that was cut.
+_PIECES = pattern(rb'"(?:[^"\\]|\\.)*"|[{}"]', dot_all=True)
+
+
+class TooLarge(JobsError):
+    """An answer beyond a bound; its text is the id of the message."""
+
+    id = "chat:too-large"
+
+
+def _one_object() -> TooLarge:
+    return TooLarge("chat:one-object", mib=bounds.ANSWER_BYTES // 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,8 @@ class Reply:
     engine's text, "" without an error. Token counts are the engine's; None: not reported.
     Offsets are bytes into the raw stream where an event of that type began, None without one; a
     reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
-    ``reasoning_deltas`` of them before the answer.
+    ``reasoning_deltas`` of them before the answer. ``is_cut``: the texts are longer, and only their
+    begin is here.
     """
 
     reasoning: str = ""
@@ -77,6 +92,7 @@ class Reply:
     first_token_at: int | None = None
     first_answer_at: int | None = None
     last_token_at: int | None = None
+    is_cut: bool = False
 
 
 def request_body(
@@ -153,13 +169,14 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
-        finish_reason=gathered.finish_reason,
-        error=gathered.error[:ERROR_LENGTH],
+        finish_reason=_mended(gathered.finish_reason),
+        error=_mended(gathered.error[:ERROR_LENGTH]),
         deltas=len(gathered.deltas),
         reasoning_deltas=thoughts if taken.reasoning else 0,
         first_token_at=gathered.deltas[0] if gathered.deltas else None,
         first_answer_at=first_answer,
         last_token_at=gathered.deltas[-1] if gathered.deltas else None,
+        is_cut=_is_long(content, thought),
         **_usage(gathered.usage),
     )
 
@@ -174,24 +191,36 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
     content = _content(message) or _text(choice.get("text"))
     reason = choice.get("finish_reason")
     finish_reason = reason if isinstance(reason, str) else ""
-    taken = _parts(content, _thought(message), expected=expected and finish_reason != "stop")
+    thought = _thought(message)
+    taken = _parts(content, thought, expected=expected and finish_reason != "stop")
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
-        finish_reason=finish_reason,
+        finish_reason=_mended(finish_reason),
         error=error_text(raw, http_status) if _is_error(data) else "",
+        is_cut=_is_long(content, thought),
         **_usage(_object(data.get("usage"))),
     )
 
 
 def parse_reply(raw: bytes, *, http_status: int = 200, expected: bool = False) -> Reply:
-    """Take apart what a request for a stream brought: an engine may answer with one object."""
+    """Take apart what a request for a stream brought: an engine may answer with one object. Raises
+    ``TooLarge``."""
     parse = parse_stream
-    if raw.removeprefix(_BOM).lstrip()[:1] == b"{":
-        data = _loaded(raw)  # an object, which may span several lines, or a piece of a stream
-        if isinstance(data, dict) and not any("delta" in each for each in _choices(data)):
-            parse = parse_response
+    if http_status < 400 and raw.removeprefix(_BOM).lstrip()[:1] == b"{":
+        if len(raw) <= bounds.ANSWER_BYTES:
+            data = _loaded(raw)  # an object, which may span several lines, or a piece of a stream
+            if isinstance(data, dict) and not any("delta" in each for each in _choices(data)):
+                parse = parse_response
+        elif not any(_objects(next(_lines(raw.removeprefix(_BOM).lstrip()))[1].strip())):
+            raise _one_object()
     return parse(raw, http_status=http_status, expected=expected)
+
+
+def parse_kept(key: str, http_status: int, expected: bool) -> Reply:
+    """Take the answer of a turn apart, from the log store. Raises ``TooLarge``."""
+    raw = store().read(key, 0, store().size(key))
+    return parse_reply(raw, http_status=http_status, expected=expected)
 
 
 def _loaded(raw: bytes) -> Any:
@@ -203,11 +232,16 @@ def _loaded(raw: bytes) -> Any:
 
 def _parts(content: str, by_field: str, *, expected: bool) -> Parts:
     """Reasoning of a field of its own, and of tags in the content; the answer is the rest."""
+    content, by_field = content[: bounds.ANSWER_CHARS], by_field[: bounds.ANSWER_CHARS]
     if not by_field:
         return parts(content, ended=True, expected=expected)
     tagged = parts(content, ended=True, implicit=False)
     reasoning = "\n\n".join(filter(None, (by_field.strip(), tagged.reasoning)))
     return tagged._replace(reasoning=reasoning)
+
+
+def _is_long(*texts: str) -> bool:
+    return max(map(len, texts)) > bounds.ANSWER_CHARS
 
 
 def error_text(raw: bytes, http_status: int) -> str:
@@ -221,7 +255,8 @@ def error_text(raw: bytes, http_status: int) -> str:
         message = " ".join(content.split())[:_WORDS_LENGTH]
         if str(http_status) not in message:
             message = f"HTTP {http_status}: {message}".removesuffix(": ")
-    return (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH] or f"HTTP {http_status}"
+    words = (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH]
+    return _mended(words) or f"HTTP {http_status}"
 
 
 def _gather(gathered: _Gathered, event: Event) -> None:
@@ -393,6 +428,8 @@ def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[
     if not lines:
         return
     text = b"\n".join(lines)
+    if len(text) > bounds.ANSWER_BYTES:
+        raise _one_object()
     payload = _json(text) if len(lines) > 1 else None
     if payload is not None:
         yield Event(offset, payload, is_error=is_error)
@@ -451,18 +488,17 @@ def _objects(text: bytes) -> Iterator[tuple[int, Any]]:
     if payload is not None:
         yield 0, payload
         return
-    at = begin = depth = 0
-    while brace := _BRACES.search(text, at):
-        at = brace.end()
-        if brace[0] == b'"':
-            string = _STRING.match(text, brace.start())
-            if string is None:
-                return
-            at = string.end()
-        elif brace[0] == b"{":
-            begin = begin if depth else brace.start()
+    begin = depth = count = 0
+    for piece in _PIECES.finditer(text):
+        if piece[0] == b'"':
+            return
+        if piece[0] == b"{":
+            begin = begin if depth else piece.start()
             depth += 1
-        elif depth:
+            count += 1
+            if count > bounds.OBJECTS_A_LINE:
+                raise TooLarge("chat:objects", count=f"{bounds.OBJECTS_A_LINE:,}")
+        elif piece[0] == b"}" and depth:
             depth -= 1
-            if not depth and (payload := _json(text[begin:at])) is not None:
+            if not depth and (payload := _json(text[begin : piece.end()])) is not None:
                 yield begin, payload

@@ -117,7 +117,30 @@ CONFINED = (
 )
 COMMANDS = "dashboard.management"
 # Bounded texts of strangers that the web process reads itself: without Python's expressions, too.
-BOUNDED = ("jobs.completions", "jobs.queries.jobs.log_excerpts", "jobs.queries.overview")
+BOUNDED = (
+    *("jobs.completions", "jobs.reasoning"),
+    *("jobs.queries.jobs.log_excerpts", "jobs.queries.overview"),
+)
+# Modules of the web process that parse JSON of strangers, with the number that bounds its length.
+PARSED = {
+    "dashboard.actions.rows": "dashboard.actions.rows.MOST_BYTES",
+    "dashboard.api.app": "django.conf.global_settings.DATA_UPLOAD_MAX_MEMORY_SIZE",
+    "dashboard.chat.engines": "jobs.base.bounds.TOKENS_BYTES",
+    "dashboard.consumers": "dashboard.consumers.LONGEST_PING",
+    "dashboard.pages.shared.words": "dashboard.pages.shared.words.LONGEST_LIST",
+    "jobs.catalog.modification": "jobs.catalog.modification._MOST_BYTES",
+    "jobs.catalog.questions_file": "jobs.catalog.questions_file.MOST_BYTES",
+    "jobs.catalog.schema": "jobs.catalog.schema.CONFIG_CHARACTERS",
+    "jobs.completions": "jobs.base.bounds.READ_HERE_BYTES",
+    "jobs.host_protocol": "jobs.base.bounds.CHUNK_BYTES",
+}
+# Those that parse what the dashboard wrote, to a file, a database, a pipe or Valkey.
+PARSED_OWN = {
+    *("dashboard.config.env", "dashboard.reports.writers"),
+    *("jobs.access.secret_keys", "jobs.backup.manifest", "jobs.catalog.questions"),
+    *("jobs.confined", "jobs.notifications", "jobs.services.imports"),
+    *("jobs.queries.audit", "jobs.queries.catalogue", "jobs.schedule.capacity"),
+}
 
 
 def room_of(module: str, package: str) -> str:

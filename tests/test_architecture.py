@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from tests.rooms import (
     COMMANDS,
     CONFINED,
     DJANGO,
+    PARSED,
+    PARSED_OWN,
     ROOMS,
     UNORDERED,
     docstring,
@@ -36,6 +38,7 @@ HOST_MAY = (
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+PARSES_JSON = re.compile(r"\bjson\.loads?\b|validate_json\b|pydantic_core import .*\bfrom_json")
 LINES_OF_A_FILE = 800
 LINES_OF_A_FUNCTION = 60
 MODULES_OF_A_FOLDER = 40
@@ -78,17 +81,20 @@ class Content:
 
     modules: frozenset[str]
     functions: tuple[Function, ...]
+    parses_json: bool
 
 
 @cache
 def content(path: Path) -> Content:
-    tree = ast.parse(path.read_text())
+    text = path.read_text()
+    tree = ast.parse(text)
     functions = (
         Function(path, node.name, node.end_lineno - node.lineno + 1, tuple(import_lines(node)))
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
-    return Content(frozenset(modules_in(tree)), tuple(functions))
+    parses_json = PARSES_JSON.search(text) is not None
+    return Content(frozenset(modules_in(tree)), tuple(functions), parses_json)
 
 
 def import_lines(tree: ast.AST) -> list[int]:
@@ -199,6 +205,22 @@ def test_a_stranger_s_text_is_matched_by_re2_only():
 
     assert [name for name in readers if "re" in imported(MODULES[name])] == []
     assert set(BOUNDED) <= set(readers)
+
+
+def test_the_web_process_parses_json_of_strangers_within_a_bound_only():
+    elsewhere = (COMMANDS, "jobs.host")  # and what hosts start or read with
+
+    parsers = {
+        name
+        for name, path in MODULES.items()
+        if content(path).parses_json
+        and not (is_confined(name) or among(name, elsewhere))
+        and not (".scripts." in name or name.endswith(".host_reader"))
+    }
+
+    assert parsers == PARSED.keys() | PARSED_OWN
+    for module, _, name in (bound.rpartition(".") for bound in PARSED.values()):
+        assert 0 < getattr(import_module(module), name) <= 4 * 2**20, name
 
 
 def test_only_django_s_own_modules_are_flat_in_dashboard():

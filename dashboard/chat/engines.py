@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import socket
@@ -17,9 +16,12 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.contrib.auth.models import AbstractBaseUser
+from pydantic_core import from_json
 
 from jobs.access import secrets, sources
+from jobs.base import bounds
 from jobs.base.errors import LaunchError
+from jobs.base.numbers import whole
 from jobs.completions import CHAT_PATH
 from jobs.host.run.redact import forms, unfinished
 from jobs.models import Endpoint
@@ -31,14 +33,7 @@ CONNECT_TIMEOUT_S = 5.0
 TURN_TIMEOUT_S = 3600.0
 # Between two parts of an answer. A full queue of the engine delays the first token for minutes.
 SILENCE_TIMEOUT_S = 900.0
-# The maximum of output tokens, 131,072 of about 300 bytes as events, takes 40 MB.
-# A longer stream is no usable answer.
-LONGEST_STREAM_BYTES = 64 * 1024 * 1024
-# An event has a few tokens; an answer that is not streamed is one line of at most 1 MB.
-LONGEST_LINE_BYTES = 4 * 1024 * 1024
 TOKENIZER_TIMEOUT = aiohttp.ClientTimeout(total=3.0)
-# A tokenizer returns each token as a number and a text.
-LONGEST_TOKENS_BYTES = 16 * 1024 * 1024
 
 
 class RefusedAnswer(Exception):
@@ -93,7 +88,7 @@ class Engine:
                 size += len(chunk)
                 end = chunk.rfind(b"\n")
                 of_line = of_line + len(chunk) if end < 0 else len(chunk) - end - 1
-                if size > LONGEST_STREAM_BYTES or of_line > LONGEST_LINE_BYTES:
+                if size > bounds.STREAM_BYTES or of_line > bounds.ANSWER_BYTES:
                     raise RefusedAnswer("chat:too-long")
                 if reader.is_ahead:
                     await reader.wait_for_disk()
@@ -111,12 +106,12 @@ class Engine:
                     body: dict[str, Any] = {"model": self._model, "prompt": text, "content": text}
                     body["add_special_tokens"] = False
                     async with self._post(http, "/tokenize", body) as response:
-                        found = json.loads(await _whole(response))
+                        found = from_json(await _whole(response))
                         known = found if isinstance(found, dict) else {}
-                        count, listed = known.get("count"), known.get("tokens")
+                        listed = known.get("tokens")
                         rest = len(listed) if isinstance(listed, list) else 0
-                        counts.append(count if isinstance(count, int) and count > 0 else rest)
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError, RefusedAnswer):
+                        counts.append(whole(known.get("count")) or rest)
+        except (aiohttp.ClientError, TimeoutError, ValueError, RefusedAnswer):
             return []  # many engines have none; the page marks the shares as estimated
         return counts
 
@@ -219,7 +214,7 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > LONGEST_TOKENS_BYTES:
+        if len(content) > bounds.TOKENS_BYTES:
             raise RefusedAnswer("chat:too-long")
     return bytes(content)
 

@@ -24,9 +24,11 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from dashboard.chat.engines import Call, Engine
+from jobs.base import bounds
 from jobs.base.files import is_locked, take_lock
 from jobs.base.sanitize import sanitize, sanitize_text
-from jobs.completions import Reply, parse_reply
+from jobs.completions import Reply, TooLarge, parse_kept
+from jobs.confined import SHORT, NotDone, Pool, Task
 from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn
@@ -44,7 +46,6 @@ IN_MEMORY_BYTES = 256 * 1024
 KEEP_BYTES = 512 * 1024  # in one append
 # Tokens wait for the disk only when so many bytes are not on it yet: thousands of tokens.
 AHEAD_BYTES = 1024 * 1024
-TOKENIZED_LENGTH = 400_000
 
 
 class Running:
@@ -115,8 +116,10 @@ class Running:
 
 
 _running: dict[int, Running] = {}
-# One after the other: a stream and what is in it are some ten MB, and a hundred may end at once.
-_parser = ThreadPoolExecutor(max_workers=1, thread_name_prefix="turns")
+# Readers of long answers: as many threads as workers, so that none waits in vain.
+_READERS = 2
+_PARSE = Task("jobs.completions:parse_kept", Reply, Pool(SHORT.limits, _READERS))
+_readers = ThreadPoolExecutor(_READERS, thread_name_prefix="turns")
 
 
 def running(turn_id: int) -> Running | None:
@@ -204,16 +207,21 @@ async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
     """Return a whole stream's statistics, with the reason if it is unread. Other turns go on."""
-
-    def parse() -> Reply:
-        raw = store().read(key(turn_id), 0, store().size(key(turn_id)))
-        return parse_reply(raw, http_status=http_status, expected=expected)
-
+    name = key(turn_id)
+    loop = asyncio.get_running_loop()
     try:
-        return await asyncio.get_running_loop().run_in_executor(_parser, parse), {}
+        is_long = store().size(name) > bounds.READ_HERE_BYTES
+        threads, parse = (_readers, _PARSE) if is_long else (None, parse_kept)
+        reply = await loop.run_in_executor(threads, parse, name, http_status, expected)
+    except NotDone as error:
+        return Reply(), {"error_id": error.message.id, "error_args": error.message.args}
+    except TooLarge as error:
+        return Reply(), {"error_id": str(error), "error_args": error.args_for_people}
     except Exception as error:  # a turn must end, whatever its engine said; its stream is kept
         logger.exception("turn %s: stream cannot be read", turn_id)
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
+    too_long = {"error_id": "chat:long-text", "error_args": {"count": f"{bounds.ANSWER_CHARS:,}"}}
+    return reply, too_long if reply.is_cut else {}
 
 
 async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
@@ -289,7 +297,7 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
     """Tokens of thought and answer by the engine's tokenizer; None: not needed, or it has none."""
     # Only the tokenizer knows how the engine's total is shared.
     is_needed = shares(reply)[2] and reply.completion_tokens is not None
-    if not is_needed or len(reply.reasoning) + len(reply.answer) > TOKENIZED_LENGTH:
+    if not is_needed or len(reply.reasoning) + len(reply.answer) > bounds.TOKENIZED_CHARS:
         return None
     counts = await engine.tokens(reply.reasoning, reply.answer)
     return (counts[0], counts[1]) if counts and all(counts) else None

@@ -44,12 +44,12 @@ JOB_MESSAGES: dict[str, str] = {
     "under Secrets, then retry.",
     "job:secret_key": "Secret %(name)s cannot be decrypted. Restore the key file named under "
     "Secrets, then retry.",
-    "confined:memory": "Files not read: they need more than %(gb)s GB of memory.",
-    "confined:time": "Files not read: they need more than %(seconds)s s of processor time.",
-    "confined:answer": "Files not read: they hold more than %(mb)s MB of results.",
+    "confined:memory": "Reading stopped: more than %(gb)s GB of memory needed.",
+    "confined:time": "Reading stopped: more than %(seconds)s s of processor time needed.",
+    "confined:answer": "Reading stopped: more than %(mb)s MB of results.",
     "confined:busy": "Other files are being read. Retry in a minute.",
-    "confined:failed": "Files cannot be read (%(error)s).",
-    "confined:ended": "Files not read: the reading process was killed. Free memory, then retry.",
+    "confined:failed": "Reading failed (%(error)s).",
+    "confined:ended": "Reading stopped: its process was killed. Free memory, then retry.",
     # Outcomes reported by the host's launcher and agent (jobs.host).
     "done": "All steps succeeded.",
     "cancelled": "Stopped on the host.",
@@ -168,6 +168,11 @@ JOB_MESSAGES: dict[str, str] = {
     "sent. Free disk space of the dashboard, then retry.",
     "chat:not-kept": "The dashboard's disk is full: the rest of this answer was not stored.",
     "chat:unreadable": "The engine's response cannot be parsed. Its raw bytes are kept.",
+    "chat:one-object": "Answer not read: one JSON object of more than %(mib)s MiB. Configure the "
+    "engine to stream, or lower max tokens.",
+    "chat:objects": "Answer not read: more than %(count)s JSON objects in a line. Check which "
+    "program listens at the engine's address.",
+    "chat:long-text": "Answer cut: longer than %(count)s characters. Lower max tokens, then retry.",
     "chat:broken": "The request to the engine failed.",
     "chat:cut": "The engine closed the connection in the middle of the answer.",
 }

@@ -30,3 +30,11 @@ ZIP_DIRECTORY_BYTES = 2 * 1024 * 1024  # 3,000 files of long paths need half of 
 # What a job's report registers: weights, artifacts, environments.
 PRODUCT_TEXT_CHARS = 1000
 PRODUCT_BYTES = 256 * 1024  # of all, as JSON: packages of an environment have 20 kB
+# A chat's answer. The longest honest one, 131,072 tokens of about 300 bytes as events, takes 40 MB.
+STREAM_BYTES = 64 * 1024 * 1024
+ANSWER_BYTES = 4 * 1024 * 1024  # one line, or one JSON object
+OBJECTS_A_LINE = 131_072  # of JSON, side by side: 32,768 tokens have four each
+ANSWER_CHARS = 1_000_000  # of its text, and of its reasoning: 131,072 tokens have 600,000
+READ_HERE_BYTES = 64 * 1024  # by the web process; longer answers are read by a confined worker
+TOKENS_BYTES = 512 * 1024  # numbers of a text's tokens
+TOKENIZED_CHARS = 400_000

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.host.base import process
 from tests.dashboard.lib.logged_in import LoggedIn
+from tests.hostile_server import hostile
 from tests.processes.lib.hostile import (
     bounded_memory,
     claimed,
@@ -31,6 +32,7 @@ QUADRATIC = b"a" * 400_000 + b"is no safetensors file\n"
 LISTS, OBJECTS = b"[]," * 300_000, b"{}," * 300_000  # 64 bytes for each three, once parsed
 NESTED = [b'{"x":[', *[LISTS] * 200, b"[]]}"]
 VLLM = b'{"request_throughput":1,"output_throughput":1,"mean_ttft_ms":1,"completed":1,"x":['
+EVENT = b'data: {"id":"%s","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n' % (b"x" * 200)
 HONEST = b'{"path": "/w/x", "bytes": 5, "sha256": "' + b"a" * 64 + b'", "precision": "Q4_1"}'
 
 
@@ -82,6 +84,28 @@ def test_a_report_that_grows_when_it_is_read_ends_its_job(shared, host, job):
     closed = shared.job(job[0])
     assert closed["state"] == "errored"
     assert "more than 2 GB of memory" in closed["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "length"),
+    [
+        (b'{"x":[' + b"[],\n" * (12 * 2**20) + b"[]]}", "failed", 0),
+        (EVENT * 32_768 + b'data: {"choices":[{"finish_reason":"stop"}]}\n', "done", 32_768),
+    ],
+    ids=["48 MiB of lists", "32,768 tokens"],
+)
+def test_an_answer_of_megabytes_holds_up_no_page(stack, body, state, length):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    person = LoggedIn(stack)
+    with hostile(lambda send, _stopped: send(head + body)) as engine:
+        order = {"engine": engine.url, "requests": [{"tokens": 1}]}
+        (turn,) = stack.call("orders.turns", **order)["turns"]
+        end_beside(stack, person.page, f"relay/turns/{turn}/start", b"")
+
+    told = (
+        "from jobs.models import Turn; t = Turn.objects.get(pk={}); print(t.state, len(t.answer))"
+    )
+    assert stack.shell(told.format(turn)).split() == [state, str(length)]
 
 
 def test_an_archive_that_grows_when_it_is_read_is_refused(shared):

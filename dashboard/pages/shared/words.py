@@ -324,11 +324,14 @@ def _numbered(name: str) -> str:
     return str(_NAMED[part]) % {"name": which} if which and part in _NAMED else ""
 
 
+LONGEST_LIST = 20_000
+
+
 def _listed(text: str) -> str:
     """Return a stored JSON list, ``["a", "b"]``, as comma-separated text."""
     try:
-        items = json.loads(text) if text.startswith("[") else None
-    except ValueError:
+        items = json.loads(text) if text.startswith("[") and len(text) <= LONGEST_LIST else None
+    except (ValueError, RecursionError):
         return text
     return _(", ").join(map(str, items)) if isinstance(items, list) else text
 

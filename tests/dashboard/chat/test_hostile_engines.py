@@ -6,9 +6,12 @@ from asgiref.sync import async_to_sync
 
 from dashboard.chat import engines
 from dashboard.chat.engines import Call
+from dashboard.text.messages import message
+from jobs.base import bounds
+from jobs.confined import Exceeded, Pool
 from jobs.models import Host
 from tests import hostile_server
-from tests.dashboard.lib.chat_engine import make_turn, outcome
+from tests.dashboard.lib.chat_engine import END, delta, make_turn, outcome
 from tests.hostile_server import hostile
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -42,19 +45,19 @@ def test_a_redirect_fails_the_turn_and_the_other_server_sees_no_request(client, 
 @pytest.mark.parametrize(
     ("answer", "limit", "error_id"),
     [
-        (hostile_server.endless_body, ("LONGEST_LINE_BYTES", 200_000), "chat:too-long"),
+        (hostile_server.endless_body, (bounds, "ANSWER_BYTES", 200_000), "chat:too-long"),
         (hostile_server.endless_header, None, "chat:no-http"),
         (hostile_server.endless_headers, None, "chat:no-http"),
         (hostile_server.no_http, None, "chat:no-http"),
         (hostile_server.compressed, None, "chat:compressed"),
-        (hostile_server.slow_header, ("TURN_TIMEOUT_S", 0.3), "chat:timeout"),
-        (hostile_server.slow_body, ("TURN_TIMEOUT_S", 0.3), "chat:timeout"),
-        (hostile_server.silent, ("SILENCE_TIMEOUT_S", 0.3), "chat:silent"),
+        (hostile_server.slow_header, (engines, "TURN_TIMEOUT_S", 0.3), "chat:timeout"),
+        (hostile_server.slow_body, (engines, "TURN_TIMEOUT_S", 0.3), "chat:timeout"),
+        (hostile_server.silent, (engines, "SILENCE_TIMEOUT_S", 0.3), "chat:silent"),
     ],
 )
 def test_an_answer_without_bounds_fails_the_turn(client, answer, limit, error_id, monkeypatch):
     if limit:
-        monkeypatch.setattr(engines, *limit)
+        monkeypatch.setattr(*limit)
     with hostile(answer) as engine:
         turn, body = turn_with(client, engine.url)
 
@@ -92,10 +95,57 @@ def test_an_address_that_is_none_of_its_host_is_not_called(client, address, host
     ],
 )
 def test_a_tokenizer_without_bounds_counts_nothing(answer, monkeypatch):
-    monkeypatch.setattr(engines, "LONGEST_TOKENS_BYTES", 100_000)
     monkeypatch.setattr(engines, "TOKENIZER_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     with hostile(answer) as engine:
         count = async_to_sync(engines.Engine(Call(engine.url, "key"), "m").tokens)
 
         assert count("a", "b") == []
         assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([b'{"x":[', *[b"[],\n" * 250_000] * 5, b"[]]}"], "one JSON object of more than 4 MiB"),
+        ([b"data: " + b"[]," * 350_000 + b"\n"] * 5, "one JSON object of more than 4 MiB"),
+        ([b"{" + b"{}" * 140_000 + b"\n"], "more than 131,072 JSON objects in a line"),
+        ([delta(content="a" * 600_000)] * 2 + [END], "longer than 1,000,000 characters"),
+        ([delta(reasoning="a" * 600_000)] * 2 + [END], "longer than 1,000,000 characters"),
+    ],
+)
+def test_an_answer_beyond_a_bound_says_which(client, pieces, words):
+    turn, *_seen = outcome(client, *pieces)
+
+    assert turn.state == "failed"
+    assert words in message(turn.stats["error_id"], turn.stats["error_args"])
+    assert len(turn.answer + turn.reasoning) <= bounds.ANSWER_CHARS
+
+
+def test_a_page_has_the_longest_answer_once(client):
+    turn, *_seen = outcome(client, *[delta(content="四" * 300_000)] * 4, END)
+
+    for path in (f"/playground/{turn.conversation_id}/", f"/playground/turns/{turn.pk}/"):
+        assert client.get(path).content.decode().count("四") == bounds.ANSWER_CHARS
+
+
+@pytest.mark.parametrize(
+    ("length", "ended"),
+    [(bounds.READ_HERE_BYTES, ("failed", "confined:time")), (9, ("done", None))],
+)
+def test_a_long_answer_is_read_by_a_worker(client, length, ended, monkeypatch):
+    def run(pool, _name, _args):
+        raise Exceeded("time", pool.limits)
+
+    monkeypatch.setattr(Pool, "run", run)
+    turn, *_seen = outcome(client, delta(content="a" * length), END)
+
+    assert (turn.state, turn.stats.get("error_id")) == ended
+
+
+@pytest.mark.parametrize(("number", "count"), [(b"151643,", [65_000]), (b"[],", [])])
+def test_a_tokenizer_counts_what_half_a_mebibyte_holds(number, count):
+    times = count[0] if count else 200_000
+    body = b'{"tokens":[' + (number * times)[:-1] + b"]}"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with hostile(lambda send, _stopped: send(head + body)) as engine:
+        assert async_to_sync(engines.Engine(Call(engine.url), "m").tokens)("a") == count

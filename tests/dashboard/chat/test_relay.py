@@ -6,7 +6,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from dashboard import consumers
-from dashboard.chat import engines, relay, turns
+from dashboard.chat import relay, turns
+from jobs.base import bounds
 from jobs.base.files import locked
 from jobs.logstore import store
 from jobs.models import AuditEntry, Deployment
@@ -176,7 +177,7 @@ def test_a_stream_without_an_end_fails_and_keeps_its_text(client):
 
 def test_an_endless_engine_is_stopped_without_lost_text(client, monkeypatch):
     piece = delta(content="ab")
-    monkeypatch.setattr(engines, "LONGEST_STREAM_BYTES", 3 * len(piece))
+    monkeypatch.setattr(bounds, "STREAM_BYTES", 3 * len(piece))
 
     async def scenario(engine, turn):
         browser = opened(client, turn)

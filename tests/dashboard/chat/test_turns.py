@@ -68,10 +68,10 @@ def test_what_no_engine_should_send_does_not_keep_the_turn_open(client, wild):
 
 
 def test_a_mistake_of_ours_ends_the_turn_and_keeps_its_stream(client, monkeypatch):
-    def raises(raw, **_):
+    def raises(*_):
         raise RuntimeError("ours")
 
-    monkeypatch.setattr(turns, "parse_reply", raises)
+    monkeypatch.setattr(turns, "parse_kept", raises)
     stream = delta(content="Four") + END
 
     turn, *_seen = outcome(client, stream)

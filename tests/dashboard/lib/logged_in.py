@@ -16,8 +16,7 @@ class LoggedIn:
             urllib.request.HTTPCookieProcessor(self._cookies)
         )
         self.page("login/")
-        token = next(one.value for one in self._cookies if one.name == "csrftoken")
-        form = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token or ""}
+        form = {"username": "admin", "password": PASSWORD}
         self.page("login/", urllib.parse.urlencode(form).encode())
 
     def page(self, path: str, data: bytes | None = None) -> str:
@@ -32,7 +31,8 @@ class LoggedIn:
         return self._answer(path)[1]
 
     def _answer(self, path: str, data: bytes | None = None) -> tuple[str, str]:
-        headers = {"Referer": self._url}
+        tokens = [one.value or "" for one in self._cookies if one.name == "csrftoken"]
+        headers = {"Referer": self._url, "X-CSRFToken": "".join(tokens)}
         request = urllib.request.Request(f"{self._url}/{path}", data, headers)
         with self._opener.open(request, timeout=PATIENCE_S) as answer:
             content = answer.read().decode()
