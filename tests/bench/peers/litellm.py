@@ -33,6 +33,7 @@ def litellm(folder: Path, engine: str) -> Iterator[Gateway]:
         f"{url}/health/liveliness",
         LITELLM_LOG="ERROR",
         LITELLM_MODE="PRODUCTION",
+        LITELLM_TELEMETRY_DISABLED="true",
         LITELLM_LOCAL_MODEL_COST_MAP="True",  # else it asks the internet for prices
     ) as pid:
         yield Gateway("litellm", url, (pid,), {"Authorization": f"Bearer {KEY}"})
