@@ -43,12 +43,12 @@ def set_active(user: Any, person: User, *, active: bool) -> Done[bool]:
     return Done(True, f"user {person.pk}", did="on" if active else "off")
 
 
-@transaction.atomic
 @action("user.manage", withdraws=True)
 def reset_password(user: Any, person: User, *, revokes_tokens: bool) -> Done[None]:
     """Store the new password set on ``person``: their sessions end, tokens on request."""
-    person.save()
-    tokens = accounts.revoke_tokens(person) if revokes_tokens else 0
+    with transaction.atomic():  # closed before open pages are looked at
+        person.save()
+        tokens = accounts.revoke_tokens(person) if revokes_tokens else 0
     return Done(None, f"user {person.pk}", did="password", tokens=tokens)
 
 

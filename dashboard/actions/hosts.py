@@ -44,7 +44,8 @@ def forget_dies(user: Any, host: Host) -> Done[bool]:
 def forget_refusals(user: Any, host: Host) -> Done[bool]:
     """Stop listing refused messages. False: there are none."""
     count = len(host.refusals)
-    hosts.forget_refusals(host.pk)
+    if count:
+        hosts.forget_refusals(host.pk)
     return Done(count > 0, _subject(host), forgot_refusals=count)
 
 

@@ -269,7 +269,9 @@ def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
     except InvalidExpression as bad:
         problem = _("Invalid regular expression: %(why)s") % {"why": bad}
         raise invalid("q", problem, "regex") from None
-    except Exceeded:
+    except Exceeded as exceeded:
+        if exceeded.reason != "time":
+            raise
         problem = _("This expression is too slow on this log. Use a simpler expression.")
         raise invalid("q", problem, "slow") from None
     return JsonResponse(LogMatches.of(matches))

@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from jobs.base import bounds
 from jobs.base.files import is_locked, take_lock
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions import Reply, TooLarge, parse_kept
-from jobs.confined import SHORT, NotDone, Pool, Task
+from jobs.confined import SHORT, Exceeded, NotDone, Pool, Task
 from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn
@@ -186,13 +187,19 @@ async def stop(turn_id: int, *, expected: bool = False) -> None:
     _log_of(turn_id).with_suffix(".stop").touch()
     if not is_running(turn_id):
         reply, unread = await _parsed(turn_id, expected=expected)
-        await _close(turn_id, Turn.State.STOPPED, reply, unread)
+        await _close(turn_id, _stopped(reply, unread), reply, unread)
 
 
 async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
     """End a turn without a process, with the part of its stream that was kept."""
-    reply, _ = await _parsed(turn_id, expected=expected)
-    await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"})
+    reply, unread = await _parsed(turn_id, expected=expected)
+    await _close(turn_id, Turn.State.FAILED, reply, {"error_id": "chat:interrupted"} | unread)
+
+
+def _stopped(reply: Reply, unread: Mapping[str, Any]) -> Turn.State:
+    """Return the state of a turn that a person stopped: failed, if nothing of it can be read."""
+    is_empty = not (reply.answer or reply.reasoning)
+    return Turn.State.FAILED if unread and is_empty else Turn.State.STOPPED
 
 
 async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
@@ -206,13 +213,19 @@ async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
 async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
-    """Return a whole stream's statistics, with the reason if it is unread. Other turns go on."""
+    """Return a whole stream's statistics, with the reason if it is unread. Other turns go on.
+
+    A reader that was killed, or has not started, is asked once more.
+    """
     name = key(turn_id)
-    loop = asyncio.get_running_loop()
+    read = partial(_read, name, http_status, expected)
     try:
-        is_long = store().size(name) > bounds.READ_HERE_BYTES
-        threads, parse = (_readers, _PARSE) if is_long else (None, parse_kept)
-        reply = await loop.run_in_executor(threads, parse, name, http_status, expected)
+        try:
+            reply = await read()
+        except NotDone as error:
+            if isinstance(error, Exceeded) and error.reason != "ended":
+                raise
+            reply = await read()
     except NotDone as error:
         return Reply(), {"error_id": error.message.id, "error_args": error.message.args}
     except TooLarge as error:
@@ -222,6 +235,13 @@ async def _parsed(
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
     too_long = {"error_id": "chat:long-text", "error_args": {"count": f"{bounds.ANSWER_CHARS:,}"}}
     return reply, too_long if reply.is_cut else {}
+
+
+async def _read(name: str, http_status: int, expected: bool) -> Reply:
+    is_long = store().size(name) > bounds.READ_HERE_BYTES
+    threads, parse = (_readers, _PARSE) if is_long else (None, parse_kept)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(threads, parse, name, http_status, expected)
 
 
 async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
@@ -256,7 +276,7 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
         figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
         state = Turn.State.DONE
         if run.is_stopped:
-            state = Turn.State.STOPPED
+            state = _stopped(reply, unread)
         elif reply.error or "error_id" in figures:
             state = Turn.State.FAILED
         elif not reply.finish_reason:

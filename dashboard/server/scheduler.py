@@ -24,6 +24,14 @@ class SteadyScheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has 
         self._last_tick = 0.0
         super().__init__(*args, **kwargs)
 
+    def _create_schedule(self) -> None:
+        """Begin anew where another version kept the times: they name its classes."""
+        try:
+            super()._create_schedule()
+        except Exception as error:  # whatever reading the classes of others raises
+            self._store = self._destroy_open_corrupted_schedule(error)
+            super()._create_schedule()
+
     def tick(self, *args: Any, **kwargs: Any) -> float:
         moment = self.app.now().timestamp()
         if moment < self._last_tick:

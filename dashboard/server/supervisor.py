@@ -333,7 +333,8 @@ def _children(env: Env, listener: socket.socket, broker: str) -> list[Child]:
         *("--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"),
     ]
     beat = [*celery, "dashboard.server.scheduler", "beat", "--loglevel", "WARNING", "--pidfile", ""]
-    beat += ["--schedule", str(env.data_dir / "celerybeat-schedule")]
+    # Not the file of versions whose times name other classes: each finds its own after a step back.
+    beat += ["--schedule", str(env.data_dir / "celerybeat-schedule-2")]
     beat_environ = WITHOUT_DJANGO | {"CELERY_BROKER_URL": broker}
     web = [sys.executable, "-m", "dashboard.server.web", str(descriptor)]
     names = [f"web server {number}" for number in range(1, env.web_processes + 1)]

@@ -28,10 +28,10 @@ def keep_open() -> None:
 
 
 def _keep(path: Path) -> None:
-    known, failed = 0, False
-    database = sqlite3.connect(path, isolation_level=None)
+    known, failed, database = 0, False, None
     while True:
         try:
+            database = database or sqlite3.connect(path, isolation_level=None)
             known, failed = _merge(database, path.with_name(f"{path.name}-wal"), known), False
         except (OSError, sqlite3.Error) as error:  # a full disk, another's lock
             if not failed:
@@ -47,4 +47,4 @@ def _merge(database: sqlite3.Connection, log: Path, known: int) -> int:
     if written == known:
         return known
     _busy, pages, merged = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return written if pages == merged else known
+    return written if 0 <= pages == merged else known  # -1: another process merges

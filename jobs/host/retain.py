@@ -72,6 +72,7 @@ def close_dead(spool: Spool) -> bool:
         last = [e for e in events if e["type"] == "ended" and e["run"] == run]
         if last:  # the launcher died between its last event and exit.json
             spools.write_json(spool.path / "exit.json", last[-1])
+            spool.keep_secrets({})
             return True
         _kill_marked(spool)
         _clean_up(spool)

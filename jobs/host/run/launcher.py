@@ -105,7 +105,7 @@ class Launcher:
         plan = template if template.filled else fill(template, {**stored["values"], **given})
         self._outputs = plan.outputs
         self._server_step = plan.steps[-1].name
-        # Not atomic: a run that is cut off here is never continued.
+        # Not atomic: a run that is cut off here writes them again.
         for item in plan.files:
             own = self._spool.path / "files" / item.name
             for place in (own, *([Path(item.at)] if item.at else [])):

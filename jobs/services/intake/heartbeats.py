@@ -119,7 +119,8 @@ def _note_jobs(
     missing = sorted(job.pk for job in jobs if job.claim_id and job.pk not in ours)
     # A future time means that the clock was set back.
     unmarked = Q(missing_since=None) | Q(missing_since__gt=moment)
-    Job.objects.filter(unmarked, pk__in=missing).update(missing_since=moment)
+    here_still = Job.objects.filter(pk__in=missing, state__in=Job.ON_HOST_STATES)
+    here_still.filter(unmarked).update(missing_since=moment)
     running = {job.id for job in named if job.state == "running"}
     cancel = [
         pk for pk, job in ours.items() if pk in running and (job.cancel_asked_at or not job.is_open)

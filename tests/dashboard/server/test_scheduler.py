@@ -1,5 +1,6 @@
 """The dashboard's own schedule, as its scheduler process asks it."""
 
+import dbm
 from datetime import timedelta
 
 import pytest
@@ -36,6 +37,17 @@ def scheduler(tmp_path, monkeypatch):
     made.sent, made.moment, made.producer = [], moment, None
     monkeypatch.setattr(made, "apply_entry", lambda entry, **kwargs: made.sent.append(entry.name))
     yield made
+    made.close()
+
+
+def test_times_that_another_version_kept_are_begun_anew(tmp_path):
+    file = tmp_path / "schedule"
+    with dbm.open(str(file), "c") as kept:
+        kept[b"entries"] = b"cdashboard.gone\nEvery\n."  # a pickled class, by its name
+
+    made = symbol_by_name(app.conf.beat_scheduler)(app=app, schedule_filename=str(file))
+
+    assert set(made.schedule) >= set(app.conf.beat_schedule)
     made.close()
 
 
