@@ -69,8 +69,8 @@ class Server:
             additional_headers={"Cookie": self.cookie if cookie is None else cookie},
             compression=None,
             max_size=None,
-            ping_interval=None,  # a busy machine answers no ping within its 20 s
-            **{"origin": self.url, "open_timeout": PATIENCE_S, **options},
+            # A busy machine answers no ping within its 20 s.
+            **{"origin": self.url, "open_timeout": PATIENCE_S, "ping_interval": None, **options},
         )
 
     def get(self, path: str, *, cookie: str | None = None) -> Any:
