@@ -16,6 +16,11 @@ pytestmark = pytest.mark.browser
 # Resolved once the launch form has held a preview back.
 HELD_BACK = """() => { window.heldBack = new Promise((done) =>
   document.body.addEventListener("htmx:beforeRequest", () => done(), { once: true })) }"""
+# Kinds, the field that changes the defaults, a field of a number.
+LEADING = [
+    ("benchmark-online", "deployment", "requests"),
+    ("benchmark-latency", "host", "iterations"),
+]
 PIPELINE = "/models/deepseek-r1/pipelines/pytorch/"
 
 
@@ -98,6 +103,17 @@ def type_with_a_late_answer(page, held, field, first, rest):
     page.keyboard.press("Tab")
 
 
+def in_changed_form(open_held, served, kind, leading, name):
+    """A launch form in which another ``leading`` was chosen; its field ``name`` has the focus."""
+    query = f"?deployment={served[0]}" if leading == "deployment" else ""
+    page, held = open_held(f"/launch/{kind}/", query)
+    other = served[1] if leading == "deployment" else "va16-01"
+    page.locator(f"#f-{leading}").select_option(other)
+    number = page.locator(f"#f-{name}")
+    number.focus()
+    return page, held, number, other
+
+
 def test_the_matrix_form_keeps_what_is_typed_during_its_previews(open_held, served):
     page, held = open_held("/launch/matrix/", f"?workload=customer&deployment={served[0]}")
     fields = {
@@ -138,19 +154,11 @@ def test_the_pipeline_form_keeps_what_is_typed_during_its_previews(open_held):
     expect(page.locator(".stage", has_text="port 8080").first).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("kind", "leading", "name"),
-    [("benchmark-online", "deployment", "requests"), ("benchmark-latency", "host", "iterations")],
-)
+@pytest.mark.parametrize(("kind", "leading", "name"), LEADING)
 def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(
     open_held, served, kind, leading, name
 ):
-    query = f"?deployment={served[0]}" if leading == "deployment" else ""
-    page, held = open_held(f"/launch/{kind}/", query)
-    other = served[1] if leading == "deployment" else "va16-01"
-    page.locator(f"#f-{leading}").select_option(other)
-    number = page.locator(f"#f-{name}")
-    number.focus()
+    page, held, number, other = in_changed_form(open_held, served, kind, leading, name)
 
     type_with_a_late_answer(page, held, number, "1", "7")
 
@@ -163,19 +171,11 @@ def test_the_launch_form_keeps_what_is_typed_while_its_defaults_change(
     expect(number).to_have_value("17")
 
 
-@pytest.mark.parametrize(
-    ("kind", "leading", "name"),
-    [("benchmark-online", "deployment", "requests"), ("benchmark-latency", "host", "iterations")],
-)
+@pytest.mark.parametrize(("kind", "leading", "name"), LEADING)
 def test_an_older_answer_does_not_touch_a_field_that_was_left(
     open_held, served, kind, leading, name
 ):
-    query = f"?deployment={served[0]}" if leading == "deployment" else ""
-    page, held = open_held(f"/launch/{kind}/", query)
-    other = served[1] if leading == "deployment" else "va16-01"
-    page.locator(f"#f-{leading}").select_option(other)
-    number = page.locator(f"#f-{name}")
-    number.focus()
+    page, held, number, _other = in_changed_form(open_held, served, kind, leading, name)
     page.keyboard.press("Control+a")
     page.keyboard.type("17")
     page.keyboard.press("Tab")
