@@ -62,6 +62,25 @@ def test_a_download_has_all_of_them(page, link):
     assert download.value.path().read_bytes() == LOG
 
 
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_their_switch_moves_no_button_when_it_comes(page, width):
+    expect(row(page, SECOND + 1)).to_be_visible()
+    held = []
+    page.route("**/polls?**", lambda route: held.append(route))
+    page.set_viewport_size({"width": width, "height": 800})
+    with page.expect_request("**/polls?**"):
+        page.reload()
+    link = page.get_by_role("link", name="Download as plain text")
+    expect(page.get_by_role("button", name="own requests hidden")).to_be_hidden()
+    place = link.bounding_box()
+
+    for route in held:
+        route.continue_()
+
+    expect(page.get_by_role("button", name="own requests hidden")).to_be_visible()
+    assert link.bounding_box() == place
+
+
 def test_own_requests_never_flash_while_following(page, server):
     """Each frame is looked at while requests come one by one, and then a line of the server's."""
     expect(row(page, SECOND + 1)).to_be_visible()
