@@ -25,6 +25,7 @@ from jobs.host.base import engine_http, process
 from jobs.host.base import spool as spools
 from jobs.host.base.client import Client, Unreachable
 from jobs.host.base.config import Config, ConfigError, load, write_limits
+from jobs.host.base.disk import FolderChanges
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
 from jobs.host.retain import Adopter, Cleaner, DiskUsage, Orphans, SpoolIndex
@@ -32,7 +33,8 @@ from jobs.host.ship import Outcome, Shipper
 from jobs.plans import HEALTH_MARK, from_json
 
 HEARTBEAT_S = 2.0
-TICK_S = 0.02  # how soon a new spool is noticed
+WATCHED_TICK_S = 0.1  # how soon an order to stop is noticed
+TICK_S = 0.02  # how soon a new spool is noticed where the kernel reports none
 LOOK_S = 0.5  # interval of checking all spools, because a launcher may have died
 STOP_S = 5.0
 FACTS_S = 60.0
@@ -164,20 +166,28 @@ class Agent:
         ):
             threading.Thread(target=self._repeat, args=works, daemon=True).start()
         folders = [self._config.dir / name for name in spools.FOLDERS]
+        with FolderChanges(self._config.dir, *folders) as changes:
+            self._watch(folders, changes, woken_at)
+        self._stopped.set()
+        deadline = time.monotonic() + STOP_S
+        for thread in self._shippers.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _watch(
+        self, folders: Sequence[Path], changes: FolderChanges, woken_at: tuple[int, int]
+    ) -> None:
+        """Check the spools when one comes or goes, and ask the dashboard when told to.
+        ``woken_at``: of the last order that was heard."""
         before, next_look = [(0, 0)], 0.0
         while not self._stop_asked:
             last, woken_at = woken_at, _changed(self._config.dir / "wakeup")
             if woken_at != last:
                 self._beat_now.set()
-            changed = [_changed(folder) for folder in folders]  # when a spool comes or goes
+            changed = [_changed(folder) for folder in folders]
             if changed != before or time.monotonic() >= next_look:
                 before, next_look = changed, time.monotonic() + LOOK_S
                 self._boundary(self._check_spools)
-            time.sleep(TICK_S)
-        self._stopped.set()
-        deadline = time.monotonic() + STOP_S
-        for thread in self._shippers.values():
-            thread.join(max(0.0, deadline - time.monotonic()))
+            changes.wait(WATCHED_TICK_S if changes.works else TICK_S)
 
     def _repeat(self, interval_s: float, *works: Callable[[], None]) -> None:
         while not self._stopped.is_set():

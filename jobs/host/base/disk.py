@@ -48,15 +48,15 @@ def taken_bytes(path: Path) -> int:
 
 
 class FolderChanges:
-    """Watch the files directly in one folder, by inotify. ``works`` is False where the kernel has
-    no watch left to give (by default 128 a user): then :meth:`wait` only waits, and the caller has
-    to check the files."""
+    """Watch the files directly in some folders, by inotify. ``works`` is False where a folder is
+    missing or the kernel has no watch left to give (by default 128 a user): then :meth:`wait` only
+    waits, and the caller has to check the files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         self._fd = _LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         kinds = _MODIFY | _MOVED_TO | _CREATE
-        self.works = (
-            self._fd >= 0 and _LIBC.inotify_add_watch(self._fd, os.fsencode(folder), kinds) >= 0
+        self.works = self._fd >= 0 and all(
+            _LIBC.inotify_add_watch(self._fd, os.fsencode(folder), kinds) >= 0 for folder in folders
         )
 
     def __enter__(self) -> FolderChanges:

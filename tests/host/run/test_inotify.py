@@ -19,6 +19,16 @@ def test_a_wait_ends_when_something_is_written(tmp_path):
         assert changes.wait(PATIENCE_S)
 
 
+@pytest.mark.parametrize("folder", ["spool", "serve"])
+def test_each_of_several_folders_is_watched(tmp_path, folder):
+    folders = [tmp_path / name for name in ("spool", "serve")]
+    for each in folders:
+        each.mkdir()
+    with FolderChanges(*folders) as changes:
+        (tmp_path / folder / "17").mkdir()
+        assert changes.wait(PATIENCE_S)
+
+
 def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
     with FolderChanges(tmp_path) as changes:
         (tmp_path / "new").write_bytes(b"x")
@@ -30,7 +40,7 @@ def test_what_was_written_before_the_wait_is_not_slept_through(tmp_path):
 
 @pytest.mark.parametrize(("folder", "works"), [("", True), ("there is no such folder", False)])
 def test_without_a_write_or_a_watch_it_only_waits(tmp_path, folder, works):
-    with FolderChanges(tmp_path / folder) as changes:
+    with FolderChanges(tmp_path, tmp_path / folder) as changes:
         assert (changes.works, changes.wait(0)) == (works, False)
 
 
