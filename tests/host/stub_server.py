@@ -1,12 +1,14 @@
 """A stub server: a test sets its answer and reads its requests."""
 
 import http.server
+import socket
+import struct
 import threading
 
 
 class Site:
     """A server that records requests and gives the answer ``status, headers, body`` of a test, or
-    what its function makes of the path."""
+    what its function makes of the path. Status None: it closes the connection, or resets it."""
 
     def __init__(self):
         self.says = 200, {}, b"{}"
@@ -56,6 +58,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, headers, answer = says(self.path) if callable(says) else says
         if status is None:
             self.close_connection = True
+            if headers.get("reset"):
+                at_once = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                self.connection.close()
             return
         self.send_response(status)
         for name, value in {"Content-Length": str(len(answer)), **headers}.items():

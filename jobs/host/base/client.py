@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import zstandard
+from requests import ConnectionError as NoAnswer
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 
 from jobs.base.errors import JobsError
 from jobs.base.files import write_atomic
@@ -151,14 +153,25 @@ class Client:
 
         Requests go straight to the adapter. A ``requests.Session`` above it would read the
         environment (proxy, ``.netrc``, authorities), follow redirects, keep cookies, and look for
-        all of these at each chunk of a log. The adapter sends nothing twice: only its caller knows
-        what may be repeated, and who may see its key.
+        all of these at each chunk of a log.
+
+        A server or a proxy may close a kept connection just when a request comes. Each request of
+        the protocol may be repeated, so it goes once more, at once. The pool takes the ended
+        connection first, and opens it anew.
         """
         request = PreparedRequest()
         request.prepare_method(method)
         request.url = self._base + path  # prepare_url would parse and quote it for each request
         request.prepare_headers({**self._headers, **headers})
         request.prepare_body(body, None)
+        try:
+            return self._answer(request)
+        except NoAnswer as error:
+            if not _was_closed(error):
+                raise
+        return self._answer(request)
+
+    def _answer(self, request: PreparedRequest) -> tuple[int, bytes]:
         content = bytearray()
         with self._adapter.send(request, timeout=TIMEOUT, stream=True) as answer:
             for part in answer.iter_content(64 * 1024):
@@ -181,6 +194,12 @@ class Client:
         if status in complaints and status != self._complained:
             log.error("%s", complaints[status])
         self._complained = status if status in complaints else 0
+
+
+def _was_closed(error: NoAnswer) -> bool:
+    """True: the connection was made, and ended before the first byte of an answer."""
+    inner = error.args[0] if error.args else None
+    return isinstance(inner, ProtocolError) and isinstance(inner.args[-1], ConnectionError)
 
 
 def _owner(meta: Meta) -> dict[str, str]:

@@ -13,6 +13,7 @@ from jobs.host.base import client as clients
 from jobs.host.base.client import Chunk, Client, Unreachable
 from jobs.host.base.spool import JOB, Meta
 from tests.host.intake import KEY
+from tests.waiting import until
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
 META = Meta(JOB, 7, "i-1", "t-1", 1, "http://127.0.0.1:1")
@@ -137,14 +138,51 @@ def test_a_redirect_is_not_followed(to, site, client):
     assert len(site.asked) == 1
 
 
-@pytest.mark.parametrize("sent", [lambda c: c.heartbeat({}), lambda c: c.streams(META)])
-def test_what_had_no_answer_is_not_sent_again(sent, site, client):
+REQUESTS = (
+    lambda client: client.heartbeat({"now": 1}),
+    lambda client: client.send(META, "log", 0, Chunk(b"x")),
+    lambda client: client.streams(META),
+)
+
+
+@pytest.fixture
+def kept(site, client):
+    """Two connections that the client has used and kept."""
+    site.is_silent = True
+    threads = [threading.Thread(target=client.streams, args=(META,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(site.asked) == 2, "two connections at once")
+    site.waits.set()
+    for thread in threads:
+        thread.join()
+    return site.connections
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+@pytest.mark.parametrize("ask", REQUESTS)
+def test_a_request_that_meets_a_closing_connection_goes_again_on_a_new_one(
+    ask, is_reset, site, client, kept, caplog
+):
+    says = iter([(None, {"reset": is_reset}, b""), (200, JSON, b"{}")])
+    site.says = lambda path: next(says)
+
+    assert ask(client).status == 200
+
+    *_, first, second = site.asked
+    assert [*map(str, first)] == [*map(str, second)]
+    assert (len(site.asked), len(kept)) == (4, 3)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("ask", REQUESTS)
+def test_what_had_no_answer_is_sent_once_more_only(ask, site, client):
     site.says = None, {}, b""
 
-    with pytest.raises(Unreachable):
-        sent(client)
+    with pytest.raises(Unreachable, match="closed connection without response"):
+        ask(client)
 
-    assert len(site.asked) == 1
+    assert (len(site.asked), len(site.connections)) == (2, 2)
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew(site, client):
@@ -161,6 +199,8 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
 
     with pytest.raises(Unreachable, match="timed out"):
         client_of(f"http://127.0.0.1:{site.port}").streams(META)
+
+    assert len(site.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -232,6 +272,8 @@ def test_an_answer_that_is_broken_is_none(headers, body, site, client):
 
     with pytest.raises(Unreachable):
         client.streams(META)
+
+    assert len(site.asked) == 1
 
 
 def test_an_unreachable_dashboard_has_its_reason(client_of):
