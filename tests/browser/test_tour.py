@@ -238,6 +238,13 @@ def test_the_terminal_prints_the_tours_results_as_json(api, terminal):
         assert line.encode() in logs.read_bytes()
 
 
+def test_the_defaults_cut_at_most_2_percent_of_the_answers(api):
+    (result,) = api.ask("results?type=evaluation")["results"]
+    metrics = result["metrics"]
+
+    assert metrics["answers_cut"] <= 0.02 * metrics["answers_total"]
+
+
 @pytest.mark.parametrize(
     ("result_type", "names"),
     [
