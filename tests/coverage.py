@@ -125,6 +125,10 @@ PAIRED_SETS = {
     "equal differences": [(0.6, -0.01, 0.1, 198), (0.9, -0.01, 0.04, 1000)],
     "opposed differences": [(0.5, -0.1, 0.2, 198), (0.9, 0.02, 0.04, 1000)],
 }
+SETS_OF_SAMPLES = {
+    "30 mixed + 198 easy": [(30, "mixed"), (198, "easy")],
+    "100 mixed + 100 always or never": [(100, "mixed"), (100, "always or never")],
+}
 SETS = [(0.6, 198), (0.9, 500), (0.95, 1135)]
 
 
@@ -190,10 +194,15 @@ def simulated(runs: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Simulated
             correct = sum(one * one for one in spread) / len(spread)
             incorrect = sum((1 - one) ** 2 for one in spread) / len(spread)
             is_enough = total * min(correct, incorrect) >= ENOUGH_CHANGES
-            one, middle = truth.clustered(total, samples, spread), sum(spread) / len(spread)
+            one, middle = truth.clustered(samples, [(total, spread)]), sum(spread) / len(spread)
             title = f"accuracy, {total} × {samples}, {name}"
             most = MOST_COVERED if is_enough else 1.0
             yield _covered(title, one, middle, max(QUICK_RUNS, runs // 5), most)
+    for name, sizes_of in SETS_OF_SAMPLES.items():
+        sets = [(total, SPREADS[spread]) for total, spread in sizes_of]
+        right = sum(total * sum(spread) / len(spread) for total, spread in sets)
+        title, middle = f"accuracy, 4 samples, {name}", right / sum(total for total, _ in sets)
+        yield _covered(title, truth.clustered(4, sets), middle, max(QUICK_RUNS, runs // 5))
     for share, gap, total in ((0.955, 0.0, 1135), (0.5, -0.01, 198), (0.8, -0.03, 500)):
         title = f"other questions, {share:.0%} {100 * gap:+.0f}, {total}"
         yield _covered(title, truth.unpaired(share, gap, total), gap, runs)

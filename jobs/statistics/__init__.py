@@ -169,11 +169,13 @@ _MOST_GAIN = 2.0  # of questions, by sets of unequal accuracy
 @dataclass(frozen=True, slots=True)
 class Share:
     """Accuracy of one set: ``right`` of ``total`` questions, means of several answers to each.
-    ``effect``: variance relative to one answer a question, see :func:`design_effect`."""
+    ``effect``: variance relative to one answer a question, see :func:`design_effect`. ``scores``:
+    of the answers to each question; empty: not stored."""
 
     right: float
     total: int
     effect: float = 1.0
+    scores: Sequence[Sequence[float]] = ()
 
     @property
     def value(self) -> float:
@@ -188,6 +190,21 @@ class Share:
     def interval(self, z: float = Z) -> Interval:
         total = self.total / self.effect
         return wilson(self.value * total, total, z)
+
+
+def share_of(scores: Sequence[Sequence[float]]) -> Share:
+    """Return the accuracy of questions with these scores of their answers."""
+    return Share(fsum(map(fmean, scores)), len(scores), design_effect(scores), scores)
+
+
+def joined(shares: Sequence[Share]) -> Share:
+    """Return the accuracy over all questions of several sets. A set without stored answers has one
+    answer a question."""
+    if len(shares) == 1:
+        return shares[0]
+    if all(one.scores for one in shares):
+        return share_of([scores for one in shares for scores in one.scores])
+    return Share(sum(one.right for one in shares), sum(one.total for one in shares))
 
 
 def weights_of(first: Sequence[Share], second: Sequence[Share]) -> list[float]:
@@ -472,12 +489,8 @@ def from_scores(name: str, group: str, first: Scores, second: Scores) -> Evidenc
     common = [key for key in first if key in second]
     sides = [[first[key] for key in common], [second[key] for key in common]]
     means = [[fmean(scores) for scores in side] for side in sides]
-    shares = [
-        Share(sum(own), len(common), design_effect(side))
-        for own, side in zip(means, sides, strict=True)
-    ]
     return Evidence(
-        *(name, group, shares[0], shares[1]),
+        *(name, group, share_of(sides[0]), share_of(sides[1])),
         cells=cells_of(*sides),
         gaps=[after - before for before, after in zip(*means, strict=True)],
         is_share=all(score in (0, 1) for side in sides for scores in side for score in scores),

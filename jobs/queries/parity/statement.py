@@ -147,8 +147,7 @@ def _side(
     unequal numbers of questions the weighted share."""
     if [one.total for one in own] != [one.total for one in other]:
         return pooled(own, weights, z)
-    effect = sum(weight * one.effect for weight, one in zip(weights, own, strict=True))
-    return Share(sum(one.right for one in own), sum(one.total for one in own), effect).interval(z)
+    return stats.joined(own).interval(z)
 
 
 MARGIN = 1.0  # points, unless the address has another

@@ -4,7 +4,7 @@ of token use is ``run_context["token_use"]``; :mod:`jobs.queries.results.results
 
 import json
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,6 +19,7 @@ from jobs.base.files import text_sha256
 from jobs.kinds.lib.evaluations import THINKING
 from jobs.metrics.measured import token_shares
 from jobs.models import Answer, AnswerRow, Result
+from jobs.queries.comparison.accuracy import scored_answers
 from jobs.queries.results import answer_flags
 from jobs.queries.results.answer_flags import FAULTS, FLAGS, Facts, Habits
 from jobs.queries.results.results import EFFECT
@@ -27,7 +28,7 @@ from jobs.tools.outputs.answers import content_key, own_question
 from jobs.tools.outputs.loops import loops
 
 # Raise one when flags, rows or the summary change: older results get new ones at the next start.
-VERSION, USE_VERSION = 7, 1
+VERSION, USE_VERSION = 8, 1
 USE = "token_use"
 USE_METRICS = (
     *("reasoning_tokens_mean", "answer_tokens_mean", "reasoning_share", "tokens_per_correct"),
@@ -112,7 +113,7 @@ def keep(result: Result) -> None:
         AnswerRow.objects.filter(result=result).delete()
         AnswerRow.objects.bulk_create(rows, batch_size=1000)
         counts = _counts(rows, facts, habits) | _thinking(params.get(THINKING), facts)
-        result.metrics = result.metrics | counts | _effect(rows)
+        result.metrics = result.metrics | counts | _effect(result)
         result.rows_version = VERSION
     result.save(update_fields=["metrics", "run_context", "rows_version"])
 
@@ -233,17 +234,12 @@ def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
     return counts
 
 
-def _effect(rows: Iterable[AnswerRow]) -> dict[str, float]:
-    """Design effect of several answers to a question, weighted by sets; {} for one answer each."""
-    sets: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if row.verdict != AnswerRow.Verdict.UNSCORED:
-            sets[row.subset][row.question_id, row.content].append(row.score)
-    questions = [list(scores.values()) for scores in sets.values()]
-    if all(len(scores) == 1 for one in questions for scores in one):
+def _effect(result: Result) -> dict[str, float]:
+    """Design effect of several answers to a question; {} for one answer each."""
+    scores = list(scored_answers([result]).scores().values())
+    if all(len(one) == 1 for one in scores):
         return {}
-    total = sum(map(len, questions))
-    return {EFFECT: sum(len(one) * design_effect(one) for one in questions) / total}
+    return {EFFECT: design_effect(scores)}
 
 
 def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Answered]:

@@ -17,11 +17,12 @@ from jobs.statistics import (
     Goal,
     Interval,
     Share,
-    design_effect,
     difference,
+    joined,
     mean_of_differences,
     paired_difference,
     pooled_difference,
+    share_of,
     wilson,
 )
 from jobs.statistics.paired import Decision, decision, monitored_z
@@ -173,13 +174,19 @@ def drawn(population: Mapping[float, float], total: int) -> Callable[[Random], I
     return lambda draw: mean_of_differences(draw.choices(values, cum_weights=below, k=total))
 
 
-def clustered(total: int, samples: int, spread: Sequence[float]) -> Callable[[Random], Interval]:
-    """Return accuracies of questions with several samples."""
+def clustered(
+    samples: int, sets: Sequence[tuple[int, Sequence[float]]]
+) -> Callable[[Random], Interval]:
+    """Return accuracies over sets of questions with several samples; a set has so many questions,
+    each with one of these accuracies."""
 
     def one(draw: Random) -> Interval:
-        rights = [binomial(draw, samples, draw.choice(spread)) for _ in range(total)]
-        scores = [[1.0] * right + [0.0] * (samples - right) for right in rights]
-        return Share(sum(rights) / samples, total, design_effect(scores)).interval()
+        shares = []
+        for total, spread in sets:
+            rights = [binomial(draw, samples, draw.choice(spread)) for _ in range(total)]
+            scores = [[1.0] * right + [0.0] * (samples - right) for right in rights]
+            shares.append(share_of(scores))
+        return joined(shares).interval()
 
     return one
 

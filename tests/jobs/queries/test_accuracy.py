@@ -132,8 +132,9 @@ RIGHT_BEFORE = (8, 8, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0)
 RIGHT = (8, 8, 6, 8, 4, 5, 6, 1, 0, 3, 0, 1)
 
 
-def sampled(right, samples=8):
-    """An evaluation with so many correct answers to each question."""
+def sampled(right, samples=8, easy=0):
+    """An evaluation with so many correct answers to each question; the last ``easy`` questions are
+    a set of their own."""
     scores = [float(sample < n) for n in right for sample in range(samples)]
     result = make_measured(scores=scores)
     result.metrics["questions"] = len(right)
@@ -142,7 +143,8 @@ def sampled(right, samples=8):
     for answer in answers:
         number, answer.sample = divmod(answer.index, samples)
         answer.question, answer.question_id = f"question {number}", f"q{number}"
-    Answer.objects.bulk_update(answers, ["sample", "question", "question_id"])
+        answer.subset = "easy" if number >= len(right) - easy else "hard"
+    Answer.objects.bulk_update(answers, ["sample", "question", "question_id", "subset"])
     answer_rows.keep(result)
     identity.keep(result)
     return result
@@ -160,6 +162,19 @@ def test_comparison_baseline_page_and_statement_have_one_interval():
     assert accuracy(base) == row.first
     paired = pair(base, other)
     assert (paired.answers, paired.p) == (96, None)
+
+
+def test_an_accuracy_over_several_sets_has_one_interval():
+    base, other = (sampled([*right, *[8] * 30], easy=30) for right in (RIGHT_BEFORE, RIGHT))
+    # With a group, a comparison reads the answers.
+    group = repeats(*[TWENTY] * 2, identity="three")
+
+    cell = compare([[base], [other], group]).rows[0].cells[0]
+    statement = parity([base], [other], 1.0, "same").statement
+
+    assert len(statement.rows) == 2
+    assert bounds(cell.interval) == pytest.approx(bounds(accuracy(base)))
+    assert bounds(statement.pooled.first) == pytest.approx(bounds(accuracy(base)))
 
 
 def test_verdicts_of_samples_and_of_graded_answers_are_not_stored():
