@@ -1,7 +1,8 @@
-"""Where a model's thought ends: in a stream, and in a whole text that a tool wrote.
+"""Where a model's thought ends: one splitter for chat, readings of tools, hosts and scoring.
 
 :func:`parts` has a twin for the browser, ``static/js/lib/reasoning.js``. Both are held to
-``tests/data/reasoning_vectors.json``.
+``tests/data/reasoning_vectors.json``. Standard library only, without an import of this project:
+plans carry this file to the scripts that score answers on a host.
 """
 
 from bisect import bisect_left, insort
@@ -14,18 +15,18 @@ _FENCES = ("```", "~~~")
 # No answer has so many tags; the rest is text.
 _MOST_TAGS = 200
 _SENTENCE_ENDS = ".!?:;…。！？：；)>*"
+_SPACES = " \t"
 _AFTER_A_WORD = " \t.,;:!?)\"'，。、；：！？”’）"
-_OPEN, _CLOSE = "<think>", "</think>"
-# As in jobs.host.scoring: elsewhere in a whole text a tag is spoken of.
-_BEFORE, _SPACES = ".!?。！？:：>\n", " \t"
 
 
 class Parts(NamedTuple):
-    """A text taken apart. ``answer_at``: where in it the (last part of the) answer begins."""
+    """A text taken apart. ``answer_at``: where in it the (last part of the) answer begins.
+    ``thought``: whether the last thought has ended; "none" without a tag."""
 
     reasoning: str
     answer: str
     answer_at: int | None = None
+    thought: Literal["open", "closed", "none"] = "none"
 
 
 def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = True) -> Parts:
@@ -51,6 +52,7 @@ def parts(text: str, *, ended: bool, expected: bool = False, implicit: bool = Tr
         _joined(walk.thoughts),
         "\n\n".join([*(_trimmed(piece).rstrip() for _, piece in answers[:-1]), _trimmed(last)]),
         at + len(last) - len(last.lstrip()) if answers else None,
+        "open" if walk.inside else "closed" if walk.has_tags else "none",
     )
 
 
@@ -63,7 +65,7 @@ class _Walk:
         self.at, self.until = 0, len(text)
         self.inside = self.has_tags = self._is_spoken_of = False
         self._text, self._ended, self._implicit = text, ended, implicit
-        self._early = ended or expected
+        self._expected, self._early = expected, ended or expected
         most = _MOST_TAGS + 1
         found = ((at, at + len(tag)) for tag in _TAGS for at in islice(_places(text, tag), most))
         tags = sorted(found)[:most]
@@ -98,15 +100,12 @@ class _Walk:
         """Take an opening tag. False: more of the text must come first."""
         if self._open_fence(start) is not None or self._in_backticks(end):
             return True
-        after = self._text[end : end + 1]
-        last = self._before.rstrip(" \t")[-1:]
-        if last and last not in _SENTENCE_ENDS:
-            if not after and not self._ended:
+        if self._is_in_a_sentence(end):
+            if end == len(self._text) and not self._ended:
                 self.until = start
                 return False
-            if after and after in _AFTER_A_WORD:
-                self._is_spoken_of = True
-                return True
+            self._is_spoken_of = True
+            return True
         self.answers.append((self.at, self._text[self.at : start]))
         self.inside = self.has_tags = True
         self._begin_piece(end)
@@ -120,14 +119,29 @@ class _Walk:
                 fence is not None and not self._leaves_fence(fence, end, alone=stands_alone)
             ):
                 return
-            if not self.inside and self._is_spoken_of and not stands_alone:
-                return
+            if not self.inside:
+                self._is_spoken_of |= self._sentence_goes_on(end)
+                if self._is_spoken_of and not stands_alone:
+                    return
             self.thoughts.append(self._text[self.at : start])
         elif self._seen > self.at or self._gap.strip():
             return  # a word of the answer
         # Else one of those that some engines leave at the start of an answer.
         self.inside, self.has_tags = False, True
         self._begin_piece(end)
+
+    def _is_in_a_sentence(self, end: int) -> bool:
+        """Return True behind a word, before a space, a sign, or the text's end."""
+        last = self._before.rstrip(_SPACES)[-1:]
+        after = self._text[end : end + 1]
+        return bool(last) and last not in _SENTENCE_ENDS and after in _AFTER_A_WORD
+
+    def _sentence_goes_on(self, end: int) -> bool:
+        """Return True for a closing tag between two words, of which the second is no new begin."""
+        if self._expected or self._before[-1:] not in _SPACES or not self._is_in_a_sentence(end):
+            return False
+        after = self._text[end : end + 2].lstrip(_SPACES)[:1]
+        return not after or "a" <= after <= "z" or after in _AFTER_A_WORD
 
     def _in_backticks(self, end: int) -> bool:
         if self._ticks % 2 == 0:
@@ -200,43 +214,10 @@ def _hold_back(text: str) -> str:
     return text
 
 
-def split_text(text: str) -> tuple[str, str]:
-    """Return ``(reasoning, answer)`` of a whole text with think tags, which are left out; the first
-    opening one may be missing. Several thoughts are joined, and so is what stands between them. A
-    text cut off in its only thought has an empty answer."""
-    if tagged(text) == "none":
-        return "", text
-    answers, thoughts = _pieces(text.strip())
-    before, close, after = answers[0].partition(_CLOSE)
-    if close:
-        answers[0], thoughts = after, [before, *thoughts]
-    return _joined(thoughts), _joined(answers)
-
-
-def _pieces(text: str) -> tuple[list[str], list[str]]:
-    answers, thoughts = [], []
-    at = begin = 0  # end of the last thought, and of the last tag
-    while (tag := text.find(_OPEN, begin)) >= 0:
-        head = tag
-        while head > at and text[head - 1] in _SPACES:
-            head -= 1
-        begin = tag + len(_OPEN)
-        if head and text[head - 1] not in _BEFORE:
-            continue
-        end = text.find(_CLOSE, begin)
-        end = len(text) if end < 0 else end
-        answers.append(text[at:head])
-        thoughts.append(text[begin:end])
-        at = begin = min(len(text), end + len(_CLOSE))
-    return [*answers, text[at:]], thoughts
-
-
 def _joined(pieces: list[str]) -> str:
     return "\n\n".join(text for piece in pieces if (text := piece.strip()))
 
 
-def tagged(text: str) -> Literal["open", "closed", "none"]:
-    """Return whether the reasoning of a whole text ended: "none" without tags."""
-    if _CLOSE in text:
-        return "closed"
-    return "open" if text.lstrip().startswith(_OPEN) else "none"
+def tagged(reasoning: str, answer: str) -> str:
+    """Return one text of both, as an engine without a field for reasoning sends it."""
+    return f"<think>{reasoning}{'</think>' if answer else ''}{answer}"

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 
 HOST_MAY = (
     *("jobs.base.errors", "jobs.base.files", "jobs.base.valkey", "jobs.plans", "jobs.host"),
-    *("jobs.base.numbers", "jobs.tools.lib.growing"),
+    *("jobs.base.numbers", "jobs.tools.lib.growing", "jobs.reasoning"),
 )
 
 FILES = sorted(path for app in ("jobs", "dashboard") for path in (ROOT / app).rglob("*.py"))

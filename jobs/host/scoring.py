@@ -1,10 +1,11 @@
 """Rules by which an answer to a question of the shipped sets is right.
 
-One implementation for all who score: EvalScope on the host runs it as a file of the plan
-(``ask_and_score.py``), a host's watch and the dashboard import it. Standard library only, no
-import of this project, for a plan's file stands alone.
+One implementation for all who score: EvalScope and OpenCompass on the host run it as a file of the
+plan (``ask_and_score.py``, ``opencompass_questions.py``). Standard library only, no import of this
+project, because a plan's file stands alone.
 
-:func:`score` takes a question as a plan's ``<subset>.jsonl`` has it, and the answer's text.
+:func:`score` takes a question as a plan's ``<subset>.jsonl`` has it, and an answer without its
+thoughts (``reasoning.py``, which lies beside it).
 """
 
 import re
@@ -14,11 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Part of a result's tool: results that other rules scored are not repeats of each other.
-VERSION = 4
+VERSION = 5
 LETTERS = "ABCDEFGHIJ"
 
-# A thought begins where a sentence or a line does; elsewhere its tag is spoken of.
-_THOUGHT = re.compile(r"(?:\A|(?<=[.!?。！？:：>\n]))[ \t]*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}")
 # Where a sentence ends: every such place, hence the lookahead.
@@ -51,7 +50,7 @@ def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Ver
     text of each letter; ``not_in`` lists phrases in which an accepted text does not count. ``cut``:
     the answer ended at the limit of tokens. A number in its unfinished sentence counts then only as
     a conclusion: after "so", "the answer is", …, or as what an equation comes to."""
-    text = said(answer)
+    text = unicodedata.normalize("NFKC", answer).strip()
     if not text:
         return Verdict(right=False, taken="", rule="empty")
     accepted = [str(one) for one in question["answers"]]
@@ -62,15 +61,6 @@ def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Ver
     if wanted:
         return _number(text, str(question["question"]), wanted, cut=cut)
     return _text(text, str(question["question"]), accepted, question.get("not_in") or ())
-
-
-def said(answer: str) -> str:
-    """Without thoughts, open ones included; text between two thoughts stays. The tag that opens the
-    first one may be missing: the template wrote it into the prompt."""
-    first, *others = _THOUGHT.split(answer)
-    _thought, close, after = first.partition("</think>")
-    spoken = "\n\n".join([after if close else first, *others])
-    return unicodedata.normalize("NFKC", spoken).strip()
 
 
 def plain(text: str) -> str:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jobs import reasoning
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, RequestTimes, SetScore
-from jobs.reasoning import split_text, tagged
 from jobs.tools import imports
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt, inside
 from jobs.tools.outputs.answers import Answered, kept, means_of
@@ -245,17 +245,17 @@ def _answers(
             for row in json_lines(path, bundle.files[path]):
                 if imports.text_at(row, "filter") in ("", wanted):
                     text = _first(row.get("resps"))
-                    reasoning, said = split_text(text)
+                    split = reasoning.parts(text, ended=True)
                     yield Answered(
                         subset=score.dataset,
                         question=_question(row),
                         expected=str(row.get("target") or ""),
-                        answer=said,
+                        answer=split.answer,
                         score=number_or_none(row, metric),
                         question_id=str(row.get("doc_id", "")),
                         extracted=_first(row.get("filtered_resps")),
-                        reasoning=reasoning,
-                        detail={"thought": tagged(text)},
+                        reasoning=split.reasoning,
+                        detail={"thought": split.thought},
                     )
 
 

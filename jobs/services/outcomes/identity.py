@@ -67,7 +67,7 @@ _ENGINE_PARAMS = {"tp", "pp", "max_length", "kv_cache_gib"}
 _ADDED: Mapping[str, Any] = {"language": "all", "samples": 1}
 # Our scripts that score answers. Each change of these files, even of a comment, is a new scorer:
 # older evaluations are not comparable with newer ones.
-_SCORERS = ("ask_and_score", "scoring")
+_SCORERS = ("ask_and_score", "scoring", "reasoning.py")
 _KEPT = ("identity", "fingerprint", "stack", "parallelism", "subject", "verdicts")
 _HASHED_AT_ONCE = 2000
 _KEPT_AT_ONCE = 200

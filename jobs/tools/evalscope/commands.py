@@ -73,7 +73,8 @@ CONTINUE = ("--use-cache", "eval", "--rerun-review")
 _BENCHMARKS = {"short": "short_answers", "choice": "choice_letters"}
 _ASK = "ask_and_score.py"
 # Read, not imported: it belongs to the host, where a watch uses it too.
-_SCORING = Path(__file__).parents[2] / "host" / "scoring.py"
+_JOBS = Path(__file__).parents[2]
+_SCORING = (_JOBS / "host" / "scoring.py", _JOBS / "reasoning.py")
 _VERSION = re.compile(r"^VERSION = (\d+)$", re.MULTILINE)
 
 LOOKS = 10
@@ -217,7 +218,7 @@ def eval_plan(
     return Plan(
         kind="evaluate",
         steps=(Step("ask", argv, env=env),),
-        files=(script(_ASK), scoring_rules(), *questions_files(questions)),
+        files=(script(_ASK), *scoring_rules(), *questions_files(questions)),
         outputs=_outputs(reviewed=True),
         watches=(_scores(0.5, expected),),
     )
@@ -247,12 +248,12 @@ def questions_files(questions: Sequence[Question]) -> tuple[PlanFile, ...]:
     )
 
 
-def scoring_rules() -> PlanFile:
-    return PlanFile("scoring.py", _SCORING.read_text(encoding="utf-8"))
+def scoring_rules() -> tuple[PlanFile, ...]:
+    return tuple(PlanFile(path.name, path.read_text(encoding="utf-8")) for path in _SCORING)
 
 
 def rules_version() -> str:
-    found = _VERSION.search(scoring_rules().text)
+    found = _VERSION.search(scoring_rules()[0].text)
     return found[1] if found else ""
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
+from jobs import reasoning
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.kinds.evaluate import accuracy_message, limited_remark, sets_of
 from jobs.kinds.lib.common import tool_version
 from jobs.metrics.measured import Measurement, Outcome, SetScore
-from jobs.reasoning import split_text, tagged
 from jobs.statistics.paired import Decision
 from jobs.tools import imports
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
@@ -201,9 +201,7 @@ def _scored(
         if score.get("status") != "excluded":
             main = score.get("main_score_name") or next(iter(values), "")
             value = number_or_none(values, main)
-        prediction = score.get("prediction") or ""
-        reasoning, answer = split_text(prediction)
-        tags = tagged(prediction)
+        split = reasoning.parts(score.get("prediction") or "", ended=True)
         reply = said.get("assistant", {})
         thoughts = _thoughts(reply)
         return Scored(
@@ -212,18 +210,18 @@ def _scored(
             index=int(line["index"]),
             question=question,
             expected=" | ".join(target) if isinstance(target, list) else str(target),
-            answer=answer,
+            answer=split.answer,
             score=value,
             extracted=score.get("extracted_prediction") or "",
             question_id=str(metadata.get("id") or ""),
             sample=int(sample.get("generation_index") or 0),
-            reasoning="\n\n".join(str(part["reasoning"]) for part in thoughts) or reasoning,
+            reasoning="\n\n".join(str(part["reasoning"]) for part in thoughts) or split.reasoning,
             finish=finishes.get(int(line["index"]), ""),
             status="" if value is not None else str(score.get("status") or "unscored"),
             detail={
                 **_detail(score, metadata, reply),
                 # Without tags the server may have returned the reasoning separately.
-                **({} if tags == "none" else {"thought": tags}),
+                **({} if split.thought == "none" else {"thought": split.thought}),
                 **({"prompt": sent} if sent and sent != question else {}),
             },
         )

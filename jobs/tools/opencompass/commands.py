@@ -390,7 +390,7 @@ def questions_plan(
         kind=QUESTIONS,
         steps=(Step("evaluate", argv, env=env),),
         files=(
-            *(*map(script, _QUESTIONS_SCRIPTS), scoring_rules()),
+            *(*map(script, _QUESTIONS_SCRIPTS), *scoring_rules()),
             PlanFile(_QUESTIONS_CONFIG, config),
             *files,
         ),

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jobs.base.files import open_regular
+from jobs.reasoning import parts
 from jobs.tools.lib.growing import (
     MOST_BYTES,
     MOST_FILES,
@@ -131,7 +132,7 @@ class _Growing:
         answer = answer if isinstance(answer, str) else json.dumps(answer) if answer else ""
         self.empty += not answer.strip()
         # A thought without an end: the answer was cut in it.
-        self.cut += "<think>" in answer and "</think>" not in answer
+        self.cut += parts(answer, ended=True).thought == "open"
 
 
 class _Judged:

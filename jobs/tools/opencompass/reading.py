@@ -17,6 +17,7 @@ from math import inf
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from jobs import reasoning
 from jobs.base.errors import ParseError
 from jobs.base.grouping import grouped
 from jobs.base.messages import Message
@@ -32,7 +33,6 @@ from jobs.kinds.evaluate import (
 )
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import NO_SCORE, Measurement, Outcome, SetScore, TableScore
-from jobs.reasoning import split_text, tagged
 from jobs.tools import imports
 from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
 from jobs.tools.opencompass import commands as opencompass
@@ -92,7 +92,7 @@ class SetResult(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Run:
     """Run with ``predictions`` and ``results``. Predictions have no score; their ``sample`` counts
-    the answers to one prompt, their detail has the "thought" of :func:`jobs.reasoning.tagged`."""
+    the answers to one prompt, their detail has the ``thought`` of :class:`jobs.reasoning.Parts`."""
 
     stamp: str
     scores: tuple[TableScore, ...]
@@ -292,18 +292,18 @@ def _predicted(index: int, asked: Mapping[str, Any]) -> Iterator[Scored]:
     said = asked["prediction"]
     for sample, each in enumerate((said or [""]) if isinstance(said, list) else [said]):
         text = _plain(each)
-        reasoning, answer = split_text(text)
+        split = reasoning.parts(text, ended=True)
         yield Scored(
             benchmark="",
             subset="",
             index=index,
             question=_prompt(asked["origin_prompt"]),
             expected=_plain(asked.get("gold")),
-            answer=answer,
+            answer=split.answer,
             score=None,
             sample=sample,
-            reasoning=reasoning,
-            detail={"thought": tagged(text)},
+            reasoning=split.reasoning,
+            detail={"thought": split.thought},
         )
 
 

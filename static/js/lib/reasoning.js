@@ -72,6 +72,7 @@ class Walk {
     this.hasTags = false;
     this.text = text;
     this.ended = ended;
+    this.expected = expected;
     this.early = ended || expected;
     this.implicit = implicit;
     this.isSpokenOf = false;
@@ -88,17 +89,13 @@ class Walk {
   #open(start, end) {
     const before = this.text.slice(this.at, start);
     if (isInFence(before) || this.#isInBackticks(start, end)) return true;
-    const after = this.text.slice(end, end + 1);
-    const line = before.slice(before.lastIndexOf("\n") + 1).replace(/[ \t]+$/, "");
-    if (line && !SENTENCE_ENDS.includes(line.slice(-1))) {
-      if (!after && !this.ended) {
+    if (this.#isInASentence(before, end)) {
+      if (end === this.text.length && !this.ended) {
         this.until = start;
         return false;
       }
-      if (after && AFTER_A_WORD.includes(after)) {
-        this.isSpokenOf = true;
-        return true;
-      }
+      this.isSpokenOf = true;
+      return true;
     }
     this.answers.push({ at: this.at, piece: before });
     this.inside = this.hasTags = true;
@@ -114,7 +111,10 @@ class Walk {
       const standsAlone = !before.slice(before.lastIndexOf("\n") + 1).trim();
       if (this.#isInBackticks(start, end)) return;
       if (isInFence(before) && !this.#leavesFence(end, before, standsAlone)) return;
-      if (!this.inside && this.isSpokenOf && !standsAlone) return;
+      if (!this.inside) {
+        this.isSpokenOf ||= this.#sentenceGoesOn(before, end);
+        if (this.isSpokenOf && !standsAlone) return;
+      }
       this.thoughts.push(before);
     } else if (before.trim()) {
       return; // a word of the answer
@@ -123,6 +123,20 @@ class Walk {
     this.inside = false;
     this.hasTags = true;
     this.at = end;
+  }
+
+  /** Behind a word, before a space, a sign, or the text's end. @param {string} before @param {number} end */
+  #isInASentence(before, end) {
+    const line = before.slice(before.lastIndexOf("\n") + 1).replace(/[ \t]+$/, "");
+    if (!line || SENTENCE_ENDS.includes(line.slice(-1))) return false;
+    return AFTER_A_WORD.includes(this.text.slice(end, end + 1));
+  }
+
+  /** A closing tag between two words, of which the second is no new begin. @param {string} before @param {number} end */
+  #sentenceGoesOn(before, end) {
+    if (this.expected || !/[ \t]$/.test(before) || !this.#isInASentence(before, end)) return false;
+    const after = this.text.slice(end, end + 2).replace(/^[ \t]+/, "").slice(0, 1);
+    return (after >= "a" && after <= "z") || AFTER_A_WORD.includes(after);
   }
 
   /** Inside `code`: an odd backtick before it on its line, and one behind it. @param {number} start @param {number} end */

@@ -45,6 +45,24 @@ def test_text_with_think_tags_is_split(vector):
     assert parts == (vector["reasoning"], vector["answer"])
 
 
+@pytest.mark.parametrize(
+    ("text", "thought"),
+    [
+        ("4", "none"),
+        ("Write `</think>` at the end.", "none"),
+        ("R1 opens with <think> first.", "none"),
+        ("<think>a", "open"),
+        ("Sure.\n<think>a", "open"),
+        ("<think>a</think>4.<think>b", "open"),
+        ("a</think>4", "closed"),
+        ("<think>a</think>4", "closed"),
+        ("<think>a<think>b</think>4", "closed"),
+    ],
+)
+def test_a_thought_that_did_not_end_is_open(text, thought):
+    assert parts_of(text, ended=True).thought == thought
+
+
 class Counted(str):
     """A text that counts its characters each time that they are read."""
 

@@ -29,7 +29,7 @@ def test_both_tools_get_the_same_questions_prompts_and_rules():
     own, other = planned(limit=12), planned(OURS, limit=12)
 
     assert lines(own) == lines(other)
-    shared = ("ask_and_score.py", "scoring.py")
+    shared = ("ask_and_score.py", "scoring.py", "reasoning.py")
     text = {item.name: item.text for item in own.files}
     assert all(text[item.name] == item.text for item in other.files if item.name in shared)
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from jobs import reasoning
 from jobs.tools.evalscope import eval_reading
 from jobs.tools.outputs.answers import LONGEST, Answered, kept
 from tests.jobs.lib.target import DATA, files_below
@@ -37,23 +36,6 @@ def test_what_a_model_says_is_bounded():
 
     assert (len(row["answer"]), len(row["finish"])) == (LONGEST, 32)
     assert len(row["question_id"]) <= 128
-
-
-def test_a_thought_is_not_the_answer():
-    assert reasoning.split_text("<think>\nso\n</think>\n\n4") == ("so", "4")
-    assert reasoning.split_text("so</think>4") == ("so", "4")
-    assert reasoning.split_text("<think>so") == ("so", "")
-    assert reasoning.split_text("4 <think>") == ("", "4 <think>")
-
-
-def test_what_stands_between_two_thoughts_is_the_answer():
-    assert reasoning.split_text("<think>a</think>It is 4.\n<think>b</think>") == (
-        "a\n\nb",
-        "It is 4.",
-    )
-    assert reasoning.split_text("a</think>4.<think>b</think>Yes") == ("a\n\nb", "4.\n\nYes")
-    assert reasoning.split_text("4.<think>b</think>Yes") == ("b", "4.\n\nYes")
-    assert reasoning.split_text("<think>a</think>4.<think>b") == ("a\n\nb", "4.")
 
 
 PARTS = [{"type": "reasoning", "reasoning": "so"}, {"type": "text", "text": "4"}]

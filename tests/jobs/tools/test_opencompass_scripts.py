@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from jobs.tools.evalscope.commands import scoring_rules
 from jobs.tools.evalscope.scripts.ask_and_score import PROMPTS
-from jobs.tools.lib.site import TOOLS
 from tests.jobs.lib.scripts import SCRIPTS, run_script
 from tests.jobs.lib.target import DATA, files_below
 from tests.waiting import PATIENCE_S
@@ -194,15 +194,15 @@ class OpenAISDK:
     asked = []
     def _generate(self, input, max_out_len, temperature):
         self.asked.append(input[0]["prompt"])
-        return f"answer {len(self.asked)}"
+        return f"<think>answer 1</think>answer {len(self.asked)}"
 """,
 }
 ASK = """
 import json, sys
 from opencompass_questions import Client
 client = Client()
-said = [client._generate([{"role": "HUMAN", "prompt": one}], 9, 0.0) for one in sys.argv[1:]]
-print(json.dumps([said, client.asked]))
+answers = [client._generate([{"role": "HUMAN", "prompt": one}], 9, 0.0) for one in sys.argv[1:]]
+print(json.dumps([[text.rpartition(">")[2] for text in answers], client.asked]))
 """
 
 
@@ -213,11 +213,13 @@ def ask(job, *prompts):
         path = folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+    for file in scoring_rules():
+        (folder / file.name).write_text(file.text)
     (folder / "outputs/run/predictions/model").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-c", ASK, *prompts],
         cwd=folder,
-        env={"PYTHONPATH": f"{SCRIPTS}:{TOOLS.parent / 'host'}:{folder}", "SAMPLES": "2"},
+        env={"PYTHONPATH": f"{SCRIPTS}:{folder}", "SAMPLES": "2"},
         capture_output=True,
         text=True,
         check=False,
@@ -236,6 +238,7 @@ def test_an_answer_that_opencompass_had_not_saved_is_not_asked_again(tmp_path):
 
 
 def test_each_answer_is_scored_as_it_comes(tmp_path):
+    # The thought names the right answer each time, and does not count.
     question = {"id": "q", "language": "en", "question": "Say answer 1.", "answers": ["answer 1"]}
     (tmp_path / "files").mkdir()
     (tmp_path / "files/short_en.jsonl").write_text(json.dumps(question) + "\n")

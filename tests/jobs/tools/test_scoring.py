@@ -3,13 +3,18 @@
 import json
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from jobs import reasoning
 from jobs.catalog import QUESTION_SETS
+from jobs.host import scoring
 from jobs.host.scoring import RULES, score
 from jobs.tools.evalscope.commands import question_line
+from jobs.tools.evalscope.scripts import ask_and_score
 from jobs.tools.evalscope.scripts.ask_and_score import full_question
 
 ANSWERS = Path(__file__).parent.parent.parent / "data" / "scoring" / "answers.jsonl"
@@ -43,9 +48,6 @@ def asked(question, *accepted, **more):
         (SUM, "\\boxed{42}"),
         (SUM, "Forty two"),
         (SUM, "４２"),
-        (SUM, "<think>41? no.</think>42"),
-        (SUM, "It is 42.<think>25 + 17, yes.</think>"),
-        (SUM, "<think>41?</think>Let me check.<think>42.</think>It is 42."),
         (("How much is 5 to the power of 1?", "5"), "5"),
         (("What is the absolute value of 5?", "5"), "The answer is 5."),
         (QUOTIENT, "9"),
@@ -87,7 +89,6 @@ def test_an_answer_that_concludes_with_the_number_is_right(question, answer):
         (SUM, "It is -42.", "number"),
         (SUM, "two and three", "number"),
         (SUM, "", "empty"),
-        (SUM, "<think>It must be 42", "empty"),
         (("What is 5 squared?", "25"), "5", "number"),
         (("What is 5 squared?", "25"), "The answer is 5.", "number"),
         (("What is 5 squared?", "25"), "5 squared is easy.", "no_number"),
@@ -124,7 +125,6 @@ def test_an_answer_that_names_an_accepted_text_is_right(question, answer):
     [
         (CAPITAL, "The Parisians"),
         (CAPITAL, "It is not Paris."),
-        (CAPITAL, "<think>Paris</think>Rome"),
         (CAPITAL, "Paris is nice, but the answer is Lyon."),
         (("What is a baby dog called?", "puppy"), "An animal smaller than a puppy."),
         (("Which?", "Au"), "Audi"),
@@ -146,7 +146,6 @@ def test_a_text_that_is_denied_or_part_of_the_question_is_wrong(question, answer
         ("答案：C", "C", "letter"),
         ("选B。", "B", "letter"),
         ("A) Dog\nB) Stone\nC) Table\nD) Cloud\n\nA", "A", "letter"),
-        ("<think>A)</think>B", "B", "letter"),
         ("Table.", "C", "letter_by_text"),
         ("A) Stone", "A) stone", "letter_contradicted"),
         ("A) Dog\nB) Stone\nC) Table\nD) Cloud", "", "no_letter"),
@@ -278,3 +277,29 @@ def test_scoring_steps_grow_with_the_answer_length(line):
     none, short, long = steps(0), steps(60), steps(240)
 
     assert (long - none) < 4.5 * (short - none)
+
+
+def test_evalscope_scores_what_follows_the_thought(monkeypatch):
+    """EvalScope's modules, in small."""
+    adapters = {}
+    modules = {
+        "api.benchmark": {"BenchmarkMeta": SimpleNamespace, "DefaultDataAdapter": object},
+        "api.dataset": {"Sample": SimpleNamespace},
+        "api.metric": {"Score": SimpleNamespace},
+        "api.registry": {
+            "register_benchmark": lambda meta: partial(adapters.setdefault, meta.name)
+        },
+    }
+    for name, members in modules.items():
+        monkeypatch.setitem(sys.modules, f"evalscope.{name}", SimpleNamespace(**members))
+    monkeypatch.setitem(sys.modules, "reasoning", reasoning)
+    monkeypatch.setitem(sys.modules, "scoring", scoring)
+    ask_and_score.register()
+    state = SimpleNamespace(
+        metadata={"record": asked(*CAPITAL)}, output=SimpleNamespace(stop_reason="stop")
+    )
+
+    scored = adapters["short_answers"]().match_score("<think>Paris</think>Rome", "", "", state)
+
+    assert (scored.value, scored.metadata["rule"]) == ({"accuracy": 0.0}, "text")
+    assert scored.prediction == "<think>Paris</think>Rome"

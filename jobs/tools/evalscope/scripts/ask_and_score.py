@@ -32,7 +32,8 @@ def full_question(record):
 def register():
     """Make EvalScope know both benchmarks. EvalScope is imported here, so that what stands above
     can be used without it."""
-    import scoring  # noqa: PLC0415 -- beside this file, in the job's folder
+    import reasoning  # noqa: PLC0415 -- beside this file, in the job's folder
+    import scoring  # noqa: PLC0415 -- as above
     from evalscope.api.benchmark import BenchmarkMeta, DefaultDataAdapter  # noqa: PLC0415
     from evalscope.api.dataset import Sample  # noqa: PLC0415
     from evalscope.api.metric import Score  # noqa: PLC0415
@@ -65,7 +66,7 @@ def register():
         def match_score(self, original_prediction, filtered_prediction, reference, task_state):
             verdict = scoring.score(
                 task_state.metadata["record"],
-                original_prediction,
+                reasoning.parts(original_prediction, ended=True).answer,
                 cut=task_state.output.stop_reason == CUT,
             )
             return Score(

@@ -1,7 +1,7 @@
 """Questions of this dashboard for OpenCompass 0.5: data set, client, evaluator.
 
-Prompts are those of ask_and_score.py, rules those of scoring.py: both lie beside this file, so that
-OpenCompass and EvalScope ask and score the same.
+Prompts are those of ask_and_score.py, rules those of scoring.py and reasoning.py: all lie beside
+this file, so that OpenCompass and EvalScope ask and score the same.
 
 OpenCompass keeps no finish reason and no tokens. The client adds a line an answer to .asked.jsonl
 (-r takes a name without a dot for a run): {"prompt", "finish", "input_tokens", "output_tokens",
@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import reasoning
 import scoring
 from ask_and_score import PROMPTS, full_question
 from datasets import Dataset
@@ -28,7 +29,6 @@ from opencompass.openicl.icl_evaluator import BaseEvaluator
 
 ASKED, TEXTS = Path("outputs/.asked.jsonl"), Path("outputs/.texts.jsonl")
 SAVED = "outputs/*/predictions/*/tmp_*.jsonl"  # OpenCompass's own, of sets that are not complete
-OPEN, CLOSE = "<think>", "</think>"
 # Without a tokenizer: bytes of a token, at least. Only prompts that can never fit are refused.
 TOKEN_BYTES = 8
 _writing, _taking = threading.Lock(), threading.Lock()
@@ -94,7 +94,7 @@ class Client(OpenAISDK):
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
         if thought:
             content = message.get("content") or ""
-            text = f"{OPEN}{thought}{CLOSE if content else ''}{content}"
+            text = reasoning.tagged(thought, content)
         is_cut = choice.get("finish_reason") == "length"
         _append(
             ASKED,
@@ -128,7 +128,11 @@ def _set_and_verdict(prompt, text, *, is_cut=False):
     of_set = {"set": name, "samples": int(os.environ.get("SAMPLES", "1"))}
     if text is None:
         return of_set
-    return {**of_set, "right": scoring.score(record, text, cut=is_cut).right}
+    return {**of_set, "right": _verdict(record, text, is_cut=is_cut).right}
+
+
+def _verdict(record, text, *, is_cut):
+    return scoring.score(record, reasoning.parts(text, ended=True).answer, cut=is_cut)
 
 
 def _hear(response):
@@ -188,7 +192,7 @@ class Rules(BaseEvaluator):
         details = {}
         for index, (text, row) in enumerate(zip(predictions, test_set, strict=True)):
             record = json.loads(row["record"])
-            verdict = scoring.score(record, text, cut=row["asked"] in cut)
+            verdict = _verdict(record, text, is_cut=row["asked"] in cut)
             details[str(index)] = {
                 "id": record["id"],
                 "pred": text,
