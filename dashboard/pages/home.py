@@ -16,7 +16,6 @@ from django.http import (
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -32,7 +31,7 @@ from dashboard.pages.shared.failures import actions, advice, server_advice
 from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import keep_choice, member, person
+from dashboard.security.request import back_of, keep_choice, member, person
 from dashboard.server.downloads import send_file
 from dashboard.server.health import all_checks, low_disk_bytes
 from dashboard.text import queue_words
@@ -253,11 +252,8 @@ def columns(request: HttpRequest, table: str) -> HttpResponse:
     """Store each ``column=…`` of a table in a cookie, or reset with ``usual=1``; redirect back."""
     if table not in TABLES:
         raise Http404(f"no table is called {table}")
-    root, back = reverse("overview"), request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only URLs of this site
-        back = root
-    # redirect() takes a word for the name of a page.
-    answer = HttpResponseRedirect(without_columns(back))
+    root, back = reverse("overview"), back_of(request)
+    answer = HttpResponseRedirect(without_columns(back.url if back else root))
     if request.POST.get("usual"):
         answer.delete_cookie(cookie_name(table), path=root, samesite="Lax")
     else:

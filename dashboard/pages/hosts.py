@@ -240,17 +240,12 @@ def host_slots(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @requires("host.change", "POST")
-def host_forget_dies(request: HttpRequest, name: str) -> HttpResponse:
-    """Stop listing missing dies, after a card was removed."""
+def host_forget(
+    request: HttpRequest, name: str, forget: Callable[[Any, Host], object]
+) -> HttpResponse:
+    """Stop listing missing dies, after a card was removed, or refused messages."""
     host = get_object_or_404(Host, name=name)
-    actions.forget_dies(request.user, host)
-    return redirect("host-detail", host.name)
-
-
-@requires("host.change", "POST")
-def host_forget_refusals(request: HttpRequest, name: str) -> HttpResponse:
-    host = get_object_or_404(Host, name=name)
-    actions.forget_refusals(request.user, host)
+    forget(request.user, host)
     return redirect("host-detail", host.name)
 
 
@@ -468,6 +463,7 @@ def _reach() -> dict[str, Any]:
     return {"missing": missing, "start": start, "public_url": settings.PUBLIC_URL}
 
 
+_DIES, _REFUSALS = {"forget": actions.forget_dies}, {"forget": actions.forget_refusals}
 urlpatterns: list[URLPattern] = [
     path("", host_list, name="host-list"),
     # No host can be called this: a name has no underscore.
@@ -477,8 +473,8 @@ urlpatterns: list[URLPattern] = [
     path("<slug:name>/launchers/", host_launchers, name="host-launchers"),
     path("<slug:name>/drain/", host_drain, name="host-drain"),
     path("<slug:name>/slots/", host_slots, name="host-slots"),
-    path("<slug:name>/dies/forget/", host_forget_dies, name="host-forget-dies"),
-    path("<slug:name>/refusals/forget/", host_forget_refusals, name="host-forget-refusals"),
+    path("<slug:name>/dies/forget/", host_forget, _DIES, name="host-forget-dies"),
+    path("<slug:name>/refusals/forget/", host_forget, _REFUSALS, name="host-forget-refusals"),
     path("<slug:name>/mark-lost/", host_mark_lost, name="host-mark-lost"),
     path("<slug:name>/key/", host_new_key, name="host-new-key"),
     path("<slug:name>/revoke/", host_revoke_key, name="host-revoke-key"),

@@ -5,8 +5,9 @@ from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from jobs.base.numbers import number_from
 
@@ -49,6 +50,14 @@ def cursor_of(request: HttpRequest) -> int:
     if cursor is None:
         raise Http404("after must be a number of bytes")
     return cursor
+
+
+def back_of(request: HttpRequest) -> HttpResponseRedirect | None:
+    """Return to the address ``next`` of a post; None: it is none of this site."""
+    back = request.POST.get("next", "")
+    # redirect() takes a word for the name of a page.
+    is_own = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return HttpResponseRedirect(back) if is_own else None
 
 
 def keep_choice(answer: HttpResponse, name: str, value: str) -> None:

@@ -64,8 +64,8 @@ def bundle(entry: Path, folder: Path) -> tuple[str, list[Path]]:
     for path, source in texts.items():
         is_vendored = path.is_relative_to(folder / "vendor")  # its comments are licences
         text = source if is_vendored else _COMMENT.sub("", source)
-        as_part = _module if path.suffix == ".js" else _sheet
-        part = as_part(path, text, folder)
+        is_sheet = path.suffix == ".css"
+        part = _IMPORTS[".css"].sub("", text) if is_sheet else _module(path, text, folder)
         if other := _OTHER_FORM.search(part):
             raise ValueError(f"{path}: no bundle with {other[0]!r}")
         parts.append(part)
@@ -85,10 +85,6 @@ def _read(path: Path, texts: dict[Path, str], above: tuple[Path, ...] = ()) -> N
 
 def _imported(path: Path, found: re.Match[str]) -> Path:
     return path.parent.joinpath(found["path"]).resolve()
-
-
-def _sheet(_path: Path, text: str, _folder: Path) -> str:
-    return _IMPORTS[".css"].sub("", text)
 
 
 def _module(path: Path, text: str, folder: Path) -> str:

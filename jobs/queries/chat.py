@@ -93,13 +93,10 @@ class Shown(NamedTuple):
     attempts: Sequence[int]
 
 
-def conversations_of(user: AbstractBaseUser, *, most: int) -> Sequence[Conversation]:
-    return list(Conversation.objects.filter(user_id=user.pk)[:most])
-
-
-def conversations_with(
+def conversations_of(
     user: AbstractBaseUser, terms: Sequence[str], *, most: int
 ) -> Sequence[Conversation]:
+    """Return the newest chats of ``user`` that have each of ``terms``."""
     conversations = Conversation.objects.filter(user_id=user.pk)
     for word in terms:
         condition = Q(prompt__icontains=word) | Q(answer__icontains=word)

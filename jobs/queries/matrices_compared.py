@@ -52,7 +52,7 @@ class MatrixComparison(NamedTuple):
 
 def compare_matrices(pages: Sequence[MatrixPage]) -> MatrixComparison:
     """Compare the first matrix with the others. All have one metric."""
-    base, *others = map(_by_place, pages)
+    base, *others = ({place_of(cell): cell for cell in page.cells} for page in pages)
     against = [
         Against(page, {place: _pair(page, base.get(place), own.get(place)) for place in base | own})
         for page, own in zip(pages[1:], others, strict=True)
@@ -71,10 +71,6 @@ def compare_matrices(pages: Sequence[MatrixPage]) -> MatrixComparison:
 
 def place_of(cell: CellView) -> Place:
     return cell.input_tokens, cell.output_tokens, cell.concurrency
-
-
-def _by_place(page: MatrixPage) -> dict[Place, CellView]:
-    return {place_of(cell): cell for cell in page.cells}
 
 
 def _pair(page: MatrixPage, base: CellView | None, other: CellView | None) -> Pair:

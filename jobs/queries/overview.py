@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
-from jobs.queries.chat import conversations_with
+from jobs.queries.chat import conversations_of
 from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.groups import firsts
@@ -238,7 +238,7 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
         deployments=list(Deployment.objects.filter(served).select_related("host")[:most]),
         models=models[:most],
         hosts=list(Host.objects.filter(reduce(and_, map(_host_has, terms)))[:most]),
-        chats=conversations_with(user, terms, most=most) if user else (),
+        chats=conversations_of(user, terms, most=most) if user else (),
     )
 
 

@@ -14,13 +14,11 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseRedirect,
     JsonResponse,
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -36,7 +34,7 @@ from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
 from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import cursor_of, person
+from dashboard.security.request import back_of, cursor_of, person
 from dashboard.server.downloads import send_file
 from dashboard.server.json_errors import gone
 from dashboard.text import labels, queue_words
@@ -236,10 +234,7 @@ def job_pin(request: HttpRequest, job_id: int) -> HttpResponse:
             messages.info(request, text)
     elif wanted:
         messages.error(request, _("Nothing to keep: log and files were already removed."))
-    back = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
-        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
-    return redirect("job-detail", job_id)
+    return back_of(request) or redirect("job-detail", job_id)
 
 
 @requires("job.repeat", "POST")

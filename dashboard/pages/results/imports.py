@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
@@ -14,7 +13,7 @@ from django.utils.translation import ngettext
 
 from dashboard.actions import imports as actions
 from dashboard.security.permissions import check, requires
-from dashboard.security.request import person
+from dashboard.security.request import member
 from dashboard.server.downloads import send_file
 from dashboard.text.formatting import size_text
 from dashboard.text.import_words import declared_fields
@@ -38,7 +37,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
         if request.method == "GET":
             return _form(request, {}, source)
         about = imports.about_of(given.dict())
-        draft = actions.make_draft(_own(request), _sent(request, source), about)
+        draft = actions.make_draft(member(request.user), _sent(request, source), about)
     except LaunchError as error:
         is_pasted = bool(request.POST.get("pasted", "").strip()) and not request.FILES
         field = "pasted" if error.field == "files" and is_pasted else error.field
@@ -49,17 +48,21 @@ def import_upload(request: HttpRequest) -> HttpResponse:
 @requires("result.import", "GET", "POST")
 def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
     """Show what a draft has (GET); store it (POST)."""
-    draft = imports.load_draft(_own(request).pk, draft_id, with_files=False)
+    user = member(request.user)
+    draft = imports.load_draft(user.pk, draft_id, with_files=False)
     try:
         if draft is None:
             raise actions.Gone(draft_id)
         if request.method == "GET":
-            context = {"draft": draft, "preview": actions.show_draft(_own(request), draft_id)}
+            context = {
+                "draft": draft,
+                "preview": actions.show_draft(user, draft_id),
+            }
             return render(request, "imports/preview.html", context)
         if request.POST.get("do") == "discard":
             imports.remove_draft(draft)
             return redirect("import-upload")
-        stored = actions.keep_draft(_own(request), draft_id)
+        stored = actions.keep_draft(user, draft_id)
     except actions.Gone:
         messages.info(request, _("These files are no longer here. Choose them again."))
         return redirect("import-upload")
@@ -130,12 +133,6 @@ def _import(result_id: int) -> Import:
     return get_object_or_404(
         Import.objects.select_related("result", "created_by"), result=result_id
     )
-
-
-def _own(request: HttpRequest) -> AbstractBaseUser:
-    user = person(request)
-    assert user is not None  # noqa: S101 -- strangers do not come here
-    return user
 
 
 def _sent(request: HttpRequest, source: Collected | None) -> actions.Sent:

@@ -7,13 +7,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.actions import results as actions
 from dashboard.pages.results.results import kept, result_response
 from dashboard.security.permissions import requires
+from dashboard.security.request import back_of
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
@@ -154,9 +154,8 @@ def _refused(
 
 
 def _back(request: HttpRequest, result_id: int | None = None, anchor: str = "") -> HttpResponse:
-    back = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):  # only own addresses
-        return HttpResponseRedirect(back)  # redirect() takes a word for the name of a page
+    if back := back_of(request):
+        return back
     if result_id is None:
         return redirect("result-list")
     address = reverse("result-detail", args=[result_id])

@@ -243,10 +243,7 @@ def _page(
         MOST_LISTED,
         max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
     )
-    if terms := text.split():
-        chats = queries.conversations_with(user, terms, most=most + 1)
-    else:
-        chats = queries.conversations_of(user, most=most + 1)
+    chats = queries.conversations_of(user, text.split(), most=most + 1)
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,

@@ -84,16 +84,14 @@ def choice(per: str, results: Iterable[Result], *, default: Unit = "total") -> C
     """Return the unit that an address asks for, else the total. ``results``: what a page shows."""
     unit = asked(per) or "total"
     rows = list(results)
-    offered = unit != "total" or any(_has_choice(row) for row in rows)
+    offered = unit != "total" or any(
+        "card" in counts(row) or "power_mean_w" in row.metrics for row in rows
+    )
     return Choice(unit, offered, why_missing(unit, rows), default)
 
 
 def word(unit: Unit) -> str:
     return metric_text(rate_in(unit), 0.5)[1]
-
-
-def _has_choice(result: Result) -> bool:
-    return "card" in counts(result) or "power_mean_w" in result.metrics
 
 
 def why_missing(unit: Unit, results: Iterable[Result]) -> str:
