@@ -200,16 +200,20 @@ def make_server(host_dir):
     return make
 
 
-@pytest.fixture
-def ran(make_spool, launch):
-    """The spool of a job that a launcher has run to its end."""
+def to_its_end(make, launch):
+    """Return a function: the spool that ``make`` makes, once a launcher has run it to its end."""
 
     def run(*steps, **plan):
-        spool = make_spool(*steps, **plan)
+        spool = make(*steps, **plan)
         launch(spool)
         return spool
 
     return run
+
+
+@pytest.fixture
+def ran(make_spool, launch):
+    return to_its_end(make_spool, launch)
 
 
 @pytest.fixture

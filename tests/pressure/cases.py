@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench.programs import program
-from tests.pressure.attacks import (
-    FAILED,
-    FORM,
-    READER_MB,
-    READERS,
-    attacks,
-    unread_downloads,
-)
+from tests.pressure.attacks import FAILED, FORM, READER_MB, READERS, attacks, unread_downloads
 from tests.pressure.scene import Scene
 from tests.processes.lib.hostile import (
     claimed,

@@ -21,13 +21,7 @@ from dashboard.pages.shared.metrics_table import difference
 from dashboard.pages.shared.words import setting_text
 from dashboard.security.permissions import requires
 from dashboard.text.formatting import change_text
-from dashboard.text.labels import (
-    cell_marks,
-    metric_label,
-    metric_text,
-    setting_title,
-    style_of,
-)
+from dashboard.text.labels import cell_marks, metric_label, metric_text, setting_title, style_of
 from jobs.base.numbers import number_from
 from jobs.queries.comparison.comparison import MOST
 from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page

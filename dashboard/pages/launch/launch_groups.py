@@ -32,13 +32,7 @@ from jobs.kinds.lib.base import Choice, Kind, Target
 from jobs.kinds.lib.vacc import stack_choices
 from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
-from jobs.launch.matrices import (
-    AXES,
-    MatrixSpec,
-    has_input,
-    kinds,
-    preview_matrix,
-)
+from jobs.launch.matrices import AXES, MatrixSpec, has_input, kinds, preview_matrix
 from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
 from jobs.models import Host
 from jobs.queries.hosts import dies, is_away

@@ -10,12 +10,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponseBase,
-    HttpResponsePermanentRedirect,
-)
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, register_converter, reverse
 from pydantic import BeforeValidator, WithJsonSchema

@@ -19,15 +19,7 @@ from pathlib import Path
 
 from jobs.base.files import open_regular
 from jobs.reasoning import parts
-from jobs.tools.lib.growing import (
-    MOST_BYTES,
-    MOST_FILES,
-    Counts,
-    Expected,
-    Reader,
-    Tail,
-    rows,
-)
+from jobs.tools.lib.growing import MOST_BYTES, MOST_FILES, Counts, Expected, Reader, Tail, rows
 
 _RUN = re.compile(rb"OpenCompass - INFO - Current exp folder: \S*?(\d{8}_\d{6})\s*$")
 # A member ends where a line is a brace at its own indentation: a line end in a text is "\n" there.

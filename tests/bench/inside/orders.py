@@ -22,14 +22,7 @@ from jobs.plans import Output, Plan, Step, Watch, literal
 from jobs.queries.hosts import free_dies, instance_id, is_away
 from jobs.schedule import dispatch
 from jobs.services.outcomes import answer_rows
-from tests.factories import (
-    cookie_of,
-    make_deployment,
-    make_host,
-    make_job,
-    make_plan,
-    make_result,
-)
+from tests.factories import cookie_of, make_deployment, make_host, make_job, make_plan, make_result
 
 ANSWERS_AT_ONCE = 200
 LOOK_S = 0.25

@@ -67,19 +67,6 @@ def test_a_pin_shows_on_every_page_until_it_is_removed(page, jobs):
     expect(page.get_by_text("kept by admin")).to_have_count(0)
 
 
-def test_a_job_page_shows_that_its_log_was_removed(page, jobs):
-    old, _kept = jobs
-    page.goto(f"/jobs/{old}/")
-
-    panel = page.get_by_role("region", name="Log removed")
-    expect(panel).to_contain_text("The log (8 B) and 2 files were removed on")
-    expect(panel).to_contain_text("by admin. Command, steps and results stay.")
-    expect(panel).to_contain_text(re.compile(r"SHA-256\s*[0-9a-f]{64}"))
-    expect(page.locator("[data-log-url]")).to_have_count(0)
-    expect(page.get_by_role("link", name=re.compile("Download deep"))).to_have_count(0)
-    expect(page.get_by_role("button", name="Keep files", exact=True)).to_have_count(0)
-
-
 def test_an_open_job_page_shows_a_pin_set_elsewhere(open_page, jobs):
     _old, kept = jobs
     page, other = open_page(f"/jobs/{kept}/"), open_page(f"/jobs/{kept}/")
@@ -108,16 +95,3 @@ def test_pages_with_removals_and_pins_are_whole(inspector, jobs, server):
     for number, path in enumerate(paths):
         looks = in_turns(number)["en"]
         assert inspector.faults(path, looks=looks, resized=True) == [], path
-
-
-def test_removing_by_hand_asks_first(page, jobs):
-    _old, kept = jobs
-    page.goto("/storage/")
-    page.get_by_role("link", name=f"Remove files #{kept}").click()
-    expect(page.get_by_text("This cannot be undone.")).to_be_visible()
-
-    page.get_by_role("button", name="Remove log and files").click()
-
-    expect(page.get_by_text("The log (8 B) and 2 files were removed on")).to_be_visible()
-    page.goto(f"/jobs/{kept}/")
-    expect(page.get_by_role("region", name="Log removed")).to_be_visible()

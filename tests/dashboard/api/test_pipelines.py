@@ -6,13 +6,7 @@ from jobs.base.messages import Message
 from jobs.models import AuditEntry, Job, Matrix
 from jobs.schedule import lifecycle
 from jobs.tools.vacc.site import GUIDE_FACTS
-from tests.factories import (
-    make_deployment,
-    make_host,
-    make_job,
-    make_measured,
-    make_result,
-)
+from tests.factories import make_deployment, make_host, make_job, make_measured, make_result
 
 
 def make_chain(chain, by, *states):

@@ -16,13 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from jobs.logstore import LogStore
 from tests.records import ROOT, Records
-from tests.stack import (
-    DATABASE,
-    clean_environment,
-    copy_static_files,
-    free_port,
-    make_tables,
-)
+from tests.stack import DATABASE, clean_environment, copy_static_files, free_port, make_tables
 from tests.waiting import PATIENCE_S, listens, until
 
 START = "2026-01-01 00:00:00"

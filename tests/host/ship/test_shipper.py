@@ -11,7 +11,7 @@ from jobs.base.files import size_and_sha256
 from jobs.host.base import spool as spools
 from jobs.host.ship import CHUNK, Outcome, Shipper
 from jobs.plans import Output
-from tests.host.conftest import record_of
+from tests.host.conftest import record_of, to_its_end
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.processes
@@ -59,14 +59,7 @@ def taken(intake, make_spool):
 
 @pytest.fixture
 def done(taken, launch):
-    """A spool whose job the intake knows, and which has run to its end."""
-
-    def run(*steps, **plan):
-        spool = taken(*steps, **plan)
-        launch(spool)
-        return spool
-
-    return run
+    return to_its_end(taken, launch)
 
 
 @pytest.fixture

@@ -180,19 +180,25 @@ def test_the_end_of_an_answer_is_stored_where_evalscope_wrote_it():
     assert measured.tool == "evalscope 1.14.1, rules 2"
 
 
-def test_questions_without_a_score_are_kept_and_not_counted():
-    outputs = files_below(EVAL / "finished")
+def with_scores(folder, **changed):
+    """The files of a run in which the scores of one set are ``changed``, and their number."""
+    outputs = files_below(folder)
     path = "eval/reviews/model/choice_letters_choice_en.jsonl"
     lines = [json.loads(line) for line in outputs[path].splitlines()]
     for line in lines:
-        line["sample_score"]["score"]["status"] = "excluded"
+        line["sample_score"]["score"] |= changed
     outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+    return outputs, len(lines)
+
+
+def test_questions_without_a_score_are_kept_and_not_counted():
+    outputs, count = with_scores(EVAL / "finished", status="excluded")
 
     measured = evaluation(outputs).measured
 
     left_out = [answer for answer in measured.answers if answer["status"]]
-    assert [answer["status"] for answer in left_out] == ["excluded"] * len(lines)
-    assert measured.metrics["questions"] == 24 - len(lines)
+    assert [answer["status"] for answer in left_out] == ["excluded"] * count
+    assert measured.metrics["questions"] == 24 - count
 
 
 def without_answers(outputs, path, places):
@@ -249,12 +255,7 @@ def test_questions_without_a_score_are_named_beside_the_number():
 
 
 def test_answers_without_a_text_are_counted_once_by_their_flags():
-    outputs = files_below(EVAL / "limit16")
-    path = "eval/reviews/model/choice_letters_choice_en.jsonl"
-    lines = [json.loads(line) for line in outputs[path].splitlines()]
-    for line in lines:
-        line["sample_score"]["score"]["prediction"] = ""
-    outputs[path] = "\n".join(map(json.dumps, lines)).encode()
+    outputs, _count = with_scores(EVAL / "limit16", prediction="")
 
     measured = evaluation(outputs).measured
 

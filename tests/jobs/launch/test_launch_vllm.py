@@ -7,12 +7,7 @@ from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
 from jobs.models import Deployment
 from jobs.plans import fill, from_json
-from tests.factories import (
-    keep_secret,
-    make_deployment,
-    make_guide_weights,
-    make_job,
-)
+from tests.factories import keep_secret, make_deployment, make_guide_weights, make_job
 from tests.jobs.lib.queued import leased
 from tests.refusals import refused_at
 

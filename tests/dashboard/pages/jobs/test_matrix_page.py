@@ -10,13 +10,7 @@ from django.utils.timezone import now
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
 from tests.comparing import figures, rows_of
 from tests.dashboard.lib.page_text import text_of
-from tests.factories import (
-    make_cell,
-    make_deployment,
-    make_host,
-    make_job,
-    make_measured,
-)
+from tests.factories import make_cell, make_deployment, make_host, make_job, make_measured
 
 # Of a kind that can be retried without an asset.
 WORK = {"kind": "prepare", "params": {"what": "weights"}}
