@@ -1,7 +1,8 @@
 """The web server's entry: static files, sockets, the chat relay, chunks of logs, and Django."""
 
 import os
-from typing import Any
+import threading
+from typing import Any, cast
 
 import django
 
@@ -12,6 +13,7 @@ from asgiref.sync import sync_to_async  # noqa: E402 -- see above
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core.exceptions import RequestAborted  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.http import HttpRequest, HttpResponseBase  # noqa: E402
 
@@ -28,12 +30,25 @@ from dashboard.server.front import (  # noqa: E402
     static_files,
     static_prefix,
 )
+from jobs.confined import ASKER_LEFT  # noqa: E402
 
 
 class OneThread(ASGIHandler):
     """Django, with middlewares and view of a request in one go of its thread. Django's own way goes
     to the thread and back for each half of a middleware: 20 times, which costs more than most
     pages."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        ASKER_LEFT.set(threading.Event())
+        await super().__call__(scope, receive, send)
+
+    async def listen_for_disconnect(self, receive: Any) -> None:
+        """The thread of a request goes on when its client has left: a search in it ends."""
+        try:
+            await super().listen_for_disconnect(receive)
+        except RequestAborted:
+            cast(threading.Event, ASKER_LEFT.get()).set()
+            raise
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)

@@ -37,7 +37,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from dashboard.actions.action import OtherRequest
 from dashboard.pages.shared.addresses import SCHEMA
 from dashboard.security import login_throttle
-from dashboard.security.counters import hashed
+from dashboard.security.counters import NoTurn, hashed
 from dashboard.security.permissions import ACTIONS, Denied, check, scope_of
 from dashboard.security.request import bearer
 from dashboard.server.json_errors import error
@@ -107,6 +107,7 @@ def handle_errors(api: NinjaAPI) -> None:
             "other_request",
             _("This Idempotency-Key belongs to another request. Use a new key."),
         ),
+        NoTurn: lambda request, refused: too_many(message(refused.message.id, {}), wait_s=5).answer,
         NotDone: lambda request, unread: error(
             503, unread.id, message(unread.message.id, unread.message.args)
         ),

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from dashboard.api import base
 from dashboard.api.base import Answer, Json, Offset, Operations, Refused, about, invalid, read
 from dashboard.consumers import ACTIONS, find_record
-from dashboard.security.counters import NoTurn, search_turn
+from dashboard.security.counters import search_turn
 from dashboard.security.permissions import check
 from dashboard.security.request import member
 from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
@@ -263,9 +263,6 @@ def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
     try:
         with search_turn(member(asked.request.user).pk, "warnings" if is_ours else "typed"):
             matches = store().search(asked.key, wanted, is_ours=is_ours)
-    except NoTurn:
-        busy = _("Other searches are still running. Search again in a moment.")
-        raise base.too_many(busy, wait_s=5) from None
     except InvalidExpression as bad:
         problem = _("Invalid regular expression: %(why)s") % {"why": bad}
         raise invalid("q", problem, "regex") from None

@@ -275,7 +275,7 @@ def read_result_questions(
 ) -> HttpResponse:
     """Download questions of an evaluation. JSON lines in the form that an upload accepts. Questions
     of a set of this dashboard only."""
-    own = _listed(result_id, query).own
+    own = _listed(request, result_id, query).own
     questions = own.questions if own else ()
     return HttpResponse(jsonl(questions), content_type="text/plain; charset=utf-8")
 
@@ -284,13 +284,13 @@ def read_result_questions(
 def save_result_questions(request: HttpRequest, result_id: ResultId, asked: SetAsked) -> Json:
     """Save questions of an evaluation as a set. A new set of the team, such as of the changed
     answers; it can be launched by its key."""
-    found = _listed(result_id, asked)
+    found = _listed(request, result_id, asked)
     meta = {"id": asked.id, "name": asked.name, "note": asked.note or found.proposed["note"]}
     questions = found.own.questions if found.own else ()
     return team_answer(question_sets.save(request.user, meta, questions, onto=None))
 
 
-def _listed(result_id: int, asked: ListedAsked) -> Export:
+def _listed(request: HttpRequest, result_id: int, asked: ListedAsked) -> Export:
     result = get_object_or_404(Result.objects.select_related("job"), pk=result_id)
     if result.type != Result.Type.EVALUATION:
         raise LaunchError(
@@ -303,7 +303,7 @@ def _listed(result_id: int, asked: ListedAsked) -> Export:
     for name in ("set", "category", "q"):
         if value := getattr(asked, name):
             query[name] = value
-    found = export(query, result)
+    found = export(request, query, result)
     if found.own is None:
         raise LaunchError(found.problem)
     return found

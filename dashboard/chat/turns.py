@@ -17,7 +17,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from jobs.base import bounds
 from jobs.base.files import is_locked, take_lock
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions import Reply, TooLarge, parse_kept
-from jobs.confined import SHORT, Exceeded, NotDone, Pool, Task
+from jobs.confined import SHORT, NotDone, Pool, Task
 from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn
@@ -213,19 +212,13 @@ async def refuse(turn_id: int, error_id: str, args: Mapping[str, str]) -> None:
 async def _parsed(
     turn_id: int, *, http_status: int = 200, expected: bool = False
 ) -> tuple[Reply, dict[str, Any]]:
-    """Return a whole stream's statistics, with the reason if it is unread. Other turns go on.
-
-    A reader that was killed, or has not started, is asked once more.
-    """
+    """Return a whole stream's statistics, with the reason if it is unread. Other turns go on."""
     name = key(turn_id)
-    read = partial(_read, name, http_status, expected)
+    is_long = store().size(name) > bounds.READ_HERE_BYTES
+    threads, parse = (_readers, _PARSE) if is_long else (None, parse_kept)
+    loop = asyncio.get_running_loop()
     try:
-        try:
-            reply = await read()
-        except NotDone as error:
-            if isinstance(error, Exceeded) and error.reason != "ended":
-                raise
-            reply = await read()
+        reply = await loop.run_in_executor(threads, parse, name, http_status, expected)
     except NotDone as error:
         return Reply(), {"error_id": error.message.id, "error_args": error.message.args}
     except TooLarge as error:
@@ -235,13 +228,6 @@ async def _parsed(
         return Reply(), {"error_id": "chat:unreadable", "error_detail": repr(error)[:200]}
     too_long = {"error_id": "chat:long-text", "error_args": {"count": f"{bounds.ANSWER_CHARS:,}"}}
     return reply, too_long if reply.is_cut else {}
-
-
-async def _read(name: str, http_status: int, expected: bool) -> Reply:
-    is_long = store().size(name) > bounds.READ_HERE_BYTES
-    threads, parse = (_readers, _PARSE) if is_long else (None, parse_kept)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(threads, parse, name, http_status, expected)
 
 
 async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -17,10 +18,13 @@ from dashboard.actions import question_sets as actions
 from dashboard.charts import accuracy
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.addresses import with_old_queries
+from dashboard.pages.shared.busy import busy_page
 from dashboard.pages.shared.columns import Column, heads
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.marks import thinking_words
+from dashboard.security.counters import search_turn
 from dashboard.security.permissions import requires
+from dashboard.security.request import member
 from dashboard.text.answers import MEANINGS, TITLES, rule_words, visible
 from dashboard.text.formatting import counted, duration, joined, measured, number, percent, points
 from dashboard.text.labels import metric_text, result_name
@@ -99,11 +103,9 @@ def _answer(result: Result, index: int) -> Answer:
 def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpResponse:
     read = asked(request.GET, result)
     try:
-        found = answer_list.matches(result, read.wanted)
+        found = _matches(request, result, read.wanted)
     except NotDone as error:
-        why = message(error.message.id, error.message.args)
-        state = {"what": _("Answers not searched"), "why": why}
-        return render(request, "errors/busy.html", state, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return busy_page(request, _("Answers not searched"), error)
     if one is not None:
         page = found.page_of(one.index)
     else:
@@ -145,6 +147,13 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
         context |= _pane(request, one, read.wanted)
         context |= {"before": before, "after": after, "place": place}
     return render(request, "results/answers.html", context)
+
+
+def _matches(request: HttpRequest, result: Result, wanted: Wanted) -> Matches:
+    """Return the matching answers; a person's searches run one after another. Raises NotDone."""
+    turn = search_turn(member(request.user).pk, "answers") if wanted.text else nullcontext()
+    with turn:
+        return answer_list.matches(result, wanted)
 
 
 def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
@@ -287,14 +296,14 @@ def _no_questions(result: Result) -> str:
     return ""
 
 
-def export(query: QueryDict, result: Result) -> Export:
+def export(request: HttpRequest, query: QueryDict, result: Result) -> Export:
     try:
-        return _listed(query, result)
+        return _listed(request, query, result)
     except NoQuestions as error:
         return Export(problem=message(error.reason.id, error.reason.args))
 
 
-def _listed(query: QueryDict, result: Result) -> Export:
+def _listed(request: HttpRequest, query: QueryDict, result: Result) -> Export:
     set_of(result)
     shown = query.getlist("show")
     if unknown := [name for name in shown if name not in SHOWN]:
@@ -303,7 +312,7 @@ def _listed(query: QueryDict, result: Result) -> Export:
     if wanted.base is None and ("changed" in shown or query.get("base")):
         raise NoQuestions(Message("questions:no_base"))
     try:
-        own = questions_at(result, answer_list.matches(result, wanted).indexes)
+        own = questions_at(result, _matches(request, result, wanted).indexes)
     except NotDone as error:
         raise NoQuestions(error.message) from error
     name = _("Answers of %(name)s") % {"name": result_name(result)}
@@ -350,7 +359,7 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
         messages.success(request, _("%(name)s saved.") % {"name": team_set.name})
         return redirect("question-detail", team_set.id)
 
-    return form_page(request, export(request.GET, result), context, saved)
+    return form_page(request, export(request, request.GET, result), context, saved)
 
 
 @requires("result.view", "GET", "HEAD")
@@ -358,7 +367,7 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
 def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:
     """Download the listed answers' questions in the form that an upload accepts."""
     result = _result(result_id)
-    found = export(request.GET, result)
+    found = export(request, request.GET, result)
     if found.own is None:
         raise Http404(found.problem)
     name = f"{found.proposed['id'] or result_name(result)}.jsonl"

@@ -21,6 +21,8 @@ from django.core.cache.backends.base import BaseCache
 from redis.exceptions import RedisError
 
 from jobs.base.files import take_lock, text_sha256
+from jobs.base.messages import Message
+from jobs.confined import ASKER_LEFT, NotDone
 
 logger = logging.getLogger(__name__)
 
@@ -83,15 +85,18 @@ def lock_one(folder: str, names: Iterable[str]) -> IO[bytes] | None:
     return None
 
 
-class NoTurn(Exception):
-    """Too many searches are waiting, or the wait was too long."""
+class NoTurn(NotDone):
+    """Too many searches are waiting, the wait was too long, or nobody waits for the answer."""
+
+    id = "search:no_turn"
+    message = Message(id)
 
 
 @contextlib.contextmanager
 def search_turn(person: int, line: str = "typed") -> Iterator[None]:
-    """Wait for the turn of ``person`` to search in logs, then hold it: one search of a person at a
-    time, and few of all people. Each ``line`` has turns of its own. Raises ``NoTurn``: the search
-    must not begin."""
+    """Wait for the turn of ``person`` to search, then hold it: one search of a person at a time,
+    and few of all people. Each ``line`` has turns of its own: logs, answers. Raises ``NoTurn``: the
+    search must not begin."""
     with ExitStack() as held:
         with _waits(f"{line}-{person}"):
             deadline = time.monotonic() + LONGEST_WAIT_S
@@ -116,8 +121,9 @@ def _waits(who: str) -> Iterator[None]:
 
 
 def _take(held: ExitStack, names: list[str], deadline: float) -> None:
+    left = ASKER_LEFT.get()
     while (file := lock_one("searches", names)) is None:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or (left and left.is_set()):
             raise NoTurn
         time.sleep(_LOOK_S)
     held.enter_context(file)

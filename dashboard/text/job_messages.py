@@ -50,6 +50,7 @@ JOB_MESSAGES: dict[str, str] = {
     "confined:busy": "Other files are being read. Retry in a minute.",
     "confined:failed": "Reading failed (%(error)s).",
     "confined:ended": "Reading stopped: its process was killed. Free memory, then retry.",
+    "search:no_turn": "Other searches are still running. Search again in a moment.",
     # Outcomes reported by the host's launcher and agent (jobs.host).
     "done": "All steps succeeded.",
     "cancelled": "Stopped on the host.",

@@ -22,6 +22,8 @@ RUNS_MAX = 1000  # jobs, and servers, that a host may report at once
 DIES_MAX = 1024
 TOOLS_MAX = 64
 IMAGES_MAX = 2000
+# A confined worker, which stays for the next task.
+IDLE_READER_BYTES = 64 * 1024 * 1024  # above a new one; a chunk of a log leaves nothing
 # An archive to import.
 MOST_FILES = 3000
 LONGEST_PATH = 280

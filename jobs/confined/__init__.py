@@ -8,6 +8,9 @@ import multiprocessing
 import queue
 import signal
 import sys
+import threading
+import time
+from contextvars import ContextVar
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
@@ -20,10 +23,26 @@ from jobs.base.numbers import GB, MB
 from jobs.confined import worker
 from jobs.confined.worker import Limits
 
-__all__ = ["SHORT", "Busy", "Exceeded", "Failed", "Limits", "NotDone", "Pool", "Task"]
+__all__ = [
+    "ASKER_LEFT",
+    "SHORT",
+    "Busy",
+    "Exceeded",
+    "Failed",
+    "Limits",
+    "NotDone",
+    "Pool",
+    "Task",
+]
 
 Answer = TypeVar("Answer")
 PATIENCE_S = 20.0  # usual wait for a free worker
+# A task whose worker something else killed, such as the kernel for lack of memory, is run again.
+MOST_RUNS = 3
+PAUSE_S = 1.0  # before it
+LOOK_S = 0.25  # interval of looking whether the asker left
+# Set when nobody waits for the answer to this request any more.
+ASKER_LEFT: ContextVar[threading.Event | None] = ContextVar("asker_left", default=None)
 # Exit codes of a worker. Libraries in C and Rust abort without memory.
 _REASONS = {-signal.SIGXCPU: "time", -signal.SIGABRT: "memory"}
 
@@ -52,7 +71,7 @@ class Exceeded(NotDone):
 
 
 class Busy(NotDone):
-    """All workers are at work, or the database is away: try again later."""
+    """All workers are at work, or the database is away: try again later. Or the asker left."""
 
     id = "confined:busy"
     message = Message(id)
@@ -71,10 +90,19 @@ class Failed(NotDone):
 
 class Pool:
     """At most ``most`` workers with equal limits. They start when needed and stay. ``patience_s``:
-    how long a task waits for a free one."""
+    how long a task waits for a free one. ``ends_with_asker``: tasks, which only read, end when
+    ``ASKER_LEFT`` is set."""
 
-    def __init__(self, limits: Limits, most: int, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        most: int,
+        patience_s: float = PATIENCE_S,
+        *,
+        ends_with_asker: bool = False,
+    ) -> None:
         self.limits, self._patience_s = limits, patience_s
+        self._ends_with_asker = ends_with_asker
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _number in range(most):
             self._free.put(None)
@@ -82,6 +110,17 @@ class Pool:
     def run(self, name: str, args: tuple[Any, ...]) -> bytes:
         """Return the answer of a task as JSON. Raises Exceeded; Busy: no worker is free; JobsError:
         as the function raises it; Failed: the function raised another error."""
+        for others in reversed(range(MOST_RUNS)):
+            try:
+                answer = self._run_once(name, args)
+                break
+            except Exceeded as error:
+                if error.reason != "ended" or not others:
+                    raise
+            time.sleep(PAUSE_S)
+        return taken(answer[:1], answer[2:], self.limits)
+
+    def _run_once(self, name: str, args: tuple[Any, ...]) -> bytes:
         try:
             hand = self._free.get(timeout=self._patience_s)
         except queue.Empty:
@@ -92,13 +131,13 @@ class Pool:
                 hand.kill()
                 hand = None
             hand = hand or _Worker(self.limits)
-            answer = hand.ask(name, args)
+            answer = hand.ask(name, args, ASKER_LEFT.get() if self._ends_with_asker else None)
             stays = answer[1:2] == worker.STAYS
+            return answer
         finally:
             if hand is not None and not stays:
                 hand.kill()
             self._free.put(hand if stays else None)
-        return taken(answer[:1], answer[2:], self.limits)
 
 
 class Task(Generic[Answer]):
@@ -136,11 +175,15 @@ class _Worker:
             raise Exceeded("ended", limits) from error
         far.close()
 
-    def ask(self, name: str, args: tuple[Any, ...]) -> bytes:
+    def ask(self, name: str, args: tuple[Any, ...], left: threading.Event | None) -> bytes:
+        deadline = time.monotonic() + self._limits.wall_s
         try:
             self._connection.send((name, args, translation.get_language() or "en"))
-            if not self._connection.poll(self._limits.wall_s):
-                raise Exceeded("time", self._limits)
+            while not self._connection.poll(LOOK_S if left else self._limits.wall_s):
+                if left and left.is_set():
+                    raise Busy("its asker left")
+                if time.monotonic() >= deadline:
+                    raise Exceeded("time", self._limits)
             return self._connection.recv_bytes(2 + self._limits.answer)
         except (EOFError, OSError) as error:
             self.process.join(5)

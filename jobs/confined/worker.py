@@ -24,6 +24,7 @@ from django.utils import translation
 from django.utils.module_loading import import_string
 from pydantic import TypeAdapter
 
+from jobs.base import bounds
 from jobs.base.errors import JobsError
 
 logger = logging.getLogger(__name__)
@@ -54,12 +55,13 @@ def load() -> None:
 
 
 def serve(connection: Connection, limits: Limits) -> None:
-    """Answer tasks until the other end is gone, or memory has grown by half of what is allowed."""
+    """Answer tasks until the other end is gone, or more memory stays in use than an idle worker may
+    have, or half of the addresses that are allowed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the web process ends it
     load()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)  # a task may use up all files
-    begun = _bytes(statm)
+    begun, begun_own = _bytes(statm)
     os.nice(5)
     # Killed first when the machine runs out of memory.
     Path("/proc/self/oom_score_adj").write_text("500")
@@ -79,7 +81,9 @@ def serve(connection: Connection, limits: Limits) -> None:
         for database in connections.all(initialized_only=True):
             if database.vendor != "sqlite":  # what SQLite has mapped serves the next task
                 database.close()
-        leaves = answer in (MEMORY, FAILED) or _bytes(statm) - begun > limits.memory // 2
+        total, own = _bytes(statm)
+        is_large = total - begun > limits.memory // 2 or own - begun_own > bounds.IDLE_READER_BYTES
+        leaves = answer in (MEMORY, FAILED) or is_large
         try:
             connection.send_bytes(answer + (LEAVES if leaves else STAYS) + content)
         except OSError:
@@ -113,5 +117,8 @@ def answered(
         return FAILED, type(error).__name__.encode()
 
 
-def _bytes(statm: int) -> int:
-    return int(os.pread(statm, 32, 0).split()[0]) * resource.getpagesize()
+def _bytes(statm: int) -> tuple[int, int]:
+    """Return the addresses in use, and the memory without that of files."""
+    total, resident, of_files, *_rest = map(int, os.pread(statm, 128, 0).split())
+    page = resource.getpagesize()
+    return total * page, (resident - of_files) * page

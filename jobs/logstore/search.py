@@ -127,7 +127,7 @@ def search_file(path: Path, query: Query) -> Matches:
 
 def _searcher(seconds: int) -> Task[Matches]:
     limits = Limits(memory=GB, answer=16 * MB, cpu_s=seconds, wall_s=seconds)
-    return Task(f"{__name__}:search_file", Matches, Pool(limits, most=2))
+    return Task(f"{__name__}:search_file", Matches, Pool(limits, most=2, ends_with_asker=True))
 
 
 # By confined workers, which stand by for the next search; of a text that a person typed, and of

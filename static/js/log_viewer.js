@@ -421,7 +421,7 @@ class LogPanel {
   }
 
   #makeFind() {
-    const ask = (/** @type {string} */ query) => this.source.search(query, 1);
+    const ask = (/** @type {string} */ query, /** @type {AbortSignal} */ signal) => this.source.search(query, 1, signal);
     const field = /** @type {HTMLInputElement} */ (this.#part("search"));
     const worker = this.panel.dataset.logWorker ?? "";
     const parts = { field, regex: this.#button("regex"), status: this.#part("matches"), ask, worker };

@@ -226,6 +226,19 @@ test("a search walks to matches that were not told, forwards, back and round", a
   assert.deepEqual(first.current, { line: 10, nth: 0 });
 });
 
+test("a newer search ends the one before", async () => {
+  const signals = [];
+  const search = new LogSearch(async (query, signal) => {
+    signals.push(signal);
+    await new Promise((resolve) => setTimeout(resolve));
+    signal.throwIfAborted();
+    return { total: 1, lines: 1, before: 0, found: [[1, 0, 1]], spread: [] };
+  });
+  const ended = await Promise.all([search.run("x", false), search.run("xy", false)]);
+  assert.deepEqual([ended, signals.map((one) => one.aborted)], [[false, true], [true, false]]);
+  assert.deepEqual([search.text, search.error], ["xy", ""]);
+});
+
 test("the wait before a new attempt grows to a limit", () => {
   assert.deepEqual([0, 1, 2, 10].map(retryWait), [500, 1000, 2000, 15_000]);
 });

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +21,7 @@ from dashboard.pages.jobs import probe_card
 from dashboard.pages.launch.parts import launched, script_file
 from dashboard.pages.shared import failures
 from dashboard.pages.shared.addresses import or_404
+from dashboard.pages.shared.busy import busy_page
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
@@ -305,9 +305,7 @@ def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
     try:
         table = probe_card.read(job, probe_card.TABLE)
     except NotDone as error:
-        text = message(error.message.id, error.message.args)
-        context = {"what": _("Answers not read"), "why": text}
-        return render(request, "errors/busy.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return busy_page(request, _("Answers not read"), error)
     if table is None:
         raise Http404("the answers are not here")
     return attachment(table, f"probe-{job.pk}.csv", "text/csv")

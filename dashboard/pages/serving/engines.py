@@ -1,6 +1,5 @@
 """Pages of deployments, and of endpoints: engines that this dashboard did not start."""
 
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +13,7 @@ from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.endpoints import EndpointForm
 from dashboard.pages.shared.addresses import or_404
+from dashboard.pages.shared.busy import busy_page
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import server_advice, why_server
 from dashboard.security.permissions import allowed, check, requires
@@ -219,8 +219,7 @@ def endpoint_check(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     try:
         endpoint_actions.check_now(request.user, get_object_or_404(Endpoint, pk=endpoint_id))
     except LaunchError as error:
-        context = {"why": str(error)}
-        return render(request, "errors/busy.html", context, status=HTTPStatus.SERVICE_UNAVAILABLE)
+        return busy_page(request, _("Endpoint not checked"), str(error))
     return redirect("endpoint-detail", endpoint_id)
 
 

@@ -211,7 +211,9 @@ def base_rows(result_id: int, wanted: Wanted) -> list[tuple[int, str, int]]:
 _SEARCHED = Task(
     f"{__name__}:base_rows",
     list[tuple[int, str, int]],
-    Pool(Limits(memory=6 * GB, answer=16 * MB, cpu_s=60, wall_s=120.0), most=2),
+    Pool(
+        Limits(memory=6 * GB, answer=16 * MB, cpu_s=60, wall_s=120.0), most=2, ends_with_asker=True
+    ),
 )
 _MAPPED_BYTES = 2**31
 

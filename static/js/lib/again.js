@@ -30,11 +30,12 @@ export function sayWait(waitMs) {
  * @param {RequestInit & {tries?: number, timeoutMs?: number}} [options]
  * @returns {Promise<T>} rejected as `fetch` is, after the last attempt
  */
-export async function readAgain(address, read, { tries = Infinity, timeoutMs = ANSWER_MS, ...init } = {}) {
+export async function readAgain(address, read, { tries = Infinity, timeoutMs = ANSWER_MS, signal, ...init } = {}) {
   for (let attempt = 1; ; attempt += 1) {
     let answer = null;
     try {
-      answer = await fetch(address, { signal: AbortSignal.timeout(timeoutMs), ...init });
+      const limit = AbortSignal.timeout(timeoutMs);
+      answer = await fetch(address, { signal: signal ? AbortSignal.any([signal, limit]) : limit, ...init });
       if (attempt < tries && isBusy(answer.status)) answer = null;
       else await answer.clone().arrayBuffer(); // all of it is here: errors of `read` are not the network's
     } catch (error) {

@@ -15,7 +15,7 @@ export class LogFind {
    * @param {HTMLInputElement} parts.field
    * @param {HTMLButtonElement} parts.regex pressed: what is typed is an expression
    * @param {HTMLElement} parts.status
-   * @param {(query: string) => Promise<import("./log_search.js").Answer>} parts.ask
+   * @param {(query: string, signal: AbortSignal) => Promise<import("./log_search.js").Answer>} parts.ask
    * @param {string} parts.worker address of log_match_worker.js, which has another name in each version
    * @param {object} on
    * @param {() => Here} on.here

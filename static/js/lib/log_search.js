@@ -17,7 +17,7 @@ const END = 999_999_999_999_999; // behind any line
 const NOTHING = { total: 0, lines: 0, before: 0, found: [], spread: [] };
 
 export class LogSearch {
-  /** @param {(query: string) => Promise<Answer>} ask with the query string of the address */
+  /** @param {(query: string, signal: AbortSignal) => Promise<Answer>} ask with the query string of the address */
   constructor(ask) {
     this.ask = ask;
     this.text = "";
@@ -25,7 +25,7 @@ export class LogSearch {
     this.error = "";
     this.answer = NOTHING;
     this.at = -1; // index of the current match
-    this.round = 0;
+    this.round = new AbortController(); // of the newest query, which ends the one before
     /** @type {Answer | null} what `sums` are of */
     this.summed = null;
     /** @type {number[]} */
@@ -82,14 +82,14 @@ export class LogSearch {
 
   /** @param {string} text @param {boolean} isRegex @param {number} near */
   async #page(text, isRegex, near) {
-    this.round += 1;
-    const round = this.round;
+    this.round.abort();
+    const round = (this.round = new AbortController());
     const query = new URLSearchParams({ q: text, regex: isRegex ? "1" : "0", limit: String(LIMIT), near: String(near) });
     let answer = NOTHING;
     let error = "";
     if (text) {
       try {
-        answer = await this.ask(query.toString());
+        answer = await this.ask(query.toString(), round.signal);
       } catch (failure) {
         error = failure instanceof Error ? failure.message : String(failure);
       }

@@ -41,7 +41,7 @@ export class LogSource {
     this.queue = Promise.resolve();
   }
 
-  /** @param {string} path @param {{tries?: number, timeoutMs?: number}} [patience] @returns {Promise<any>} */
+  /** @param {string} path @param {{tries?: number, timeoutMs?: number, signal?: AbortSignal}} [patience] @returns {Promise<any>} */
   async json(path, patience = {}) {
     const options = { tries: TRIES, ...patience, headers: { Accept: "application/json" } };
     const [response, text] = await readAgain(
@@ -60,9 +60,12 @@ export class LogSource {
     return answer;
   }
 
-  /** Search the log, for longer than other facts take. @param {string} query @param {number} tries @returns {Promise<any>} */
-  search(query, tries) {
-    return this.json(`/search?${query}`, { tries, timeoutMs: SEARCH_MS });
+  /**
+   * Search the log, for longer than other facts take. An aborted search ends on the server, too.
+   * @param {string} query @param {number} tries @param {AbortSignal} [signal] @returns {Promise<any>}
+   */
+  search(query, tries, signal) {
+    return this.json(`/search?${query}`, { tries, timeoutMs: SEARCH_MS, signal });
   }
 
   /** Where a part of the log is to be had as a file. @param {number} from @param {number} to */

@@ -142,20 +142,6 @@ def test_a_long_answer_is_read_by_a_worker(client, length, ended, monkeypatch):
     assert (turn.state, turn.stats.get("error_id")) == ended
 
 
-@pytest.mark.parametrize(("reason", "asked"), [("ended", 2), ("memory", 1)])
-def test_a_reader_that_was_killed_is_asked_once_more(client, reason, asked, monkeypatch):
-    calls = []
-
-    def run(pool, name, _args):
-        calls.append(name)
-        raise Exceeded(reason, pool.limits)
-
-    monkeypatch.setattr(Pool, "run", run)
-    turn, *_seen = outcome(client, delta(content="a" * bounds.READ_HERE_BYTES), END)
-
-    assert (turn.stats["error_id"], len(calls)) == (f"confined:{reason}", asked)
-
-
 def test_a_stopped_answer_that_was_cut_says_so(client):
     turn, *_seen = outcome(client, *[delta(content="a" * 600_000)] * 2, END)
     type(turn).objects.filter(pk=turn.pk).update(state="stopped")

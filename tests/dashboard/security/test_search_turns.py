@@ -1,4 +1,4 @@
-"""Searches of logs take turns."""
+"""Searches of logs and answers take turns."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.security import counters
 from dashboard.security.counters import NoTurn, search_turn
-from jobs.confined import SHORT, Exceeded, Pool
+from jobs.confined import ASKER_LEFT, SHORT, Exceeded, Pool
 from jobs.logstore import store
 from tests.dashboard.lib.caller import Caller
 from tests.factories import make_job, make_user
@@ -69,6 +69,27 @@ def test_a_person_who_waits_often_is_refused_at_once(monkeypatch):
 
     with pytest.raises(NoTurn), search_turn(1):
         pass
+
+
+def test_who_has_left_waits_for_no_turn():
+    left = threading.Event()
+    left.set()
+    refused = []
+
+    def second():
+        ASKER_LEFT.set(left)
+        try:
+            with search_turn(1):
+                pass
+        except NoTurn:
+            refused.append("second")
+
+    with search_turn(1):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(PATIENCE_S)
+
+        assert refused == ["second"]
 
 
 @pytest.mark.processes

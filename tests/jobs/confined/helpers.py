@@ -32,6 +32,11 @@ def sleep() -> int:
     return 0
 
 
+def sleep_after(note: str) -> int:
+    Path(note).touch()
+    return sleep()
+
+
 def say_much() -> str:
     return "x" * 2_000_000
 
@@ -52,9 +57,19 @@ def go_wrong() -> int:
     raise ZeroDivisionError
 
 
-def die() -> int:
-    os.kill(os.getpid(), 9)
-    return 0
+def die(note: str, times: int = 100) -> int:
+    """Be killed in the first runs; return how many there were. ``note`` is a file of the test."""
+    with Path(note).open("a+") as file:
+        file.write("x")
+    runs = Path(note).stat().st_size
+    if runs <= times:
+        os.kill(os.getpid(), 9)
+    return runs
+
+
+def keep_memory(size: int) -> int:
+    hoard.append(b"x" * size)
+    return os.getpid()
 
 
 def number_of_process() -> int:

@@ -6,19 +6,23 @@ from itertools import repeat
 
 import pytest
 
+from jobs import confined
+from jobs.base import bounds
 from jobs.base.errors import LaunchError, OffsetMismatch
 from jobs.base.numbers import MB
-from jobs.confined import Exceeded, Failed, Limits, Pool, Task
+from jobs.confined import ASKER_LEFT, Busy, Exceeded, Failed, Limits, Pool, Task
 from jobs.metrics.measured import MOST_REQUESTS
 from jobs.services.intake.verdicts import READERS
+from tests.waiting import PATIENCE_S, until
 
 HELPERS = "tests.jobs.confined.helpers"
 LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
 
 
 @pytest.fixture(autouse=True)
-def confined_here():
+def confined_here(monkeypatch):
     """Leave the pool as it is: tasks run in workers here."""
+    monkeypatch.setattr(confined, "PAUSE_S", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def test_a_task_answers_from_another_process_that_stays(pool):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("eat_memory", "memory"), ("eat_processor", "time"), ("say_much", "answer"), ("die", "ended")],
+    [("eat_memory", "memory"), ("eat_processor", "time"), ("say_much", "answer")],
 )
 def test_what_exceeds_a_limit_is_named_and_the_next_task_is_served(pool, name, reason):
     with pytest.raises(Exceeded) as raised:
@@ -49,6 +53,46 @@ def test_what_exceeds_a_limit_is_named_and_the_next_task_is_served(pool, name, r
     assert raised.value.reason == reason
     assert raised.value.message.id == f"confined:{reason}"
     assert task(pool, "double")(1) == 2
+
+
+def test_a_task_whose_worker_is_killed_is_run_three_times_in_all(pool, tmp_path):
+    assert task(pool, "die")(str(tmp_path / "twice"), 2) == 3
+    with pytest.raises(Exceeded) as raised:
+        task(pool, "die")(str(tmp_path / "always"))
+
+    assert raised.value.message.id == "confined:ended"
+    assert (tmp_path / "always").stat().st_size == 3
+    assert task(pool, "double")(1) == 2
+
+
+def test_a_worker_that_has_kept_much_memory_is_replaced(pool):
+    keep, number = task(pool, "keep_memory"), task(pool, "number_of_process")
+    few = keep(bounds.IDLE_READER_BYTES // 4)
+
+    assert few == number()
+    assert keep(bounds.IDLE_READER_BYTES) == few != number()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_search_ends_when_nobody_waits_for_it(tmp_path, ends):
+    limits = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=PATIENCE_S if ends else 1.0)
+    pool = Pool(limits, 1, ends_with_asker=ends)
+    left, ended = threading.Event(), []
+
+    def ask():
+        ASKER_LEFT.set(left)
+        try:
+            task(pool, "sleep_after")(str(tmp_path / "begun"))
+        except (Busy, Exceeded) as error:
+            ended.append(type(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until((tmp_path / "begun").exists)
+    left.set()
+    thread.join(PATIENCE_S)
+
+    assert ended == [Busy if ends else Exceeded]
 
 
 def test_a_task_that_only_waits_ends_too():

@@ -6,8 +6,10 @@ from http import HTTPStatus
 from unittest.mock import Mock
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
+from dashboard.security import counters
 from jobs.confined import Busy, Pool
 from jobs.models import Answer, AnswerRow
 from jobs.queries.answers import answer_list
@@ -96,6 +98,19 @@ def test_a_search_without_an_answer_says_why(client, page, pair, monkeypatch):
     assert listed(page(result))
     assert html.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert "Answers not searched" in html.content.decode()
+
+
+def test_a_person_searches_answers_once_at_a_time(client, page, pair, monkeypatch):
+    _base, result = pair
+    monkeypatch.setattr(counters, "LONGEST_WAIT_S", 0.0)
+
+    with counters.search_turn(User.objects.get(username="lin").pk, "answers"):
+        refused = client.get(reverse("result-answers", args=[result.pk]), {"q": "place"})
+
+        assert listed(page(result))
+    assert refused.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "Other searches are still running." in refused.text
+    assert listed(page(result, "?q=place"))
 
 
 def test_the_first_question_has_number_one_everywhere(client, page, pair):

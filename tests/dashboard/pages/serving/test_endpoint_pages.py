@@ -2,10 +2,12 @@
 
 import html
 import re
+from unittest.mock import Mock
 
 import pytest
 from django.urls import reverse
 
+from jobs.confined import Busy, Pool
 from jobs.models import AuditEntry, Endpoint, Source
 from tests import hostile_server
 from tests.factories import (
@@ -111,6 +113,16 @@ def checked(client, url, **fields):
     client.post(reverse("endpoint-check", args=[row.pk]))
     row.refresh_from_db()
     return row
+
+
+def test_a_check_without_a_free_reader_says_so(client, lin, monkeypatch):
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=Busy))
+    with engine() as running:
+        row = make_endpoint(url=running.url)
+        answer = client.post(reverse("endpoint-check", args=[row.pk]))
+
+    assert answer.status_code == 503
+    assert "<h1>Endpoint not checked</h1>" in answer.text
 
 
 @pytest.mark.parametrize(
