@@ -259,7 +259,7 @@ def error_text(raw: bytes, http_status: int) -> str:
     return _mended(words) or f"HTTP {http_status}"
 
 
-def _gather(gathered: _Gathered, event: Event) -> None:
+def _gather(gathered: _Gathered, event: StreamEvent) -> None:
     offset, payload, text, is_error = event
     if is_error:
         gathered.error = _message(payload) or text[:_WORDS_LENGTH] or json.dumps(payload)
@@ -377,7 +377,7 @@ def _message(data: Any, depth: int = 8) -> str:
 # Events of an engine's stream: server-sent events, or (llmdeploy's) bare JSON
 
 
-class Event(NamedTuple):
+class StreamEvent(NamedTuple):
     """One event of a stream; ``offset``: where its line begins. ``text``: what was no JSON.
     ``is_error``: the stream itself calls it an error."""
 
@@ -387,7 +387,7 @@ class Event(NamedTuple):
     is_error: bool = False
 
 
-def events(raw: bytes) -> Iterator[Event]:
+def events(raw: bytes) -> Iterator[StreamEvent]:
     """The events of a stream, one by one; a last line that was cut is left out. Ends at ``[DONE]``.
     Data on several lines are one event. A line that is no field of an event is ``text``: a server
     that breaks prints its trace there."""
@@ -411,19 +411,19 @@ def events(raw: bytes) -> Iterator[Event]:
             if payload is not None:
                 if kept:
                     kept = []
-                yield Event(offset, payload, "", is_error)
+                yield StreamEvent(offset, payload, "", is_error)
             elif text and len(kept) < _MOST_LINES:
                 kept_at = kept_at if kept else offset
                 kept.append(text)
         elif field == b"{":
             for at, payload in _objects(text):
-                yield Event(offset + at, payload)
+                yield StreamEvent(offset + at, payload)
         elif field not in _FIELDS and not _is_cut(line):
-            yield Event(offset, text=line.decode(errors="replace").strip())
+            yield StreamEvent(offset, text=line.decode(errors="replace").strip())
     yield from _joined(kept, kept_at, is_error=name == b"error")
 
 
-def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[Event]:
+def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[StreamEvent]:
     """The event whose data lay on several lines, or were no JSON."""
     if not lines:
         return
@@ -432,9 +432,9 @@ def _joined(lines: Sequence[bytes], offset: int, *, is_error: bool) -> Iterator[
         raise _one_object()
     payload = _json(text) if len(lines) > 1 else None
     if payload is not None:
-        yield Event(offset, payload, is_error=is_error)
+        yield StreamEvent(offset, payload, is_error=is_error)
     elif is_error or not text.startswith((b"{", b"[")):
-        yield Event(offset, text=text.decode(errors="replace"), is_error=is_error)
+        yield StreamEvent(offset, text=text.decode(errors="replace"), is_error=is_error)
 
 
 def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:

@@ -365,7 +365,7 @@ class OutputSize(HostModel):
     sha256: Sha256
 
 
-class Ended(Event, WithMessage):
+class EndedEvent(Event, WithMessage):
     """The end, with what must have arrived by then. A server's log has no checksum ("")."""
 
     type: Literal["ended"]
@@ -387,7 +387,7 @@ def parse_events(lines: Sequence[bytes]) -> list[Event | None]:
     _check_count(lines, "events")
     kinds: dict[str, type[Event]] = {
         **{"started": Started, "step_started": StepStarted, "step_ended": StepEnded},
-        **{"serve_started": ServeStarted, "ended": Ended},
+        **{"serve_started": ServeStarted, "ended": EndedEvent},
     }
     events: list[Event | None] = []
     sent = [_sent(line) for line in lines]
@@ -412,7 +412,7 @@ def _sent(line: bytes) -> dict[str, Any] | None:
 Rows: TypeAlias = list[list[Any]]
 
 
-class Point(HostModel):
+class ScrapedPoint(HostModel):
     """One scrape: watch, time, value of each metric."""
 
     w: Annotated[str, Field(min_length=1, max_length=64)]
@@ -435,7 +435,7 @@ def parse_points(data: bytes) -> dict[str, Rows]:
         except BadMessage:
             torn.append(line)
             continue
-        point = read(Point, sent, where)
+        point = read(ScrapedPoint, sent, where)
         rows.setdefault(point.w, []).append([point.t, point.v])
     _note_torn(torn, "points")
     return rows

@@ -26,7 +26,7 @@ from jobs.tools.evalscope.eval_reading import EvalscopeEval
 from jobs.tools.evalscope.perf_reading import EvalscopePerf
 from jobs.tools.foreign_imports import Aiperf, LmEval
 from jobs.tools.guidellm.reading import Guidellm
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, attempt, checked
+from jobs.tools.imports import Bundle, ImportRefusal, Reader, Reading, attempt, checked
 from jobs.tools.opencompass.reading import Opencompass
 from jobs.tools.vllm.imports import VllmLatency, VllmLog, VllmServe, VllmThroughput
 
@@ -75,10 +75,10 @@ class NotResults(Reader):
     def claims(self, bundle: Bundle, path: str) -> bool:
         return _message(bundle.files[path]) is not None
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """One refusal per reason, with the file to import instead."""
         reasons = grouped((_message(bundle.files[path]) or "", path) for path in own)
-        return [Refusal(tuple(paths), Message(name)) for name, paths in reasons.items()]
+        return [ImportRefusal(tuple(paths), Message(name)) for name, paths in reasons.items()]
 
 
 def _message(content: bytes) -> str | None:
@@ -101,7 +101,7 @@ class Recognised:
     """Results in an upload, refusals with reasons, and files that belong to neither."""
 
     readings: tuple[Reading, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[ImportRefusal, ...]
     unused: tuple[str, ...]
 
 
@@ -109,7 +109,7 @@ def recognise(files: Mapping[str, bytes]) -> Recognised:
     """Results in ``files`` (path -> content). Logs count only without a result file."""
     bundle = Bundle(files)
     readings: list[Reading] = []
-    refusals: list[Refusal] = []
+    refusals: list[ImportRefusal] = []
     free = list(bundle.files)
     for reader in READERS:
         own = [path for path in free if reader.claims(bundle, path)]
@@ -117,14 +117,14 @@ def recognise(files: Mapping[str, bytes]) -> Recognised:
             continue
         free = [path for path in free if path not in own]
         results = attempt(own, reader.read, bundle, own)
-        for one in [results] if isinstance(results, Refusal) else map(checked, results):
+        for one in [results] if isinstance(results, ImportRefusal) else map(checked, results):
             if isinstance(one, Reading):
                 readings.append(one)
             else:
                 refusals.append(one)
     if not readings and not refusals:
-        refusals.append(Refusal(tuple(free), Message("import:unknown")))
-    found: list[Reading | Refusal] = [*readings, *refusals]
+        refusals.append(ImportRefusal(tuple(free), Message("import:unknown")))
+    found: list[Reading | ImportRefusal] = [*readings, *refusals]
     used = {path for one in found for path in one.files}
     unused = tuple(path for path in bundle.files if path not in used)
     return Recognised(tuple(readings), tuple(refusals), unused)

@@ -94,7 +94,7 @@ class EnvironmentReport(BaseModel):
     versions: dict[str, str]
 
 
-class Source(BaseModel):
+class ArtifactSource(BaseModel):
     """Source of an artifact."""
 
     bytes: int
@@ -109,7 +109,7 @@ class ArtifactReport(BaseModel):
     sha256: str
     type: str
     tensors: dict[str, int]
-    source: Source
+    source: ArtifactSource
 
 
 class FolderReport(BaseModel):

@@ -75,7 +75,7 @@ def applied(job, *, points, tool="evalscope 1.14.1", more=None, duration_s=0.01)
         ],
     )
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": duration_s}
-    verdict = outcomes.Verdict("succeeded", Message("job:succeeded"), measured=measurement)
+    verdict = outcomes.JobVerdict("succeeded", Message("job:succeeded"), measured=measurement)
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)
 

@@ -42,6 +42,8 @@ PARSES_JSON = re.compile(r"\bjson\.loads?\b|validate_json\b|pydantic_core import
 LINES_OF_A_FILE = 800
 LINES_OF_A_FUNCTION = 60
 MODULES_OF_A_FOLDER = 40
+# A class has its name alone. These are records and their schemas in the API's document.
+OF_ONE_NAME = {"LimitRun", "Output", "SetScore"}
 OF_ANY_LENGTH = {"dashboard/management/commands"}  # Django finds commands in one folder
 
 
@@ -252,6 +254,19 @@ def test_a_package_says_what_belongs_in_it(package):
 
 def test_the_tree_of_the_docs_is_that_of_the_docstrings():
     assert written() == tree(), "python -m tests.rooms writes it anew"
+
+
+def test_no_two_public_classes_have_one_name():
+    # A script of a tool is a program of its own; Django names the class of a command.
+    modules = [path for path in FILES if not {"scripts", "migrations", "commands"} & {*path.parts}]
+    names = Counter(
+        node.name
+        for path in modules
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert {name for name, count in names.items() if count > 1} == OF_ONE_NAME
 
 
 def test_a_host_imports_only_errors_plans_addresses_and_itself():

@@ -314,7 +314,7 @@ def check_engine(row: Endpoint) -> Checked:
     if row.api_key:
         try:
             key = secrets.endpoint_key(row.api_key, row.url)
-        except secrets.Refused:
+        except secrets.SecretRefused:
             return Checked(Message("endpoint:key_refused", {"name": row.api_key, "url": row.url}))
         headers = {"Authorization": f"Bearer {key}"}
     answers = dict[str, tuple[int, bytes]]()

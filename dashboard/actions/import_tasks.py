@@ -15,7 +15,13 @@ from django.utils.translation import gettext as _
 from dashboard.actions.action import Done, action
 from dashboard.actions.imports import ANSWER_BYTES, By, Gone, Sent, Stored, detail_of, subject_of
 from dashboard.security import audit_log
-from dashboard.text.import_words import Figure, Found, NotTaken, Preview, declared_text
+from dashboard.text.import_words import (
+    Found,
+    ImportedFigure,
+    ImportPreview,
+    NotTaken,
+    declared_text,
+)
 from dashboard.text.labels import metric_label, metric_text
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
@@ -40,7 +46,7 @@ def make_draft(by: By, sent: Sent, about: About) -> str:
     return imports.save_draft(by.user, files, about, origin)
 
 
-def show_draft(by: By, draft_id: str) -> Preview:
+def show_draft(by: By, draft_id: str) -> ImportPreview:
     """Return what a draft has. Raises ``Gone``: there is no such draft of this person."""
     draft = _loaded(by, draft_id)
     return preview(draft.files, recognise(draft.files))
@@ -128,13 +134,13 @@ def collected_files(source: Collected, limit_bytes: int) -> Mapping[str, bytes]:
     return read_uploads([(output.path, content)], limit_bytes=limit_bytes)
 
 
-def preview(files: Mapping[str, bytes], recognised: Recognised) -> Preview:
+def preview(files: Mapping[str, bytes], recognised: Recognised) -> ImportPreview:
     """Return what is in ``files``, with the imports that exist already."""
     refused = [
         NotTaken(one.files, message(one.reason.id, one.reason.args)) for one in recognised.refusals
     ]
     found = [_found(files, reading) for reading in recognised.readings]
-    return Preview(found, refused, recognised.unused)
+    return ImportPreview(found, refused, recognised.unused)
 
 
 def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
@@ -158,7 +164,7 @@ def _found(files: Mapping[str, bytes], reading: Reading) -> Found:
         len(measured.answers),
         measured.sets,
         [
-            Figure(name, metric_label(name), *metric_text(name, measured.metrics[name]))
+            ImportedFigure(name, metric_label(name), *metric_text(name, measured.metrics[name]))
             for name in METRICS
             if name in measured.metrics
         ],
@@ -223,7 +229,7 @@ def _metrics(metrics: Mapping[str, float]) -> list[dict[str, Any]]:
     ]
 
 
-def as_text(shown: Preview) -> str:
+def as_text(shown: ImportPreview) -> str:
     lines: list[str] = []
     for one in shown.found:
         version = one.version or "version not in the files"

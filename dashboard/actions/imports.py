@@ -9,11 +9,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from dashboard.actions.action import Done, action
 from dashboard.security import audit_log
 from dashboard.security.permissions import check
-from dashboard.text.import_words import Preview
+from dashboard.text.import_words import ImportPreview
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import GB, MB, result_number
-from jobs.confined import Limits, NotDone, Pool, Task
+from jobs.confined import NotDone, Pool, Task, WorkerLimits
 from jobs.models import Import
 from jobs.services import imports
 from jobs.services.imports import About
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # Answer of an API call, with all questions.
 ANSWER_BYTES = 64 * MB
-READERS = Pool(Limits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.0), most=2)
+READERS = Pool(WorkerLimits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.0), most=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ def _within_limits(task: Task[T]) -> Callable[..., T]:
 
 # Arguments and errors: the functions of these names.
 make_draft = _within_limits(Task("dashboard.actions.import_tasks:make_draft", str, READERS))
-show_draft = _within_limits(Task("dashboard.actions.import_tasks:show_draft", Preview, READERS))
+show_draft = _within_limits(
+    Task("dashboard.actions.import_tasks:show_draft", ImportPreview, READERS)
+)
 keep_draft = _within_limits(Task("dashboard.actions.import_tasks:keep_draft", Stored, READERS))
 import_files = _within_limits(
     Task("dashboard.actions.import_tasks:import_files", dict[str, Any], READERS)

@@ -11,7 +11,14 @@ from jobs.base.errors import LaunchError
 from jobs.base.sanitize import sanitize_text
 from jobs.catalog import QUESTION_SETS, Question
 from jobs.catalog.data_sets import DATA_SETS
-from jobs.catalog.questions import ID, LONGEST_NAME, LONGEST_NOTE, MOST_SETS, Changed, TeamSet
+from jobs.catalog.questions import (
+    ID,
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    MOST_SETS,
+    QuestionsChanged,
+    TeamSet,
+)
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
 from jobs.schedule import preflights
@@ -35,7 +42,7 @@ def save(
     at, by = now().isoformat(timespec="seconds"), user.get_username() if user else ""
     try:
         team_set = QUESTION_SETS.save(given, questions, at=at, by=by, onto=onto)
-    except Changed:
+    except QuestionsChanged:
         if onto is None:
             message = _("A set with this ID exists, maybe a removed one. Choose another ID.")
             raise LaunchError(message, "id") from None

@@ -11,7 +11,17 @@ from pydantic import BaseModel, Field
 
 from dashboard.actions import access as actions
 from dashboard.api import base
-from dashboard.api.base import Answer, Json, Operations, Time, about, invalid, listing, one_of, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Json,
+    Operations,
+    Time,
+    about,
+    invalid,
+    listing,
+    one_of,
+    read,
+)
 from dashboard.text.audit import as_dict, rows
 from jobs.access import sources
 from jobs.access.sources import special_range
@@ -22,7 +32,7 @@ from jobs.queries.sorting import read_cursor, read_moment
 audit_log = Operations("Audit log")
 
 
-class AuditEntryAnswer(Answer):
+class AuditEntryAnswer(ApiAnswer):
     """Entry of the audit log: person, action, object, time and address."""
 
     id: int
@@ -58,7 +68,7 @@ def list_audit_entries(request: HttpRequest, query: Query[AuditAsked]) -> Json:
     if query.before and read_cursor(query.before, audit.AT) is None:
         raise invalid("before", _("“before” is not a cursor of this API."))
     moments = {name: _moment(name, getattr(query, name)) for name in ("since", "until")}
-    filters = audit.Filters(query.person, query.action, query.text, **moments)
+    filters = audit.AuditFilters(query.person, query.action, query.text, **moments)
     entries, older = audit.page(filters, query.before, query.limit)
     return base.page(request, "entries", [as_dict(row) for row in rows(entries)], older)
 
@@ -74,7 +84,7 @@ def _moment(field: str, text: str) -> datetime | None:
 secrets_ = Operations("Secrets", "secrets")
 
 
-class SecretAnswer(Answer):
+class SecretAnswer(ApiAnswer):
     """A secret without its value."""
 
     name: str
@@ -146,7 +156,7 @@ class SourceAsked(BaseModel):
     note: str = ""
 
 
-class SourceAnswer(Answer):
+class SourceAnswer(ApiAnswer):
     """A source that an administrator added."""
 
     id: int
@@ -161,7 +171,7 @@ class SourceAnswer(Answer):
     added_at: Time = read("created_at")
 
 
-class IncludedSource(Answer):
+class IncludedSource(ApiAnswer):
     """A source that the catalogue names."""
 
     type: SourceType
@@ -169,7 +179,7 @@ class IncludedSource(Answer):
     origin: str = read("origin", "what names it, as text", then=str)
 
 
-class Sources(Answer):
+class Sources(ApiAnswer):
     """All permitted sources."""
 
     sources: list[SourceAnswer]

@@ -40,7 +40,7 @@ from dashboard.api import (
     sets,
 )
 from dashboard.api.base import (
-    Answer,
+    ApiAnswer,
     Json,
     Operations,
     Refused,
@@ -122,7 +122,7 @@ api = Api(
 account = Operations("Account")
 
 
-class Me(Answer):
+class Me(ApiAnswer):
     """The caller: what a token may do is what both its user's role and its scope allow."""
 
     name: str = read("username")

@@ -306,7 +306,7 @@ def about(text: str, default: Any = ...) -> Any:
     return Field(default, description=text)
 
 
-class Answer(BaseModel):
+class ApiAnswer(BaseModel):
     """Base of all responses. It makes the document; what is sent is not validated.
 
     Validators of all answers would lengthen every start, and a long list (docs/decisions).
@@ -325,7 +325,7 @@ class Answer(BaseModel):
 
 
 @cache
-def _readers(model: type[Answer]) -> Mapping[str, Callable[[Any], Any]]:
+def _readers(model: type[ApiAnswer]) -> Mapping[str, Callable[[Any], Any]]:
     own = {name: field.json_schema_extra for name, field in model.model_fields.items()}
     return {
         name: extra.read if isinstance(extra, _From) else attrgetter(name)
@@ -347,7 +347,7 @@ ResultNumber = Annotated[str, WithJsonSchema(SCHEMA)]
 Number = int | float
 
 
-class Problem(Answer):
+class Problem(ApiAnswer):
     """Every error."""
 
     error: str = about("a code for programs, such as missing or forbidden")
@@ -355,7 +355,7 @@ class Problem(Answer):
     fields: dict[str, str] = about("field → its error")
 
 
-class Removal(Answer):
+class Removal(ApiAnswer):
     """Time, reason and size of a removed log."""
 
     removed_at: Time
@@ -369,18 +369,18 @@ class Removed(Problem, Removal):
     """The error for what was removed."""
 
 
-class Created(Answer):
+class Created(ApiAnswer):
     """A record of a person; null for a removed account."""
 
     created_by: str | None = read("created_by.username")
     created_at: Time
 
 
-def listing(name: str, text: str, field: str, row: type[Answer]) -> type[Answer]:
+def listing(name: str, text: str, field: str, row: type[ApiAnswer]) -> type[ApiAnswer]:
     """Return the answer of a list: its rows as ``field``, and the address of older ones."""
     older = about("address of older rows; null at the end")
     fields: Any = {field: (list[row], ...), "next": (str | None, older)}  # type: ignore[valid-type]
-    return create_model(name, __base__=Answer, __doc__=text, **fields)
+    return create_model(name, __base__=ApiAnswer, __doc__=text, **fields)
 
 
 def page(request: HttpRequest, name: str, rows: list[Json], older: str) -> Json:
@@ -476,7 +476,7 @@ class Operations(Router):
         where: str,
         right: str,
         name: str,
-        answer: type[Answer] | None,
+        answer: type[ApiAnswer] | None,
         *statuses: int,
         include_in_schema: bool = True,
         shown: Json | None = None,

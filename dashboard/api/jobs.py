@@ -13,7 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api import base
-from dashboard.api.base import Answer, JobId, Json, Operations, Refused, Time, about, conflict, read
+from dashboard.api.base import (
+    ApiAnswer,
+    JobId,
+    Json,
+    Operations,
+    Refused,
+    Time,
+    about,
+    conflict,
+    read,
+)
 from dashboard.pages.jobs import probe_card
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
@@ -60,7 +70,7 @@ class WithLog(base.Created):
     removed: base.Removal | None = read(removal)
 
 
-class Ask(Answer):
+class Ask(ApiAnswer):
     """Warning of a check: the job starts only after it is confirmed."""
 
     model_config = ConfigDict(extra="allow")
@@ -103,7 +113,7 @@ class JobAnswer(WithLog):
     pinned: bool = read(lambda row: row.pinned_at is not None)
 
 
-class Wait(Answer):
+class Wait(ApiAnswer):
     """Queue reason of a job, and its possible start time."""
 
     # Of (reason, forecast).
@@ -128,14 +138,14 @@ class QueuedJob(JobAnswer):
     waits: PlacedWait
 
 
-class Queue(Answer):
+class Queue(ApiAnswer):
     """Queue of a host, in order."""
 
     jobs: list[QueuedJob]
     total: int
 
 
-class StepAnswer(Answer):
+class StepAnswer(ApiAnswer):
     """A step of a job, and where its log begins and ends, in bytes."""
 
     name: str
@@ -146,7 +156,7 @@ class StepAnswer(Answer):
     log_to: int | None
 
 
-class Output(Answer):
+class Output(ApiAnswer):
     """An output file of a job."""
 
     name: str
@@ -155,7 +165,7 @@ class Output(Answer):
     sha256: str
 
 
-class SetStanding(Answer):
+class SetStanding(ApiAnswer):
     """Progress of an evaluation on a data set; ``share`` is accuracy of the scored, from 0 to 1."""
 
     set: str = read("name")
@@ -243,7 +253,7 @@ def _chain_jobs(chain: ChainProgress) -> list[Json]:
     ]
 
 
-class PipelineAnswer(Answer):
+class PipelineAnswer(ApiAnswer):
     """Jobs that were launched together."""
 
     id: str
@@ -265,7 +275,7 @@ class StartedPipeline(PipelineAnswer):
     started: list[int]
 
 
-class Preview(Answer):
+class Preview(ApiAnswer):
     """Preview of a launch."""
 
     plan: dict[str, Any] = read(lambda shown: shown.plan.to_json())
@@ -332,7 +342,7 @@ class PinAsked(BaseModel):
 @jobs.on("GET jobs", "job.view", "api-jobs", Jobs)
 def list_jobs(request: HttpRequest, query: Query[JobsAsked]) -> Json:
     """List jobs. Newest first."""
-    filters = queries.Filters(**query.model_dump(exclude={"before", "limit"}))
+    filters = queries.JobFilters(**query.model_dump(exclude={"before", "limit"}))
     rows, older = queries.page(queries.matching(filters), after=query.cursor(), limit=query.limit)
     return base.page(request, "jobs", [JobAnswer.of(row) for row in rows], older)
 
@@ -532,7 +542,7 @@ class ProbeAsked(BaseModel):
     after: base.Offset = about("“next” of the page before", None)
 
 
-class ProbeShare(Answer):
+class ProbeShare(ApiAnswer):
     """Share from 0 to 1, with its 95 % interval (Wilson)."""
 
     count: int
@@ -542,7 +552,7 @@ class ProbeShare(Answer):
     high: float
 
 
-class ProbeEngine(Answer):
+class ProbeEngine(ApiAnswer):
     """One of the two engines."""
 
     side: str = about("deployment or reference")
@@ -550,7 +560,7 @@ class ProbeEngine(Answer):
     repeated: ProbeShare | None = about("second answers equal to the first; null: none was asked")
 
 
-class ProbeGaps(Answer):
+class ProbeGaps(ApiAnswer):
     """Absolute differences of both engines' log-probabilities, over equal tokens."""
 
     median: float
@@ -558,7 +568,7 @@ class ProbeGaps(Answer):
     tokens: int
 
 
-class ProbeSide(Answer):
+class ProbeSide(ApiAnswer):
     """Answer of one engine to one prompt."""
 
     answer: str = about("reasoning and text")
@@ -570,7 +580,7 @@ class ProbeSide(Answer):
     )
 
 
-class ProbePrompt(Answer):
+class ProbePrompt(ApiAnswer):
     """One prompt with both answers."""
 
     number: int = about("from 1")
@@ -583,7 +593,7 @@ class ProbePrompt(Answer):
     reference: ProbeSide
 
 
-class ProbeAnswer(Answer):
+class ProbeAnswer(ApiAnswer):
     """Comparison of two engines at temperature 0."""
 
     job: int

@@ -16,7 +16,7 @@ from ninja import Query
 from pydantic import BaseModel, Field
 
 from dashboard.api import base
-from dashboard.api.base import Answer, Json, Offset, Operations, Refused, about, invalid, read
+from dashboard.api.base import ApiAnswer, Json, Offset, Operations, Refused, about, invalid, read
 from dashboard.consumers import ACTIONS, find_record
 from dashboard.security.counters import search_turn
 from dashboard.security.permissions import check
@@ -93,7 +93,7 @@ class FromAsked(BaseModel):
     start: Offset = Field(None, alias="from")
 
 
-class LogMatches(Answer):
+class LogMatches(ApiAnswer):
     """Matches of a text in a log: ``found`` is ``[line, offset, matches]`` of some of the lines;
     ``spread`` a ``[line, whether it breaks]`` of each part of the log that has one.
     """
@@ -107,7 +107,7 @@ class LogMatches(Answer):
     spread: list[list[int | bool]]
 
 
-class LogIndex(Answer):
+class LogIndex(ApiAnswer):
     """Newlines before each block of a log, from block ``known`` on."""
 
     size: int
@@ -122,7 +122,7 @@ def _rows(folds: Any) -> list[list[Any]]:
     return [[fold.first, fold.line, fold.texts] for fold in folds]
 
 
-class LogFolds(Answer):
+class LogFolds(ApiAnswer):
     """Rows that replace more than one line: ``[first, line, texts]``."""
 
     series: str
@@ -135,7 +135,7 @@ class LogFolds(Answer):
     open: list[list[Any]] = read("open", then=_rows)
 
 
-class LogPolls(Answer):
+class LogPolls(ApiAnswer):
     """Lines that are the dashboard's own requests to a server: ``[first, last]``."""
 
     to: int
@@ -144,7 +144,7 @@ class LogPolls(Answer):
     lines: int
 
 
-class LogStep(Answer):
+class LogStep(ApiAnswer):
     """A step and its lines; ``look`` is the class and the shape of its state."""
 
     name: str = read("step.name")
@@ -157,7 +157,7 @@ class LogStep(Answer):
     line_to: int | None
 
 
-class LogSteps(Answer):
+class LogSteps(ApiAnswer):
     """The steps of a job; none for a deployment."""
 
     steps: list[LogStep]
@@ -172,7 +172,9 @@ class Log:
     request: HttpRequest
 
 
-def _log(path: str, title: str, answer: type[Answer] | None = None) -> Callable[[Reader], Reader]:
+def _log(
+    path: str, title: str, answer: type[ApiAnswer] | None = None
+) -> Callable[[Reader], Reader]:
     """Make a reader of logs an operation on those of jobs and of deployments.
 
     ``reader(log, query)``, or without a query, is for those who may see the log. HEAD answers as

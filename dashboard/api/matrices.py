@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api import base
-from dashboard.api.base import Answer, Confirm, Json, Number, Operations, about, host_of, read
+from dashboard.api.base import ApiAnswer, Confirm, Json, Number, Operations, about, host_of, read
 from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
@@ -50,7 +50,7 @@ def _message(run: RunView) -> str:
     return message(run.job.message_id, run.job.message_args) if run.job else ""
 
 
-class MatrixRunAnswer(Answer):
+class MatrixRunAnswer(ApiAnswer):
     """One run of a cell, at its last attempt."""
 
     id: int = read("cell.pk", "id of the run, for another one of its cell")
@@ -70,7 +70,7 @@ def _reason(cell: CellView) -> str:
     return _message(cell.bad) if is_bad and cell.bad else ""
 
 
-class MatrixCellAnswer(Answer):
+class MatrixCellAnswer(ApiAnswer):
     """One combination of lengths and concurrency. ``output_tokens_per_s`` is the mean."""
 
     input_tokens: int | None = about("null: the prompts have their own lengths")
@@ -95,7 +95,7 @@ class MatrixLine(base.Created):
     workload: str = read(lambda row: str(row.spec.get("workload", "")))
 
 
-class Matrices(Answer):
+class Matrices(ApiAnswer):
     """The newest matrices."""
 
     matrices: list[MatrixLine]
@@ -123,7 +123,7 @@ class CancelledMatrix(MatrixAnswer):
     cancelled: list[int]
 
 
-class PlannedCell(Answer):
+class PlannedCell(ApiAnswer):
     """A cell before the launch."""
 
     input_tokens: int | None
@@ -135,7 +135,7 @@ class PlannedCell(Answer):
     )
 
 
-class PlannedMatrix(Answer):
+class PlannedMatrix(ApiAnswer):
     """Cells, runs in order, and a script that runs all of them."""
 
     cells: list[PlannedCell] = read(lambda plan: [PlannedCell.of(one.cell) for one in plan.cells])

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from dashboard.actions import results as actions
 from dashboard.api import base
-from dashboard.api.base import Answer, Created, Json, Operations, Time, about, listing, read
+from dashboard.api.base import ApiAnswer, Created, Json, Operations, Time, about, listing, read
 from dashboard.pages.results.results import kept
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import as_data, marks_of
@@ -37,7 +37,7 @@ def _of_result(model: type[_Row], result_id: int, **fields: Any) -> _Row:
 # Tags
 
 
-class TagsAnswer(Answer):
+class TagsAnswer(ApiAnswer):
     """All tags of a result."""
 
     tags: list[str]
@@ -172,7 +172,7 @@ def withdraw_sign_off(request: HttpRequest, result_id: ResultId, sign_off_id: in
 # Baselines
 
 
-class BaselineRow(Answer):
+class BaselineRow(ApiAnswer):
     """A baseline of the subject."""
 
     result: base.ResultNumber = read("result_id", then=result_number)
@@ -182,7 +182,7 @@ class BaselineRow(Answer):
     ended_at: Time | None = about("null: current")
 
 
-class BaselineAnswer(Answer):
+class BaselineAnswer(ApiAnswer):
     """Baselines of the result's subject, newest first, and the verdict on the result."""
 
     baseline: base.ResultNumber | None = read(

@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query
 from pydantic import BaseModel, Field
 
-from dashboard.api.base import Answer, Json, Operations, ResultNumber, about, invalid, missing
+from dashboard.api.base import ApiAnswer, Json, Operations, ResultNumber, about, invalid, missing
 from dashboard.pages.parity.asked import family, stated
 from dashboard.pages.parity.words import as_data, family_data
-from dashboard.reports.document import Kind, ReportError
+from dashboard.reports.document import ReportError, ReportKind
 from dashboard.reports.make import KINDS, TYPES, download, make
 from dashboard.text.messages import message
 from jobs.queries.parity.entered import ParityError
@@ -55,7 +55,7 @@ class CountsAsked(BaseModel):
     planned: str = _PLANNED
 
 
-class ParityAccuracy(Answer):
+class ParityAccuracy(ApiAnswer):
     """Accuracy of one side, from 0 to 1, with its 95 % interval."""
 
     correct: int | None = about("null: questions have several answers or parts")
@@ -66,7 +66,7 @@ class ParityAccuracy(Answer):
     high: float
 
 
-class ParityRow(Answer):
+class ParityRow(ApiAnswer):
     """A data set, a group of them, or all questions; differences in points."""
 
     name: str
@@ -90,21 +90,21 @@ class ParityRow(Answer):
     )
 
 
-class ParitySide(Answer):
+class ParitySide(ApiAnswer):
     """A side; no results: typed counts."""
 
     name: str
     results: list[ResultNumber]
 
 
-class ParityWarning(Answer):
+class ParityWarning(ApiAnswer):
     """Limit of the statement."""
 
     id: str
     text: str
 
 
-class ParityAnswer(Answer):
+class ParityAnswer(ApiAnswer):
     """Parity of a result with a baseline."""
 
     verdict: str = about("of pooled; not_comparable: no common question, no rows")
@@ -126,7 +126,7 @@ class ParityAnswer(Answer):
     method: list[str]
 
 
-class ParityCandidate(Answer):
+class ParityCandidate(ApiAnswer):
     """A result of several; ``alone`` is its own statement."""
 
     verdict: str = about("corrected for the number of results; not_comparable: no rows")
@@ -135,7 +135,7 @@ class ParityCandidate(Answer):
     alone: ParityAnswer
 
 
-class ParityFamily(Answer):
+class ParityFamily(ApiAnswer):
     """Parity of several results with one baseline; Holm's correction."""
 
     text: str
@@ -179,7 +179,7 @@ def _answered(answer: Callable[[], Json]) -> Json:
 reports = Operations("Reports")
 
 
-def _operation(kind: Kind) -> Callable[..., HttpResponse]:
+def _operation(kind: ReportKind) -> Callable[..., HttpResponse]:
     way = Query[kind.asked]  # type: ignore[name-defined]
 
     def read(request: HttpRequest, query: way) -> HttpResponse:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from dashboard.actions import imports as actions
 from dashboard.actions import question_sets
 from dashboard.api import base
-from dashboard.api.base import Answer, Created, Json, Operations, ResultNumber, Time, about, read
+from dashboard.api.base import ApiAnswer, Created, Json, Operations, ResultNumber, Time, about, read
 from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.pages.answers import Export, export
 from dashboard.pages.results.fleet import stale_text
@@ -116,7 +116,7 @@ class ResultAnswer(Created):
     vs_baseline: dict[str, Any] | None = about("verdict; null without a baseline")
 
 
-class Point(Answer):
+class Point(ApiAnswer):
     """A result at one concurrency."""
 
     concurrency: int
@@ -124,14 +124,14 @@ class Point(Answer):
     measured: dict[str, Any] = read("metrics", then=measured_lengths)
 
 
-class LimitRun(Answer):
+class LimitRun(ApiAnswer):
     """A run of a search of a limit, at a rate (requests per second) or a concurrency."""
 
     load: float
     metrics: dict[str, Any]
 
 
-class LimitSearch(Answer):
+class LimitSearch(ApiAnswer):
     """Rule of a search of a limit, and the reason of its end."""
 
     search: dict[str, Any] = read(lambda row: row.run_context["search"])
@@ -139,14 +139,14 @@ class LimitSearch(Answer):
     runs: list[LimitRun] = read(lambda row: [LimitRun.of(one) for one in row.limit_runs.all()])
 
 
-class ScoreInterval(Answer):
+class ScoreInterval(ApiAnswer):
     """Bounds of a score, in per cent."""
 
     low: float = read(lambda interval: 100 * interval.low)
     high: float = read(lambda interval: 100 * interval.high)
 
 
-class SetScore(Answer):
+class SetScore(ApiAnswer):
     """A score and its 95 % interval, in per cent."""
 
     group: str
@@ -312,7 +312,7 @@ def _listed(request: HttpRequest, result_id: int, asked: ListedAsked) -> Export:
 # Fleet: what stands for each model and precision on each stack
 
 
-class FleetMetric(Answer):
+class FleetMetric(ApiAnswer):
     """Main metric of the result that stands for a model."""
 
     result: ResultNumber = read("result.pk", then=result_number)
@@ -328,7 +328,7 @@ class FleetMetric(Answer):
     created_at: Time = read("result.created_at")
 
 
-class FleetPlace(Answer):
+class FleetPlace(ApiAnswer):
     """A model and precision on a stack; null: missing."""
 
     model: str
@@ -338,7 +338,7 @@ class FleetPlace(Answer):
     accuracy: FleetMetric | None
 
 
-class FleetAnswer(Answer):
+class FleetAnswer(ApiAnswer):
     """All combinations with a result, a ready deployment or an artifact."""
 
     days: int
@@ -404,7 +404,7 @@ class ImportAsked(ImportDeclared):
     job: base.JobId | None = about("job that collected the files; without a body", None)
 
 
-class ImportedMetric(Answer):
+class ImportedMetric(ApiAnswer):
     """A metric in the files."""
 
     name: str
@@ -412,14 +412,14 @@ class ImportedMetric(Answer):
     unit: str
 
 
-class ImportedPoint(Answer):
+class ImportedPoint(ApiAnswer):
     """A benchmark at one concurrency."""
 
     concurrency: int
     metrics: list[ImportedMetric]
 
 
-class ImportedResult(Answer):
+class ImportedResult(ApiAnswer):
     """A recognised result."""
 
     tool: str
@@ -439,14 +439,14 @@ class ImportedResult(Answer):
     result: ResultNumber | None = about("null: not imported (dry run)")
 
 
-class RefusedFiles(Answer):
+class RefusedFiles(ApiAnswer):
     """Files without a result."""
 
     files: list[str]
     reason: str
 
 
-class ImportAnswer(Answer):
+class ImportAnswer(ApiAnswer):
     """Content of the files."""
 
     results: list[ImportedResult]
@@ -454,7 +454,7 @@ class ImportAnswer(Answer):
     unused: list[str]
 
 
-class DeclaredImport(Answer):
+class DeclaredImport(ApiAnswer):
     """Declared parts of an import; empty or null: unknown."""
 
     id: ResultNumber = read("result.pk", then=result_number)
@@ -472,7 +472,7 @@ class DeclaredImport(Answer):
     declared_at: Time | None
 
 
-class RemovedImport(Answer):
+class RemovedImport(ApiAnswer):
     """A removed import."""
 
     id: ResultNumber

@@ -12,7 +12,17 @@ from pydantic import BaseModel
 from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as actions
 from dashboard.api import base
-from dashboard.api.base import Answer, Json, Operations, Page, Time, about, conflict, listing, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Json,
+    Operations,
+    Page,
+    Time,
+    about,
+    conflict,
+    listing,
+    read,
+)
 from dashboard.api.jobs import WithLog
 from dashboard.text.messages import message, server_message
 from jobs.models import Deployment, Endpoint, Host
@@ -26,7 +36,7 @@ deployments = Operations("Deployments", "deployments")
 deployment = Operations("Deployments", "deployments/{int:deployment_id}")
 
 
-class HostAnswer(Answer):
+class HostAnswer(ApiAnswer):
     """A host, as it reports itself."""
 
     name: str

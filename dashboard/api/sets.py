@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from dashboard.actions import rows
 from dashboard.actions.rows import PromptForm
 from dashboard.api import base
-from dashboard.api.base import Answer, Created, Json, Operations, about, listing, read
+from dashboard.api.base import ApiAnswer, Created, Json, Operations, about, listing, read
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
@@ -18,7 +18,7 @@ from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 data_sets = Operations("Data sets", "questions")
 
 
-class PartAnswer(Answer):
+class PartAnswer(ApiAnswer):
     """A set of OpenCompass."""
 
     name: str
@@ -26,7 +26,7 @@ class PartAnswer(Answer):
     version: str = about("hash of the prompt")
 
 
-class DataSetAnswer(Answer):
+class DataSetAnswer(ApiAnswer):
     """A data set."""
 
     id: str

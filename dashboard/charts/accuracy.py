@@ -13,7 +13,7 @@ from dashboard.charts.figure_parts import COLOURS, DASHES, ORIGINS, Figure, axis
 from dashboard.text.formatting import cut_in_middle, number, percent
 from dashboard.text.labels import metric_text, result_name
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
-from jobs.queries.results.tradeoff import Pair, frontier
+from jobs.queries.results.tradeoff import EvaluationPair, frontier
 from jobs.statistics import Interval
 
 _OF_PARTS, _OF_WHOLE = (COLOURS[0], fig.SYMBOLS[1]), (fig.INK, "diamond")
@@ -23,14 +23,14 @@ _EXTRA = "<extra>%{fullData.name}</extra>"
 _THIN = {"thickness": 1.2, "width": 3}
 
 
-def value_of(pair: Pair, axis: str) -> float | None:
+def value_of(pair: EvaluationPair, axis: str) -> float | None:
     """Return the x value of a pair; None: it is not on that chart."""
     if axis == TOKENS:
         return pair.tokens
     return pair.speed.metrics.get(axis) if pair.speed else None
 
 
-def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
+def tradeoff(pairs: Sequence[EvaluationPair], by: str) -> Figure:
     """Return accuracies with intervals. ``by``: the output rate of the paired benchmark, of all or
     in a unit, or :data:`TOKENS`. A hollow point is simulated, disturbed, incomplete or of a loaded
     host."""
@@ -60,7 +60,7 @@ def tradeoff(pairs: Sequence[Pair], by: str) -> Figure:
     )
 
 
-def _places(shown: Sequence[tuple[float, Pair]], low: float) -> list[str]:
+def _places(shown: Sequence[tuple[float, EvaluationPair]], low: float) -> list[str]:
     """Return the position of the name of each pair on the frontier; "" for others. ``low``: where
     the axis of accuracies begins."""
     best = set(frontier([(x, pair.share.value) for x, pair in shown]))
@@ -71,7 +71,9 @@ def _places(shown: Sequence[tuple[float, Pair]], low: float) -> list[str]:
     return label_places([(name, *at) for name, at in zip(names, points, strict=True)])
 
 
-def _pairs(origin: str, name: str, shown: Sequence[tuple[Pair, float, str]]) -> dict[str, Any]:
+def _pairs(
+    origin: str, name: str, shown: Sequence[tuple[EvaluationPair, float, str]]
+) -> dict[str, Any]:
     symbol, colour = ORIGINS[origin]
     shares = [scaled(pair.share) for pair, *_place in shown]
     runs = [pair.evaluation for pair, *_place in shown]

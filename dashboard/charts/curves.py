@@ -41,7 +41,7 @@ Points = Sequence[tuple[int, Mapping[str, Any]]]
 LoadPoints = Sequence[tuple[float, float | None, Interval | None]]
 
 
-class Run(NamedTuple):
+class CurveRun(NamedTuple):
     """Run of a group: name, points, False where it counts, id of its result; None: no page."""
 
     name: str
@@ -65,7 +65,7 @@ class Series:
     results: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[int, Sequence[str]] = field(default_factory=dict)
     intervals: Mapping[tuple[int, str], Interval] = field(default_factory=dict)
-    runs: Sequence[Run] = ()
+    runs: Sequence[CurveRun] = ()
 
     def values(self, metric: str) -> tuple[list[int], list[float | None]]:
         """Return concurrencies and the metric at each; None: not measured."""
@@ -211,7 +211,7 @@ def _point_parts() -> tuple[str, str, str]:
     return before, between, after
 
 
-def _dots(index: int, runs: Sequence[Run], metric: str, hover: str) -> dict[str, Any]:
+def _dots(index: int, runs: Sequence[CurveRun], metric: str, hover: str) -> dict[str, Any]:
     """Return the runs of a group as one trace, which a browser draws faster; its points have the
     names."""
     points = [

@@ -12,7 +12,7 @@ from dashboard.charts.figure_parts import ORIGINS, Figure, axis
 from dashboard.text.formatting import cut_in_middle
 from dashboard.text.labels import limit_words
 from jobs.base.grouping import grouped
-from jobs.queries.results.systems import Point, System
+from jobs.queries.results.systems import System, SystemPoint
 from jobs.queries.results.tradeoff import origin_of
 
 HEIGHT = 360
@@ -54,7 +54,7 @@ def pareto(named: Sequence[Named], unit: str) -> Figure:
     return Figure(data, fig.layout(across, up, **more))
 
 
-def _label(name: str, one: System, point: Point) -> str:
+def _label(name: str, one: System, point: SystemPoint) -> str:
     is_named = one.published is not None or point in one.best[:1]
     return cut_in_middle(name, _LONGEST) if is_named else ""
 

@@ -23,7 +23,7 @@ LONGEST = 100_000  # characters of all messages
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedTurn:
     """A turn that a login may have. ``conversation``: its number and owner. ``body``: what the
     engine is asked. ``call``: of a turn to start; None: it has ended, or is only read.
     ``expected``: its model thinks before it answers."""
@@ -37,12 +37,12 @@ class Asked:
 
 
 _lock = threading.Lock()  # views run in threads, the relay in the event loop
-_kept: dict[int, tuple[float, Asked]] = {}  # oldest first
+_kept: dict[int, tuple[float, AskedTurn]] = {}  # oldest first
 _forgot_at = 0.0
 _is_timed = False
 
 
-def keep_asked(turn_id: int, asked: Asked, *, since: float) -> None:
+def keep_asked(turn_id: int, asked: AskedTurn, *, since: float) -> None:
     """Keep a turn for its login. ``since``: monotonic time when its rights were read."""
     global _is_timed
     if not isinstance(asked.call, Call) or asked.call.listed is not None:
@@ -61,7 +61,7 @@ def keep_asked(turn_id: int, asked: Asked, *, since: float) -> None:
             _later()
 
 
-def take_asked(turn_id: int, session_key: str | None) -> Asked | None:
+def take_asked(turn_id: int, session_key: str | None) -> AskedTurn | None:
     """Return a turn that this login asked a moment ago, once. None: not known here."""
     with _lock:
         since, found = _kept.get(turn_id, (0.0, None))

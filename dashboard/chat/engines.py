@@ -44,7 +44,7 @@ class RefusedAnswer(Exception):
         self.id, self.detail = message_id, detail
 
 
-class Reader(Protocol):
+class TurnReader(Protocol):
     """Takes an engine's status and bytes. The engine waits while it ``is_ahead`` of the disk."""
 
     http_status: int
@@ -67,7 +67,7 @@ class Engine:
     def without_key(self, text: str) -> str:
         return self._filter.text(text) if self._filter else text
 
-    async def chat(self, body: dict[str, Any], reader: Reader) -> None:
+    async def chat(self, body: dict[str, Any], reader: TurnReader) -> None:
         """Give ``reader`` the status of the answer, then its bytes as they arrive. Callbacks
         instead of a generator: each token of a hundred chats passes here. Raises ``RefusedAnswer``:
         a redirect, a compressed answer, or too many bytes; ``ClientError``, ``TimeoutError``: see
@@ -299,7 +299,7 @@ def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
 def _with_key(call: Call, name: str, find: Callable[[], str]) -> Call:
     try:
         return replace(call, api_key=find()) if name else call
-    except secrets.Refused as refused:
+    except secrets.SecretRefused as refused:
         raise NotCallable("chat:key", refused.text, {"name": name}) from None
 
 

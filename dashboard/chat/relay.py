@@ -33,7 +33,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turns
-from dashboard.chat.asked import Asked, take_asked
+from dashboard.chat.asked import AskedTurn, take_asked
 from dashboard.chat.engines import NotCallable, call_or_refusal, resolved
 from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
@@ -136,7 +136,7 @@ class _Guard(CsrfViewMiddleware):
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
 
 
-def _just_asked(request: ASGIRequest, turn_id: int) -> Asked | HTTPStatus | None:
+def _just_asked(request: ASGIRequest, turn_id: int) -> AskedTurn | HTTPStatus | None:
     """Return the turn if this login asked it a moment ago, when its rights were checked; else None.
     A request from another site gets its status."""
     found = take_asked(turn_id, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
@@ -156,7 +156,7 @@ def _refused(request: ASGIRequest) -> HTTPStatus | None:
     return HTTPStatus.FORBIDDEN if is_foreign else None
 
 
-def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> Asked | HTTPStatus | None:
+def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> AskedTurn | HTTPStatus | None:
     """The turn, when the request comes from its owner's own page; else what to answer; None for a
     turn of another person. All that the database knows is read here: another thread would be a part
     of the wait for the first token. All chats share this thread: nothing here writes or asks the
@@ -180,7 +180,7 @@ def _asked(request: ASGIRequest, turn_id: int, *, starts: bool) -> Asked | HTTPS
     if not allowed(user, "conversation.change", turn.conversation):
         return None
     engine, is_open = engine_of(turn), turn.state == Turn.State.STREAMING
-    return Asked(
+    return AskedTurn(
         Login.of(request.session, user),
         turn.conversation,
         turn.request,

@@ -48,7 +48,7 @@ KEEP_BYTES = 512 * 1024  # in one append
 AHEAD_BYTES = 1024 * 1024
 
 
-class Running:
+class RunningTurn:
     """One running turn. ``raw`` has the stream from byte ``begin`` on; earlier bytes are in the
     file. The stream reached ``sizes[i]`` bytes ``times[i]`` seconds after the start."""
 
@@ -115,14 +115,14 @@ class Running:
             self.pump.cancel()
 
 
-_running: dict[int, Running] = {}
+_running: dict[int, RunningTurn] = {}
 # Readers of long answers: as many threads as workers, so that none waits in vain.
 _READERS = 2
 _PARSE = Task("jobs.completions:parse_kept", Reply, Pool(SHORT.limits, _READERS))
 _readers = ThreadPoolExecutor(_READERS, thread_name_prefix="turns")
 
 
-def running(turn_id: int) -> Running | None:
+def running(turn_id: int) -> RunningTurn | None:
     return _running.get(turn_id)
 
 
@@ -156,7 +156,7 @@ def age(turn_id: int) -> float | None:
 
 def start(
     turn_id: int, call: Call, body: dict[str, Any], *, expected: bool = False
-) -> Running | None:
+) -> RunningTurn | None:
     """Send the turn to its engine, once. None: it was already started, maybe elsewhere, or stopped
     while its engine's name was looked up. ``expected``: the model thinks before it answers."""
     log = _log_of(turn_id)
@@ -167,7 +167,7 @@ def start(
         os.close(fd)
         return None
     os.write(fd, f"{os.getpid()}\n".encode())  # from now on the turn counts as started
-    run = Running(turn_id, fd, expected=expected)
+    run = RunningTurn(turn_id, fd, expected=expected)
     _running[turn_id] = run
     engine = Engine(call, str(body.get("model", "")))
     run.pump = asyncio.create_task(engine.chat(body, run))
@@ -230,7 +230,7 @@ async def _parsed(
     return reply, too_long if reply.is_cut else {}
 
 
-async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
+async def _run_to_end(run: RunningTurn, engine: Engine, log: Path) -> None:
     """Store the stream, stop when another process requests it, and end the turn."""
     assert run.pump is not None  # noqa: S101 -- for mypy
     writer = asyncio.create_task(_write(run))
@@ -275,7 +275,7 @@ async def _run_to_end(run: Running, engine: Engine, log: Path) -> None:
         run.wake()
 
 
-async def _write(run: Running) -> None:
+async def _write(run: RunningTurn) -> None:
     """Append what came to the turn's file, a quarter of a second's together; at the end at once.
     The first bytes wait, too: turns that start together do not write while they start."""
 

@@ -122,7 +122,7 @@ def claim_job(request: HttpRequest, host: Host, job_id: int) -> HttpResponseBase
         given = secrets.of_job(job)
         if job.state == Job.State.STARTING:
             sources.of_job(job)
-    except (secrets.Refused, sources.Refused) as refused:
+    except (secrets.SecretRefused, sources.SourceRefused) as refused:
         # Rules or sources changed after the job was sent. What runs already has its own.
         given = {}
         if job.state == Job.State.STARTING:
@@ -154,7 +154,7 @@ def claim_deployment(request: HttpRequest, host: Host, deployment_id: int) -> Ht
         return host_answer(409, error="state", state=error.state, run=error.run)
     try:
         given = secrets.of_restart(deployment)
-    except secrets.Refused as refused:
+    except secrets.SecretRefused as refused:
         deployments.fail_run(deployment, refused.message)
         return _not_given(refused.message, state=Deployment.State.FAILED, run=claim.run)
     _record_hand_over(host, given, deployment=deployment.pk, run=deployment.run)

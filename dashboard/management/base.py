@@ -213,7 +213,7 @@ def _with_choices(kind: str, name: str, text: str, host: Host) -> str:
 # A job as it runs
 
 
-def follow(job_id: int, say: TextIO | None, watch: Watch | None = None) -> Iterator[bytes]:
+def follow(job_id: int, say: TextIO | None, watch: DashboardWatch | None = None) -> Iterator[bytes]:
     """Yield the job's log until the job has ended; each new sentence about it goes to ``say``.
     Raises ``LogRemoved``; ``CommandError``: ``watch`` gives up."""
     key, offset, last_line, data = f"job/{job_id}", 0, "", b"\n"
@@ -273,7 +273,7 @@ IF_DOWN = Arg(
 
 
 @dataclass
-class Watch:
+class DashboardWatch:
     """Watch for a running dashboard while a command waits ("wait") or ends ("end") without one."""
 
     say: TextIO

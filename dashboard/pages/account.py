@@ -41,7 +41,7 @@ class LoginForm(AuthenticationForm):
     }
 
 
-class Login(LoginView):
+class LoginPage(LoginView):
     """Without *stay* the session ends with the browser."""
 
     template_name = "account/login.html"
@@ -206,7 +206,7 @@ def _user(request: HttpRequest) -> User:
 
 
 urlpatterns: list[URLPattern] = [
-    path("login/", Login.as_view(), name="login"),
+    path("login/", LoginPage.as_view(), name="login"),
     path("logout/", Logout.as_view(), name="logout"),
     path("language/", login_not_required(set_language), name="set_language"),
     path("jsi18n/", catalog, name="jsi18n"),

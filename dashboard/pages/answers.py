@@ -37,7 +37,7 @@ from jobs.catalog.questions import LONGEST_NAME, LONGEST_NOTE, TeamSet, jsonl
 from jobs.confined import NotDone
 from jobs.models import Answer, Result
 from jobs.queries.answers import answer_list
-from jobs.queries.answers.answer_list import PAGE, PLACES, SHOWN, VERDICTS, Matches, Wanted
+from jobs.queries.answers.answer_list import PAGE, PLACES, SHOWN, VERDICTS, AnswerMatches, Wanted
 from jobs.queries.answers.own_questions import NoQuestions, OwnQuestions, questions_at, set_of
 from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.results.answer_flags import FLAGS, Hygiene, hygiene, names
@@ -149,7 +149,7 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
     return render(request, "results/answers.html", context)
 
 
-def _matches(request: HttpRequest, result: Result, wanted: Wanted) -> Matches:
+def _matches(request: HttpRequest, result: Result, wanted: Wanted) -> AnswerMatches:
     """Return the matching answers; a person's searches run one after another. Raises NotDone."""
     turn = search_turn(member(request.user).pk, "answers") if wanted.text else nullcontext()
     with turn:
@@ -200,7 +200,7 @@ def _issue_text(answer: Answer, address: str) -> str:
     return "\n\n".join(["\n".join(lines), *blocks]) + "\n"
 
 
-class Asked(NamedTuple):
+class AskedAnswers(NamedTuple):
     """Filters of an address. ``problem``: invalid ones, in words; ``bases`` are the choices."""
 
     wanted: Wanted
@@ -208,7 +208,7 @@ class Asked(NamedTuple):
     problem: str = ""
 
 
-def asked(query: QueryDict, result: Result) -> Asked:
+def asked(query: QueryDict, result: Result) -> AskedAnswers:
     """Return the filters of an address. Unknown values are left out."""
     bases, base, problem = answer_list.bases_of(result), None, ""
     if text := query.get("base", ""):
@@ -239,10 +239,10 @@ def asked(query: QueryDict, result: Result) -> Asked:
         else answer_list.FIRST,
         base=base,
     )
-    return Asked(wanted, bases, problem)
+    return AskedAnswers(wanted, bases, problem)
 
 
-def _chips(query: QueryDict, wanted: Wanted, found: Matches) -> list[list[dict[str, Any]]]:
+def _chips(query: QueryDict, wanted: Wanted, found: AnswerMatches) -> list[list[dict[str, Any]]]:
     """Return the filters in groups: verdicts, flags, others; each with the number of answers that
     it leaves, and the query that switches it. One without answers is left out, unless it is on, or
     a verdict."""

@@ -33,7 +33,7 @@ from jobs.metrics import METRICS
 from jobs.models import Deployment, Result
 from jobs.queries.answers.answer_list import wrong_answers
 from jobs.queries.comparison.accuracy import is_accuracy
-from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison, compare
+from jobs.queries.comparison.comparison import MOST, Change, ComparedColumn, Comparison, compare
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import disturbers, other_runs, read_points, values_at
@@ -146,7 +146,7 @@ def _is_per_device(request: HttpRequest) -> bool:
 
 
 def _context(
-    request: HttpRequest, comparison: Comparison, unit: units.Choice, *, is_grouped: bool
+    request: HttpRequest, comparison: Comparison, unit: units.ChosenUnit, *, is_grouped: bool
 ) -> dict[str, Any]:
     heads = comparison.heads
     show_all = request.GET.get("all") == "1"
@@ -330,7 +330,7 @@ def comparison_csv(comparison: Comparison) -> HttpResponse:
     return as_csv(lines, f"compare-{'-'.join(map(result_name, comparison.heads))}")
 
 
-def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
+def _numbers(column: ComparedColumn) -> Iterator[tuple[int | None, str]]:
     """Yield each concurrency with its metrics; without points, the metrics of the whole run."""
     rows: list[tuple[int | None, Any]] = [*column.points]
     for concurrency, metrics in rows or [(_WHOLE, column.head.metrics)]:
@@ -340,7 +340,11 @@ def _numbers(column: Column) -> Iterator[tuple[int | None, str]]:
 
 
 def _line(
-    column: Column, concurrency: int | None, name: str, change: Change | None, cell: Mean | None
+    column: ComparedColumn,
+    concurrency: int | None,
+    name: str,
+    change: Change | None,
+    cell: Mean | None,
 ) -> Sequence[Any]:
     if concurrency is _WHOLE:
         values = [run.metrics[name] for run in column.runs if name in run.metrics]
@@ -392,7 +396,7 @@ def result_tables(request: HttpRequest) -> HttpResponse:
     return render(request, "results/tables.html", context, status=status)
 
 
-class Side(NamedTuple):
+class MissingRuns(NamedTuple):
     """Missing runs of one side. ``disturbed_by``: other running deployments on its host."""
 
     result: Result
@@ -405,7 +409,7 @@ class MoreRuns(NamedTuple):
     launched here. ``has_enough``: the existing repeats give an interval when included."""
 
     text: str
-    sides: Sequence[Side] = ()
+    sides: Sequence[MissingRuns] = ()
     has_enough: bool = False
 
     @property
@@ -414,7 +418,7 @@ class MoreRuns(NamedTuple):
         return counts.pop() if len(counts) == 1 and len(self.sides) > 1 else None
 
     @property
-    def disturbed(self) -> list[Side]:
+    def disturbed(self) -> list[MissingRuns]:
         return [side for side in self.sides if side.disturbed_by]
 
     @property
@@ -452,7 +456,7 @@ def more_runs(comparison: Comparison, repeated: Sequence[Sequence[Result]]) -> M
         return MoreRuns(text)
     beside = disturbers([head for head, _lacked in lacking])
     sides = [
-        Side(head, lacked, beside.get(head.pk, ()))
+        MissingRuns(head, lacked, beside.get(head.pk, ()))
         for head, lacked in lacking
         if head.imported_id is None  # measured elsewhere
     ]

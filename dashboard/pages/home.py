@@ -28,7 +28,7 @@ from dashboard.pages.shared.columns import TABLES, cookie_name, without_columns,
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
-from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
+from dashboard.pages.shared.groups import JobRow, activity, midnight, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import back_of, keep_choice, member, person
@@ -133,11 +133,11 @@ def _start(request: HttpRequest) -> dict[str, Any] | None:
     }
 
 
-def _waiting(rows: Sequence[Row]) -> list[tuple[Host, str, list[tuple[Row, str]]]]:
+def _waiting(rows: Sequence[JobRow]) -> list[tuple[Host, str, list[tuple[JobRow, str]]]]:
     """Return rows by host, with the reason that the first one has, and others where they differ."""
     known = {row.job.pk: row.forecast for row in rows if row.forecast}
     waits = queue_words.waits([row.job for row in rows], known)
-    by_host: dict[Host, list[tuple[Row, str]]] = {}
+    by_host: dict[Host, list[tuple[JobRow, str]]] = {}
     for row in rows:
         why, _forecast = waits[row.job.pk]
         text = "" if row.job.open_confirmations else message(why.id, why.args)

@@ -27,15 +27,15 @@ from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
 from jobs.base.validation_errors import message_of
 from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
-from jobs.catalog.library import MOST_BYTES, SUFFIX, Changed, version_of
+from jobs.catalog.library import MOST_BYTES, SUFFIX, ModelChanged, version_of
 from jobs.catalog.limits import Fit, fits
 from jobs.launch.pipelines import pipelines_of
 from jobs.models import Artifact, Deployment, Job, Weights
 from jobs.queries.catalogue import (
     ModelPage,
     ModelRow,
+    ModelStep,
     OnHost,
-    Step,
     model_page,
     model_rows,
     published_comparisons,
@@ -144,7 +144,7 @@ def _assets(place: OnHost, model: ZooModel) -> list[_Asset]:
     ]
 
 
-def _title(row: ModelRow, step: Step | None) -> str:
+def _title(row: ModelRow, step: ModelStep | None) -> str:
     """Return what is next for the model."""
     if step is None:
         is_measured = row.speed and row.answers
@@ -168,7 +168,7 @@ class _RungView(NamedTuple):
     job: Job | None
 
 
-def _rungs(page: ModelPage, step: Step | None) -> list[_RungView]:
+def _rungs(page: ModelPage, step: ModelStep | None) -> list[_RungView]:
     row = page.row
     open_jobs = {_RUNG_OF.get(job.kind.partition("-")[0]): job for job in page.jobs[1]}
     following = step and _RUNG_OF[step.verb]
@@ -377,7 +377,7 @@ def _keep(
     try:
         opened = version or None if model_id else None
         model = actions.save(request.user, text, opened, is_new=not model_id)
-    except Changed as error:
+    except ModelChanged as error:
         problem = _("Not saved: the model was changed after you opened it.")
         more = _("Open the model in another tab and copy your changes there.")
         raise Invalid(f"{problem} {more}") from error

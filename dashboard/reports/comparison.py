@@ -22,7 +22,14 @@ from dashboard.pages.shared.metrics_table import column_heads, metrics_table
 from dashboard.pages.shared.words import setting_text
 from dashboard.reports import document, parity, parts
 from dashboard.reports.customer import without_hosts
-from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
+from dashboard.reports.document import (
+    Block,
+    Listing,
+    Paragraph,
+    Report,
+    ReportFigure,
+    ReportSection,
+)
 from dashboard.text.formatting import number
 from dashboard.text.import_words import measured_text
 from dashboard.text.labels import phrase, result_name, setting_title
@@ -30,7 +37,7 @@ from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.metrics import rate_in
 from jobs.models import Result
-from jobs.queries.comparison.comparison import Column, Comparison, compare
+from jobs.queries.comparison.comparison import ComparedColumn, Comparison, compare
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.repeats import other_runs
 from jobs.queries.results.results import BudgetUse, NotNumbered, pks_of, result_page
@@ -44,7 +51,7 @@ _OTHERS = (
 )
 
 
-class ComparisonAsked(document.Asked):
+class ComparisonAsked(document.ReportAsked):
     """Report of a comparison; the first result or group is the baseline."""
 
     id: list[ResultId] = Field(default_factory=list, description="results, each alone; repeat it")
@@ -103,20 +110,22 @@ def build(asked: ComparisonAsked) -> Report:
         warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results)],
         sections=[
             *([_parity(found)] if found else []),
-            Section(_("Conclusion"), conclusion),
-            Section(_("Numbers"), _numbers(comparison, names, unit.rate, is_grouped=is_grouped)),
-            *([Section(_("Details"), details, is_appendix=True)] if details else []),
-            Section(_("Method"), _method(comparison), is_appendix=True),
+            ReportSection(_("Conclusion"), conclusion),
+            ReportSection(
+                _("Numbers"), _numbers(comparison, names, unit.rate, is_grouped=is_grouped)
+            ),
+            *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
+            ReportSection(_("Method"), _method(comparison), is_appendix=True),
             parts.remarks(parts.remarks_on(results, asked)),
         ],
     )
 
 
-def _parity(found: Stated) -> Section:
+def _parity(found: Stated) -> ReportSection:
     warned = [text for _name, text in words.warnings(found)]
     quoted = [Listing(warned, _("Before you quote it"))] if warned else []
     blocks = [*parity.conclusion(found), *quoted, *parity.numbers(found), *parity.methods(found)]
-    return Section(_("Parity statement"), blocks)
+    return ReportSection(_("Parity statement"), blocks)
 
 
 def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
@@ -194,7 +203,8 @@ def _numbers(
     height = _CHART + _KEY * len(comparison.columns)
     drawn = charts_of(comparison, names, rate)
     blocks += [
-        Figure(one.title, one.figure, one.figure.height or height, one.caption) for one in drawn
+        ReportFigure(one.title, one.figure, one.figure.height or height, one.caption)
+        for one in drawn
     ]
     if comparison.heads[0].type == Result.Type.BENCHMARK:
         main = dict.fromkeys((rate, *_MAIN))
@@ -210,7 +220,7 @@ def _by_concurrency(
     """Return a table for each metric: a row a concurrency, a column a result."""
     columns = comparison.columns
 
-    def at(column: Column, name: str, concurrency: int) -> Cell:
+    def at(column: ComparedColumn, name: str, concurrency: int) -> Cell:
         value = dict(column.points).get(concurrency, {}).get(name)
         runs = len(column.at(name, concurrency))
         return cells.bare(name, value, column.interval(name, concurrency), n=runs, of="runs")
@@ -286,7 +296,7 @@ def _method(comparison: Comparison) -> list[Block]:
     return [*blocks, *parts.packages(heads)]
 
 
-KIND = document.Kind(
+KIND = document.ReportKind(
     *("comparison", "Report of a comparison", "result.view", ComparisonAsked, build),
     results=("id", "group"),
     columns=_columns,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.cells import Cell
-from dashboard.reports.document import Asked, Paragraph, Report, Section
+from dashboard.reports.document import Paragraph, Report, ReportAsked, ReportSection
 from dashboard.text.labels import host_title
 from jobs.base.patterns import pattern
 from jobs.models import Host
@@ -27,7 +27,7 @@ _ADDRESS = pattern(
 _FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True)
 
 
-def without_hosts(asked: Asked) -> Callable[[str], str]:
+def without_hosts(asked: ReportAsked) -> Callable[[str], str]:
     """Return a function that puts "System C" in the place of a host's name, the same in each
     report; a report with names of hosts stays."""
     if asked.shows("hosts"):
@@ -49,19 +49,19 @@ def _letters(number: int) -> str:
     return (_letters(before) if before else "") + chr(ord("A") + at)
 
 
-def edited(report: Report, asked: Asked) -> Report:
+def edited(report: Report, asked: ReportAsked) -> Report:
     """Return the report with the words of the person who asks, for whom it is asked."""
     if asked.profile == "customer":
         report = _for_customer(report, asked)
     rows = [(_("Customer"), Cell(asked.customer)), *report.about.rows]
     about = replace(report.about, rows=rows) if asked.customer else report.about
     texts = [Paragraph(text) for text in asked.summary.split("\n\n") if text.strip()]
-    sections = [*([Section(_("Summary"), texts)] if texts else []), *report.sections]
+    sections = [*([ReportSection(_("Summary"), texts)] if texts else []), *report.sections]
     title = asked.heading.strip() or report.title
     return report._replace(title=title, about=about, sections=sections)
 
 
-def _for_customer(report: Report, asked: Asked) -> Report:
+def _for_customer(report: Report, asked: ReportAsked) -> Report:
     unnamed = without_hosts(asked)
 
     def hidden(text: str) -> str:

@@ -12,7 +12,7 @@ from django.http import Http404
 from pydantic import BaseModel, Field
 
 from dashboard.charts import figure_parts
-from dashboard.pages.shared.cells import Facts, Table, Tone
+from dashboard.pages.shared.cells import FactList, Table, Tone
 from jobs.base.numbers import DIGITS
 from jobs.metrics import Unit
 
@@ -36,7 +36,7 @@ class Listing(NamedTuple):
     title: str = ""
 
 
-class Figure(NamedTuple):
+class ReportFigure(NamedTuple):
     """A chart. Its numbers are those of a table of its section."""
 
     title: str
@@ -52,10 +52,10 @@ class Code(NamedTuple):
     text: str
 
 
-Block = Paragraph | Listing | Facts | Table | Figure | Code
+Block = Paragraph | Listing | FactList | Table | ReportFigure | Code
 
 
-class Section(NamedTuple):
+class ReportSection(NamedTuple):
     """Part of a report. ``is_appendix``: for who repeats the measurement; nothing stands there
     alone that a conclusion needs."""
 
@@ -72,20 +72,20 @@ class Report(NamedTuple):
     title: str
     file: str
     source: str
-    about: Facts
-    sections: Sequence[Section]
+    about: FactList
+    sections: Sequence[ReportSection]
     warnings: Sequence[str] = ()
 
     @property
     def has_figures(self) -> bool:
         blocks = (block for section in self.sections for block in section.blocks)
-        return any(isinstance(block, Figure) for block in blocks)
+        return any(isinstance(block, ReportFigure) for block in blocks)
 
 
 Part = Literal["notes", "people", "hosts", "paths", "addresses"]
 
 
-class Asked(BaseModel):
+class ReportAsked(BaseModel):
     """Language, format and own words of a report, and whom it is for."""
 
     language: Literal["en", "zh"] = Field("en", description="independent of the reader's own")
@@ -117,7 +117,7 @@ class Asked(BaseModel):
         return "".join(self.devices[index : index + 1]).strip() or text
 
 
-class Kind(NamedTuple):
+class ReportKind(NamedTuple):
     """A kind of report. ``action``: the right that it needs; ``results``: parameters that name
     results; ``columns``: names and devices of what it has, which a person can name; a name is "" in
     a report of one. ``build`` raises ``Http404`` for a missing record, ``ReportError`` for records
@@ -127,7 +127,7 @@ class Kind(NamedTuple):
     name: str
     summary: str
     action: str
-    asked: type[Asked]
+    asked: type[ReportAsked]
     build: Callable[[Any], Report]
     results: Sequence[str] = ()
     columns: Callable[[Any], Sequence[tuple[str, str]]] = lambda _asked: ()

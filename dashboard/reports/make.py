@@ -18,7 +18,7 @@ from dashboard.pages.shared.addresses import with_old_queries
 from dashboard.pages.shared.export import attachment
 from dashboard.reports import comparison, matrices, matrix, parity, result, writers
 from dashboard.reports.customer import edited, without_hosts
-from dashboard.reports.document import LANGUAGES, Asked, Kind, Part, Report, ReportError
+from dashboard.reports.document import LANGUAGES, Part, Report, ReportAsked, ReportError, ReportKind
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from jobs.base.files import text_sha256
@@ -26,7 +26,7 @@ from jobs.base.validation_errors import messages
 from jobs.models import ReportWords
 
 # A new kind is a file here and a name in this list; a new format is a line of the next two.
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, ReportKind] = {
     module.KIND.name: module.KIND for module in (result, comparison, parity, matrix, matrices)
 }
 TYPES: Mapping[str, str] = {"html": "text/html", "md": "text/markdown", "csv": "text/csv"}
@@ -53,7 +53,7 @@ class File(NamedTuple):
     text: str
 
 
-def make(kind: Kind, asked: Asked) -> File:
+def make(kind: ReportKind, asked: ReportAsked) -> File:
     """Return the report. Raises ``Http404``: a record does not exist; ``ReportError``: these
     records give no report."""
     own = get_language()
@@ -72,7 +72,9 @@ def download(file: File) -> HttpResponse:
     return attachment(file.text, file.name, file.content_type)
 
 
-def _view(kind: Kind, show: Callable[[HttpRequest, Any], HttpResponse], *methods: str) -> View:
+def _view(
+    kind: ReportKind, show: Callable[[HttpRequest, Any], HttpResponse], *methods: str
+) -> View:
     """Return the view of a kind; the address, or what is posted, has all that it is asked for."""
 
     @requires(kind.action, *methods)
@@ -95,15 +97,15 @@ def _view(kind: Kind, show: Callable[[HttpRequest, Any], HttpResponse], *methods
     return report
 
 
-def _file(kind: Kind) -> View:
+def _file(kind: ReportKind) -> View:
     return _view(kind, lambda _request, asked: download(make(kind, asked)), "GET", "HEAD")
 
 
-def _form(kind: Kind) -> View:
+def _form(kind: ReportKind) -> View:
     """Return the view of the form of own words. A post returns the file, and keeps the words for
     the team."""
 
-    def show(request: HttpRequest, asked: Asked) -> HttpResponse:
+    def show(request: HttpRequest, asked: ReportAsked) -> HttpResponse:
         may_keep = allowed(request.user, "result.report")
         records = asked.model_dump(include=_RECORDS, exclude_defaults=True)
         about = kind.name, text_sha256(json.dumps(records, sort_keys=True))

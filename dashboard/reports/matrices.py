@@ -9,7 +9,7 @@ from dashboard.pages.jobs import matrix_compare
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.marks import device_text, remarks_of
 from dashboard.reports import document, parts
-from dashboard.reports.document import Block, Listing, Report, Section
+from dashboard.reports.document import Block, Listing, Report, ReportSection
 from dashboard.text.import_words import measured_text
 from dashboard.text.labels import result_name
 from jobs.metrics import rate_in
@@ -18,7 +18,7 @@ from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import result_page
 
 
-class MatricesAsked(document.Asked):
+class MatricesAsked(document.ReportAsked):
     """Report of matrices side by side; the first is the baseline."""
 
     id: list[document.Id] = Field(default_factory=list, description="matrices; repeat it")
@@ -70,9 +70,9 @@ def build(asked: MatricesAsked) -> Report:
         about=cells.facts(about),
         warnings=[*filter(None, [missing]), *parts.warnings(results)],
         sections=[
-            Section(_("Conclusion"), [Listing(found.verdicts), found.differences]),
-            Section(_("Numbers"), [*found.tables, *listed]),
-            Section(_("Method"), _method(pages), is_appendix=True),
+            ReportSection(_("Conclusion"), [Listing(found.verdicts), found.differences]),
+            ReportSection(_("Numbers"), [*found.tables, *listed]),
+            ReportSection(_("Method"), _method(pages), is_appendix=True),
             parts.remarks([Listing(parts.by_text(remarks))] if remarks else []),
         ],
     )
@@ -87,7 +87,7 @@ def _method(pages: Sequence[MatrixPage]) -> list[Block]:
     return [*blocks, *parts.packages(heads)]
 
 
-KIND = document.Kind(
+KIND = document.ReportKind(
     *("matrices", "Report of matrices side by side", "job.view", MatricesAsked, build),
     columns=lambda asked: _columns(_read(asked)),
 )

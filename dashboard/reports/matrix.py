@@ -18,10 +18,10 @@ from dashboard.pages.jobs.matrix_view import (
     table_of,
 )
 from dashboard.pages.shared import cells, units
-from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone
+from dashboard.pages.shared.cells import Cell, FactList, Heading, Table, Tone
 from dashboard.pages.shared.marks import flags, marks_of, remarks_of
 from dashboard.reports import document, parts
-from dashboard.reports.document import Block, Listing, Paragraph, Report, Section
+from dashboard.reports.document import Block, Listing, Paragraph, Report, ReportSection
 from dashboard.text import labels
 from dashboard.text.formatting import full_moment
 from dashboard.text.labels import result_name, style_of
@@ -37,21 +37,21 @@ from jobs.queries.results.results import result_page
 _SHOWN = (RATE, "ttft_p50_ms", "tpot_p50_ms", "latency_p50_s")
 
 
-class MatrixAsked(document.Asked):
+class MatrixReportAsked(document.ReportAsked):
     """Report of a matrix."""
 
     id: document.Id
     metric: str = Field("", description="number of each cell; empty: throughput and latencies")
 
 
-def _page(asked: MatrixAsked) -> MatrixPage:
+def _page(asked: MatrixReportAsked) -> MatrixPage:
     page = matrix_page(asked.id, asked.metric or rate_in(asked.per))
     if page is None:
         raise document.absent("matrix", [asked.id])
     return page
 
 
-def build(asked: MatrixAsked) -> Report:
+def build(asked: MatrixReportAsked) -> Report:
     page = _page(asked)
     results = [run.result for run in page.runs if run.result is not None]
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
@@ -79,10 +79,10 @@ def build(asked: MatrixAsked) -> Report:
         about=_about(page, asked),
         warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results)],
         sections=[
-            Section(_("Conclusion"), _conclusion(page, found)),
-            Section(_("Numbers"), [_cells(one, concluded) for one in pages]),
-            Section(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
-            Section(_("Method"), _method(page, measured), is_appendix=True),
+            ReportSection(_("Conclusion"), _conclusion(page, found)),
+            ReportSection(_("Numbers"), [_cells(one, concluded) for one in pages]),
+            ReportSection(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
+            ReportSection(_("Method"), _method(page, measured), is_appendix=True),
             parts.remarks(_remarks(page, results, asked)),
         ],
     )
@@ -104,7 +104,7 @@ def _title(page: MatrixPage) -> str:
     return _("%(title)s: highest %(metric)s %(value)s, %(lengths)s at concurrency %(n)s") % args
 
 
-def _about(page: MatrixPage, asked: MatrixAsked) -> Facts:
+def _about(page: MatrixPage, asked: MatrixReportAsked) -> FactList:
     matrix, spec = page.matrix, page.matrix.spec
     by = matrix.created_by.get_username() if matrix.created_by and asked.shows("people") else ""
     workload = WORKLOADS.get(str(spec.get("workload", "")))
@@ -134,10 +134,10 @@ def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]
     blocks: list[Block] = []
     if found is not None:
         blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
-        blocks += [Facts(found.figures, is_large=True)] if found.figures else []
+        blocks += [FactList(found.figures, is_large=True)] if found.figures else []
         exceptions = [one.sentence for one in found.exceptions]
         blocks += [Listing(exceptions, _("Exceptions"))] if exceptions else []
-    return [*blocks, Facts(counts, _("Cells"))]
+    return [*blocks, FactList(counts, _("Cells"))]
 
 
 def _by_row(found: MatrixConclusion | None) -> list[Block]:
@@ -157,7 +157,7 @@ def _by_row(found: MatrixConclusion | None) -> list[Block]:
     return [Table(_("Conclusion by row"), heads, rows), *(listed if drifts else [])]
 
 
-def _runs(page: MatrixPage, asked: MatrixAsked) -> Table:
+def _runs(page: MatrixPage, asked: MatrixReportAsked) -> Table:
     run, state = pgettext("of a measurement", "Run"), _("State")
     heads = [*cells.words(run, state), Heading(cells.heading(page.metric).text)]
     rows = [_run(run, page.metric) for run in page.runs]
@@ -247,7 +247,7 @@ def _commands(page: MatrixPage) -> list[document.Code]:
     return [first, *([document.Code(title, "\n".join(others))] if others else [])]
 
 
-def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) -> list[Block]:
+def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsked) -> list[Block]:
     skipped = [
         f"{name_of(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
         for cell in page.cells
@@ -272,7 +272,7 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixAsked) ->
     return blocks
 
 
-KIND = document.Kind(
-    *("matrix", "Report of a matrix", "job.view", MatrixAsked, build),
+KIND = document.ReportKind(
+    *("matrix", "Report of a matrix", "job.view", MatrixReportAsked, build),
     columns=lambda asked: [("", labels.host_title(_page(asked).matrix.host))],
 )

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from dashboard.pages.parity import words
 from dashboard.pages.parity.asked import Family, Stated, family, is_family, stated
-from dashboard.pages.shared.cells import Facts
+from dashboard.pages.shared.cells import FactList
 from dashboard.reports import document, parts
-from dashboard.reports.document import Block, Figure, Listing, Report, Section
+from dashboard.reports.document import Block, Listing, Report, ReportFigure, ReportSection
 from dashboard.text.formatting import number
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
@@ -18,7 +18,7 @@ from jobs.queries.parity.statement import MARGIN
 from jobs.queries.results.results import result_page
 
 
-class ParityAsked(document.Asked):
+class ParityReportAsked(document.ReportAsked):
     """Report of a parity statement: results, or bare counts."""
 
     base: str = Field("", max_length=400, description="baseline: res-11; repeats res-11,res-12")
@@ -37,8 +37,8 @@ class ParityAsked(document.Asked):
     planned: str = Field("", max_length=20, description="questions of a run that stops early")
 
 
-def build(asked: ParityAsked) -> Report:
-    data = asked.model_dump(include=set(ParityAsked.model_fields))
+def build(asked: ParityReportAsked) -> Report:
+    data = asked.model_dump(include=set(ParityReportAsked.model_fields))
     try:
         found = family(data) if is_family(data) else stated(data)
     except ParityError as error:
@@ -49,7 +49,7 @@ def build(asked: ParityAsked) -> Report:
     if isinstance(found, Family):
         return _of_family(found, asked)
     warnings = [text for _name, text in words.warnings(found)]
-    numbered = [Section(_("Numbers"), numbers(found))] if found.parity.statement else []
+    numbered = [ReportSection(_("Numbers"), numbers(found))] if found.parity.statement else []
     return Report(
         kicker=_("Parity report"),
         title=words.headline(found),
@@ -58,16 +58,16 @@ def build(asked: ParityAsked) -> Report:
         about=_about(found, asked),
         warnings=[*warnings, *parts.warnings(found.results)],
         sections=[
-            Section(_("Conclusion"), conclusion(found)),
+            ReportSection(_("Conclusion"), conclusion(found)),
             *numbered,
-            Section(_("Statistics"), methods(found)),
-            Section(_("Method"), _method(found), is_appendix=True),
+            ReportSection(_("Statistics"), methods(found)),
+            ReportSection(_("Method"), _method(found), is_appendix=True),
             parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
 
 
-def _of_family(found: Family, asked: ParityAsked) -> Report:
+def _of_family(found: Family, asked: ParityReportAsked) -> Report:
     heads = [found.base.results[0], *(one.result.results[0] for one, _own in found.members)]
     return Report(
         kicker=_("Parity report"),
@@ -82,8 +82,8 @@ def _of_family(found: Family, asked: ParityAsked) -> Report:
         ),
         warnings=[*words.family_warnings(found), *parts.warnings(found.results)],
         sections=[
-            Section(_("Conclusion"), [words.family_table(found)]),
-            Section(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),
+            ReportSection(_("Conclusion"), [words.family_table(found)]),
+            ReportSection(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),
             parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
@@ -104,7 +104,7 @@ def numbers(found: Stated) -> list[Block]:
     sets, *folded = words.tables(found, statement)
     figure = words.forest_of(statement)
     band = _("band: ±%(margin)s") % {"margin": words.margin_text(statement.margin)}
-    return [sets, Figure(_("Differences"), figure, figure.height, band), *folded]
+    return [sets, ReportFigure(_("Differences"), figure, figure.height, band), *folded]
 
 
 def methods(found: Stated) -> list[Block]:
@@ -112,7 +112,7 @@ def methods(found: Stated) -> list[Block]:
     return [Listing(words.methods(statement), _("Statistics"))] if statement else []
 
 
-def _about(found: Stated, asked: ParityAsked) -> Facts:
+def _about(found: Stated, asked: ParityReportAsked) -> FactList:
     heads = [side.results[0] for side in found.sides if side.results]
     statement = found.parity.statement
     questions = number(min(statement.pooled.questions)) if statement else ""
@@ -133,7 +133,7 @@ def _method(found: Stated) -> list[Block]:
     return blocks
 
 
-KIND = document.Kind(
-    *("parity", "Report of a parity statement", "result.view", ParityAsked, build),
+KIND = document.ReportKind(
+    *("parity", "Report of a parity statement", "result.view", ParityReportAsked, build),
     results=("base", "id"),
 )

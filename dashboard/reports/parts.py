@@ -6,10 +6,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from dashboard.pages.results.view import record_groups
-from dashboard.pages.shared.cells import Cell, Facts, facts
+from dashboard.pages.shared.cells import Cell, FactList, facts
 from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import unknown_words
-from dashboard.reports.document import Asked, Block, Code, Listing, Paragraph, Section
+from dashboard.reports.document import Block, Code, Listing, Paragraph, ReportAsked, ReportSection
 from dashboard.text.formatting import full_moment
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import limit_words, names_text, phrase, result_name
@@ -33,17 +33,17 @@ def code(title: str, job: Job) -> Code:
     return Code(title, script(from_json(job.plan), job.values, longest_file=LONGEST_FILE))
 
 
-def record(page: ResultPage, name: str = "") -> list[Facts]:
+def record(page: ResultPage, name: str = "") -> list[FactList]:
     """Return how a result was measured, as its page has it. ``name``: of several results."""
     blocks = []
     for _id, group, unknown in record_groups(page):
         dim = Cell(unknown, tone="dim")
         rows = [(title, dim if value is None else Cell(value)) for title, value in group.rows]
-        blocks.append(Facts(rows, " ".join(filter(None, (group.title, name)))))
+        blocks.append(FactList(rows, " ".join(filter(None, (group.title, name)))))
     rows = [(_("Fingerprint"), Cell(page.result.fingerprint))]
     if unknown_parts := unknown_words(page.result):
         rows = [(_("Unknown, so not grouped"), Cell(unknown_parts))]
-    return [*blocks, Facts(rows, name)]
+    return [*blocks, FactList(rows, name)]
 
 
 def packages(results: Sequence[Result]) -> list[Listing]:
@@ -60,9 +60,9 @@ def packages(results: Sequence[Result]) -> list[Listing]:
 def about(
     first: Sequence[tuple[str, str]],
     heads: Sequence[Result],
-    asked: Asked,
+    asked: ReportAsked,
     more: Sequence[tuple[str, str]] = (),
-) -> Facts:
+) -> FactList:
     """Return what several results are, between ``first`` and ``more``: facts of their report."""
 
     def each(texts: Iterable[str]) -> str:
@@ -99,7 +99,7 @@ def by_text(texts: Sequence[tuple[str, Result]]) -> list[str]:
     return [f"{names_text(names)}{_(': ')}{text}" for text, names in found.items()]
 
 
-def sources(results: Sequence[Result], asked: Asked) -> str:
+def sources(results: Sequence[Result], asked: ReportAsked) -> str:
     """Return results with their jobs: "res-1 (job #5), res-2"; an import has no job. A customer
     gets the results alone."""
     text = _("%(result)s (job #%(job)s)")
@@ -112,12 +112,12 @@ def sources(results: Sequence[Result], asked: Asked) -> str:
     )
 
 
-def remarks(blocks: Sequence[Block]) -> Section:
-    return Section(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])
+def remarks(blocks: Sequence[Block]) -> ReportSection:
+    return ReportSection(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])
 
 
 def remarks_on(
-    results: Sequence[Result], asked: Asked, *, is_titled: bool = True, has_added: bool = True
+    results: Sequence[Result], asked: ReportAsked, *, is_titled: bool = True, has_added: bool = True
 ) -> list[Block]:
     has_added = has_added and asked.shows("notes")
     marks = marks_of(results) if has_added else {}

@@ -10,17 +10,24 @@ from pydantic import Field
 
 from dashboard.pages.results import view
 from dashboard.pages.results.conclusion import NO_LEVEL
-from dashboard.pages.results.points import Points
+from dashboard.pages.results.points import PointsTable
 from dashboard.pages.results.tables import repeats_of
-from dashboard.pages.results.view import Speed
+from dashboard.pages.results.view import SpeedBlocks
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.addresses import ResultId
-from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.cells import Cell, FactList, Heading, Table
 from dashboard.pages.shared.comparison import Chart
 from dashboard.pages.shared.marks import device_text, marks_of
 from dashboard.pages.shared.words import lengths_texts
 from dashboard.reports import document, parts
-from dashboard.reports.document import Block, Figure, Listing, Paragraph, Report, Section
+from dashboard.reports.document import (
+    Block,
+    Listing,
+    Paragraph,
+    Report,
+    ReportFigure,
+    ReportSection,
+)
 from dashboard.text.formatting import duration, full_moment
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import phrase, result_name, result_place
@@ -32,7 +39,7 @@ from jobs.queries.results.results import ResultPage, result_page
 _TALL = 560  # pixels
 
 
-class ResultAsked(document.Asked):
+class ResultAsked(document.ReportAsked):
     """Report of one result."""
 
     id: ResultId
@@ -60,7 +67,9 @@ def build(asked: ResultAsked) -> Report:
     if result.type == Result.Type.EVALUATION:
         kicker = _("Accuracy report")
         title, score = view.score_of(page)
-        conclusion: list[Block] = [Facts([*score.numbers.rows, *score.figures.rows], is_large=True)]
+        conclusion: list[Block] = [
+            FactList([*score.numbers.rows, *score.figures.rows], is_large=True)
+        ]
         numbers = [*_figures(score.charts), *([score.sets.table] if score.sets else [])]
         numbers += [score.categories] if score.categories else []
         details = [*score.sets.folded.values()] if score.sets else []
@@ -84,16 +93,16 @@ def build(asked: ResultAsked) -> Report:
         about=_about(page, asked),
         warnings=parts.warnings([result]),
         sections=[
-            Section(_("Conclusion"), conclusion),
-            Section(_("Numbers"), numbers),
-            *([Section(_("Details"), details, is_appendix=True)] if details else []),
-            Section(_("Method"), method, is_appendix=True),
+            ReportSection(_("Conclusion"), conclusion),
+            ReportSection(_("Numbers"), numbers),
+            *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
+            ReportSection(_("Method"), method, is_appendix=True),
             parts.remarks(parts.remarks_on([result], asked, is_titled=False)),
         ],
     )
 
 
-def _about(page: ResultPage, asked: ResultAsked) -> Facts:
+def _about(page: ResultPage, asked: ResultAsked) -> FactList:
     result = page.result
     by = result.created_by.get_username() if result.created_by and asked.shows("people") else ""
     took_s = result.job.duration_s if result.job else None
@@ -121,14 +130,14 @@ def _about(page: ResultPage, asked: ResultAsked) -> Facts:
     return cells.facts(rows)
 
 
-def _conclusion(speed: Speed, level: Level | None) -> list[Block]:
+def _conclusion(speed: SpeedBlocks, level: Level | None) -> list[Block]:
     card, blocks = speed.card, list[Block]()
     if speed.limit is not None:
         notes = [text for text, _is_doubt in speed.limit.notes]
         blocks += [Paragraph(speed.limit.headline, "bold"), Listing(notes)]
     elif card is not None:
         blocks.append(Paragraph(card.headline, "warn" if card.is_warning else "bold"))
-    blocks.append(Facts([*speed.numbers.rows, *speed.figures.rows], is_large=True))
+    blocks.append(FactList([*speed.numbers.rows, *speed.figures.rows], is_large=True))
     if card is not None:
         if level is not None and card.level_text:
             blocks.append(Paragraph(f"{level.name}{_(': ')}{card.level_text}"))
@@ -138,10 +147,12 @@ def _conclusion(speed: Speed, level: Level | None) -> list[Block]:
 
 
 def _figures(charts: Sequence[Chart]) -> list[Block]:
-    return [Figure(one.title, one.figure, min(_TALL, one.height), one.caption) for one in charts]
+    return [
+        ReportFigure(one.title, one.figure, min(_TALL, one.height), one.caption) for one in charts
+    ]
 
 
-def _numbers(speed: Speed) -> list[Block]:
+def _numbers(speed: SpeedBlocks) -> list[Block]:
     blocks = _figures(speed.charts)
     blocks += [speed.limit.table] if speed.limit else []
     blocks += [speed.latencies] if speed.latencies else []
@@ -152,7 +163,7 @@ def _numbers(speed: Speed) -> list[Block]:
     return blocks
 
 
-def _by_concurrency(points: Points) -> Table:
+def _by_concurrency(points: PointsTable) -> Table:
     """Return the table with a column for each concurrency: percentiles are rows there."""
     heads = cells.words(points.each)
     for row in points.rows:
@@ -179,7 +190,7 @@ def _by_concurrency(points: Points) -> Table:
     return Table(_("Throughput and latency by concurrency"), heads, rows, points.remarks)
 
 
-KIND = document.Kind(
+KIND = document.ReportKind(
     *("result", "Report of a result", "result.view", ResultAsked, build),
     results=("id",),
     columns=lambda asked: [("", device_text(_page(asked).result))],

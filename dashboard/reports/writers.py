@@ -17,9 +17,17 @@ from django.utils.timezone import now
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from dashboard.pages.shared.cells import Cell, Facts, Table
+from dashboard.pages.shared.cells import Cell, FactList, Table
 from dashboard.pages.shared.export import csv_text
-from dashboard.reports.document import Block, Code, Figure, Listing, Paragraph, Report, Section
+from dashboard.reports.document import (
+    Block,
+    Code,
+    Listing,
+    Paragraph,
+    Report,
+    ReportFigure,
+    ReportSection,
+)
 from dashboard.text.formatting import full_moment
 
 MOST_COLUMNS = 8  # besides the first one: more do not fit on A4
@@ -62,7 +70,7 @@ def html(report: Report) -> str:
     return render_to_string("reports/report.html", context)
 
 
-def _section(section: Section, number: int) -> dict[str, Any]:
+def _section(section: ReportSection, number: int) -> dict[str, Any]:
     parts = [(part, block) for block in section.blocks for part in _parts(block)]
     shown = [
         {
@@ -70,7 +78,7 @@ def _section(section: Section, number: int) -> dict[str, Any]:
             "name": type(part).__name__.lower(),
             "label": whole.title,
             "id": f"chart-{number}-{index}",
-            "figure": _drawn(part) if isinstance(part, Figure) else None,
+            "figure": _drawn(part) if isinstance(part, ReportFigure) else None,
         }
         for index, (part, whole) in enumerate(parts)
     ]
@@ -95,7 +103,7 @@ def _parts(block: Block) -> list[Block]:
     ]
 
 
-def _drawn(block: Figure) -> dict[str, Any]:
+def _drawn(block: ReportFigure) -> dict[str, Any]:
     """Return a chart in colours, with the full names of its lines."""
     figure = _coloured(block.figure.to_plotly_json())
     names, traces = figure["layout"].get("meta", {}).get("names", {}), []
@@ -188,7 +196,7 @@ def escaped(text: str) -> str:
 
 
 def _markdown(block: Block) -> Iterator[str]:
-    if isinstance(block, Figure):
+    if isinstance(block, ReportFigure):
         return
     if block.title:
         yield f"### {escaped(block.title)}"
@@ -197,7 +205,7 @@ def _markdown(block: Block) -> Iterator[str]:
             yield f"**{escaped(block.text)}**" if block.tone == "bold" else escaped(block.text)
         case Listing():
             yield "\n".join(f"- {escaped(item)}" for item in block.items)
-        case Facts():
+        case FactList():
             yield _facts(block)
         case Code():
             # A fence that is longer than any in the text.
@@ -211,7 +219,7 @@ def _markdown(block: Block) -> Iterator[str]:
             yield from (escaped(note) for note in block.notes)
 
 
-def _facts(facts: Facts) -> str:
+def _facts(facts: FactList) -> str:
     return _table(["", ""], ["---", "---"], [[name, _cell(cell)] for name, cell in facts.rows])
 
 
@@ -248,7 +256,7 @@ def _csv(section: str, block: Block) -> Iterator[list[Any]]:
             texts = [block.text]
         case Listing():
             texts = block.items
-        case Facts():
+        case FactList():
             for name, cell in block.rows:
                 yield _line(section, block.title, cell, name)
         case Table():

@@ -36,7 +36,7 @@ _SALT = "dashboard.security.login_throttle.browser"
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class TryLimit:
     """``free`` tries without a wait; then 1 s, 2 s, 4 s, … up to ``longest_s``."""
 
     free: int
@@ -48,12 +48,12 @@ class Limit:
 
 
 # Room for one's own mistakes.
-OF_A_NAME_AT_AN_ADDRESS = Limit(5, 300)
+OF_A_NAME_AT_AN_ADDRESS = TryLimit(5, 300)
 # 60 guesses an hour, from however many addresses.
-OF_A_NAME = Limit(10, 60)
-OF_A_BROWSER = Limit(10, 60)
+OF_A_NAME = TryLimit(10, 60)
+OF_A_BROWSER = TryLimit(10, 60)
 # Guesses of one password for many names. An office behind one address has room for its mistakes.
-OF_AN_ADDRESS = Limit(20, 60)
+OF_AN_ADDRESS = TryLimit(20, 60)
 # Tries of a name, at an address from which it logged in, that wait for no other name's.
 FREE_AT_A_KNOWN_ADDRESS = 3
 
@@ -121,7 +121,7 @@ class _Count(NamedTuple):
     whatever others have tried."""
 
     key: str
-    limit: Limit
+    limit: TryLimit
     free_tries: int = 0
 
 

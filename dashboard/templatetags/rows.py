@@ -50,7 +50,7 @@ def _from(name: str, context: template.Context, **more: Any) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def job_row(context: template.Context, row: groups.Row, *, in_group: bool = False) -> SafeString:
+def job_row(context: template.Context, row: groups.JobRow, *, in_group: bool = False) -> SafeString:
     """Return the row of a job, or of a group. ``in_group``: a run of the group above."""
 
     def draw() -> SafeString:

@@ -153,24 +153,24 @@ DETAIL_LABELS: Mapping[str, str | Promise] = {
 CSV_HEAD = ("at", "person", "action", "label", "subject", "detail", "origin")
 
 
-class Subject(NamedTuple):
+class EntrySubject(NamedTuple):
     """Subject of an entry. ``href``: its page, "" without one."""
 
     text: str
     href: str = ""
 
 
-class Row(NamedTuple):
+class EntryRow(NamedTuple):
     """One entry in words. ``details``: (label, value), without what the subject shows."""
 
     entry: AuditEntry
     label: str
-    subject: Subject
+    subject: EntrySubject
     details: Sequence[tuple[str, str]]
     origin: str
 
 
-def rows(entries: Sequence[AuditEntry]) -> list[Row]:
+def rows(entries: Sequence[AuditEntry]) -> list[EntryRow]:
     """Return entries in words, with links to what still exists. One query for each kind of it."""
     named: dict[str, set[str]] = {}
     for entry in entries:
@@ -181,11 +181,13 @@ def rows(entries: Sequence[AuditEntry]) -> list[Row]:
     for entry in entries:
         text, page, *args = _subject(entry, found)
         details = [pair for pair in detail_pairs(entry.detail) if pair[1] != text]
-        subject = Subject(text, reverse(page, args=args) if page else "")
+        subject = EntrySubject(text, reverse(page, args=args) if page else "")
         origin = entry.origin or gettext("unknown")
         if entry.origin == COMMAND:
             origin = gettext("manage.py on the server")
-        shown.append(Row(entry, action_label(entry.action, entry.detail), subject, details, origin))
+        shown.append(
+            EntryRow(entry, action_label(entry.action, entry.detail), subject, details, origin)
+        )
     return shown
 
 
@@ -255,11 +257,11 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
     return entry.subject, ""
 
 
-def as_dict(row: Row) -> dict[str, Any]:
+def as_dict(row: EntryRow) -> dict[str, Any]:
     return {**plain(row.entry), "label": row.label}
 
 
-def csv_line(row: Row) -> list[str]:
+def csv_line(row: EntryRow) -> list[str]:
     details = (f"{label}: {value}" for label, value in detail_pairs(row.entry.detail))
     data = as_dict(row) | {"detail": ", ".join(details)}
     return [data[name] or "" for name in CSV_HEAD]

@@ -39,7 +39,7 @@ _DECLARED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ImportedFigure:
     """Metric with its value as pages show it."""
 
     name: str
@@ -64,7 +64,7 @@ class Found:
     concurrencies: Sequence[int]
     answers: int
     sets: Sequence[SetScore]
-    figures: Sequence[Figure]
+    figures: Sequence[ImportedFigure]
     completed: int | None
     failed: int
     remarks: Sequence[str]
@@ -82,7 +82,7 @@ class NotTaken:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ImportPreview:
     """Content of an import before it is stored."""
 
     found: Sequence[Found]

@@ -183,7 +183,7 @@ def uses(plan: Plan) -> list[Use]:
     return list(found)
 
 
-class Refused(JobsError):
+class SecretRefused(JobsError):
     """A secret that a plan may not have. ``message`` is for a job, ``text`` for a form. ``args``
     fill both, ``words`` the text alone."""
 
@@ -237,12 +237,13 @@ def check(
     request = _Request(host=host, person=person, values=values or {}, external=external)
     try:
         _given(wanted, request)
-    except Refused as refused:
+    except SecretRefused as refused:
         raise LaunchError(refused.text, _field_of(refused, params, wanted)) from None
 
 
 def of_job(job: Job, *, values: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return name → secret for the claiming host, or raise ``Refused``. ``values``: at a lease."""
+    """Return name → secret for the claiming host, or raise ``SecretRefused``. ``values``: at a
+    lease."""
     given, external = job.values if values is None else values, _external(job.params)
     return _of_plan(job, job.host, given, person=job.created_by_id, external=external)
 
@@ -260,7 +261,7 @@ def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> di
 
 
 def engine_key(name: str, deployment: Deployment) -> str:
-    """Return a deployment's key that the dashboard itself sends. Raises ``Refused``."""
+    """Return a deployment's key that the dashboard itself sends. Raises ``SecretRefused``."""
     return _key(name, deployment.dashboard_url, host=deployment.host, is_checked=True)
 
 
@@ -269,17 +270,18 @@ def check_endpoint(name: str, url: str, user: AbstractBaseUser | None) -> None:
     or it may not be sent to ``url``."""
     try:
         endpoint_key_for(user, name, url)
-    except Refused as refused:
+    except SecretRefused as refused:
         raise LaunchError(refused.text, "api_key") from None
 
 
 def endpoint_key_for(user: AbstractBaseUser | None, name: str, url: str) -> str:
-    """Return the key that a request of ``user`` to an endpoint sends. Raises ``Refused``."""
+    """Return the key that a request of ``user`` to an endpoint sends. Raises ``SecretRefused``."""
     return _key(name, url, person=user.pk if user else None, external=_DEPLOYMENT)
 
 
 def endpoint_key(name: str, url: str) -> str:
-    """Return the key that the dashboard's own requests to an endpoint send. Raises ``Refused``."""
+    """Return the key that the dashboard's own requests to an endpoint send. Raises
+    ``SecretRefused``."""
     return _key(name, url, is_checked=True, external=_DEPLOYMENT)
 
 
@@ -298,14 +300,14 @@ def _external(params: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
-    """Return the values of all uses. Raises ``Refused``: the first one that is not allowed."""
+    """Return the values of all uses. Raises ``SecretRefused``: the first that is not allowed."""
     rows = _stored(use.name for use in wanted)
     for use in wanted:
         if use.name not in rows:
             text = _(
                 "Secret %(name)s does not exist. Ask an administrator to add it under Secrets."
             )
-            raise Refused("job:secret_gone", text, {"name": use.name})
+            raise SecretRefused("job:secret_gone", text, {"name": use.name})
         _check_use(use, rows[use.name], request)
     with suppress(KeyUnusable):  # the keys may have been changed between the two reads: once more
         return _decrypted(rows)
@@ -317,7 +319,7 @@ def _given(wanted: Sequence[Use], request: _Request) -> dict[str, str]:
             "Secret %(name)s cannot be decrypted. Ask an administrator to restore the key file "
             "named under Secrets."
         )
-        raise Refused("job:secret_key", text, {"name": next(iter(rows))}) from None
+        raise SecretRefused("job:secret_key", text, {"name": next(iter(rows))}) from None
 
 
 def _stored(names: Iterable[str]) -> dict[str, Secret]:
@@ -336,12 +338,12 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "Secret %(name)s may not be used on %(host)s. Choose another host, or ask an "
             "administrator to allow this one under Secrets."
         )
-        raise Refused("job:secret_host", text, {**args, "host": host.name})
+        raise SecretRefused("job:secret_host", text, {**args, "host": host.name})
     if not (row.everyone or request.is_checked) and not (
         request.person and row.people.filter(pk=request.person).exists()
     ):
         text = _("You may not use secret %(name)s. Ask an administrator to allow it under Secrets.")
-        raise Refused("job:secret_person", text, args)
+        raise SecretRefused("job:secret_person", text, args)
     if not row.is_complete:
         # Stored by an earlier version: jobs that were launched with it then go on.
         if request.launched_at is not None and request.launched_at < row.created_at:
@@ -350,16 +352,16 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "Secret %(name)s has no purpose or no endpoints yet. Ask an administrator to complete "
             "it under Secrets."
         )
-        raise Refused("job:secret_incomplete", text, args)
+        raise SecretRefused("job:secret_incomplete", text, args)
     if use.purpose != row.purpose and not use.purpose:
         text = _("Secret %(name)s is not allowed in this command. Launch without it.")
-        raise Refused("job:secret_purpose", text, args)
+        raise SecretRefused("job:secret_purpose", text, args)
     if use.purpose != row.purpose:
         text = _(
             "Secret %(name)s is for another purpose: %(purpose)s. Choose a secret for: %(wanted)s."
         )
         words = {"purpose": PURPOSES[row.purpose], "wanted": PURPOSES[use.purpose]}
-        raise Refused("job:secret_purpose", text, args, words=words)
+        raise SecretRefused("job:secret_purpose", text, args, words=words)
     address: str | None = None
     with suppress(PlanError):
         address = plans.fill_text(use.destination, request.values)
@@ -371,17 +373,17 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "administrator to add %(endpoint)s under Secrets."
         )
         at = {**args, "endpoint": address or "?"}
-        raise Refused("job:secret_endpoint", text, at, is_about_address=True)
+        raise SecretRefused("job:secret_endpoint", text, at, is_about_address=True)
     if row.endpoints and address != "" and not is_below(address or "", row.endpoints):
         text = _(
             "Secret %(name)s may not be sent to %(endpoint)s. Use %(allowed)s, or ask an "
             "administrator to allow this address under Secrets."
         )
         at, allowed = {**args, "endpoint": address or "?"}, {"allowed": ", ".join(row.endpoints)}
-        raise Refused("job:secret_endpoint", text, at, words=allowed, is_about_address=True)
+        raise SecretRefused("job:secret_endpoint", text, at, words=allowed, is_about_address=True)
 
 
-def _field_of(refused: Refused, params: Mapping[str, Any], wanted: Sequence[Use]) -> str:
+def _field_of(refused: SecretRefused, params: Mapping[str, Any], wanted: Sequence[Use]) -> str:
     # A hub's address; an engine's is that of the deployment.
     if refused.is_about_address and "endpoint" in params and "deployment" not in params:
         return "endpoint"

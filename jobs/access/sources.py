@@ -281,7 +281,7 @@ def _host(url: str) -> str:
         return ""
 
 
-class Refused(JobsError):
+class SourceRefused(JobsError):
     """A source that is not permitted. ``message`` is for a job."""
 
     id = "source:refused"
@@ -292,7 +292,7 @@ class Refused(JobsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Included:
+class PermittedSource:
     """A source that catalogue and tools name, always permitted. ``origin``: what names it.
     ``is_typed`` False: forms choose it by name. An image has no registry: each host has its own."""
 
@@ -303,19 +303,19 @@ class Included:
 
 
 @cache
-def included() -> tuple[Included, ...]:
+def included() -> tuple[PermittedSource, ...]:
     """Return all included sources, sorted by type; of each type in the order of the stacks."""
     stack = STACKS["guide"]
     guide = gettext_lazy(stack.name)
     images = [(stack, stack.vllm.image) for stack in STACKS.values() if stack.vllm.image]
     return (
         *_repositories(),
-        Included(Source.Type.INDEX, INDEX.rstrip("/"), guide),
-        Included(Source.Type.HUB, HF_MIRROR, guide),
-        Included(Source.Type.HUB, "https://huggingface.co", _HUGGING_FACE),
-        Included(Source.Type.HUB, "https://www.modelscope.cn", _MODELSCOPE, is_typed=False),
+        PermittedSource(Source.Type.INDEX, INDEX.rstrip("/"), guide),
+        PermittedSource(Source.Type.HUB, HF_MIRROR, guide),
+        PermittedSource(Source.Type.HUB, "https://huggingface.co", _HUGGING_FACE),
+        PermittedSource(Source.Type.HUB, "https://www.modelscope.cn", _MODELSCOPE, is_typed=False),
         *(
-            Included(
+            PermittedSource(
                 Source.Type.IMAGE,
                 f"{image.name}:{tag}",
                 format_lazy(gettext_lazy("stack “{name}”"), name=gettext_lazy(stack.name)),
@@ -323,19 +323,19 @@ def included() -> tuple[Included, ...]:
             for stack, image in images
             for tag in (image.tags if image.in_registry else ())
         ),
-        Included(Source.Type.DATA, CORE_URL, guide, is_typed=False),
-        Included(Source.Type.DATA, MATH_URL, guide, is_typed=False),
-        Included(Source.Type.DATA, SONNET_URL, "vLLM 0.7.2", is_typed=False),
+        PermittedSource(Source.Type.DATA, CORE_URL, guide, is_typed=False),
+        PermittedSource(Source.Type.DATA, MATH_URL, guide, is_typed=False),
+        PermittedSource(Source.Type.DATA, SONNET_URL, "vLLM 0.7.2", is_typed=False),
     )
 
 
-def _repositories() -> Iterator[Included]:
+def _repositories() -> Iterator[PermittedSource]:
     for stack in STACKS.values():
         image = stack.vllm.image
         named = [build.repository for build in image.build] if image else []
         for address in (*named, stack.evaluation.opencompass_repository):
             if address:
-                yield Included(Source.Type.GIT, address, gettext_lazy(stack.name))
+                yield PermittedSource(Source.Type.GIT, address, gettext_lazy(stack.name))
 
 
 def is_included(source_type: str, address: str, facts: Mapping[str, Any]) -> bool:
@@ -437,7 +437,7 @@ def engine_ips(url: str) -> tuple[str, ...]:
 
 def of_job(job: Job) -> None:
     """Check the sources of a launched job again, and the addresses of its endpoints: present ones
-    and, once started, those that it was given. Raises ``Refused``."""
+    and, once started, those that it was given. Raises ``SourceRefused``."""
     kind = KINDS.get(job.kind)
     if kind is None:
         return
@@ -450,7 +450,7 @@ def of_job(job: Job) -> None:
     refused = _refused(named, job.host)
     if refused is not None:
         _field, source_type, address = refused
-        raise Refused(source_type, address)
+        raise SourceRefused(source_type, address)
 
 
 def stopped_by_removal(source: Source) -> list[Job]:

@@ -28,7 +28,7 @@ SHOWN_LINES = 5  # of a program's error
 _PG_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
 
 
-class Contents(NamedTuple):
+class BackupContents(NamedTuple):
     """Rows per table, and applied migrations as ``app.name``."""
 
     rows: dict[str, int]
@@ -39,7 +39,7 @@ def engine() -> Engine:
     return cast(Engine, connection.vendor)
 
 
-def copy(folder: Path) -> tuple[DatabaseEntry, Contents]:
+def copy(folder: Path) -> tuple[DatabaseEntry, BackupContents]:
     """Copy the database into ``folder`` while others use it, without rows of ``EMPTIED``."""
     path = folder / FILES[engine()]
     draft = path.with_name(f"{path.name}.part")
@@ -67,7 +67,7 @@ def refuse_unless_empty() -> None:
             )
 
 
-def fill(source: Path, entry: DatabaseEntry) -> Contents:
+def fill(source: Path, entry: DatabaseEntry) -> BackupContents:
     """Make the database of the settings, which is empty; return what it has now."""
     if engine() == "sqlite":
         path = Path(connection.settings_dict["NAME"])
@@ -90,7 +90,7 @@ def unknown_migrations(names: list[str]) -> list[str]:
     return sorted(set(names) - known)
 
 
-def _copy_sqlite(draft: Path) -> Contents:
+def _copy_sqlite(draft: Path) -> BackupContents:
     """Copy the database, remove rows, then write ``draft`` with ``VACUUM INTO``: deleted rows stay
     in free pages of a file, and plain ``VACUUM`` needs space in ``/tmp``."""
     source = Path(connection.settings_dict["NAME"])
@@ -125,24 +125,24 @@ def _sqlite(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
 
 
-def _contents_of_sqlite(opened: sqlite3.Connection) -> Contents:
+def _contents_of_sqlite(opened: sqlite3.Connection) -> BackupContents:
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     return _contents(lambda text: opened.execute(text).fetchall(), query)
 
 
-def _contents_of_postgresql(server: psycopg.Connection[Any]) -> Contents:
+def _contents_of_postgresql(server: psycopg.Connection[Any]) -> BackupContents:
     return _contents(lambda text: server.execute(text.encode()).fetchall(), _PG_TABLES)
 
 
-def _contents(ask: Callable[[str], list[Any]], tables: str) -> Contents:
+def _contents(ask: Callable[[str], list[Any]], tables: str) -> BackupContents:
     names = sorted(name for (name,) in ask(tables))
     counts = {name: f'SELECT count(*) FROM "{name}"' for name in names}  # noqa: S608 -- ours
     rows = {name: ask(count)[0][0] for name, count in counts.items()}
     migrations = ask("SELECT app, name FROM django_migrations")
-    return Contents(rows, sorted(f"{app}.{name}" for app, name in migrations))
+    return BackupContents(rows, sorted(f"{app}.{name}" for app, name in migrations))
 
 
-def _dump_postgresql(draft: Path) -> Contents:
+def _dump_postgresql(draft: Path) -> BackupContents:
     """Dump and count in one snapshot: what is counted is what the dump has."""
     with _postgresql() as server:
         server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

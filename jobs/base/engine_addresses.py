@@ -32,7 +32,7 @@ Ip = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EngineAddress:
     """Address of an engine. Its text is the URL, without a path."""
 
     ip: Ip
@@ -52,16 +52,16 @@ def is_callable(found: str, *, on_this_machine: bool) -> bool:
     return not found or (on_this_machine and found not in (NO_MACHINE, METADATA))
 
 
-def endpoint(ip: str, port: object) -> Endpoint | None:
+def endpoint(ip: str, port: object) -> EngineAddress | None:
     """None if ``ip`` is no IP address, or ``port`` no port."""
     number = port_from(port)
     try:
-        return Endpoint(ip_from(ip), number) if number else None
+        return EngineAddress(ip_from(ip), number) if number else None
     except ValueError:
         return None
 
 
-def parse(url: str) -> Endpoint | None:
+def parse(url: str) -> EngineAddress | None:
     """None for a URL with a path, account or spaces, and for other text."""
     match = _URL.fullmatch(url)
     return endpoint(match[1].strip("[]"), match[2]) if match else None

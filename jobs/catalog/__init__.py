@@ -3,7 +3,7 @@ Here: YAML files, schemas, values derived from a model's constants.
 Not here: assets on hosts (`models`), command lines (`tools`).
 """
 
-from jobs.catalog.library import MODELS, SHIPPED, Problem
+from jobs.catalog.library import MODELS, SHIPPED, ModelProblem
 from jobs.catalog.presets import PROMPT_SETS
 from jobs.catalog.questions import QUESTION_SETS, Question, QuestionSet, QuestionSets
 from jobs.catalog.schema import THINKING_SWITCHES, HubSource, PackageSource, Sampling, ZooModel
@@ -17,8 +17,8 @@ __all__ = [
     "STACKS",
     "THINKING_SWITCHES",
     "HubSource",
+    "ModelProblem",
     "PackageSource",
-    "Problem",
     "Question",
     "QuestionSet",
     "QuestionSets",

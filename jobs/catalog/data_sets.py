@@ -21,7 +21,7 @@ AreaName = Literal["", "stem", "humanities", "social", "other"]
 AREAS = tuple(filter(None, get_args(AreaName)))
 
 
-class Part(Strict):
+class SetPart(Strict):
     """Set of OpenCompass by the name that it prints. ``version`` is the hash of the prompt.
     ``area``: of a subject of MMLU."""
 
@@ -49,7 +49,7 @@ class OfOpenCompass(Strict):
     files: Annotated[tuple[RelativePath, ...], Field(min_length=1)]
     loads: bool = False
     prefix: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SetPart, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class DataSet(Strict):
         return self
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[SetPart, ...]:
         return self.opencompass.parts if self.opencompass else ()
 
     @property

@@ -33,7 +33,7 @@ SHIPPED = load_models(Path(__file__).parent / "models")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ModelProblem:
     """Invalid model file: ``reason`` is one line of English and may quote the file."""
 
     file: str
@@ -41,14 +41,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LibraryReading:
     """All models at one time, and the invalid files by name."""
 
     models: Mapping[str, ZooModel]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ModelProblem, ...] = ()
 
 
-class Changed(ValueError):
+class ModelChanged(ValueError):
     """The file changed since the version that the new text is based on."""
 
 
@@ -68,33 +68,35 @@ class Library(Mapping[str, ZooModel]):
         with self._lock:
             self._folder = folder
             self._seen: dict[str, _Signature] | str | None = None
-            self._read: dict[str, tuple[_Signature, ZooModel | Problem]] = {}
-            self._reading = Reading(SHIPPED)
+            self._read: dict[str, tuple[_Signature, ZooModel | ModelProblem]] = {}
+            self._reading = LibraryReading(SHIPPED)
 
-    def reading(self) -> Reading:
+    def reading(self) -> LibraryReading:
         folder = self._folder
         if folder is None:
-            return Reading(SHIPPED)
+            return LibraryReading(SHIPPED)
         now = _signatures(folder)
         with self._lock:
             if now != self._seen:
                 self._reading, self._seen = self._build(folder, now), now
             return self._reading
 
-    def _build(self, folder: Path, now: dict[str, _Signature] | str) -> Reading:
+    def _build(self, folder: Path, now: dict[str, _Signature] | str) -> LibraryReading:
         if isinstance(now, str):
-            return Reading(SHIPPED, (Problem(str(folder), now),))
+            return LibraryReading(SHIPPED, (ModelProblem(str(folder), now),))
         for name, signature in now.items():
             if name not in self._read or self._read[name][0] != signature:
                 self._read[name] = (signature, _read(folder / name))
         self._read = {name: self._read[name] for name in now}
         items = [self._read[name][1] for name in sorted(now)]
         models = [item for item in items if isinstance(item, ZooModel)]
-        problems = tuple(item for item in items if isinstance(item, Problem))
-        return Reading(_by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems)
+        problems = tuple(item for item in items if isinstance(item, ModelProblem))
+        return LibraryReading(
+            _by_size([*SHIPPED.values(), *models]) if models else SHIPPED, problems
+        )
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[ModelProblem, ...]:
         return self.reading().problems
 
     def is_added(self, model_id: str) -> bool:
@@ -102,8 +104,9 @@ class Library(Mapping[str, ZooModel]):
 
     def save(self, text: str, onto: str | None = None) -> ZooModel:
         """Save a model from YAML under its id, also over an added one. ``onto``: version of the
-        file that the text is based on; None: any. Raises ``Changed``; ``ValueError``: the error in
-        the text, in one line; ``OSError``: the folder cannot be written, or none is configured."""
+        file that the text is based on; None: any. Raises ``ModelChanged``; ``ValueError``: the
+        error in the text, in one line; ``OSError``: the folder cannot be written, or none is
+        configured."""
         folder = self._writable()
         if len(text.encode()) > MOST_BYTES:
             raise ValueError(_TOO_LARGE)
@@ -113,7 +116,7 @@ class Library(Mapping[str, ZooModel]):
         with locked(folder):
             now = path.read_bytes() if path.is_file() else None
             if onto is not None and (now is None or version_of(now) != onto):
-                raise Changed(f"{path.name} has changed meanwhile")
+                raise ModelChanged(f"{path.name} has changed meanwhile")
             mode = mode_of(path)
             if now is not None:
                 write(before, now, mode)
@@ -223,21 +226,21 @@ def _signature(entry: os.DirEntry[str]) -> _Signature:
     return (status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _read(path: Path) -> ZooModel | Problem:
+def _read(path: Path) -> ZooModel | ModelProblem:
     try:
         # Follow no links to other files of this machine, and never block on a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Problem(path.name, "not a plain file")
+                return ModelProblem(path.name, "not a plain file")
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            return Problem(path.name, _TOO_LARGE)
+            return ModelProblem(path.name, _TOO_LARGE)
         return _checked(content.decode("utf-8"), stem=path.name.removesuffix(SUFFIX))
     except OSError as error:
-        return Problem(path.name, error.strerror or "cannot be read")
+        return ModelProblem(path.name, error.strerror or "cannot be read")
     except ValueError as error:
-        return Problem(path.name, str(error))
+        return ModelProblem(path.name, str(error))
 
 
 def _checked(text: str, *, stem: str | None) -> ZooModel:

@@ -23,7 +23,7 @@ WIDTHS: dict[Precision, int] = {"fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ViolatedLimit:
     """Violated limit: ``field`` of the request, id and arguments of a message."""
 
     field: str
@@ -50,7 +50,7 @@ class Wish:
     stack_size: int = 0
 
 
-def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[Finding]:
+def limits(model: ZooModel, stack: Stack, wish: Wish) -> list[ViolatedLimit]:
     """Return all violated limits, red first; empty: no violation."""
     path = model.paths.get(wish.path)
     if path is None:
@@ -76,7 +76,7 @@ def reasoning_tokens(model: ZooModel) -> int:
     return longest if model.reasoning else 0
 
 
-def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
+def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[ViolatedLimit]:
     if wish.max_input > wish.max_length:
         args = {"max_input": wish.max_input, "max_length": wish.max_length}
         yield _red("max_input", "limit:input_above_length", **args)
@@ -89,7 +89,7 @@ def _form(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
         yield _red("precision", "limit:precision", precision=wish.precision, allowed=allowed)
 
 
-def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
+def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[ViolatedLimit]:
     """Weights must fit; a cache needs confirmation only, because the engine rations it."""
     # A compiled server has a fixed cache; vLLM's cache is shared and must fit one request.
     tokens = wish.max_length * (wish.concurrency if wish.path == "build_in" else 1)
@@ -114,7 +114,7 @@ def _memory(model: ZooModel, path: DeployPath, wish: Wish) -> Iterator[Finding]:
         yield _red("tp", "limit:weights_do_not_fit", **args, best=best)
 
 
-def _compiled(model: ZooModel, tools: BuildIn, wish: Wish) -> Iterator[Finding]:
+def _compiled(model: ZooModel, tools: BuildIn, wish: Wish) -> Iterator[ViolatedLimit]:
     for name, tokens in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         if tokens % tools.length_multiple:
             yield _red(name, "limit:multiple", tokens=tokens, multiple=tools.length_multiple)
@@ -128,7 +128,9 @@ def _compiled(model: ZooModel, tools: BuildIn, wish: Wish) -> Iterator[Finding]:
         yield _amber("concurrency", "limit:batch_size", **args)
 
 
-def _compiling(model: ZooModel, tools: BuildIn, path: DeployPath, wish: Wish) -> Iterator[Finding]:
+def _compiling(
+    model: ZooModel, tools: BuildIn, path: DeployPath, wish: Wish
+) -> Iterator[ViolatedLimit]:
     heads = model.architecture.num_key_value_heads
     if heads % wish.tp and not wish.align_qkv:
         yield _red("align_qkv", "limit:align_qkv", heads=heads, tp=wish.tp)
@@ -143,7 +145,7 @@ def _compiling(model: ZooModel, tools: BuildIn, path: DeployPath, wish: Wish) ->
         yield _amber("max_length", "limit:shape_not_shown", **args)
 
 
-def _served(stack: Stack, published: list[PublishedLimits], wish: Wish) -> Iterator[Finding]:
+def _served(stack: Stack, published: list[PublishedLimits], wish: Wish) -> Iterator[ViolatedLimit]:
     here = next((one for one in published if one.pp == wish.pp), None)
     if published and here is None:
         allowed = _listed(one.pp for one in published)
@@ -159,7 +161,7 @@ def _served(stack: Stack, published: list[PublishedLimits], wish: Wish) -> Itera
 
 def _within(
     here: PublishedLimits, published: list[PublishedLimits], wish: Wish
-) -> Iterator[Finding]:
+) -> Iterator[ViolatedLimit]:
     """Yield findings: a length above its limit blocks; excess requests only queue."""
     for name, asked in (("max_input", wish.max_input), ("max_length", wish.max_length)):
         most = getattr(here, name)
@@ -177,12 +179,12 @@ def _within(
         )
 
 
-def _red(name: str, message_id: str, **args: Any) -> Finding:
-    return Finding(name, "red", message_id, args)
+def _red(name: str, message_id: str, **args: Any) -> ViolatedLimit:
+    return ViolatedLimit(name, "red", message_id, args)
 
 
-def _amber(name: str, message_id: str, **args: Any) -> Finding:
-    return Finding(name, "amber", message_id, args)
+def _amber(name: str, message_id: str, **args: Any) -> ViolatedLimit:
+    return ViolatedLimit(name, "amber", message_id, args)
 
 
 def _listed(items: Iterable[object]) -> str:

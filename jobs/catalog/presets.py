@@ -17,7 +17,7 @@ Concurrency = Annotated[int, Field(ge=1, le=1024)]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=32)]
 
 
-class Limits(Strict):
+class PresetLimits(Strict):
     """Limits of a published workload: tokens of all concurrent requests, and of a prompt."""
 
     total_tokens: Tokens | None = None
@@ -52,7 +52,7 @@ class Workload(Strict):
     shuffled: bool = False
     warm_up: bool = False
     stops_early: bool = False
-    limits: Limits = Limits()
+    limits: PresetLimits = PresetLimits()
     params: Mapping[str, str] = Field(default_factory=dict)
     source: str = ""
     without_dies: OnProcessor | None = None

@@ -117,7 +117,7 @@ def draw(seed: int, question_id: str) -> str:
     return sha256(f"{seed}:{question_id}".encode()).hexdigest()
 
 
-class Changed(ValueError):
+class QuestionsChanged(ValueError):
     """The set changed since the version that the new one is based on."""
 
 
@@ -200,15 +200,15 @@ class QuestionSets(Mapping[str, QuestionSet]):
     ) -> TeamSet:
         """Save a new set, or a new version of one; unchanged questions make no version. ``meta``:
         id, name and note. ``onto``: checksum of the version that this one replaces; None: the set
-        is new. Raises ``Changed``: ``onto`` is not the newest version, or a new set's id is taken;
-        ``OSError``: the folder cannot be written, or none is configured."""
+        is new. Raises ``QuestionsChanged``: ``onto`` is not the newest version, or a new set's id
+        is taken; ``OSError``: the folder cannot be written, or none is configured."""
         folder, text = self._writable(), jsonl(questions)
         version = Version(sha256(text.encode()).hexdigest(), len(questions), at, by)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
             now = self.of_team(meta["id"])
             if (now.current.sha256 if now else None) != onto:
-                raise Changed(meta["id"])
+                raise QuestionsChanged(meta["id"])
             write(folder / f"{meta['id']}@{version.sha256}.jsonl", text.encode())
             earlier = now.versions if now else ()
             if earlier and earlier[-1].sha256 == version.sha256:

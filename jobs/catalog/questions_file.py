@@ -30,7 +30,7 @@ csv.field_size_limit(MOST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FileFault:
     """Error of a file. ``line`` from 1, 0: the file as a whole; ``key`` "": the line as a whole."""
 
     line: int
@@ -47,7 +47,7 @@ class ReadQuestions:
     encoding: str
     sort: str
     questions: tuple[Question, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[FileFault, ...] = ()
     more: int = 0
 
 
@@ -56,15 +56,15 @@ def read_questions(content: bytes) -> ReadQuestions:
     if len(content) > MOST_BYTES:
         most = MOST_BYTES // 1024 // 1024
         message = _("Larger than %(most)d MiB. Split the file into several sets.") % {"most": most}
-        return ReadQuestions("", "", "", faults=(Fault(0, "", message),))
+        return ReadQuestions("", "", "", faults=(FileFault(0, "", message),))
     text, encoding = _decoded(content)
     if text is None:
         message = _("Neither UTF-8 nor GBK. Save the file as UTF-8.")
-        return ReadQuestions("", "", "", faults=(Fault(0, "", message),))
+        return ReadQuestions("", "", "", faults=(FileFault(0, "", message),))
     sort = "JSONL" if text.lstrip()[:1] in ("{", "[") else "CSV"
     questions, faults = _checked(_json_rows(text) if sort == "JSONL" else _csv_rows(text))
     if not questions and not faults:
-        faults = [Fault(0, "", _("No questions. Enter one question a line."))]
+        faults = [FileFault(0, "", _("No questions. Enter one question a line."))]
     if faults:
         shown, more = tuple(faults[:MOST_ERRORS]), max(0, len(faults) - MOST_ERRORS)
         return ReadQuestions(text, encoding, sort, faults=shown, more=more)
@@ -83,7 +83,7 @@ def _decoded(content: bytes) -> tuple[str | None, str]:
     return None, ""
 
 
-_Row = tuple[int, Mapping[str, Any] | Fault]
+_Row = tuple[int, Mapping[str, Any] | FileFault]
 
 
 def _json_rows(text: str) -> Iterator[_Row]:
@@ -95,10 +95,10 @@ def _json_rows(text: str) -> Iterator[_Row]:
         except (ValueError, RecursionError):
             message = _("Not JSON. Write one object a line: %(example)s.")
             example = '{"question": "2 + 3?", "answers": ["5"]}'
-            yield number, Fault(number, "", message % {"example": example})
+            yield number, FileFault(number, "", message % {"example": example})
             continue
         if not isinstance(data, dict):
-            yield number, Fault(number, "", _("Not an object. Begin the line with “{”."))
+            yield number, FileFault(number, "", _("Not an object. Begin the line with “{”."))
             continue
         yield number, data
 
@@ -124,22 +124,22 @@ def _csv_rows(text: str) -> Iterator[_Row]:
                 head = [name if name in _CHOICES else name.lower() for name in names]
                 if "question" not in head:
                     message = _("The first line must name the columns: question, answers, …")
-                    yield line, Fault(line, "", message)
+                    yield line, FileFault(line, "", message)
                     return
                 twice = next((name for name in head if name and head.count(name) > 1), "")
                 if twice:
-                    yield line, Fault(line, twice, _("Column written twice. Remove one."))
+                    yield line, FileFault(line, twice, _("Column written twice. Remove one."))
                     return
                 continue
             if len(cells) > len(head):
                 args = {"cells": len(cells), "columns": len(head)}
                 message = _("%(cells)d cells, but %(columns)d columns. Quote cells with commas.")
-                yield line, Fault(line, "", message % args)
+                yield line, FileFault(line, "", message % args)
                 continue
             yield line, _from_cells(dict(zip(head, cells, strict=False)))
     except csv.Error:
         message = _("Not CSV: a quotation mark is not closed, or stands inside a cell.")
-        yield begun, Fault(begun, "", message)
+        yield begun, FileFault(begun, "", message)
 
 
 def _from_cells(cells: Mapping[str, str]) -> dict[str, Any]:
@@ -161,17 +161,17 @@ def _from_cells(cells: Mapping[str, str]) -> dict[str, Any]:
     return row
 
 
-def _checked(rows: Iterator[_Row]) -> tuple[list[Question], list[Fault]]:
+def _checked(rows: Iterator[_Row]) -> tuple[list[Question], list[FileFault]]:
     questions: list[Question] = []
-    faults: list[Fault] = []
+    faults: list[FileFault] = []
     ids: dict[str, int] = {}
     for line, row in rows:
-        if isinstance(row, Fault):
+        if isinstance(row, FileFault):
             faults.append(row)
             continue
         if len(questions) >= MOST_QUESTIONS:
             message = _("More than %(most)d questions. Split the file into several sets.")
-            faults.append(Fault(line, "", message % {"most": MOST_QUESTIONS}))
+            faults.append(FileFault(line, "", message % {"most": MOST_QUESTIONS}))
             break
         question, own = _question(line, row)
         faults += own
@@ -180,22 +180,22 @@ def _checked(rows: Iterator[_Row]) -> tuple[list[Question], list[Fault]]:
         if question.id in ids:
             key = "id" if "id" in row else "question"
             message = _("Duplicate of line %(line)d. Remove one.") % {"line": ids[question.id]}
-            faults.append(Fault(line, key, message))
+            faults.append(FileFault(line, key, message))
             continue
         ids[question.id] = line
         questions.append(question)
     return questions, faults
 
 
-def _question(line: int, row: Mapping[str, Any]) -> tuple[Question | None, list[Fault]]:
+def _question(line: int, row: Mapping[str, Any]) -> tuple[Question | None, list[FileFault]]:
     data = {_ALIASES.get(str(key), str(key)): value for key, value in row.items()}
     unknown = [key for key in data if key not in KEYS]
     if unknown:
         message = _("Unknown key. Remove it, or use one of: %(known)s.")
         return None, [
-            Fault(line, key[:40], message % {"known": ", ".join(KEYS)}) for key in unknown
+            FileFault(line, key[:40], message % {"known": ", ".join(KEYS)}) for key in unknown
         ]
-    faults = [Fault(line, key, message) for key, message in _of_wrong_type(data)]
+    faults = [FileFault(line, key, message) for key, message in _of_wrong_type(data)]
     if faults:
         return None, faults
     for name in _LISTS:
@@ -204,12 +204,12 @@ def _question(line: int, row: Mapping[str, Any]) -> tuple[Question | None, list[
     _fill_in(data)
     problem = _mismatch(data)
     if problem:
-        return None, [Fault(line, *problem)]
+        return None, [FileFault(line, *problem)]
     try:
         return Question.model_validate(data), []
     except ValidationError as error:
         places = {str(one["loc"][0]) if one["loc"] else "": one for one in error.errors()}
-        return None, [Fault(line, key, message_of(one)) for key, one in places.items()]
+        return None, [FileFault(line, key, message_of(one)) for key, one in places.items()]
 
 
 def _of_wrong_type(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -115,7 +115,7 @@ class Online(Strict):
     source: Text
 
 
-class Offline(Strict):
+class OfflineBenchmark(Strict):
     """Benchmark that loads the model itself: no server may use the dies. ``dataset_name``: this
     flag exists. ``needs_import``: module that the script must import first to use the accelerator;
     "" when the launcher does this."""
@@ -131,8 +131,8 @@ class Bench(Strict):
 
     folder: str = ""
     online: Online
-    throughput: Offline
-    latency: Offline
+    throughput: OfflineBenchmark
+    latency: OfflineBenchmark
 
 
 class BuildIn(Strict):
@@ -154,7 +154,7 @@ class BuildIn(Strict):
     source: Text
 
 
-class Evaluation(Strict):
+class EvaluationTools(Strict):
     """Evaluation tools; "" if not in the stack. ``opencompass_checkout`` is a tag."""
 
     opencompass: str = ""
@@ -178,7 +178,7 @@ class Stack(Strict):
     vllm: Vllm
     bench: Bench
     build_in: BuildIn | None = None
-    evaluation: Evaluation
+    evaluation: EvaluationTools
 
     @model_validator(mode="after")
     def _vllm_runs_somewhere(self) -> Stack:

@@ -21,7 +21,7 @@ from jobs.base.errors import JobsError
 from jobs.base.messages import Message
 from jobs.base.numbers import GB, MB
 from jobs.confined import worker
-from jobs.confined.worker import Limits
+from jobs.confined.worker import WorkerLimits
 
 __all__ = [
     "ASKER_LEFT",
@@ -29,10 +29,10 @@ __all__ = [
     "Busy",
     "Exceeded",
     "Failed",
-    "Limits",
     "NotDone",
     "Pool",
     "Task",
+    "WorkerLimits",
 ]
 
 Answer = TypeVar("Answer")
@@ -58,7 +58,7 @@ class Exceeded(NotDone):
 
     id = "confined:exceeded"
 
-    def __init__(self, reason: str, limits: Limits) -> None:
+    def __init__(self, reason: str, limits: WorkerLimits) -> None:
         super().__init__(f"{reason} of {limits}")
         self.reason = reason
         args: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ class Pool:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: WorkerLimits,
         most: int,
         patience_s: float = PATIENCE_S,
         *,
@@ -161,7 +161,7 @@ class _Worker:
     """One child process. Raises Exceeded: it has ended, or has to; or the server process that forks
     workers has just ended, which the next call starts."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: WorkerLimits) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["jobs.confined.preload"])
         self._limits = limits
@@ -196,7 +196,7 @@ class _Worker:
         self._connection.close()
 
 
-def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
+def taken(kind: bytes, content: bytes, limits: WorkerLimits) -> bytes:
     """Return the JSON of an answer, or raise the error that it is: see :meth:`Pool.run`."""
     if kind == worker.VALUE:
         return content
@@ -220,4 +220,4 @@ def taken(kind: bytes, content: bytes, limits: Limits) -> bytes:
 
 
 # For what takes a moment: a check, a pasted table.
-SHORT = Pool(Limits(memory=GB, answer=16 * MB, cpu_s=20, wall_s=60.0), most=2)
+SHORT = Pool(WorkerLimits(memory=GB, answer=16 * MB, cpu_s=20, wall_s=60.0), most=2)

@@ -35,7 +35,7 @@ STAYS, LEAVES = b"+", b"-"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkerLimits:
     """Limits of a worker: ``memory`` above that of a new one and ``answer`` in bytes, ``cpu_s`` and
     ``wall_s`` for each task, ``files`` open at once."""
 
@@ -54,7 +54,7 @@ def load() -> None:
         import_module(name)
 
 
-def serve(connection: Connection, limits: Limits) -> None:
+def serve(connection: Connection, limits: WorkerLimits) -> None:
     """Answer tasks until the other end is gone, or more memory stays in use than an idle worker may
     have, or half of the addresses that are allowed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the web process ends it
@@ -93,7 +93,7 @@ def serve(connection: Connection, limits: Limits) -> None:
 
 
 def answered(
-    name: str, args: tuple[Any, ...], language: str, limits: Limits
+    name: str, args: tuple[Any, ...], language: str, limits: WorkerLimits
 ) -> tuple[bytes, bytes]:
     """Run a task; the kind of its answer, and its content as JSON."""
     try:

@@ -24,7 +24,7 @@ _BOXED = re.compile(r"\\boxed\{(?:\\text\{)?([^{}]*)\}")
 _SENTENCE_END = re.compile(r"(?=(?<=[!?])\s|\.(?:\s|$)|[。!?\n]|\bbecause\b|因为)")
 
 
-class Verdict(NamedTuple):
+class ScoreVerdict(NamedTuple):
     """``rule`` says why, see :data:`RULES`; ``taken`` is what was taken for the answer."""
 
     right: bool
@@ -45,14 +45,14 @@ RULES = (
 )
 
 
-def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> Verdict:
+def score(question: Mapping[str, Any], answer: str, *, cut: bool = False) -> ScoreVerdict:
     """Whether ``answer`` is right. ``question`` has ``question``, ``answers`` and, of a choice, the
     text of each letter; ``not_in`` lists phrases in which an accepted text does not count. ``cut``:
     the answer ended at the limit of tokens. A number in its unfinished sentence counts then only as
     a conclusion: after "so", "the answer is", …, or as what an equation comes to."""
     text = unicodedata.normalize("NFKC", answer).strip()
     if not text:
-        return Verdict(right=False, taken="", rule="empty")
+        return ScoreVerdict(right=False, taken="", rule="empty")
     accepted = [str(one) for one in question["answers"]]
     choices = {letter: str(question[letter]) for letter in LETTERS if letter in question}
     if choices:
@@ -79,7 +79,7 @@ _DENIED = re.compile(
 _NEAR = 200  # characters before a text or a number in which is looked for what bears on it
 
 
-def _text(text: str, question: str, accepted: Sequence[str], not_in: Sequence[str]) -> Verdict:
+def _text(text: str, question: str, accepted: Sequence[str], not_in: Sequence[str]) -> ScoreVerdict:
     rest = plain(text).replace(plain(question).rstrip("? "), " ")
     for phrase in not_in:
         rest = rest.replace(plain(phrase), " ")
@@ -89,8 +89,8 @@ def _text(text: str, question: str, accepted: Sequence[str], not_in: Sequence[st
         for found in re.finditer(_as_word(plain(one)), concluded):
             near = max(0, found.start() - _NEAR)
             if not _DENIED.search(concluded, near, found.start()):
-                return Verdict(right=True, taken=one, rule="text")
-    return Verdict(right=False, taken="", rule="text")
+                return ScoreVerdict(right=True, taken=one, rule="text")
+    return ScoreVerdict(right=False, taken="", rule="text")
 
 
 def _as_word(item: str) -> str:
@@ -169,11 +169,11 @@ class _Sentences:
         return self._left[first:last]
 
 
-def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> Verdict:
+def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> ScoreVerdict:
     text = plain_lines(text)
     boxed = [_whole_number(one) for one in _BOXED.findall(text)]
     if boxed and boxed[-1] is not None:
-        return Verdict(boxed[-1] in wanted, _shown(boxed[-1]), "number")
+        return ScoreVerdict(boxed[-1] in wanted, _shown(boxed[-1]), "number")
     if _LISTED.match(text) and text.lstrip().startswith("1"):
         text = _LISTED.sub("", text)
     asked, left = _without_question(text, question, wanted)
@@ -182,12 +182,12 @@ def _number(text: str, question: str, wanted: set[float], *, cut: bool) -> Verdi
     sentences = _Sentences(text, left)
     concluded = _concluded(text, left, asked, sentences)
     if concluded is None:
-        return Verdict(right=False, taken="", rule="no_number")
+        return ScoreVerdict(right=False, taken="", rule="no_number")
     other = _alternative(text, concluded, sentences)
     if other is not None:
         taken = f"{_shown(concluded.value)}, {_shown(other)}"
-        return Verdict(right=False, taken=taken, rule="several_numbers")
-    return Verdict(concluded.value in wanted, _shown(concluded.value), "number")
+        return ScoreVerdict(right=False, taken=taken, rule="several_numbers")
+    return ScoreVerdict(concluded.value in wanted, _shown(concluded.value), "number")
 
 
 def plain_lines(text: str) -> str:
@@ -342,7 +342,7 @@ _LETTER_AFTER_CUE = re.compile(
 _LIST_LINE = re.compile(r"^[\s*(]*([A-J])[\s*]*(?:[).:、].*)?$")
 
 
-def _choice(text: str, choices: Mapping[str, str], accepted: Sequence[str]) -> Verdict:
+def _choice(text: str, choices: Mapping[str, str], accepted: Sequence[str]) -> ScoreVerdict:
     left = _without_lists(text)
     named = [m for m in _LETTER_AFTER_CUE.finditer(left) if m[1] in choices]
     named = named or [m for m in _NAMED.finditer(left) if m[1] in choices]
@@ -350,16 +350,16 @@ def _choice(text: str, choices: Mapping[str, str], accepted: Sequence[str]) -> V
         whole = plain(text).strip(" .。!")
         by_text = [letter for letter, choice in choices.items() if plain(choice) == whole]
         if len(by_text) == 1:
-            return Verdict(by_text[0] in accepted, by_text[0], "letter_by_text")
-        return Verdict(right=False, taken="", rule="no_letter")
+            return ScoreVerdict(by_text[0] in accepted, by_text[0], "letter_by_text")
+        return ScoreVerdict(right=False, taken="", rule="no_letter")
     letter = named[-1][1]
     line = left[named[-1].end() :].partition("\n")[0]
     beside = plain(re.sub(r"^[)\]}.:,;*。、\s]+", "", line)).strip(" .。")
     others = {plain(choice) for name, choice in choices.items() if name != letter}
     if beside and beside in others and beside != plain(choices[letter]):
         taken = f"{letter}) {beside}"
-        return Verdict(right=False, taken=taken, rule="letter_contradicted")
-    return Verdict(right=letter in accepted, taken=letter, rule="letter")
+        return ScoreVerdict(right=False, taken=taken, rule="letter_contradicted")
+    return ScoreVerdict(right=letter in accepted, taken=letter, rule="letter")
 
 
 def _without_lists(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from jobs.base.files import size_and_sha256
 from jobs.host.base import disk
 from jobs.host.base import spool as spools
-from jobs.host.base.client import Answer, Chunk, Client, Unreachable
+from jobs.host.base.client import Chunk, Client, JsonReply, Unreachable
 from jobs.host.base.disk import FolderChanges
 from jobs.host.base.spool import DEPLOYMENT, Spool
 from jobs.host.run.redact import LINE, forms, reach, redact, unfinished
@@ -37,7 +37,7 @@ _AHEAD = ThreadPoolExecutor(2, thread_name_prefix="ahead")  # prepare the next c
 log = logging.getLogger(__name__)
 
 
-class Outcome(enum.Enum):
+class Shipped(enum.Enum):
     """Outcome of one round."""
 
     SENT = "data was sent"
@@ -52,7 +52,7 @@ class Outcome(enum.Enum):
 class _Stop(Exception):
     """End of a round before its time. ``reason``: what is broken."""
 
-    def __init__(self, outcome: Outcome, reason: str = "") -> None:
+    def __init__(self, outcome: Shipped, reason: str = "") -> None:
         super().__init__(outcome.value)
         self.outcome = outcome
         self.reason = reason
@@ -84,7 +84,7 @@ class Shipper:
         self._sends_points = True  # False: the dashboard refused them
         self.broken_by = ""
 
-    def run(self, stopped: threading.Event) -> Outcome:
+    def run(self, stopped: threading.Event) -> Shipped:
         """Ship until all has been taken (COMPLETE), the job is unknown (UNKNOWN), or what the host
         has left can never make the whole that the dashboard waits for (BROKEN). NOTHING:
         ``stopped`` was set."""
@@ -98,25 +98,25 @@ class Shipper:
                     self._have, self._sizes = {}, ()
                 try:
                     # Nearly every look finds nothing new, and then costs three calls of stat.
-                    outcome = Outcome.NOTHING if sizes == self._sizes else self.round()
-                    self._sizes = sizes if outcome is Outcome.NOTHING else ()
+                    outcome = Shipped.NOTHING if sizes == self._sizes else self.round()
+                    self._sizes = sizes if outcome is Shipped.NOTHING else ()
                 except Unreachable as error:
                     if failures == 0:
                         log.warning("%s: %s", self._spool, error)
-                    outcome, longest = Outcome.REFUSED, LONGEST_AWAY_S
+                    outcome, longest = Shipped.REFUSED, LONGEST_AWAY_S
                 except FileNotFoundError as error:
                     if not self._spool.path.exists():  # set aside
-                        return Outcome.UNKNOWN
+                        return Shipped.UNKNOWN
                     log.warning("%s cannot be shipped: %s", self._spool, error)
-                    outcome = Outcome.REFUSED
-                if outcome is Outcome.COMPLETE:
+                    outcome = Shipped.REFUSED
+                if outcome is Shipped.COMPLETE:
                     self._spool.mark_acked(self._meta.run)
-                if outcome in (Outcome.COMPLETE, Outcome.UNKNOWN, Outcome.BROKEN):
+                if outcome in (Shipped.COMPLETE, Shipped.UNKNOWN, Shipped.BROKEN):
                     return outcome
-                failed = outcome in (Outcome.REFUSED, Outcome.AGAIN)
+                failed = outcome in (Shipped.REFUSED, Shipped.AGAIN)
                 # A round that moved something before it broke is no reason to wait for longer.
                 failures = (1 if self._moved else failures + 1) if failed else 0
-                quiet = quiet + 1 if outcome is Outcome.NOTHING else 0
+                quiet = quiet + 1 if outcome is Shipped.NOTHING else 0
                 if failures:
                     self._have = {}
                     stopped.wait(min(FIRST_WAIT_S * 2 ** min(failures - 1, 10), longest))
@@ -124,9 +124,9 @@ class Shipper:
                     stopped.wait(LONG_REST_S if 0 < self._log_sent < FEW_BYTES else REST_S)
                 else:
                     changes.wait(IDLE_LOOK_S if changes.works or quiet > IDLE_AFTER else LOOK_S)
-        return Outcome.NOTHING
+        return Shipped.NOTHING
 
-    def round(self) -> Outcome:
+    def round(self) -> Shipped:
         """Log, points, outputs, then the events that refer to them. Raises Unreachable: the
         dashboard did not answer. Raises FileNotFoundError: the spool is gone."""
         self._moved = False
@@ -165,7 +165,7 @@ class Shipper:
         tail = _read(self._spool.log, begin, size - begin)
         return max(have, size - unfinished(tail, secrets))
 
-    def _ship(self) -> Outcome:
+    def _ship(self) -> Shipped:
         # The events first: they refer to the other streams.
         events_end = spools.whole_lines_size(self._spool.events)
         ended = self._spool.exit()
@@ -183,7 +183,7 @@ class Shipper:
                 sent |= self._output(output)
         whole = ended["log_bytes"] if ended else 0
         if max(self._have["log"], _size(self._spool.log)) < whole:
-            raise _Stop(Outcome.BROKEN, "the log was cut after the end")
+            raise _Stop(Shipped.BROKEN, "the log was cut after the end")
         sent |= self._stream("events", self._spool.events, events_end)
         # exit.json follows its event: those up to ``events_end`` may be older.
         if (
@@ -191,8 +191,8 @@ class Shipper:
             and self._have["events"] >= spools.whole_lines_size(self._spool.events)
             and self._spool.exit() == ended
         ):
-            return Outcome.COMPLETE
-        return Outcome.SENT if sent else Outcome.NOTHING
+            return Shipped.COMPLETE
+        return Shipped.SENT if sent else Shipped.NOTHING
 
     def _before_last(self, end: int) -> int:
         """``end``, or where the last event begins: it waits for exit.json, which names the outputs
@@ -211,7 +211,7 @@ class Shipper:
         try:
             return self._stream("points", self._spool.points, end)
         except _Stop as stop:
-            if stop.outcome is not Outcome.BROKEN or not stop.reason.startswith(REFUSED_IT):
+            if stop.outcome is not Shipped.BROKEN or not stop.reason.startswith(REFUSED_IT):
                 raise
             self._sends_points = False
             self._note(f"live metrics are no longer sent: {stop.reason}")
@@ -247,7 +247,7 @@ class Shipper:
             line = b"" if _whole_lines(raw) else _read(path, offset, LONGEST_LINE)
             raw = _whole_lines(raw) or line[: line.find(b"\n") + 1] or _whole_lines(line)
         if not raw:
-            raise _Stop(Outcome.BROKEN, f"a line of {path.name} is too long")
+            raise _Stop(Shipped.BROKEN, f"a line of {path.name} is too long")
         return Chunk(raw)
 
     def _is_short(self, name: str, path: Path, size: int, sent: int) -> None:
@@ -258,7 +258,7 @@ class Shipper:
             self._was_short.add(name)
             log.error("%s has %s bytes, the dashboard %s", path, size, sent)
         if name == "events":
-            raise _Stop(Outcome.BROKEN, "events that were sent are missing")
+            raise _Stop(Shipped.BROKEN, "events that were sent are missing")
         if self._meta.type == DEPLOYMENT:
             with path.open("ab") as file:
                 # Only the last byte takes disk, and no file becomes shorter.
@@ -300,7 +300,7 @@ class Shipper:
         # An empty file has to be reported too.
         while path not in self._outputs or self._outputs[path] < total:
             offset = self._outputs.get(path, 0)
-            changed = _Stop(Outcome.BROKEN, f"the output {path} is not what it was at the end")
+            changed = _Stop(Shipped.BROKEN, f"the output {path} is not what it was at the end")
             if _size(file) != total:
                 raise changed
             raw = _read(file, offset, min(CHUNK, self._most, total - offset))
@@ -314,7 +314,7 @@ class Shipper:
             sent = True
         return sent
 
-    def _takes_less(self, answer: Answer, sent: int) -> bool:
+    def _takes_less(self, answer: JsonReply, sent: int) -> bool:
         """True: a chunk was too large for the dashboard or a proxy before it; try a smaller one."""
         if answer.status != 413 or self._most <= SMALLEST:
             return False
@@ -322,7 +322,7 @@ class Shipper:
         log.warning("%s: %s bytes are too many per request, next %s", self._spool, sent, self._most)
         return True
 
-    def _size_after(self, answer: Answer, before: int) -> int:
+    def _size_after(self, answer: JsonReply, before: int) -> int:
         """The size that the dashboard reports: with 200, or with 409 for a wrong offset."""
         size, hashed = answer.body.get("size"), answer.body.get("hashed")
         if answer.status == 409 and isinstance(hashed, int) and hashed > self._hashed:
@@ -333,26 +333,26 @@ class Shipper:
             return size
         raise _Stop(self._refused(answer), self.broken_by)
 
-    def _refused(self, answer: Answer) -> Outcome:
+    def _refused(self, answer: JsonReply) -> Shipped:
         error = answer.body.get("error")
         # Another token: the dashboard's database is older than this job, and has given its number
         # to another one.
         if answer.status == 404 or (answer.status, error) == (403, "token"):
-            return Outcome.UNKNOWN
+            return Shipped.UNKNOWN
         if answer.status == 412 and self._client.instance() != self._meta.instance:
-            return Outcome.UNKNOWN
+            return Shipped.UNKNOWN
         if answer.status in (200, 409, 422):
-            return Outcome.AGAIN
+            return Shipped.AGAIN
         if answer.status in (400, 413):  # what is sent will be the same the next time
             beyond = f"an answer {answer.status} from what stands before it"
             self.broken_by = f"{REFUSED_IT}: {answer.body.get('detail') or error or beyond}"
-            return Outcome.BROKEN
+            return Shipped.BROKEN
         if (answer.status, error) != self._refusal:  # once, not for every try of a day
             log.warning(
                 "%s: the dashboard responded %s %s", self._spool, answer.status, answer.body
             )
         self._refusal = (answer.status, error)
-        return Outcome.REFUSED
+        return Shipped.REFUSED
 
 
 def _size(path: Path) -> int:

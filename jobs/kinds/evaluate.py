@@ -17,7 +17,7 @@ from jobs.base.numbers import result_number, result_pk
 from jobs.catalog import QUESTION_SETS, Question, Stack
 from jobs.catalog.data_sets import BY_EVALSCOPE, BY_OPENCOMPASS
 from jobs.kinds.lib import common, evaluations, vacc
-from jobs.kinds.lib.base import AssetRef, Baseline, Choice, Kind, KindParams, Target, field
+from jobs.kinds.lib.base import AssetRef, BaselineRun, Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.load import COUNTERS, about_tokens, check_answer, check_limit
 from jobs.plans import Plan
 from jobs.statistics.paired import Goal, least_margin
@@ -224,7 +224,7 @@ def _rule(params: EvaluateParams, questions: Sequence[Question], target: Target)
     return Rule(name, params.margin / 100, params.goal or usual, verdicts)
 
 
-def _baseline(params: EvaluateParams, target: Target) -> Baseline:
+def _baseline(params: EvaluateParams, target: Target) -> BaselineRun:
     """Return the baseline of an early stop, which has the same settings and scoring rules."""
     if not params.baseline:
         raise LaunchError(_("Choose the baseline of the comparison."), "baseline")

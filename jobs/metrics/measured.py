@@ -61,7 +61,7 @@ class SetScore:
     group: str
 
 
-class Load(NamedTuple):
+class LoadAtRate(NamedTuple):
     """Load of a run in a search. ``rate``: requests per second, without a limit of concurrency."""
 
     concurrency: int = 0
@@ -95,11 +95,11 @@ class Measurement:
     warm_ups: Mapping[int, WarmUp] = field(default_factory=dict)
     requests: Mapping[int, Sequence[RequestTimes]] = field(default_factory=dict)
     sets: Sequence[SetScore] = ()
-    loads: Mapping[int, Load] = field(default_factory=dict)
+    loads: Mapping[int, LoadAtRate] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
 
-    def load(self, key: int) -> Load:
-        return self.loads.get(key, Load(key))
+    def load(self, key: int) -> LoadAtRate:
+        return self.loads.get(key, LoadAtRate(key))
 
     @property
     def named_points(self) -> list[tuple[int | str, Mapping[str, float]]]:

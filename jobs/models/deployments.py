@@ -117,7 +117,7 @@ class Deployment(Reported):
         return self.callable_url(self.host, engine_addresses.parse(self.dashboard_url))
 
     @staticmethod
-    def callable_url(host: Host, at: engine_addresses.Endpoint | None) -> str:
+    def callable_url(host: Host, at: engine_addresses.EngineAddress | None) -> str:
         """URL of a server of ``host`` if the dashboard may call it; otherwise ""."""
         found = engine_addresses.special(at.ip) if at else engine_addresses.NO_MACHINE
         if at is None or found == engine_addresses.NO_MACHINE:

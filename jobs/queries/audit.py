@@ -12,16 +12,16 @@ from django.db.models.functions import Cast
 
 from jobs.base.errors import JobsError
 from jobs.models import AuditEntry, Instance
-from jobs.queries.sorting import Column, Order, read_moment, sorted_page
+from jobs.queries.sorting import Order, SortKey, read_moment, sorted_page
 
 PAGE_SIZE = 50
 BATCH = 1000
 NOBODY = ":none"  # a person's filter for entries without an account; no user name has a colon
 NEWEST = Order("at", descending=True)
-AT = Column(F("at"), read_moment, always=True, indexed=True)
+AT = SortKey(F("at"), read_moment, always=True, indexed=True)
 
 
-class Filters(NamedTuple):
+class AuditFilters(NamedTuple):
     """Filters of the list; "" and None mean any. ``since`` is included, ``until`` is not.
     ``person``: a user name, or ``NOBODY``. ``text``: words, each in one of the fields."""
 
@@ -36,12 +36,14 @@ class Filters(NamedTuple):
         return any((self.person, self.action, self.text, self.since, self.until))
 
 
-def page(filters: Filters, after: str = "", size: int = PAGE_SIZE) -> tuple[list[AuditEntry], str]:
+def page(
+    filters: AuditFilters, after: str = "", size: int = PAGE_SIZE
+) -> tuple[list[AuditEntry], str]:
     """Return at most ``size`` entries, newest first, and the next cursor, "" at the end."""
     return sorted_page(filtered(filters).select_related("user"), AT, NEWEST, after, size)
 
 
-def filtered(filters: Filters) -> QuerySet[AuditEntry]:
+def filtered(filters: AuditFilters) -> QuerySet[AuditEntry]:
     bounds = {"action": filters.action, "at__gte": filters.since, "at__lt": filters.until}
     entries = AuditEntry.objects.filter(**{name: value for name, value in bounds.items() if value})
     if filters.person == NOBODY:

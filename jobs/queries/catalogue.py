@@ -192,7 +192,7 @@ _EVALUATIONS = 300  # newest ones that are searched for results on a set
 _RESULTS = 20
 
 
-class SetResult(NamedTuple):
+class ResultOnSet(NamedTuple):
     """Result with its share of correct answers on one set; None where the set has no share."""
 
     result: Result
@@ -204,7 +204,7 @@ class SetResult(NamedTuple):
 Lack = Literal["", "report", "cards"]
 
 
-class SetRow(NamedTuple):
+class ListedSet(NamedTuple):
     """Data set in the list: of the catalogue, or of the team. ``latest``: its newest result that is
     neither simulated nor imported."""
 
@@ -214,10 +214,10 @@ class SetRow(NamedTuple):
     questions: int
     data_set: DataSet | None
     team_set: TeamSet | None
-    latest: SetResult | None
+    latest: ResultOnSet | None
 
 
-class Place(NamedTuple):
+class SetOnHost(NamedTuple):
     """Files of a set on a host, as its last job *Prepare datasets* counted them. ``folder``: where
     EvalScope reads them as files, "" if it does not ask the set. ``found``: file or pattern ->
     items; empty: never prepared there."""
@@ -228,21 +228,21 @@ class Place(NamedTuple):
     found: Sequence[tuple[str, int]]
 
 
-def set_rows() -> list[SetRow]:
+def set_rows() -> list[ListedSet]:
     """Return all sets: the catalogue's in its order, then the team's in use."""
     evaluations = _evaluations()
     rows = []
     for one in DATA_SETS.values():
         latest = _latest(results_on(one.id, one.answer_names, evaluations))
-        rows.append(SetRow(one.id, one.name, one.about, one.questions, one, None, latest))
+        rows.append(ListedSet(one.id, one.name, one.about, one.questions, one, None, latest))
     for own in QUESTION_SETS.team():
         if not own.removed_at:
             latest, questions = _latest(results_on(own.id, (), evaluations)), own.current.questions
-            rows.append(SetRow(own.id, own.name, own.note, questions, None, own, latest))
+            rows.append(ListedSet(own.id, own.name, own.note, questions, None, own, latest))
     return rows
 
 
-def results_of(set_id: str) -> list[SetResult]:
+def results_of(set_id: str) -> list[ResultOnSet]:
     known = DATA_SETS.get(set_id)
     return results_on(set_id, known.answer_names if known else (), _evaluations())[:_RESULTS]
 
@@ -252,7 +252,9 @@ def _evaluations() -> list[Result]:
     return list(rows.select_related("host", "deployment", "endpoint", "job")[:_EVALUATIONS])
 
 
-def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result]) -> list[SetResult]:
+def results_on(
+    set_id: str, names: Sequence[str], evaluations: Iterable[Result]
+) -> list[ResultOnSet]:
     """Return the ``evaluations`` with answers of ``names``; no names: with the group ``set_id``."""
     found = []
     for result in evaluations:
@@ -267,7 +269,7 @@ def results_on(set_id: str, names: Sequence[str], evaluations: Iterable[Result])
             )
         ]
         if rows:
-            found.append(SetResult(result, *_pooled(rows)))
+            found.append(ResultOnSet(result, *_pooled(rows)))
     return found
 
 
@@ -281,7 +283,7 @@ def _pooled(rows: Sequence[dict[str, object]]) -> tuple[int, Interval | None]:
     return total, wilson(right, total)
 
 
-def _latest(results: Iterable[SetResult]) -> SetResult | None:
+def _latest(results: Iterable[ResultOnSet]) -> ResultOnSet | None:
     own = (one for one in results if not one.result.simulated and one.result.imported_id is None)
     return next((one for one in own if one.share is not None), None)
 
@@ -302,7 +304,7 @@ def lacking_hosts(data_set: DataSet) -> list[tuple[Host, Lack]]:
     return [(host, lack) for host in hosts if (lack := lack_of(data_set, host))]
 
 
-def places_of(data_set: DataSet) -> list[Place]:
+def places_of(data_set: DataSet) -> list[SetOnHost]:
     """Return hosts that can ask the set, and what jobs found there of its files."""
     if data_set.included:
         return []
@@ -311,7 +313,7 @@ def places_of(data_set: DataSet) -> list[Place]:
     }
     files = data_set.opencompass.files if data_set.opencompass else ()
     return [
-        Place(
+        SetOnHost(
             host,
             folder_of(data_set.evalscope, site.workspace) if data_set.evalscope else "",
             prepared.get(host.pk),
@@ -349,7 +351,7 @@ def lack_of(data_set: DataSet, host: Host) -> Lack:
 _MODEL_RESULTS, _MODEL_JOBS = 5, 20
 
 
-class Step(NamedTuple):
+class ModelStep(NamedTuple):
     """Next step of a model: the kind of job, and the values of its form."""
 
     kind: str
@@ -383,15 +385,15 @@ class OnHost:
     def server(self) -> str:
         return "deploy-build-in" if self.has_dies else "deploy"
 
-    def step_of(self, asset: Weights | Artifact, model: ZooModel) -> Step:
+    def step_of(self, asset: Weights | Artifact, model: ZooModel) -> ModelStep:
         """Return the next step of an asset: served, or compiled first."""
         filled = {"host": self.host.name}
         if isinstance(asset, Artifact):
-            return Step(self.server, filled | {"artifact": str(asset.pk)}, self)
+            return ModelStep(self.server, filled | {"artifact": str(asset.pk)}, self)
         filled["weights"] = str(asset.pk)
         if asset.details.get("format") or (self.has_dies and "build_in" not in model.paths):
-            return Step("deploy-vllm", filled, self)
-        return Step(self.compiler, filled, self)
+            return ModelStep("deploy-vllm", filled, self)
+        return ModelStep(self.compiler, filled, self)
 
     @property
     def assets(self) -> list[Weights | Artifact]:
@@ -430,7 +432,7 @@ class ModelRow(NamedTuple):
         """True if a way to serve the model begins with a compile job."""
         return not self.model.paths.keys().isdisjoint(_COMPILED)
 
-    def next_step(self) -> Step | None:
+    def next_step(self) -> ModelStep | None:
         """Return the next rung of the best host: one that answers before one that is away, real
         before simulated, then the one that is furthest. None: measured, or a server starts."""
 
@@ -445,14 +447,14 @@ class ModelRow(NamedTuple):
         place = min(self.hosts, key=rank, default=None)
         if place is None:
             kind = "prepare" if self.model.package else "prepare-weights"
-            return Step(kind, {"model": self.model.id})
+            return ModelStep(kind, {"model": self.model.id})
         if served := place.deployment:
             filled = {"host": place.host.name, "deployment": str(served.pk)}
             if served.state != Deployment.State.READY or (self.speed and self.answers):
                 return None
             if self.speed:
-                return Step("evaluate", filled, place)
-            return Step("benchmark", filled, place)
+                return ModelStep("evaluate", filled, place)
+            return ModelStep("benchmark", filled, place)
         return place.step_of(place.assets[0], self.model)
 
 
@@ -481,7 +483,7 @@ def model_page(model_id: str) -> ModelPage:
     return ModelPage(row, list(results[:_MODEL_RESULTS]), (firsts(jobs, _MODEL_JOBS), jobs))
 
 
-def deployable() -> tuple[ZooModel, Step] | None:
+def deployable() -> tuple[ZooModel, ModelStep] | None:
     """Return a model that no host serves, and the job that would on a host that answers: a real one
     before a simulated one. None: no host has what a server needs."""
     found = []

@@ -86,7 +86,7 @@ class ChatEngine(NamedTuple):
         return (self.row.details or {}).get("max_total")
 
 
-class Shown(NamedTuple):
+class ShownTurn(NamedTuple):
     """A question with the attempt at its answer that is shown, and the ids of all, oldest first."""
 
     turn: Turn
@@ -148,17 +148,17 @@ def chat_engine(key: str) -> ChatEngine | None:
     return ChatEngine(row) if row else None
 
 
-def turns_of(conversation: Conversation) -> Sequence[Shown]:
+def turns_of(conversation: Conversation) -> Sequence[ShownTurn]:
     turns = Turn.objects.filter(conversation=conversation).order_by("index", "attempt")
     turns = turns.select_related("deployment__host", "deployment__job", "endpoint")
     shown = []
     for _index, group in groupby(turns, key=attrgetter("index")):
         attempts = list(group)
         chosen = next((turn for turn in attempts if turn.is_shown), attempts[-1])
-        shown.append(Shown(chosen, [turn.pk for turn in attempts]))
+        shown.append(ShownTurn(chosen, [turn.pk for turn in attempts]))
     return shown
 
 
-def shown_of(turn: Turn) -> Shown:
+def shown_of(turn: Turn) -> ShownTurn:
     group = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
-    return Shown(turn, list(group.order_by("attempt").values_list("pk", flat=True)))
+    return ShownTurn(turn, list(group.order_by("attempt").values_list("pk", flat=True)))

@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
-from jobs.queries.comparison.history import Verdict, verdicts
+from jobs.queries.comparison.history import HistoryVerdict, verdicts
 from jobs.queries.results.repeats import best_concurrencies, first_of, headline
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
@@ -37,7 +37,7 @@ class FleetValue(NamedTuple):
     value: float | None
     concurrency: int | None
     interval: Interval | None
-    verdict: Verdict | None
+    verdict: HistoryVerdict | None
     stale: Sequence[Stale]
 
 

@@ -118,20 +118,20 @@ def proposed_dies(host: Host, wanted: int) -> list[str]:
     return free[:wanted] if len(free) >= wanted else []
 
 
-class Reading(NamedTuple):
+class DieReading(NamedTuple):
     """Last reading of a die: °C and W; None if unknown."""
 
     temp_c: float | None
     power_w: float | None
 
 
-def readings(host: Host) -> dict[str, Reading]:
+def readings(host: Host) -> dict[str, DieReading]:
     """Return die -> reading, from the last heartbeat (see ``jobs.host.probe``)."""
     dies = host.load.get("dies")
     if not isinstance(dies, Mapping):
         return {}
     return {
-        str(name): Reading(finite(values.get("temp_c")), finite(values.get("power_w")))
+        str(name): DieReading(finite(values.get("temp_c")), finite(values.get("power_w")))
         for name, values in dies.items()
         if isinstance(values, Mapping)
     }

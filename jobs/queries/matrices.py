@@ -14,7 +14,7 @@ from jobs.kinds.lib.common import holds_load
 from jobs.metrics import METRICS, UNITS, rate_in
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.durations import usual_of
-from jobs.queries.overview import Running, running_of
+from jobs.queries.overview import RunningJob, running_of
 from jobs.queries.results.curve import RATE, CurvePoint, curve
 from jobs.queries.results.provenance import counts, with_rates
 from jobs.statistics import Interval, mean, mean_interval, relative_difference
@@ -30,7 +30,7 @@ class RunView(NamedTuple):
     job: Job | None
     result: Result | None
     value: float | None
-    running: Running | None = None
+    running: RunningJob | None = None
 
     @property
     def skip(self) -> Message | None:
@@ -132,7 +132,7 @@ class CellView:
         return self.first.job
 
     @property
-    def running(self) -> Running | None:
+    def running(self) -> RunningJob | None:
         return next((run.running for run in self.runs if run.running is not None), None)
 
     @property
@@ -142,7 +142,7 @@ class CellView:
         return next((run for run in stopped if run.is_failed), next(iter(stopped), None))
 
 
-class Row(NamedTuple):
+class LengthsRow(NamedTuple):
     """Cells of one pair of lengths, by rising concurrency."""
 
     input_tokens: int | None
@@ -168,7 +168,7 @@ class MatrixPage(NamedTuple):
     metric: str
     metrics: tuple[str, ...]
     columns: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[LengthsRow, ...]
     left_s: float | None
     unknown: int
 
@@ -247,7 +247,7 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
         metrics=tuple(name for name in METRICS if name in known),
         columns=tuple(columns[column] for column in sorted(columns)),
         rows=tuple(
-            Row(of_row[0].input_tokens, of_row[0].output_tokens, tuple(of_row))
+            LengthsRow(of_row[0].input_tokens, of_row[0].output_tokens, tuple(of_row))
             for of_row in by_row.values()
         ),
         left_s=left_s,

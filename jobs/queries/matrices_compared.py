@@ -14,7 +14,7 @@ Place = tuple[int | None, int, int]  # input tokens, output tokens, concurrency
 _OF_CELL = frozenset(("concurrency", "input_tokens", "output_tokens", "what"))
 
 
-class Pair(NamedTuple):
+class CellPair(NamedTuple):
     """The cell of one place in the baseline and in the other matrix; None: it has none there.
     ``change``: None without both numbers."""
 
@@ -23,11 +23,11 @@ class Pair(NamedTuple):
     change: Change | None = None
 
 
-class Against(NamedTuple):
+class AgainstBaseline(NamedTuple):
     """A matrix against the baseline, by place."""
 
     page: MatrixPage
-    pairs: Mapping[Place, Pair]
+    pairs: Mapping[Place, CellPair]
 
     @property
     def changes(self) -> list[Change]:
@@ -46,7 +46,7 @@ class MatrixComparison(NamedTuple):
     """``settings``: those that differ, with a value for each matrix."""
 
     pages: Sequence[MatrixPage]
-    against: Sequence[Against]
+    against: Sequence[AgainstBaseline]
     settings: Sequence[Setting]
 
 
@@ -54,7 +54,9 @@ def compare_matrices(pages: Sequence[MatrixPage]) -> MatrixComparison:
     """Compare the first matrix with the others. All have one metric."""
     base, *others = ({place_of(cell): cell for cell in page.cells} for page in pages)
     against = [
-        Against(page, {place: _pair(page, base.get(place), own.get(place)) for place in base | own})
+        AgainstBaseline(
+            page, {place: _pair(page, base.get(place), own.get(place)) for place in base | own}
+        )
         for page, own in zip(pages[1:], others, strict=True)
     ]
     measured = [{place for place, cell in own.items() if cell.results} for own in (base, *others)]
@@ -73,10 +75,10 @@ def place_of(cell: CellView) -> Place:
     return cell.input_tokens, cell.output_tokens, cell.concurrency
 
 
-def _pair(page: MatrixPage, base: CellView | None, other: CellView | None) -> Pair:
+def _pair(page: MatrixPage, base: CellView | None, other: CellView | None) -> CellPair:
     if base is None or other is None or base.value is None or other.value is None:
-        return Pair(base, other)
+        return CellPair(base, other)
     heads = [base.results[0], other.results[0]]
     if differences(heads, [head.metrics for head in heads]):
-        return Pair(base, other, Change(other.value, verdict="not_comparable"))
-    return Pair(base, other, changed(page.metric, base.values, other.values))
+        return CellPair(base, other, Change(other.value, verdict="not_comparable"))
+    return CellPair(base, other, changed(page.metric, base.values, other.values))

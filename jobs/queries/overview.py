@@ -19,10 +19,10 @@ from jobs.queries.engines import broken_since
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.groups import firsts
 from jobs.queries.jobs.job_page import left_s, progress_of
-from jobs.queries.jobs.jobs import Filters as JobFilters
+from jobs.queries.jobs.jobs import JobFilters
 from jobs.queries.jobs.jobs import matching as jobs_matching
 from jobs.queries.jobs.jobs import page as job_list
-from jobs.queries.results.listing import Filters, Words, matching
+from jobs.queries.results.listing import ResultFilters, Words, matching
 from jobs.queries.results.repeats import (
     SECONDARY,
     best_concurrency,
@@ -37,7 +37,7 @@ _MOST, _RESULTS = 8, 5
 _SPARK = 14
 
 
-class Running(NamedTuple):
+class RunningJob(NamedTuple):
     """Running job. ``left_s`` is the estimated remaining time, None without an estimate."""
 
     job: Job
@@ -167,12 +167,12 @@ def _failed(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:
     return _of(user).filter(state__in=Job.BROKEN_STATES, finished_at__gte=since)
 
 
-def running_of(job: Job) -> Running:
+def running_of(job: Job) -> RunningJob:
     steps = list(job.steps.all())
     started = [step for step in steps if step.started_at is not None]
     progress = progress_of(job)
     ran_s = (now() - job.started_at).total_seconds() if job.started_at else None
-    return Running(
+    return RunningJob(
         *(job, started[-1].name if started else "", len(started), len(steps)),
         *(progress.get("done"), progress.get("total"), str(progress.get("unit", ""))),
         *(ran_s, left_s(job, ran_s, durations(job, job.host))),
@@ -228,7 +228,9 @@ def search(text: str, *, user: AbstractBaseUser | None = None, most: int = MOST)
     found = Job.objects.filter(pk=number or 0).select_related("host", "created_by")
     job = None if number is None else found.first()
     listed, _older = job_list(jobs_matching(JobFilters(text=text)), limit=most)
-    matches = matching(Filters(words=Words(text))).select_related("host", "deployment", "endpoint")
+    matches = matching(ResultFilters(words=Words(text))).select_related(
+        "host", "deployment", "endpoint"
+    )
     models = [one for one in MODELS.values() if _has_all(f"{one.id} {one.name}", terms)]
     served = reduce(and_, (Q(name__icontains=w) | Q(model_id__icontains=w) for w in terms))
     return SearchResults(

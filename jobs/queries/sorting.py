@@ -21,7 +21,7 @@ LONGEST = 300  # characters of a value in a cursor
 _VALUE = "sorted_by"
 
 
-class Column(NamedTuple):
+class SortKey(NamedTuple):
     """Sort key of a list. ``read`` makes a value of a cursor's text, or raises ValueError."""
 
     value: Combinable
@@ -47,12 +47,12 @@ class Cursor(NamedTuple):
     number: int
 
 
-def read_order(text: str, columns: Mapping[str, Column], default: Order) -> Order:
+def read_order(text: str, columns: Mapping[str, SortKey], default: Order) -> Order:
     name = text.removeprefix("-")
     return Order(name, text.startswith("-")) if name in columns else default
 
 
-def in_order(rows: QuerySet[Record], column: Column, order: Order) -> QuerySet[Record]:
+def in_order(rows: QuerySet[Record], column: SortKey, order: Order) -> QuerySet[Record]:
     value, last = F(_VALUE), {} if column.always else {"nulls_last": True}
     by = value.desc(**last) if order.descending else value.asc(**last)
     ordered: QuerySet[Record] = rows.annotate(**{_VALUE: column.value})
@@ -60,7 +60,7 @@ def in_order(rows: QuerySet[Record], column: Column, order: Order) -> QuerySet[R
 
 
 def sorted_page(
-    rows: QuerySet[Record], column: Column, order: Order, after: str, size: int
+    rows: QuerySet[Record], column: SortKey, order: Order, after: str, size: int
 ) -> tuple[list[Record], str]:
     """At most ``size`` rows behind the cursor ``after``, and the next cursor, "" at the end. A
     cursor that no page has given is taken for the begin of the list."""
@@ -78,7 +78,7 @@ def sorted_page(
     return records[:size], f"{number}~{written}"
 
 
-def read_cursor(text: str, column: Column) -> Cursor | None:
+def read_cursor(text: str, column: SortKey) -> Cursor | None:
     """Return the cursor of an address; None for what no page has given."""
     first, has_value, value = text.partition("~")
     number = number_from(first)
@@ -90,14 +90,14 @@ def read_cursor(text: str, column: Column) -> Cursor | None:
         return None
 
 
-def metric(*names: str) -> Column:
+def metric(*names: str) -> SortKey:
     """Return the column of the first of these metrics that a row has."""
     values = [Cast(KeyTextTransform(name, "metrics"), FloatField()) for name in names]
-    return Column(Coalesce(*values) if len(values) > 1 else values[0], read_float)
+    return SortKey(Coalesce(*values) if len(values) > 1 else values[0], read_float)
 
 
-def text(field: str, *, always: bool = False) -> Column:
-    return Column(F(field), str, always=always)
+def text(field: str, *, always: bool = False) -> SortKey:
+    return SortKey(F(field), str, always=always)
 
 
 def read_float(written: str) -> float:
@@ -128,7 +128,7 @@ def read_moment(written: str) -> datetime:
 
 
 def _behind(
-    rows: QuerySet[Record], column: Column, order: Order, cursor: Cursor
+    rows: QuerySet[Record], column: SortKey, order: Order, cursor: Cursor
 ) -> QuerySet[Record]:
     further = "lt" if order.descending else "gt"
     if cursor.value is None:
@@ -146,4 +146,4 @@ def _behind(
 
 # Order of lists that nobody sorts, and its column.
 NEWEST = Order("made", descending=True)
-MADE = Column(F("created_at"), read_moment, always=True, indexed=True)
+MADE = SortKey(F("created_at"), read_moment, always=True, indexed=True)

@@ -44,7 +44,7 @@ def limits() -> RetentionLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class StorageCount:
     """Usage counted by a round of retention, bytes. ``at``: its time, ISO 8601; "" before the
     first. ``within``: all that counts for ``RETENTION_SIZE``. ``full_until``: what ended up to then
     goes within seven days for its size, at the pace of the last seven; "" where nothing does."""
@@ -66,10 +66,10 @@ class Count:
         return self.job_logs + self.outputs + self.points + self.server_logs + self.chats
 
 
-def last_count() -> Count:
+def last_count() -> StorageCount:
     kept: Mapping[str, Any] = Instance.objects.values_list("storage", flat=True).first() or {}
-    names = {each.name for each in fields(Count)}
-    return Count(**{name: value for name, value in kept.items() if name in names})
+    names = {each.name for each in fields(StorageCount)}
+    return StorageCount(**{name: value for name, value in kept.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,7 +125,7 @@ def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> lis
     return [Bulk(at, record_type, pk, size) for at, pk, size in values[:limit]]
 
 
-def count(moment: datetime, *, aside: int) -> Count:
+def count(moment: datetime, *, aside: int) -> StorageCount:
     """Count anew; ``aside``: bytes in that folder, which no row knows of. Unmeasured records count
     with the size of their log, as do running jobs and servers."""
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
@@ -136,7 +136,7 @@ def count(moment: datetime, *, aside: int) -> Count:
     measured = OutputFile.objects.filter(job__stored_bytes__gt=0)
     logs = jobs - points - _sum(measured, "received_bytes")
     week = Job.objects.filter(stored_bytes__gt=0, finished_at__gt=moment - SOON)
-    counted = Count(
+    counted = StorageCount(
         at=moment.isoformat(),
         job_logs=max(0, logs) + _sum(open_jobs, "log_bytes") + _sum(fresh_jobs, "log_bytes"),
         outputs=outputs,
@@ -174,7 +174,7 @@ class PendingRemoval(NamedTuple):
     at: datetime | None
 
 
-def next_to_go(counted: Count, most: int) -> list[tuple[Bulk, PendingRemoval]]:
+def next_to_go(counted: StorageCount, most: int) -> list[tuple[Bulk, PendingRemoval]]:
     """The next removals and their times, however far ahead. For its size something goes when there
     is no room again after all that ended before it, at the pace of the last seven days."""
     given, moment, before, removals = limits(), now(), 0, []

@@ -213,7 +213,7 @@ def _start(host_id: int, one: HostJob, capacity: HostCapacity) -> HostJob | None
                 sources.of_job(job)
             except PlanError as error:
                 state, message = Job.State.ERRORED, Message("job:plan", {"reason": str(error)})
-            except (secrets.Refused, sources.Refused) as refused:
+            except (secrets.SecretRefused, sources.SourceRefused) as refused:
                 message = refused.message
         if message is not None:
             lifecycle.finish_queued_job(job.pk, state, message=message)

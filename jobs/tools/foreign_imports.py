@@ -17,9 +17,17 @@ from jobs.base.messages import Message
 from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, RequestTimes, SetScore
 from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt, inside
+from jobs.tools.imports import (
+    Bundle,
+    ImportRefusal,
+    ImportRefused,
+    Reader,
+    Reading,
+    attempt,
+    inside,
+)
 from jobs.tools.outputs.answers import Answered, kept, means_of
-from jobs.tools.outputs.figures import Figure, Point, take
+from jobs.tools.outputs.figures import FileFigure, MeasuredPoint, take
 from jobs.tools.outputs.files import count, json_lines, json_object, number_or_none
 
 # AIPerf's name -> ours.
@@ -65,22 +73,22 @@ class Aiperf(Reader):
         config = inside(data, "input_config")
         concurrency = _concurrency(config)
         if not concurrency:
-            raise Refused(Message("import:no_concurrency", {"file": path, "runs": "AIPerf"}))
+            raise ImportRefused(Message("import:no_concurrency", {"file": path, "runs": "AIPerf"}))
         average = _needed(path, data, "request_count")
         completed = count(path, {"request_count.avg": average}, "request_count.avg")
         failed = int(_average(data, "completed_request_count") or 0) - completed
         if failed <= 0:
             failed = imports.count_at(inside(data, "error_request_count"), "avg")
         figures = {
-            "concurrency": Figure("concurrency", concurrency),
-            "requests": Figure("request_count.avg", completed),
-            "failed_requests": Figure("error_request_count.avg", failed),
+            "concurrency": FileFigure("concurrency", concurrency),
+            "requests": FileFigure("request_count.avg", completed),
+            "failed_requests": FileFigure("error_request_count.avg", failed),
             **(_measured(path, data) if completed else {}),
         }
         metrics, left_out = take(path, figures)
         beside = bundle.beside(path, b'"benchmark_phase"', b'"request_start_ns"')
         requests, damage = _requests(bundle, beside)
-        point = Point(
+        point = MeasuredPoint(
             concurrency=concurrency,
             completed=completed,
             failed=failed,
@@ -132,9 +140,9 @@ def _requests(
     return times, ()
 
 
-def _measured(path: str, data: Mapping[str, Any]) -> dict[str, Figure]:
-    def figure(family: str, key: str, factor: float = 1.0) -> Figure:
-        return Figure(f"{family}.{key}", inside(data, family).get(key), factor)
+def _measured(path: str, data: Mapping[str, Any]) -> dict[str, FileFigure]:
+    def figure(family: str, key: str, factor: float = 1.0) -> FileFigure:
+        return FileFigure(f"{family}.{key}", inside(data, family).get(key), factor)
 
     if inside(data, "output_token_throughput").get("avg") is None:
         _needed(path, data, "output_token_throughput")
@@ -172,7 +180,7 @@ class LmEval(Reader):
     keys = ("lm_eval_version", "n-samples", "task_hashes")
     least = 2
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return a result per results file. Samples are read for a single one only."""
         marks = (b'"doc_id"', b'"filtered_resps"')
         samples = bundle.beside(own[0], *marks) if len(own) == 1 else []
@@ -191,7 +199,7 @@ def _evaluation(bundle: Bundle, path: str, samples: Sequence[str]) -> Reading:
     means = means_of([((one.value or 0.0) / 100, one.questions or 0) for one in known])
     if means is None:
         names = ", ".join(f"{one.dataset} ({one.mode})" for one in sets)
-        raise Refused(Message("import:no_share", {"sets": names}))
+        raise ImportRefused(Message("import:no_share", {"sets": names}))
     is_alone = len(results) == 1
     answers = [
         answer for one in known for answer in _answers(bundle, samples, one, is_alone=is_alone)

@@ -15,7 +15,7 @@ from jobs.base.patterns import pattern
 from jobs.metrics import METRICS
 from jobs.metrics.measured import Measurement
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import HIGHEST, Point
+from jobs.tools.outputs.figures import HIGHEST, MeasuredPoint
 from jobs.tools.outputs.files import UNEXPECTED, number_or_none
 
 Read = TypeVar("Read")
@@ -188,14 +188,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ImportRefusal:
     """Files without an importable result, and the reason."""
 
     files: tuple[str, ...]
     reason: Message
 
 
-class Refused(JobsError):
+class ImportRefused(JobsError):
     """Files of a known tool without a result. ``reason`` is for people."""
 
     id = "import:refused"
@@ -219,7 +219,7 @@ class Reader:
         """Return True for a file of this tool, by its content."""
         return bundle.has_keys(path, self.keys, self.least)
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return the results in the claimed files ``own``, and the reasons for those without."""
         return [attempt([path], self.read_file, bundle, path) for path in own]
 
@@ -228,15 +228,15 @@ class Reader:
         raise NotImplementedError
 
 
-def attempt(files: Sequence[str], read: Callable[..., Read], *args: Any) -> Read | Refusal:
+def attempt(files: Sequence[str], read: Callable[..., Read], *args: Any) -> Read | ImportRefusal:
     """Return the result of ``read``, or why ``files`` have none."""
     try:
         return read(*args)
-    except Refused as error:
-        return Refusal(tuple(files), error.reason)
+    except ImportRefused as error:
+        return ImportRefusal(tuple(files), error.reason)
     except UNEXPECTED as error:
         reason = str(error) if isinstance(error, JobsError) else f"{files[0]}: {error!r}"
-        return Refusal(tuple(files), Message("import:damaged", {"reason": reason[:500]}))
+        return ImportRefusal(tuple(files), Message("import:damaged", {"reason": reason[:500]}))
 
 
 def curves(
@@ -244,13 +244,13 @@ def curves(
     part: Callable[[str], Read],
     fits: Callable[[Read, Read], bool],
     curve: Callable[[Sequence[Read]], Reading],
-) -> list[Reading | Refusal]:
+) -> list[Reading | ImportRefusal]:
     """Return a result of each series of files: each joins the first whose parts it all ``fits``."""
-    refused: list[Reading | Refusal] = []
+    refused: list[Reading | ImportRefusal] = []
     series: list[dict[str, Read]] = []
     for path in own:
         one = attempt([path], part, path)
-        if isinstance(one, Refusal):
+        if isinstance(one, ImportRefusal):
             refused.append(one)
             continue
         found = (each for each in series if all(fits(one, other) for other in each.values()))
@@ -260,19 +260,19 @@ def curves(
     return [*refused, *(attempt([*each], curve, [*each.values()]) for each in series)]
 
 
-def checked(reading: Reading | Refusal) -> Reading | Refusal:
+def checked(reading: Reading | ImportRefusal) -> Reading | ImportRefusal:
     """Return the reading, or a refusal of figures that no measurement can give."""
-    if isinstance(reading, Refusal):
+    if isinstance(reading, ImportRefusal):
         return reading
     measured, file = reading.measured, reading.sources[0]
     for name, value, most in _bounded(measured):
         if not 0 <= value <= most:  # or no number
             shown = str(value)[:40] if isinstance(value, int) else f"{value:g}"
             args = {"file": file, "metric": name, "value": shown}
-            return Refusal(reading.sources, Message("import:implausible", args))
+            return ImportRefusal(reading.sources, Message("import:implausible", args))
     if len(measured.answers) > _MOST_ANSWERS:
         most_answers = {"file": file, "most": _MOST_ANSWERS}
-        return Refusal(reading.sources, Message("import:many_answers", most_answers))
+        return ImportRefusal(reading.sources, Message("import:many_answers", most_answers))
     return reading
 
 
@@ -289,7 +289,7 @@ def _bounded(measured: Measurement) -> Iterable[tuple[str, float, float]]:
 def over_http(
     tool: str,
     version: str,
-    runs: Sequence[Point],
+    runs: Sequence[MeasuredPoint],
     *,
     what: str,
     model: str,
@@ -307,7 +307,7 @@ def over_http(
     sent = [run.completed + run.failed for run in runs]
     failed, total, least = sum(run.failed for run in runs), sum(sent), min(sent)
     if failed < total <= 2 * failed:
-        raise Refused(Message("import:mostly_failed", {"failed": failed, "total": total}))
+        raise ImportRefused(Message("import:mostly_failed", {"failed": failed, "total": total}))
     number = f"{least}" if least == max(sent) else f"{least}–{max(sent)}"
     outcome = over_http_reading.outcome(
         runs,
@@ -322,5 +322,5 @@ def over_http(
         may_have_no_tokens=any(run.left_out for run in runs),
     )
     if outcome.failure is not None or outcome.measured is None:
-        raise Refused(outcome.failure or Message("benchmark:no_token"))
+        raise ImportRefused(outcome.failure or Message("benchmark:no_token"))
     return Reading(tool, version, model, outcome.measured, sources, **more)

@@ -12,7 +12,7 @@ from pathlib import Path
 from jobs.host.base import config
 from jobs.host.base.client import Client
 from jobs.host.base.spool import Spool
-from jobs.host.ship import Outcome, Shipper
+from jobs.host.ship import Shipped, Shipper
 
 if __name__ == "__main__":
     order = json.loads(sys.stdin.readline())
@@ -22,6 +22,6 @@ if __name__ == "__main__":
     began = time.monotonic()
     outcome = shipper.round()
     seconds = time.monotonic() - began
-    if outcome is not Outcome.SENT:
+    if outcome is not Shipped.SENT:
         raise SystemExit(f"nothing was sent: {outcome}")
     print(json.dumps({"seconds": seconds}), flush=True)

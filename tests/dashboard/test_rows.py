@@ -10,13 +10,13 @@ from django.template import Context, Template
 from django.utils import timezone, translation
 
 from dashboard.pages.shared.columns import JOBS, RESULTS
-from dashboard.pages.shared.groups import Row
+from dashboard.pages.shared.groups import JobRow
 from dashboard.pages.shared.marks import NO_MARKS, Marks
 from dashboard.templatetags import rows
 from jobs.kinds import KINDS
 from jobs.kinds.benchmark import Offline
 from jobs.models import Endpoint, Host, Job, Result, Tag
-from jobs.queries.results.listing import Organised, Page
+from jobs.queries.results.listing import ListedResults, Organised
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=400)
@@ -52,13 +52,13 @@ def result(job):
 
 
 def job_row(job, *, columns=JOBS, in_group=False):
-    context = {"root": "/", "row": Row(job), "shows": {column.name: True for column in columns}}
+    context = {"root": "/", "row": JobRow(job), "shows": {column.name: True for column in columns}}
     source = "{% load rows %}{% job_row row in_group=in_group %}"
     return Template(source).render(Context({**context, "in_group": in_group}))
 
 
 def result_row(result, *, may=(), pinned=(), marks=NO_MARKS, columns=RESULTS):
-    page = Page([result], "", 1, frozenset(pinned), frozenset())
+    page = ListedResults([result], "", 1, frozenset(pinned), frozenset())
     context = {"page": page, "result": result, "columns": columns, "marks": {result.pk: marks}}
     rights = {"may_pin": "pin" in may, "may_unpin": {17} if "unpin" in may else set()}
     return Template("{% load rows %}{% result_row result %}").render(Context(context | rights))

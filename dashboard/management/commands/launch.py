@@ -55,7 +55,7 @@ class Command(base.DashboardCommand):
             if base.is_down():
                 self.stderr.write("The dashboard is not running: the job starts after make run.")
             return
-        watch = base.Watch(sys.stderr, options["if_down"])
+        watch = base.DashboardWatch(sys.stderr, options["if_down"])
         base.write(base.follow(job.pk, sys.stderr, watch), sys.stdout)
         job.refresh_from_db()
         if job.state != Job.State.SUCCEEDED:

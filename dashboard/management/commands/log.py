@@ -25,7 +25,7 @@ class Command(base.DashboardCommand):
         if job.removed_at is not None:
             raise CommandError(removed_words(job))
         if options["follow"]:
-            chunks = base.follow(job.pk, None, base.Watch(sys.stderr, options["if_down"]))
+            chunks = base.follow(job.pk, None, base.DashboardWatch(sys.stderr, options["if_down"]))
         else:
             key = f"job/{job.pk}"
             chunks = store().chunks(key, 0, store().size(key))

@@ -33,7 +33,7 @@ class Command(base.DashboardCommand):
         host = _host_that_reported(options["host"])
         chain: Any = running_tour(host) or actions.launch_tour(options["user"], host)[0].chain
         if options["wait"]:
-            watch = base.Watch(sys.stderr, options["if_down"])
+            watch = base.DashboardWatch(sys.stderr, options["if_down"])
             out = sys.stderr if options["json"] else sys.stdout
             for job in Job.objects.filter(chain=chain).order_by("pk"):
                 base.write(base.follow(job.pk, out, watch), out)

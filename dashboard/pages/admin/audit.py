@@ -17,7 +17,7 @@ from dashboard.security.permissions import requires
 from dashboard.server.downloads import Stream
 from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, as_dict, csv_line, rows
 from jobs.queries import audit
-from jobs.queries.audit import NOBODY, Filters
+from jobs.queries.audit import NOBODY, AuditFilters
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 # Days whose begin every database and time zone has.
@@ -71,7 +71,7 @@ def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
     return Stream(_pieces(filters, format), headers=headers)
 
 
-async def _pieces(filters: Filters, format: str) -> AsyncIterator[bytes]:
+async def _pieces(filters: AuditFilters, format: str) -> AsyncIterator[bytes]:
     """Yield the export page by page: its size does not matter to the memory."""
     language, after = translation.get_language() or "en", ""
     while True:
@@ -81,7 +81,7 @@ async def _pieces(filters: Filters, format: str) -> AsyncIterator[bytes]:
             return
 
 
-def _piece(filters: Filters, format: str, after: str, language: str) -> tuple[bytes, str]:
+def _piece(filters: AuditFilters, format: str, after: str, language: str) -> tuple[bytes, str]:
     """Return the page after an entry, and its last entry if there are more; "": none."""
     with translation.override(language):
         entries, following = audit.page(filters, after, audit.BATCH)
@@ -95,7 +95,7 @@ def _piece(filters: Filters, format: str, after: str, language: str) -> tuple[by
         return text.encode(errors="replace"), following
 
 
-def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, str]]:
+def _filters(request: HttpRequest) -> tuple[AuditFilters, dict[str, str], dict[str, str]]:
     """Return the filters of an address, field -> error, and what its fields show."""
     asked = {name: request.GET.get(name, "").strip() for name in ("q", "person", "action")}
     errors, shown = dict[str, str](), {"q": request.GET.get("q", ""), "from": "", "to": ""}
@@ -118,7 +118,7 @@ def _filters(request: HttpRequest) -> tuple[Filters, dict[str, str], dict[str, s
     def begin(day: date) -> datetime:
         return make_aware(datetime.combine(day, time.min))
 
-    filters = Filters(
+    filters = AuditFilters(
         person=asked["person"],
         action=asked["action"],
         text=asked["q"],

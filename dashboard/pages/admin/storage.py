@@ -79,7 +79,7 @@ def _refusal(job: Job) -> str:
     return ""
 
 
-def _parts(counted: queries.Count) -> list[tuple[str, int, str]]:
+def _parts(counted: queries.StorageCount) -> list[tuple[str, int, str]]:
     """Return (label, bytes, note)."""
     missing = _("logs of jobs missing in the database; outside the limit")
     return [
@@ -108,7 +108,7 @@ def _database_bytes() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _next_rows(counted: queries.Count) -> list[dict[str, Any]]:
+def _next_rows(counted: queries.StorageCount) -> list[dict[str, Any]]:
     """Return what goes next; ``record`` is a Job, a Deployment, or None for a chat's stream."""
     entries = queries.next_to_go(counted, SHOWN)
     models: dict[str, Any] = {"job": Job, "deployment": Deployment}

@@ -24,7 +24,7 @@ from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.busy import busy_page
 from dashboard.pages.shared.columns import JOBS, chosen, heads
 from dashboard.pages.shared.export import attachment
-from dashboard.pages.shared.groups import Row, activity, midnight, rows_of
+from dashboard.pages.shared.groups import JobRow, activity, midnight, rows_of
 from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
@@ -65,7 +65,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     """List jobs, newest first. URL parameters: keys of FIELDS, ``order``, ``after`` (next page)."""
     asked = {name: request.GET.get(key, "").strip() for name, key in FIELDS.items()}
     dropped = _unknown(asked)
-    filters = queries.Filters(
+    filters = queries.JobFilters(
         **{name: "" if name in dropped else text for name, text in asked.items()}
     )
     order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
@@ -75,7 +75,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     is_flat = order.name not in queries.GROUPED
     if is_flat:
         waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
-        rows = [Row(job, waiting.get(job.pk)) for job in jobs]
+        rows = [JobRow(job, waiting.get(job.pk)) for job in jobs]
     else:
         (rows,) = rows_of(request, (jobs, matching.order_by("pk")), filtered=True)
     query = request.GET.copy()
@@ -136,7 +136,7 @@ def _unknown(asked: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _list_title(filters: queries.Filters, count: int, *, more: bool, newest: bool) -> str:
+def _list_title(filters: queries.JobFilters, count: int, *, more: bool, newest: bool) -> str:
     if more and not newest:
         return _("Jobs, sorted, %(n)s per page") % {"n": count}
     if more:

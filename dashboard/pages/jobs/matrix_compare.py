@@ -26,9 +26,9 @@ from jobs.base.numbers import number_from
 from jobs.queries.comparison.comparison import MOST
 from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page
 from jobs.queries.matrices_compared import (
-    Against,
+    AgainstBaseline,
+    CellPair,
     MatrixComparison,
-    Pair,
     Place,
     compare_matrices,
     place_of,
@@ -38,7 +38,7 @@ from jobs.queries.results.curve import RATE
 LISTED = 100
 
 
-class Shown(NamedTuple):
+class ShownMatrices(NamedTuple):
     """What page and report draw. ``verdicts``: a sentence for each matrix against the baseline;
     ``differences``: engine, model, precision, host and further settings, of each matrix."""
 
@@ -66,13 +66,13 @@ def read(numbers: Sequence[int], metric: str) -> list[MatrixPage]:
     return read(numbers, RATE)
 
 
-def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> Shown:
+def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> ShownMatrices:
     """Return the comparison in words. ``own_names``: of matrices, "" for its title."""
     found = compare_matrices(pages)
     pairs = zip_longest(names_of(pages), own_names[: len(pages)], fillvalue="")
     names = [own or name for name, own in pairs]
     named = list(zip(names[1:], found.against, strict=True))
-    return Shown(
+    return ShownMatrices(
         names,
         [_verdict(names[0], name, one) for name, one in named],
         _differences(found, names),
@@ -89,7 +89,7 @@ def names_of(pages: Sequence[MatrixPage]) -> list[str]:
     ]
 
 
-def _verdict(base: str, name: str, against: Against) -> str:
+def _verdict(base: str, name: str, against: AgainstBaseline) -> str:
     changes, ratio = against.changes, against.ratio
     args: dict[str, Any] = {"name": name, "base": base, "n": len(changes)}
     if not changes:
@@ -135,7 +135,7 @@ def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
     return Table(_("Configuration, differences only"), heads, rows, notes)
 
 
-def _table(base: str, name: str, against: Against) -> Table:
+def _table(base: str, name: str, against: AgainstBaseline) -> Table:
     """Return the cells of a matrix against the baseline: lengths by concurrency."""
     metric, pairs = against.page.metric, against.pairs
     rows = list(dict.fromkeys(place[:2] for place in pairs))
@@ -156,7 +156,7 @@ def _table(base: str, name: str, against: Against) -> Table:
     return Table(_("%(name)s vs %(base)s") % args, heads, shown, [note % args])
 
 
-def _cell(pair: Pair | None, metric: str) -> Cell:
+def _cell(pair: CellPair | None, metric: str) -> Cell:
     if pair is None:
         return Cell("", tone="dim")
     sides = (pair.base, pair.other)

@@ -24,8 +24,8 @@ from dashboard.text.labels import cell_marks, state_of, style_of
 from dashboard.text.messages import message
 from jobs.base.grouping import grouped
 from jobs.models import MatrixCell
-from jobs.queries.matrices import CellView, MatrixPage, Row
-from jobs.queries.overview import Running
+from jobs.queries.matrices import CellView, LengthsRow, MatrixPage
+from jobs.queries.overview import RunningJob
 from jobs.queries.results.conclusion import Conclusion, Shape, conclude
 from jobs.queries.results.curve import limits_of
 from jobs.statistics import Interval
@@ -43,18 +43,18 @@ _ALIKE: dict[Shape, str | Promise] = {
 }
 
 
-class Place(NamedTuple):
+class MatrixPlace(NamedTuple):
     """A row or a cell, with the address of its run; "": none."""
 
     name: str
     address: str = ""
 
 
-class Finding(NamedTuple):
+class MatrixFinding(NamedTuple):
     """A sentence about some rows or cells. ``is_flagged``: it needs attention."""
 
     text: str
-    where: Sequence[Place] = ()
+    where: Sequence[MatrixPlace] = ()
     is_flagged: bool = False
 
     @property
@@ -77,17 +77,17 @@ class ShownCell(NamedTuple):
     why: str
     result_address: str
     state_address: str
-    running: Running | None
+    running: RunningJob | None
 
 
-class Table(NamedTuple):
+class HeatMapTable(NamedTuple):
     """The table, which is the heat map. ``rows``: lengths with cells. ``missing``: why cells have
     no number."""
 
     has_input: bool
     columns: Sequence[int]
     rows: Sequence[tuple[int | None, int, Sequence[ShownCell]]]
-    missing: Sequence[Finding]
+    missing: Sequence[MatrixFinding]
     has_simulated: bool
     has_roles: bool
 
@@ -121,7 +121,7 @@ class MatrixConclusion(NamedTuple):
     headline: str
     is_warning: bool
     figures: Sequence[tuple[str, Cell]]
-    exceptions: Sequence[Finding]
+    exceptions: Sequence[MatrixFinding]
     by_row: Sequence[RowConclusion]
     drifts: Sequence[tuple[str, str]]
 
@@ -130,7 +130,7 @@ def name_of(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
 
 
-def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> Table:
+def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> HeatMapTable:
     roles = {one.place: _roles(one.found) for one in concluded}
     rows = [
         (
@@ -141,7 +141,7 @@ def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> Table:
         for place, row in enumerate(page.rows)
     ]
     shown = [cell for _input, _output, line in rows for cell in line]
-    return Table(
+    return HeatMapTable(
         has_input=bool(page.rows) and page.rows[0].input_tokens is not None,
         columns=page.columns,
         rows=rows,
@@ -195,7 +195,7 @@ def _why(cell: CellView) -> str:
     return message(job.message_id, job.message_args) if job is not None else ""
 
 
-def missing(page: MatrixPage) -> list[Finding]:
+def missing(page: MatrixPage) -> list[MatrixFinding]:
     """Return failures and skipped cells, those of one reason together. The text of a reason with
     numbers is that of its first cell."""
     groups: dict[tuple[str, str], list[CellView]] = {}
@@ -209,9 +209,10 @@ def missing(page: MatrixPage) -> list[Finding]:
     for (state, _id), found in groups.items():
         text = _(": ").join(filter(None, (str(style_of(state).word), _why(found[0]))))
         where = [
-            Place(name_of(cell), "" if state == "skipped" else _row_of(cell)) for cell in found
+            MatrixPlace(name_of(cell), "" if state == "skipped" else _row_of(cell))
+            for cell in found
         ]
-        findings.append(Finding(text, where))
+        findings.append(MatrixFinding(text, where))
     return findings
 
 
@@ -236,9 +237,9 @@ def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConc
             *_flagged(rows),
             *_uncounted(page),
             *(
-                Finding(
+                MatrixFinding(
                     _("The value changed from the first to the last third of the runs."),
-                    [Place(f"{name} {_change(drift)}")],
+                    [MatrixPlace(f"{name} {_change(drift)}")],
                     is_flagged=True,
                 )
                 for name, drift in drifts
@@ -269,29 +270,31 @@ def _common(rows: Sequence[RowConclusion], total: int) -> str:
     return _("%(n)s of %(total)s measured rows: %(text)s") % args
 
 
-def _by_text(found: Iterable[tuple[str, RowConclusion, bool]]) -> list[Finding]:
+def _by_text(found: Iterable[tuple[str, RowConclusion, bool]]) -> list[MatrixFinding]:
     """Return each text once, with its rows."""
-    groups = grouped(((text, is_flagged), Place(row.lengths)) for text, row, is_flagged in found)
-    return [Finding(text, where, is_flagged) for (text, is_flagged), where in groups.items()]
+    groups = grouped(
+        ((text, is_flagged), MatrixPlace(row.lengths)) for text, row, is_flagged in found
+    )
+    return [MatrixFinding(text, where, is_flagged) for (text, is_flagged), where in groups.items()]
 
 
-def _flagged(rows: Sequence[RowConclusion]) -> list[Finding]:
+def _flagged(rows: Sequence[RowConclusion]) -> list[MatrixFinding]:
     findings = _by_text((row.uncertain, row, True) for row in rows if row.uncertain)
     findings += _by_text(
         (text, row, True) for row in rows for text, is_flagged in row.sides if is_flagged
     )
     if loaded := sum(row.loaded for row in rows):
         text = _loaded(loaded, sum(row.runs for row in rows))
-        findings.append(Finding(text, is_flagged=True))
-    if opened := [Place(row.lengths) for row in rows if row.is_open]:
-        findings.append(Finding(_("Preliminary: runs are still open."), opened))
+        findings.append(MatrixFinding(text, is_flagged=True))
+    if opened := [MatrixPlace(row.lengths) for row in rows if row.is_open]:
+        findings.append(MatrixFinding(_("Preliminary: runs are still open."), opened))
     return findings
 
 
-def _uncounted(page: MatrixPage) -> list[Finding]:
+def _uncounted(page: MatrixPage) -> list[MatrixFinding]:
     """Return the cells whose runs are all disturbed or incomplete."""
     where = [
-        Place(
+        MatrixPlace(
             f"{name_of(cell)} ({_(', ').join(cell_marks(cell))})"
             if cell_marks(cell)
             else name_of(cell)
@@ -300,7 +303,7 @@ def _uncounted(page: MatrixPage) -> list[Finding]:
         if cell.results and not any(result.counts for result in cell.results)
     ]
     text = _("Some cells have only runs that do not count. Repeat them on an idle host.")
-    return [Finding(text, where, is_flagged=True)] if where else []
+    return [MatrixFinding(text, where, is_flagged=True)] if where else []
 
 
 def _change(drift: Interval) -> str:
@@ -321,7 +324,7 @@ def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
     return [_conclusion(place, row) for place, row in rows if len(row.points) > 1]
 
 
-def _conclusion(place: int, row: Row) -> RowConclusion:
+def _conclusion(place: int, row: LengthsRow) -> RowConclusion:
     points, results = row.points, row.results
     found = conclude(points, limits=limits_of(results[0].deployment))
     marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}

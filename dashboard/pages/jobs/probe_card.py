@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError
 from jobs.base.numbers import GB, MB
-from jobs.confined import Limits, NotDone, Pool, Task
+from jobs.confined import NotDone, Pool, Task, WorkerLimits
 from jobs.models import Job
 from jobs.queries.jobs.job_page import sides_of
 from jobs.tools.greedy_probe.commands import KIND, OUTPUT
@@ -38,7 +38,7 @@ class SideText:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PromptRow:
     """One prompt. ``state``: "equal", "different" or "failed"; ``place`` in words, or ""."""
 
     number: int
@@ -56,13 +56,15 @@ class ProbeText:
     texts: tuple[str, ...]
     figures: tuple[tuple[str, str], ...]
     filters: tuple[tuple[str, int], ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[PromptRow, ...] = ()
     after: int | None = None
 
 
 _READ_MAX = 64 * 1024 * 1024  # bytes of the output
 # Its own: a large probe holds up no check of an endpoint.
-_PROBES = Pool(Limits(memory=2 * GB, answer=32 * MB, cpu_s=20, wall_s=60.0), most=1, patience_s=5.0)
+_PROBES = Pool(
+    WorkerLimits(memory=2 * GB, answer=32 * MB, cpu_s=20, wall_s=60.0), most=1, patience_s=5.0
+)
 _TASKS = "dashboard.pages.jobs.probe_tasks"
 # Arguments after the job: those of the functions of these names.
 VERDICT = Task(f"{_TASKS}:verdict", ProbeText, _PROBES)

@@ -8,17 +8,24 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard.pages.jobs.probe_card import SHOWN, ProbeText, Row, SideText, Unreadable, side_word
+from dashboard.pages.jobs.probe_card import (
+    SHOWN,
+    ProbeText,
+    PromptRow,
+    SideText,
+    Unreadable,
+    side_word,
+)
 from dashboard.pages.shared.export import csv_text
 from dashboard.text.formatting import counted, measured, number, percent
 from jobs.base.errors import ParseError
 from jobs.models import Job
 from jobs.plans import ENGINES
-from jobs.queries.jobs.job_page import Side, sides_of
+from jobs.queries.jobs.job_page import ProbedEngine, sides_of
 from jobs.services import outputs
 from jobs.statistics import wilson
 from jobs.tools.greedy_probe.commands import OUTPUT
-from jobs.tools.greedy_probe.parser import Answer, Pair, Probe, at_share, parse
+from jobs.tools.greedy_probe.parser import EngineText, Probe, PromptPair, at_share, parse
 
 _PAGE = 50  # prompts
 
@@ -127,7 +134,7 @@ def _text(probe: Probe) -> ProbeText:
     return ProbeText(headline, tuple(filter(None, texts)), tuple(_figures(probe)))
 
 
-def state_of(pair: Pair) -> str:
+def state_of(pair: PromptPair) -> str:
     if not pair.is_compared:
         return "failed"
     return "equal" if pair.is_equal else "different"
@@ -167,18 +174,18 @@ def _figures(probe: Probe) -> list[tuple[str, str]]:
     return figures
 
 
-def _row(pair: Pair, sides: Sequence[Side]) -> Row:
+def _row(pair: PromptPair, sides: Sequence[ProbedEngine]) -> PromptRow:
     texts = (_side(pair, *one) for one in zip(sides, pair.margins, strict=True))
     place = ""
     if pair.is_different and pair.token is not None:
         place = _("from token %(n)s") % {"n": number(pair.token)}
     elif pair.is_different:
         place = _("from character %(n)s") % {"n": number(pair.common_length + 1)}
-    return Row(pair.index + 1, pair.prompt, state_of(pair), place, tuple(texts))
+    return PromptRow(pair.index + 1, pair.prompt, state_of(pair), place, tuple(texts))
 
 
-def _side(pair: Pair, side: Side, margin: float | None) -> SideText:
-    answer: Answer = getattr(pair, side.name)
+def _side(pair: PromptPair, side: ProbedEngine, margin: float | None) -> SideText:
+    answer: EngineText = getattr(pair, side.name)
     same = pair.common_length if pair.is_compared else len(answer.whole)
     words = ""
     if margin is not None:
@@ -196,7 +203,7 @@ def _side(pair: Pair, side: Side, margin: float | None) -> SideText:
     )
 
 
-def _other_token(pair: Pair, name: str) -> str:
+def _other_token(pair: PromptPair, name: str) -> str:
     """Return the token of the other engine where the answers part."""
     other = pair.reference if name == "deployment" else pair.deployment
     place = pair.token
@@ -213,7 +220,7 @@ def _share(count: int, total: int) -> dict[str, Any] | None:
     return {"count": count, "total": total, "value": found.value, **bounds}
 
 
-def _pair_json(pair: Pair) -> dict[str, Any]:
+def _pair_json(pair: PromptPair) -> dict[str, Any]:
     row = {
         "number": pair.index + 1,
         "prompt": pair.prompt,

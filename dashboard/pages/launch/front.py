@@ -51,7 +51,7 @@ PURPOSES = {
 }
 
 
-class Subject(NamedTuple):
+class LaunchSubject(NamedTuple):
     """``model``: of the catalogue. ``engine``: key of a deployment or an endpoint. ``host``: the
     only one that reaches the engine. ``usual``: kinds that follow the job that started it."""
 
@@ -134,18 +134,22 @@ def engine_rows() -> list[Deployment | Endpoint]:
     ]
 
 
-def named_subject(data: QueryDict) -> Subject:
+def named_subject(data: QueryDict) -> LaunchSubject:
     """Return the model or engine that a query names."""
     text = str(data.get("deployment") or data.get("model") or "")
     key = text.removeprefix(ENGINE)
     if text.startswith(MODEL) or (key == text and not data.get("deployment")):
-        return Subject(text.removeprefix(MODEL))
+        return LaunchSubject(text.removeprefix(MODEL))
     if (number := promised_job(key)) is not None:
         job = row_of(Job, str(number))
-        return Subject(job.model_id, key, job.host.name, usual_after(job)) if job else Subject()
+        return (
+            LaunchSubject(job.model_id, key, job.host.name, usual_after(job))
+            if job
+            else LaunchSubject()
+        )
     number = endpoint_number(key)
     row = row_of(Deployment, key) if number is None else row_of(Endpoint, str(number))
-    return engine_subject(row) if row else Subject()
+    return engine_subject(row) if row else LaunchSubject()
 
 
 def row_of(model: Any, text: str) -> Any:
@@ -158,22 +162,22 @@ def usual_after(job: Job) -> Sequence[str]:
     return kind.leads_to if kind else ()
 
 
-def engine_subject(row: Deployment | Endpoint) -> Subject:
+def engine_subject(row: Deployment | Endpoint) -> LaunchSubject:
     if isinstance(row, Endpoint):
-        return Subject(row.model_id, endpoint_key(row.pk))
-    return Subject(row.model_id, str(row.pk), row.host.name, usual_after(row.job))
+        return LaunchSubject(row.model_id, endpoint_key(row.pk))
+    return LaunchSubject(row.model_id, str(row.pk), row.host.name, usual_after(row.job))
 
 
-def engine_on(target: Target, key: str, model: str) -> Subject:
+def engine_on(target: Target, key: str, model: str) -> LaunchSubject:
     """Return the engine of a key as a host offers it; ``model``: of an unknown one."""
     ref = next((ref for ref in target.deployments if ref.key == key), None)
     host = target.name if ref and ref.endpoint is None else ""
-    return Subject(str(ref.data["model_id"]) if ref else model, key, host)
+    return LaunchSubject(str(ref.data["model_id"]) if ref else model, key, host)
 
 
 def host_choices(
     needs_dies: bool | None,
-    subject: Subject,
+    subject: LaunchSubject,
     user: AbstractBaseUser | None,
     kind: Kind | None = None,
 ) -> list[HostChoice]:
@@ -225,7 +229,7 @@ def chosen_host(choices: Iterable[HostChoice], named: str) -> Host | None:
 
 
 def tools_of(
-    purpose: str, subject: Subject, target: Target | None, choices: Iterable[HostChoice]
+    purpose: str, subject: LaunchSubject, target: Target | None, choices: Iterable[HostChoice]
 ) -> list[Tool]:
     """Return tools that a host has for a purpose; with a deployment, that its own host has."""
     if target is None or purpose == "pipeline":
@@ -255,7 +259,7 @@ def can_take(kind: Kind, target: Target, value: str, field: str = "deployment") 
 def questions(
     purpose: str,
     tool: str,
-    subject: Subject,
+    subject: LaunchSubject,
     target: Target | None,
     hosts: Sequence[HostChoice],
     kept: Sequence[tuple[str, str]],

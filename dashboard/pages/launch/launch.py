@@ -14,7 +14,7 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch import front, parts
 from dashboard.pages.launch import launch_form as forms
-from dashboard.pages.launch.front import Subject
+from dashboard.pages.launch.front import LaunchSubject
 from dashboard.security.audit_log import record_often
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -29,7 +29,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.evaluate import goal_choices
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.base import Kind, Target, asset_fields, promised_job
-from jobs.launch.launch import InvalidParams, Preview, ask_checks, draft_of, preview, settled
+from jobs.launch.launch import InvalidParams, LaunchPreview, ask_checks, draft_of, preview, settled
 from jobs.models import Host, Job, Preflight
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
@@ -117,10 +117,10 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _named(kind: Kind, data: QueryDict) -> Subject:
+def _named(kind: Kind, data: QueryDict) -> LaunchSubject:
     """Return the model or engine of the address; only a kind that takes engines keeps one."""
     named = front.named_subject(data)
-    return named if "deployment" in kind.Params.model_fields else Subject(named.model)
+    return named if "deployment" in kind.Params.model_fields else LaunchSubject(named.model)
 
 
 def _host(kind: Kind, data: QueryDict, user: AbstractBaseUser | None) -> Host | None:
@@ -149,7 +149,9 @@ def _page(
     return render(request, "launch/form.html", context, status=status)
 
 
-def _subject(kind: Kind, target: Target, typed: dict[str, str], named: Subject) -> Subject:
+def _subject(
+    kind: Kind, target: Target, typed: dict[str, str], named: LaunchSubject
+) -> LaunchSubject:
     """Return what the form is about. Without a chosen engine ``typed`` gets the first one, with a
     named model the first of that model."""
     if "deployment" in kind.Params.model_fields:
@@ -167,9 +169,9 @@ def _subject(kind: Kind, target: Target, typed: dict[str, str], named: Subject) 
         first = [] if named.model else [one.value for one in forms.offers(kind, target, name) or ()]
         key = typed.get(name) or next(iter(first), "")
         ref = next((one for one in target.assets(type) if one.key == key), None)
-        return Subject(str(ref.data.get("model_id", "")) if ref else named.model)
+        return LaunchSubject(str(ref.data.get("model_id", "")) if ref else named.model)
     if "model" in kind.Params.model_fields:
-        return Subject(typed.get("model") or str(kind.Params.model_fields["model"].default))
+        return LaunchSubject(typed.get("model") or str(kind.Params.model_fields["model"].default))
     return named
 
 
@@ -183,7 +185,7 @@ def _origin(kind: Kind, data: QueryDict) -> Job | None:
 
 def _query(
     form: forms.LaunchForm,
-    subject: Subject,
+    subject: LaunchSubject,
     kept: list[tuple[str, str]],
     origin: Job | None,
 ) -> str:
@@ -272,7 +274,7 @@ def _usual(kind: Kind, target: Target, typed: Mapping[str, str]) -> dict[str, An
 
 
 def _foreseen(
-    kind: Kind, result: Preview, host: Host, target: Target, queued: Job
+    kind: Kind, result: LaunchPreview, host: Host, target: Target, queued: Job
 ) -> dict[str, Any]:
     """Return when the job would start, and how long similar work took."""
     earlier = queries.durations(queued, host)
@@ -300,7 +302,7 @@ class SummaryLine(NamedTuple):
 
 
 def checks(
-    host: Host, result: Preview, form: forms.LaunchForm, starts: Forecast | None = None
+    host: Host, result: LaunchPreview, form: forms.LaunchForm, starts: Forecast | None = None
 ) -> list[SummaryLine]:
     """Return all checks before a launch; blocking ones last, next to the button."""
     lines = [_of_host(host), *_of_queue(host, starts)]

@@ -116,7 +116,7 @@ class Field(NamedTuple):
         return "c4"
 
 
-class Group(NamedTuple):
+class FieldGroup(NamedTuple):
     """Fields of one heading."""
 
     title: str
@@ -128,7 +128,7 @@ class LaunchForm(NamedTuple):
 
     kind: str
     host: str
-    groups: tuple[Group, ...]
+    groups: tuple[FieldGroup, ...]
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -158,7 +158,7 @@ class LaunchForm(NamedTuple):
     def without(self, *fields: Field | None) -> "LaunchForm":
         """Return the form without fields that are drawn elsewhere, and without empty groups."""
         kept = (
-            Group(one.title, tuple(field for field in one.fields if field not in fields))
+            FieldGroup(one.title, tuple(field for field in one.fields if field not in fields))
             for one in self.groups
         )
         return self._replace(groups=tuple(group for group in kept if group.fields))
@@ -170,7 +170,7 @@ class LaunchForm(NamedTuple):
             is_left = bool(field.error) and not (field.value or field.default or field.missing)
             return field._replace(is_left=True, error="") if is_left else field
 
-        groups = (Group(one.title, tuple(map(at_rest, one.fields))) for one in self.groups)
+        groups = (FieldGroup(one.title, tuple(map(at_rest, one.fields))) for one in self.groups)
         return self._replace(groups=tuple(groups))
 
     def field(self, name: str) -> Field | None:
@@ -222,7 +222,7 @@ def make_form(
         kind=kind.name,
         host=target.name,
         groups=tuple(
-            Group(_(title), tuple(_counted(field, values) for field in fields))
+            FieldGroup(_(title), tuple(_counted(field, values) for field in fields))
             for title, fields in groups.items()
         ),
     )

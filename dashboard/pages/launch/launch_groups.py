@@ -382,7 +382,7 @@ def _pipeline_context(
     model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
 ) -> dict[str, Any]:
     """``errors``: option → message; ``typed``: entered values."""
-    subject = front.Subject(model.id)
+    subject = front.LaunchSubject(model.id)
     hosts = front.host_choices(pipeline.needs_dies, subject, user)
     fitting = [one for one in hosts if bool(dies(one.host)) == pipeline.needs_dies]
     host = front.chosen_host(fitting, str(data.get("host", "")))
@@ -399,11 +399,11 @@ def _pipeline_context(
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
-    faults = [parts.Fault(f"f-{name}", str(_OPTIONS[name]), errors[name]) for name in errors]
+    faults = [parts.FormFault(f"f-{name}", str(_OPTIONS[name]), errors[name]) for name in errors]
     for one in planned:
         texts = one.preview.errors.values() if one.preview else ()
         title = kind_title(one.stage.job.kind)
-        faults += [parts.Fault(f"stage-{one.number}", title, text) for text in texts]
+        faults += [parts.FormFault(f"stage-{one.number}", title, text) for text in texts]
     kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
     return {
         "model": model,

@@ -18,7 +18,7 @@ from dashboard.security.request import person
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
-from jobs.launch.launch import Preview
+from jobs.launch.launch import LaunchPreview
 from jobs.models import Host, Preflight
 from jobs.plans import Plan
 from jobs.schedule import preflights
@@ -30,7 +30,7 @@ _FORMS = ("launch-form", "pipeline-form")
 _SHAPES = {"ok": "passed", "warn": "warning", "failed": "failed", "unknown": "queued"}
 
 
-class Fault(NamedTuple):
+class FormFault(NamedTuple):
     """Error of a form. ``anchor``: id of the control to correct; "": the page has none."""
 
     anchor: str
@@ -38,16 +38,16 @@ class Fault(NamedTuple):
     text: str
 
 
-def faults(errors: Mapping[str, str], fields: Iterable[Field]) -> list[Fault]:
+def faults(errors: Mapping[str, str], fields: Iterable[Field]) -> list[FormFault]:
     """Return errors with their controls: of a hidden field that which shows it."""
     known = {"host": ("f-host", _("Host")), "priority": ("f-priority", _("Priority"))}
     for one in fields:
         shown = one.when[0] if one.when and one.is_hidden else one.name
         known[one.name] = (f"f-{shown}", one.label)
-    return [Fault(*known.get(name, ("", "")), text) for name, text in errors.items() if text]
+    return [FormFault(*known.get(name, ("", "")), text) for name, text in errors.items() if text]
 
 
-def command_of(planned: Preview | None, before: Plan | None = None) -> CommandView | None:
+def command_of(planned: LaunchPreview | None, before: Plan | None = None) -> CommandView | None:
     """Return the command for display, changes against ``before`` marked; None without a plan."""
     if planned is None or planned.plan is None:
         return None

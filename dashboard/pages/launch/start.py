@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
 from dashboard.pages.launch import front
-from dashboard.pages.launch.front import ENGINE, MATRIX, PURPOSES, Subject
+from dashboard.pages.launch.front import ENGINE, MATRIX, PURPOSES, LaunchSubject
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from jobs.base.numbers import result_pk
@@ -30,7 +30,7 @@ _QUESTIONS = ("for", "tool", "host", "near", "model", "deployment", "job", "resu
 class Begun(NamedTuple):
     """Answers to the questions."""
 
-    subject: Subject = Subject()
+    subject: LaunchSubject = LaunchSubject()
     purpose: str = ""
     tool: str = ""
     host: str = ""
@@ -57,7 +57,7 @@ def launch_start(request: HttpRequest) -> HttpResponse:
     if not purpose:
         purpose, tool = begun.purpose or _usual_purpose(subject), tool or begun.tool
     if purpose in _OF_MODELS:
-        subject = Subject(subject.model)
+        subject = LaunchSubject(subject.model)
     asked = Begun(subject, purpose, tool or "", host)
     address = _pipeline_address if purpose == "pipeline" else _form_address
     return redirect(address(asked, data, user))
@@ -69,7 +69,7 @@ def _purpose_of(tool: str) -> str:
     return front.purpose_of(KINDS[tool]) if tool in KINDS else "pipeline"
 
 
-def _usual_purpose(subject: Subject) -> str:
+def _usual_purpose(subject: LaunchSubject) -> str:
     if subject.engine:
         return "speed"
     return "pipeline" if front.pipelines_for(subject.model) else "prepare"
@@ -84,7 +84,7 @@ def _begun(data: QueryDict, user: AbstractBaseUser | None) -> Begun:
     job = front.row_of(Job, str(data.get("job", "")))
     result = Result.objects.filter(pk=result_pk(str(data.get("result", ""))) or 0).first()
     if result is not None and result.job is None:
-        return Begun(Subject(result.model_id))
+        return Begun(LaunchSubject(result.model_id))
     job = job or (result.job if result else None)
     if job is None and user is not None:
         own = Job.objects.filter(created_by_id=user.pk).order_by("-pk").defer("plan")
@@ -102,13 +102,13 @@ def _of_job(job: Job) -> Begun:
     made = running.filter(job=job).first()
     named = {"pk": used["id"]} if "id" in used else {"job": used.get("job") or 0}
     row = endpoint or made or running.filter(**named).first()
-    subject = front.engine_subject(row) if row else Subject(job.model_id)
+    subject = front.engine_subject(row) if row else LaunchSubject(job.model_id)
     if kind is None or made:
         return Begun(subject)
     return Begun(subject, front.purpose_of(kind), kind.name, job.host.name)
 
 
-def _best(host: str) -> Subject:
+def _best(host: str) -> LaunchSubject:
     """Return what answers, on ``host`` if one is named, else a model that a host can run."""
     engines = map(front.engine_subject, front.engine_rows())
     if found := next((one for one in engines if host in ("", one.host)), None):
@@ -119,12 +119,12 @@ def _best(host: str) -> Subject:
         (id, one) for id in MODELS for one in front.pipelines_for(id) if one.needs_dies in cards
     )
     return next(
-        (Subject(id) for id, one in sorted(suits, key=lambda pair: not pair[1].needs_dies)),
-        Subject(),
+        (LaunchSubject(id) for id, one in sorted(suits, key=lambda pair: not pair[1].needs_dies)),
+        LaunchSubject(),
     )
 
 
-def _engine_of(model: str, host: str) -> Subject | None:
+def _engine_of(model: str, host: str) -> LaunchSubject | None:
     engines = [one for one in map(front.engine_subject, front.engine_rows()) if one.model == model]
     engines.sort(key=lambda one: one.host != host)
     return next(iter(engines), None) if model else None
@@ -138,7 +138,7 @@ def _pipeline_address(asked: Begun, data: QueryDict, user: AbstractBaseUser | No
         named = _best("").model or next(iter(MODELS))
     offered = front.pipelines_for(named)
     offered.sort(key=lambda one: (one.id != asked.tool, one.needs_dies != has_dies))
-    choices = front.host_choices(offered[0].needs_dies, Subject(named), user)
+    choices = front.host_choices(offered[0].needs_dies, LaunchSubject(named), user)
     names = [one.host.name for one in choices if not one.is_blocked]
     query = {"host": asked.host if asked.host in names else next(iter(names), "")}
     query |= {name: str(data[name]) for name in ("stack", *offered[0].options) if data.get(name)}

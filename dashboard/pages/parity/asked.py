@@ -29,7 +29,7 @@ from jobs.queries.comparison.comparison import Comparison
 from jobs.queries.parity import entered
 from jobs.queries.parity.entered import ParityError
 from jobs.queries.parity.runs import no_repeat
-from jobs.queries.parity.sides import Notes, Side, side_of
+from jobs.queries.parity.sides import Notes, SideSets, side_of
 from jobs.queries.parity.statement import (
     LEAST_MARGIN,
     MARGIN,
@@ -331,7 +331,7 @@ def _of_tables(text: str, base: str, asks: Asks, chosen: str) -> Stated:
     return statement if base else replace(statement, **_written(own, other, found))
 
 
-def _written(own: Side, other: Side, found: Parity) -> dict[str, Any]:
+def _written(own: SideSets, other: SideSets, found: Parity) -> dict[str, Any]:
     """Return the tables as entered, for an address that others can open; {} without a statement."""
     if found.statement is None:
         return {}

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from dashboard.charts import accuracy
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.parity.asked import Family, Stated
-from dashboard.pages.shared.cells import Cell, Facts, Heading, Table, Tone, difference, share
+from dashboard.pages.shared.cells import Cell, FactList, Heading, Table, Tone, difference, share
 from dashboard.pages.shared.comparison import barrier_words
 from dashboard.pages.shared.export import as_csv
 from dashboard.pages.shared.marks import thinking_words
@@ -23,7 +23,7 @@ from dashboard.text.labels import result_name
 from jobs.kinds.evaluate import goal_choices
 from jobs.queries.parity.runs import Unequal
 from jobs.queries.parity.sides import Notes
-from jobs.queries.parity.statement import ERROR, Adjusted, Row, Statement
+from jobs.queries.parity.statement import ERROR, Adjusted, Statement, StatementRow
 from jobs.queries.results.results import MOST_ROWS
 from jobs.statistics import Z
 from jobs.statistics.paired import Decision
@@ -59,7 +59,7 @@ def margin_text(margin: float) -> str:
     return text % {"n": f"{size:g}"}
 
 
-def verdict(row: Row, margin: float) -> str:
+def verdict(row: StatementRow, margin: float) -> str:
     texts = {
         "equivalent": _("equivalent within %(margin)s"),
         "not_worse": _("not worse by more than %(margin)s"),
@@ -256,7 +256,7 @@ def _looks(statement: Statement) -> list[str]:
     return [*found, text % args] if text else found
 
 
-def row_name(row: Row, rows: Sequence[Row]) -> str:
+def row_name(row: StatementRow, rows: Sequence[StatementRow]) -> str:
     if row.name:
         return row.name
     if len(rows) == 1:
@@ -264,7 +264,7 @@ def row_name(row: Row, rows: Sequence[Row]) -> str:
     return _("Set %(n)s") % {"n": next(at for at, one in enumerate(rows, 1) if one is row)}
 
 
-def right_text(row: Row, side: int) -> str:
+def right_text(row: StatementRow, side: int) -> str:
     """Return the correct answers of the questions: "154 / 159"; questions only for means. Says
     where the share of the row is another one than this: "weighted; 1 087 / 1 135 = 95.77 %"."""
     total = number(row.questions[side])
@@ -277,7 +277,7 @@ def right_text(row: Row, side: int) -> str:
     return _("weighted; %(counts)s = %(plain)s %%") % {"counts": counts, "plain": plain}
 
 
-def is_weighted(row: Row, side: int) -> bool:
+def is_weighted(row: StatementRow, side: int) -> bool:
     """Return True where a share is not that of the row's counts: sides with unequal numbers of
     questions, whose sets weigh the same on both sides."""
     shown = (row.first, row.second)[side].value
@@ -385,7 +385,7 @@ class _Shown(NamedTuple):
     """Row of a table. ``is_sum``: several sets; ``is_whole``: all questions."""
 
     name: str
-    row: Row
+    row: StatementRow
     is_sum: bool = False
     is_whole: bool = False
 
@@ -453,7 +453,7 @@ def _cells(shown: _Shown, margin: float, notes: Notes) -> list[Cell]:
     ]
 
 
-def _about(row: Row, notes: Notes) -> str:
+def _about(row: StatementRow, notes: Notes) -> str:
     identity = notes.identities.get(row.name)
     if identity is None:
         return ""
@@ -464,7 +464,7 @@ def _about(row: Row, notes: Notes) -> str:
     return _(", ").join(filter(None, (version, known)))
 
 
-def facts(stated: Stated, statement: Statement) -> Facts:
+def facts(stated: Stated, statement: Statement) -> FactList:
     row = statement.pooled
     _name, base, result, gap, _verdict, method = _cells(
         _Shown("", row), statement.margin, stated.parity.notes
@@ -485,7 +485,7 @@ def facts(stated: Stated, statement: Statement) -> Facts:
     if len(statement.rows) > 1:
         plain = points(statement.plain, 3), _("points"), 100 * statement.plain, "points"
         rows.append((_("Plain mean of sets"), Cell(*plain)))
-    return Facts(rows, is_large=True)
+    return FactList(rows, is_large=True)
 
 
 def forest_of(statement: Statement) -> Figure:
@@ -555,7 +555,7 @@ def as_data(stated: Stated) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, name: str, notes: Notes | None = None) -> dict[str, Any]:
+def _row(row: StatementRow, name: str, notes: Notes | None = None) -> dict[str, Any]:
     identity = notes.identities.get(row.name) if notes else None
     base, result = (
         {
@@ -601,7 +601,7 @@ def as_text(stated: Stated) -> str:
     return "\n".join(lines)
 
 
-def _text(row: Row, name: str, margin: float) -> str:
+def _text(row: StatementRow, name: str, margin: float) -> str:
     sides = " -> ".join(
         f"{percent(interval.value)} % ({right_text(row, side)})"
         for side, interval in enumerate((row.first, row.second))

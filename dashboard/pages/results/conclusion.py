@@ -21,9 +21,9 @@ from dashboard.text.labels import metric_text
 from jobs.kinds import KINDS
 from jobs.models import Result
 from jobs.queries.results.conclusion import (
+    AdvisedStep,
+    ClientAndEngine,
     Conclusion,
-    Side,
-    Step,
     TwoSides,
     conclude,
     judged,
@@ -109,7 +109,7 @@ def _step_lines(
     return lines
 
 
-def _step_text(step: Step) -> str:
+def _step_text(step: AdvisedStep) -> str:
     args = {"n": step.n, "values": _(", ").join(map(str, step.concurrency))}
     if step.id == "repeat":
         text = ngettext(
@@ -135,7 +135,7 @@ def _step_text(step: Step) -> str:
     return texts[step.id] % args
 
 
-def _form(step: Step, found: Conclusion, result: Result) -> str:
+def _form(step: AdvisedStep, found: Conclusion, result: Result) -> str:
     """Return the address of a filled form; "" without one."""
     is_limit = step.id == "raise_limit" and result.deployment is not None
     job = result.deployment.job if is_limit and result.deployment else result.job
@@ -313,7 +313,7 @@ def _level_text(found: Conclusion) -> str:
 # Service levels: the chosen one, from the address or as the browser remembers it
 
 
-class Choice(NamedTuple):
+class ChosenLevel(NamedTuple):
     """The chosen level, of ``options`` by the key that addresses have. ``key``: "" for none.
     ``is_unknown``: the address names a level that was removed or hidden."""
 
@@ -323,15 +323,15 @@ class Choice(NamedTuple):
     is_unknown: bool = False
 
 
-def level_choice(request: HttpRequest) -> Choice:
+def level_choice(request: HttpRequest) -> ChosenLevel:
     """Return the choice for a page. ``?level=none`` chooses none, so that a link says all."""
     options = team_levels().options()
     asked = request.GET.get(LEVEL, "")
     key = asked or request.COOKIES.get(LEVEL, "")
     known = dict(options)
     if key in known:
-        return Choice(options, key, known[key])
-    return Choice(options, is_unknown=bool(asked) and asked != NO_LEVEL)
+        return ChosenLevel(options, key, known[key])
+    return ChosenLevel(options, is_unknown=bool(asked) and asked != NO_LEVEL)
 
 
 def metric_words(metric: str) -> str:
@@ -410,7 +410,7 @@ def sides_of(
 
 
 def _findings(found: TwoSides) -> list[tuple[str, bool]]:
-    groups: dict[tuple[str, int], list[Side]] = {}
+    groups: dict[tuple[str, int], list[ClientAndEngine]] = {}
     for side in found.sides:
         extra = (side.extra or 0) if side.tokens == "warm_up" else 0
         groups.setdefault((side.tokens, extra), []).append(side)

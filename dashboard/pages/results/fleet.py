@@ -61,7 +61,9 @@ def _title(found: Fleet) -> str:
     return _("%(n)s values: %(told)s") % args if n else _("Fleet")
 
 
-def _rows(found: Fleet, unit: units.Choice) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
+def _rows(
+    found: Fleet, unit: units.ChosenUnit
+) -> list[tuple[FleetRow, list[list[dict[str, Any]]]]]:
     """Return the rows with speed and accuracy on each stack; an empty list: no such combination.
     ``at``: concurrency. ``about``: parallelism, workload and place. ``address``: form that measures
     the value; "" for a current value, or without a form. ``of``: value and model, for screen

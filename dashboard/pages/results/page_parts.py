@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts import curves as lines
-from dashboard.charts.curves import Run, Series
+from dashboard.charts.curves import CurveRun, Series
 from dashboard.charts.figure_parts import COLOURS
 from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.text.formatting import number
@@ -135,7 +135,7 @@ def _curve(page: ResultPage, points: Sequence[CurvePoint]) -> Series:
     if len(runs) > 1:
         name += f" × {len(runs)}"
         more["runs"] = [
-            Run(result_name(run), own_points(page, run), is_disturbed=False, result=run.pk)
+            CurveRun(result_name(run), own_points(page, run), is_disturbed=False, result=run.pk)
             for run in runs
         ]
     return Series(name, means, intervals=intervals, **more)

@@ -29,7 +29,7 @@ _ENGINE = (
 )
 
 
-class Column(NamedTuple):
+class MetricColumn(NamedTuple):
     """Column of a metric. ``share``: the percentile or mean that shows the column; "": always."""
 
     name: str
@@ -37,25 +37,25 @@ class Column(NamedTuple):
     share: str = ""
 
 
-class Row(NamedTuple):
+class PointRow(NamedTuple):
     """Concurrency with its numbers. ``level``: whether it holds the level; ``marks``: what limits
     its numbers."""
 
     point: CurvePoint
-    cells: Sequence[tuple[Column, Cell]]
+    cells: Sequence[tuple[MetricColumn, Cell]]
     level: Cell
     is_best: bool
     is_recommended: bool
     marks: Sequence[str]
 
 
-class Points(NamedTuple):
+class PointsTable(NamedTuple):
     """Table by concurrency. ``each``: heading of the concurrencies; ``shares``: those that its
     switch offers; ``remarks``: what the intervals are of."""
 
     each: str
-    columns: Sequence[Column]
-    rows: Sequence[Row]
+    columns: Sequence[MetricColumn]
+    rows: Sequence[PointRow]
     shares: Sequence[str]
     remarks: Sequence[str]
     has_level: bool
@@ -65,10 +65,10 @@ def points_table(
     page: ResultPage,
     points: Sequence[CurvePoint],
     found: Conclusion | None,
-    unit: units.Choice,
+    unit: units.ChosenUnit,
     *,
     without_latencies: bool = False,
-) -> Points | None:
+) -> PointsTable | None:
     """Return the table; None without points. ``without_latencies``: they have another table."""
     if not points:
         return None
@@ -76,7 +76,7 @@ def points_table(
     against = {one.point.concurrency: one for one in _level_points(found)}
     marks = marks_of_points(page)
     rows = [
-        Row(
+        PointRow(
             point,
             [(column, _cell(point, column.name)) for column in columns],
             level_cell(against.get(point.concurrency)),
@@ -87,7 +87,7 @@ def points_table(
         for point in points
     ]
     known = {column.share for column in columns}
-    return Points(
+    return PointsTable(
         _("Batch size") if BATCH in page.result.metrics else _("Concurrency"),
         columns,
         rows,
@@ -124,20 +124,20 @@ def latency_table(points: Sequence[CurvePoint], titles: Mapping[str, str]) -> Ta
 
 def _columns(
     page: ResultPage, points: Sequence[CurvePoint], rate: str, families: Mapping[str, str]
-) -> list[Column]:
-    found = [Column(name, cells.title_of(name)) for name in dict.fromkeys((rate, *_RATES))]
+) -> list[MetricColumn]:
+    found = [MetricColumn(name, cells.title_of(name)) for name in dict.fromkeys((rate, *_RATES))]
     for family, unit in families.items():
         # Words of the switch: the heading stays.
         title = _("Latency, s") if family == "latency" else f"{family.upper()}, {unit}"
-        found += [Column(f"{family}_{share}_{unit}", title, share) for share in SHARES]
+        found += [MetricColumn(f"{family}_{share}_{unit}", title, share) for share in SHARES]
     for name in _LENGTHS:
         title, asked = metric_label(name), page.result.asked.get(name.removesuffix("_mean"))
         if asked is not None:
             args = {"metric": title, "asked": number(asked)}
             title = _("%(metric)s (requested: %(asked)s)") % args
-        found.append(Column(name, title))
+        found.append(MetricColumn(name, title))
     batch = [name for name in METRICS if name.startswith("batch_latency_")]
-    found += [Column(name, cells.title_of(name)) for name in (*batch, "iterations")]
+    found += [MetricColumn(name, cells.title_of(name)) for name in (*batch, "iterations")]
     known = {name for point in points for run in point.runs for name in run}
     return [column for column in found if column.name in known]
 

@@ -47,7 +47,7 @@ from jobs.catalog import MODELS
 from jobs.metrics import METRICS
 from jobs.models import PointRequests, Result
 from jobs.queries.results import listing
-from jobs.queries.results.listing import FACETS, Counts, Filters, Words
+from jobs.queries.results.listing import FACETS, Counts, ResultFilters, Words
 from jobs.queries.results.results import ResultPage, result_page
 from jobs.queries.sorting import NEWEST, in_order, read_order
 from jobs.services.upkeep.retention import pins_of
@@ -115,16 +115,16 @@ class Tab(NamedTuple):
         return f"results/{self.template}.html"
 
 
-class Asked(NamedTuple):
+class AskedResults(NamedTuple):
     """Filters of an address; ``errors`` by field, whose filter is then left out."""
 
-    filters: Filters
+    filters: ResultFilters
     errors: Mapping[str, str]
     days: int | None
     dates: Mapping[str, str]
 
 
-def asked(query: QueryDict) -> Asked:
+def asked(query: QueryDict) -> AskedResults:
     words = {str(word).casefold(): name for name, word in FLAG_WORDS.items()}
     errors: dict[str, str] = {}
     bounds: dict[str, datetime] = {}
@@ -142,7 +142,7 @@ def asked(query: QueryDict) -> Asked:
     if days in DAYS:
         earliest = now() - timedelta(days=days)
         bounds["since"] = max(earliest, bounds.get("since", earliest))
-    filters = Filters(
+    filters = ResultFilters(
         facets={facet: query.getlist(facet) for facet in FACETS},
         stamps=[stamp for stamp in query.getlist("stamp") if stamp in listing.STAMPS],
         words=Words(query.get("q", "").strip(), {**{name: name for name in FLAG_WORDS}, **words}),
@@ -154,7 +154,7 @@ def asked(query: QueryDict) -> Asked:
         since=bounds.get("since"),
         until=bounds.get("until"),
     )
-    return Asked(filters, errors, days if days in DAYS else None, dates)
+    return AskedResults(filters, errors, days if days in DAYS else None, dates)
 
 
 def kept(query: QueryDict, **more: str) -> str:
@@ -168,7 +168,7 @@ def kept(query: QueryDict, **more: str) -> str:
     return clean.urlencode()
 
 
-def facets(filters: Filters, stored: Counts | None = None) -> list[dict[str, Any]]:
+def facets(filters: ResultFilters, stored: Counts | None = None) -> list[dict[str, Any]]:
     """Return the facets with counts and selection. ``stored``: those of ``counts_of``, if known."""
     counts = listing.facet_counts(filters, stored)
     added = {"tag": filters.tags, "mark": filters.marks}
@@ -191,7 +191,7 @@ def facets(filters: Filters, stored: Counts | None = None) -> list[dict[str, Any
     return rows
 
 
-def chips(query: QueryDict, read: Asked) -> list[dict[str, Any]]:
+def chips(query: QueryDict, read: AskedResults) -> list[dict[str, Any]]:
     """Return the active filters, each with the query without it."""
     rows = []
     for name, title in _TITLES.items():
@@ -222,7 +222,9 @@ def word_of(name: str, value: str) -> str:
     return str(_WORDS[value]) if value in _WORDS else phrase(value)
 
 
-def list_head(request: HttpRequest, read: Asked, counts: Counts | None = None) -> dict[str, Any]:
+def list_head(
+    request: HttpRequest, read: AskedResults, counts: Counts | None = None
+) -> dict[str, Any]:
     user, shown = person(request), [column.name for column in chosen(request, "results")]
     grouped, single = request.GET.copy(), request.GET.copy()
     for query in (grouped, single):

@@ -22,7 +22,7 @@ from dashboard.text.labels import limit_words, phrase, result_place
 from jobs.metrics import UNITS, rate_in
 from jobs.models import Result
 from jobs.queries.results.systems import System, systems
-from jobs.queries.results.tradeoff import Pair, Tradeoff, pairs, tradeoff
+from jobs.queries.results.tradeoff import EvaluationPair, Tradeoff, pairs, tradeoff
 
 
 @requires("result.view", "GET")
@@ -129,7 +129,7 @@ def paired_result(request: HttpRequest, result_id: int) -> HttpResponse:
     return render(request, "results/paired.html", {"row": row, "rates": rates})
 
 
-def _pair(pair: Pair, unit: units.Choice) -> dict[str, Any]:
+def _pair(pair: EvaluationPair, unit: units.ChosenUnit) -> dict[str, Any]:
     """Return a pair in words, "" where not known; ``pairing``: why both belong together."""
     speed = pair.speed
     rate = speed.metrics.get(unit.rate) if speed else None
@@ -146,7 +146,7 @@ def _pair(pair: Pair, unit: units.Choice) -> dict[str, Any]:
     }
 
 
-def _figures(found: Tradeoff, unit: units.Choice) -> list[tuple[str, str, Figure]]:
+def _figures(found: Tradeoff, unit: units.ChosenUnit) -> list[tuple[str, str, Figure]]:
     """Return (id, title, figure) of the charts that have points."""
     charts = (
         ("rate", _("Accuracy vs throughput, %(unit)s") % {"unit": unit.word}, unit.rate),

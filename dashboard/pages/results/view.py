@@ -13,13 +13,13 @@ from dashboard.pages.results import page_parts
 from dashboard.pages.results.conclusion import Card, Sides, conclusion_card, rate_cell, sides_of
 from dashboard.pages.results.limit import LimitCard, limit_card
 from dashboard.pages.results.page_parts import main_point, marks_of_points
-from dashboard.pages.results.points import Points, engine_table, latency_table, points_table
+from dashboard.pages.results.points import PointsTable, engine_table, latency_table, points_table
 from dashboard.pages.results.tables import Sets, categories_of, sets_of
 from dashboard.pages.shared import cells, units
-from dashboard.pages.shared.cells import Cell, Facts, Table
+from dashboard.pages.shared.cells import Cell, FactList, Table
 from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.pages.shared.words import (
-    Group,
+    IdentityGroup,
     failed_text,
     field_text,
     identity_rows,
@@ -37,17 +37,17 @@ _DRAWN, _LOW = 2, 200  # charts of the first screen; height of further ones in p
 _LEAST_SUM = 16  # shortest text that stands once
 
 
-class Speed(NamedTuple):
+class SpeedBlocks(NamedTuple):
     """Blocks of a benchmark. ``numbers`` and ``charts`` are those of the first screen, ``figures``
     and ``more`` further ones. ``latencies``: of one concurrency, in place of charts."""
 
     card: Card | None
-    numbers: Facts
-    figures: Facts
+    numbers: FactList
+    figures: FactList
     charts: Sequence[Chart]
     more: Sequence[Chart]
     latencies: Table | None
-    table: Points | None
+    table: PointsTable | None
     sides: Sides | None
     engine: Table | None
     spreads: Sequence[Chart]
@@ -59,8 +59,8 @@ class Score(NamedTuple):
     """Blocks of an evaluation. ``sets``: None without data sets. ``quality``, ``tokens``: cards of
     :mod:`dashboard.pages.answers`."""
 
-    numbers: Facts
-    figures: Facts
+    numbers: FactList
+    figures: FactList
     charts: Sequence[Chart]
     sets: Sets | None
     categories: Table | None
@@ -73,9 +73,9 @@ def speed_of(
     *,
     level: Level | None,
     user: AbstractBaseUser | AnonymousUser,
-    unit: units.Choice,
+    unit: units.ChosenUnit,
     has_others: bool = False,
-) -> tuple[str, Speed]:
+) -> tuple[str, SpeedBlocks]:
     """Return title and blocks. ``has_others``: charts have points of other runs, too."""
     points = curve_of(page)
     card = conclusion_card(page, points, level=level, user=user)
@@ -88,10 +88,10 @@ def speed_of(
     titles = page_parts.wait_titles(page)
     latencies = latency_table(shown, titles) if titles and len(shown) == 1 else None
     facts = _speed_facts(page, main, card, unit, is_best=len(points) > 1 and main.is_usable)
-    return page_parts.page_title(page, points), Speed(
+    return page_parts.page_title(page, points), SpeedBlocks(
         card=card,
-        numbers=Facts(facts[:_FIRST], is_large=True),
-        figures=Facts([*facts[_FIRST:], *_failed(page)]),
+        numbers=FactList(facts[:_FIRST], is_large=True),
+        figures=FactList([*facts[_FIRST:], *_failed(page)]),
         charts=charts[:_DRAWN],
         more=[chart._replace(height=_LOW) for chart in charts[_DRAWN:]],
         latencies=latencies,
@@ -108,7 +108,7 @@ def speed_of(
 
 
 def _speed_facts(
-    page: ResultPage, main: CurvePoint, card: Card | None, unit: units.Choice, *, is_best: bool
+    page: ResultPage, main: CurvePoint, card: Card | None, unit: units.ChosenUnit, *, is_best: bool
 ) -> list[tuple[str, Cell]]:
     """Return the known numbers, the most telling first."""
     metrics, marks = page.result.metrics, marks_of_points(page)
@@ -175,8 +175,8 @@ def score_of(page: ResultPage, name: str = "") -> tuple[str, Score]:
         title = _("Accuracy by data set") if is_set else _("Accuracy by category")
         charts = [Chart("categories", title, figure, title, height=figure.height)]
     return page_parts.page_title(page, []), Score(
-        numbers=Facts(facts[:_FIRST], is_large=True),
-        figures=Facts(facts[_FIRST:]),
+        numbers=FactList(facts[:_FIRST], is_large=True),
+        figures=FactList(facts[_FIRST:]),
         charts=charts,
         sets=sets_of(page, name, has_answers=quality is not None) if page.sets else None,
         categories=categories_of(page),
@@ -214,7 +214,7 @@ def _score_facts(page: ResultPage) -> list[tuple[str, Cell]]:
     ]
 
 
-def record_groups(page: ResultPage) -> list[tuple[str, Group, str]]:
+def record_groups(page: ResultPage) -> list[tuple[str, IdentityGroup, str]]:
     """Return how the result was measured: id, group, and word of an unknown value. A checksum or
     another long value stands once."""
     result, unknown, missing = page.result, _("unknown"), _("not recorded")
@@ -238,16 +238,16 @@ def record_groups(page: ResultPage) -> list[tuple[str, Group, str]]:
         around.append((_("Plan"), f"sha256 {result.job.plan_sha256}"))
     groups = [
         *(("", group, unknown) for group in identity_rows(result)),
-        ("inputs", Group(_("Inputs"), inputs), missing),
-        ("environment", Group(_("Environment"), around), missing),
-        ("provenance", Group(_("Provenance"), provenance_rows(result)), missing),
+        ("inputs", IdentityGroup(_("Inputs"), inputs), missing),
+        ("environment", IdentityGroup(_("Environment"), around), missing),
+        ("provenance", IdentityGroup(_("Provenance"), provenance_rows(result)), missing),
     ]
     seen: set[str] = set()
     found = []
     for name, group, word in groups:
         rows = [row for row in group.rows if _is_first(row, seen)]
         if rows:
-            found.append((name, Group(group.title, rows), word))
+            found.append((name, IdentityGroup(group.title, rows), word))
     return found
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, action
-from dashboard.chat.asked import Asked, forget_asked, keep_asked
+from dashboard.chat.asked import AskedTurn, forget_asked, keep_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
 from dashboard.consumers import Login
@@ -107,7 +107,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     except services.BusyError:
         text = _("This chat is generating an answer. Stop the answer or wait for its end.")
         return _refused(request, chat, text)
-    asked = Asked(
+    asked = AskedTurn(
         Login.of(request.session, request.user),
         Conversation(pk=chat.pk, user_id=chat.user_id),
         turn.request,
@@ -315,7 +315,7 @@ def _add_turn(
     chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
     """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
-    asked: list[queries.Shown] = list(queries.turns_of(chat))
+    asked: list[queries.ShownTurn] = list(queries.turns_of(chat))
     if any(one.turn.state == Turn.State.STREAMING for one in asked):
         raise services.BusyError
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None

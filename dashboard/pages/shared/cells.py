@@ -40,7 +40,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FactList:
     """Names with their values. ``is_large``: the numbers of a conclusion."""
 
     rows: Sequence[tuple[str, Cell]]
@@ -76,9 +76,9 @@ def words(*texts: str) -> list[Heading]:
     return [Heading(text, is_number=False) for text in texts]
 
 
-def facts(rows: Sequence[tuple[str, str]], title: str = "") -> Facts:
+def facts(rows: Sequence[tuple[str, str]], title: str = "") -> FactList:
     """Return texts with their names, without empty ones."""
-    return Facts([(name, Cell(text)) for name, text in rows if text], title)
+    return FactList([(name, Cell(text)) for name, text in rows if text], title)
 
 
 def missing() -> Cell:

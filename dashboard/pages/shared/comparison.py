@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from dashboard.charts import curves as lines
-from dashboard.charts.curves import Run, Series
+from dashboard.charts.curves import CurveRun, Series
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared.words import gap_bounds, part_text, part_title, setting_text
 from dashboard.text.formatting import change_text, cut_in_middle, full_moment, number, p_text
@@ -23,8 +23,8 @@ from jobs.base.grouping import grouped
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import Paired
-from jobs.queries.comparison.comparison import MOST, Change, Column, Comparison
-from jobs.queries.comparison.settings import Difference
+from jobs.queries.comparison.comparison import MOST, Change, ComparedColumn, Comparison
+from jobs.queries.comparison.settings import SettingDifference
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import MOST as MOST_RUNS
 
@@ -186,7 +186,7 @@ def charts(comparison: Comparison, names: Sequence[str], rate: str = RATE) -> li
     return found
 
 
-def _series(column: Column, name: str, rate: str) -> Series:
+def _series(column: ComparedColumn, name: str, rate: str) -> Series:
     runs = list(zip(column.runs, column.own, strict=True))
     return Series(
         name,
@@ -200,7 +200,7 @@ def _series(column: Column, name: str, rate: str) -> Series:
         },
         results={c: run.pk for run, points in reversed(runs) for c, _metrics in points},
         runs=[
-            Run(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
+            CurveRun(result_name(run), points, is_disturbed=not run.counts, result=run.pk)
             for run, points in runs
             if len(runs) > 1
         ],
@@ -361,7 +361,7 @@ def barred_words(comparison: Comparison) -> str:
     return text % {"names": names, "base": result_name(comparison.columns[0].head)}
 
 
-def barrier_words(barrier: Difference, heads: Sequence[Result]) -> str:
+def barrier_words(barrier: SettingDifference, heads: Sequence[Result]) -> str:
     """Return a difference in workload: "Requests: 50 / 100"; of a checksum only its name. More than
     two columns are grouped by value: "64 tokens (res-1, res-2), 48 tokens (res-3)"."""
     if barrier.is_unknown:

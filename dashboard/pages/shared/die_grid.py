@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from dashboard.text.formatting import number
 from dashboard.text.labels import kind_title, state_of, style_of
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import Reading, all_dies, dies, is_away, leased_dies, readings
+from jobs.queries.hosts import DieReading, all_dies, dies, is_away, leased_dies, readings
 from jobs.queries.results.provenance import DIES_A_CARD
 
 CARDS_A_ROW = 8
@@ -31,7 +31,7 @@ class Die:
     name: str
     state: DieState
     holder: Job | Deployment | None
-    reading: Reading
+    reading: DieReading
     key: int = 0
 
     @property
@@ -81,7 +81,7 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
     measured = {} if away else readings(host)
     host_dies = []
     for name in names:
-        reading = (measured.get(name) if name in there else None) or Reading(None, None)
+        reading = (measured.get(name) if name in there else None) or DieReading(None, None)
         state: DieState = "held" if name in leased else "free"
         if away:
             state = "unknown"

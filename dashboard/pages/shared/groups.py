@@ -16,7 +16,7 @@ from dashboard.text.labels import style_of
 from jobs.base.grouping import grouped
 from jobs.catalog import MODELS
 from jobs.models import Job
-from jobs.queries.jobs.groups import MOST_RUNS, Group, Run, groups_of
+from jobs.queries.jobs.groups import MOST_RUNS, GroupRun, JobGroup, groups_of
 from jobs.schedule.forecast import Forecast, forecasts
 
 OPEN = "open"  # in the address: id of an unfolded group
@@ -47,14 +47,14 @@ def activity(counts: Mapping[str, int]) -> str:
     return _(", ").join(parts)
 
 
-class Row(NamedTuple):
+class JobRow(NamedTuple):
     """A job, or the group that ``job`` stands for. ``runs``: rows of an unfolded group, at most
     ``MOST_RUNS``. ``toggle``: query that folds or unfolds it. ``left_s``: None if unknown."""
 
     job: Job
     forecast: Forecast | None = None
-    group: Group | None = None
-    runs: Sequence["Row"] = ()
+    group: JobGroup | None = None
+    runs: Sequence["JobRow"] = ()
     toggle: str = ""
     is_open: bool = False
     left_s: float | None = None
@@ -97,7 +97,7 @@ class Row(NamedTuple):
         return _(", ").join(words)
 
     @property
-    def named(self) -> Sequence[Run]:
+    def named(self) -> Sequence[GroupRun]:
         """Return the matching jobs, where a filter keeps few of several."""
         found = self.group.matching if self.group else ()
         few = found and len(found) <= _NAMED and self.group and len(found) < self.group.jobs
@@ -106,7 +106,7 @@ class Row(NamedTuple):
 
 def rows_of(
     request: HttpRequest, *lists: tuple[Sequence[Job], QuerySet[Job]], filtered: bool = False
-) -> list[list[Row]]:
+) -> list[list[JobRow]]:
     """Return the rows of each list: its jobs stand for their groups, and all jobs of the list, in
     the order of an unfolded group. ``filtered``: rows of the only list name jobs that match."""
     jobs = [job for shown, _every in lists for job in shown]
@@ -126,15 +126,15 @@ def rows_of(
             wanted += [Job(pk=pk, host=job.host) for pk in groups[job.chain].open_ids]
     known = forecasts(wanted)
 
-    def row(job: Job, unfolded_runs: Mapping[UUID | None, Sequence[Job]]) -> Row:
+    def row(job: Job, unfolded_runs: Mapping[UUID | None, Sequence[Job]]) -> JobRow:
         group = groups.get(job.chain) if job.chain else None
         if group is None:
-            return Row(job, known.get(job.pk))
+            return JobRow(job, known.get(job.pk))
         ends = [known[pk].ends_in_s if pk in known else None for pk in group.open_ids]
         left_s = None if None in ends else max(filter(None, ends), default=None)
-        own = [Row(run, known.get(run.pk)) for run in unfolded_runs.get(job.chain, ())]
+        own = [JobRow(run, known.get(run.pk)) for run in unfolded_runs.get(job.chain, ())]
         toggle = _toggled(request, str(group.id))
-        return Row(job, known.get(job.pk), group, own, toggle, str(group.id) in opened, left_s)
+        return JobRow(job, known.get(job.pk), group, own, toggle, str(group.id) in opened, left_s)
 
     return [
         [row(job, of_list) for job in shown]

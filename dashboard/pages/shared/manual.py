@@ -80,7 +80,7 @@ PAGES = frozenset(
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-class Page(NamedTuple):
+class ManualPage(NamedTuple):
     """One page: its title as text, its body as HTML, and ``(id, title)`` of its sections."""
 
     title: str
@@ -88,7 +88,7 @@ class Page(NamedTuple):
     sections: tuple[tuple[str, str], ...]
 
 
-def page(name: str) -> Page:
+def page(name: str) -> ManualPage:
     """Return the page ``name`` of ``PAGES`` in the viewer's language. Raises ``KeyError``."""
     if name not in PAGES:
         raise KeyError(name)
@@ -103,7 +103,7 @@ def page(name: str) -> Page:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) -> Page:
+def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) -> ManualPage:
     """The page of a file. ``ids`` of its sections, if given, for links in any language."""
     tokens = _markdown.parse(path.read_text("utf-8"))
     title, head = "", 0
@@ -125,7 +125,7 @@ def _read(path: Path, _changed_ns: int, root: str, ids: tuple[str, ...] = ()) ->
         for child in token.children or ():
             _point(child, path, root)
     body = _markdown.renderer.render(_with_scrolling_tables(tokens[head:]), _markdown.options, {})
-    return Page(title, body, tuple(sections))
+    return ManualPage(title, body, tuple(sections))
 
 
 def _slug(text: str, taken: dict[str, int]) -> str:

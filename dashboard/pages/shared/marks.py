@@ -23,7 +23,7 @@ from dashboard.text.labels import (
 from dashboard.text.messages import PLAIN_REMARKS, message
 from jobs.base.numbers import result_number
 from jobs.models import Host, Result
-from jobs.queries.comparison.history import State, Verdict, verdicts
+from jobs.queries.comparison.history import HistoryVerdict, State, verdicts
 from jobs.queries.results.answer_flags import is_doubtful, unswitched
 from jobs.queries.results.listing import NONE, Organised, organised
 from jobs.queries.results.provenance import device_count
@@ -186,7 +186,7 @@ class Marks:
     """Marks of a result in a list, besides its numbers. A page shows each text several times."""
 
     added: Organised
-    verdict: Verdict | None
+    verdict: HistoryVerdict | None
 
     @cached_property
     def word(self) -> str:
@@ -218,11 +218,11 @@ def marks_of(results: Iterable[Result]) -> Mapping[int, Marks]:
     return {row.pk: Marks(added[row.pk], judged.get(row.pk)) for row in rows}
 
 
-def word(verdict: Verdict) -> str:
+def word(verdict: HistoryVerdict) -> str:
     return str(_WORDS[verdict.state])
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: HistoryVerdict) -> str:
     """Return the verdict with metric, size, interval and number of runs."""
     base = result_name(verdict.baseline.result)
     if verdict.state == "own":
@@ -257,7 +257,7 @@ def sentence(verdict: Verdict) -> str:
     return text % args
 
 
-def _missing(verdict: Verdict) -> str:
+def _missing(verdict: HistoryVerdict) -> str:
     of_base, own = verdict.more
     if not verdict.more_runs:
         return _("A value of 0 and equal runs have no interval.")
@@ -277,7 +277,7 @@ def _missing(verdict: Verdict) -> str:
     return text % args
 
 
-def as_data(verdict: Verdict | None) -> dict[str, Any] | None:
+def as_data(verdict: HistoryVerdict | None) -> dict[str, Any] | None:
     if verdict is None:
         return None
     change = verdict.change
@@ -309,7 +309,7 @@ def organised_fields(result: Result, marks: Marks) -> dict[str, Any]:
     }
 
 
-def compare_query(verdict: Verdict, result: Result) -> str:
+def compare_query(verdict: HistoryVerdict, result: Result) -> str:
     """Return the query of the comparison that the verdict is of; "" without one, and for repeats of
     the baseline: a comparison would pool both sides."""
     base = verdict.baseline.result.fingerprint

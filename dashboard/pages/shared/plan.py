@@ -115,7 +115,7 @@ class Changes:
     gone: tuple[str, ...] = ()
 
 
-class Against(NamedTuple):
+class AgainstGuide(NamedTuple):
     """Differences of a plan from the guide's. ``notes`` are in order, in the viewer's language."""
 
     ids: tuple[str, ...] = ()
@@ -167,10 +167,10 @@ class Against(NamedTuple):
         return None
 
 
-def against(data: Mapping[str, Any]) -> Against:
+def against(data: Mapping[str, Any]) -> AgainstGuide:
     """Return a job's stored differences (``jobs.kinds.lib.guide``)."""
     notes: Sequence[Mapping[str, Any]] = data.get("notes", [])
-    return Against(
+    return AgainstGuide(
         ids=tuple(str(note["id"]) for note in notes),
         notes=tuple(message(str(note["id"]), note["args"]) for note in notes),
         plan=from_json(data["plan"]) if data.get("plan") else None,
@@ -300,10 +300,10 @@ def command_view(
     *,
     proposed: Mapping[str, str] | None = None,
     before: Plan | None = None,
-    guide: Against | None = None,
+    guide: AgainstGuide | None = None,
 ) -> CommandView:
     """Return the view of a plan, with changes against ``before`` and the guide marked."""
-    differences = guide or Against()
+    differences = guide or AgainstGuide()
     shown = _Shown(values, proposed or {}, differences, compare=before is not None)
     old_steps = {step.name: step for step in before.steps} if before else {}
     old_files = {item.name: item for item in before.files} if before else {}
@@ -325,7 +325,7 @@ class _Shown(NamedTuple):
 
     values: Mapping[str, str]
     later: Mapping[str, str]
-    guide: Against
+    guide: AgainstGuide
     compare: bool
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
-from dashboard.pages.shared.groups import Row, rows_of
+from dashboard.pages.shared.groups import JobRow, rows_of
 from dashboard.security.permissions import allowed
 from dashboard.text.queue_words import QueueRow, waits
 from jobs.models import Host, Job
@@ -16,23 +16,23 @@ from jobs.schedule import queue
 _COLUMNS = ("pk", "chain", "priority", "created_by_id")
 
 
-class Place(NamedTuple):
+class QueuePlace(NamedTuple):
     """A row. ``position``: of its first job in the queue, from 1. ``queued_jobs``: their
     number.
     ``runs``: those of an unfolded group."""
 
-    row: Row
+    row: JobRow
     queued: QueueRow
     position: int
     queued_jobs: int = 1
-    runs: Sequence["Place"] = ()
+    runs: Sequence["QueuePlace"] = ()
 
 
-class Section(NamedTuple):
+class QueueSection(NamedTuple):
     """Part of a queue of ``total`` jobs. ``head``: the first row that has a reason, which others
     share. ``earlier``, ``later``: positions at which other parts start; None: there is none."""
 
-    places: Sequence[Place]
+    places: Sequence[QueuePlace]
     total: int
     head: QueueRow | None
     earlier: int | None
@@ -40,7 +40,7 @@ class Section(NamedTuple):
     more: int
 
 
-def section(request: HttpRequest, host: Host, start: int, most: int) -> Section:
+def section(request: HttpRequest, host: Host, start: int, most: int) -> QueueSection:
     """Return at most ``most`` rows, from the one whose first job is at ``start`` or later."""
     narrow: list[Any] = [*queue.in_order(host).values_list(*_COLUMNS, named=True)]
     every, position = queue.rows_of(narrow), {one.pk: at for at, one in enumerate(narrow, 1)}
@@ -52,7 +52,7 @@ def section(request: HttpRequest, host: Host, start: int, most: int) -> Section:
     jobs = [each.job for each in asked]
     reasons = waits(jobs, {each.job.pk: each.forecast for each in asked if each.forecast})
 
-    def place(row: Row, job: Job, line: Sequence[Sequence[Any]], at: int) -> Place:
+    def place(row: JobRow, job: Job, line: Sequence[Sequence[Any]], at: int) -> QueuePlace:
         level = [one[0] for one in line if one[0].priority == job.priority]
         ahead = [one for one in line[:at] if one[0].priority == job.priority]
         can_prioritize, may_order = (
@@ -69,7 +69,7 @@ def section(request: HttpRequest, host: Host, start: int, most: int) -> Section:
             earlier=may_order and bool(ahead) and own,
             later=may_order and level[-1].pk != line[at][0].pk,
         )
-        return Place(row, queued, position[job.pk], len(line[at]))
+        return QueuePlace(row, queued, position[job.pk], len(line[at]))
 
     single = [[one] for one in narrow]
     places = []
@@ -79,7 +79,7 @@ def section(request: HttpRequest, host: Host, start: int, most: int) -> Section:
         unfolded = [place(each, each.job, single, position[each.job.pk] - 1) for each in runs]
         places.append(place(row, row.job, every, at)._replace(runs=unfolded))
     after = every[first + most :]
-    return Section(
+    return QueueSection(
         places,
         len(narrow),
         next((one.queued for one in places if not one.row.job.open_confirmations), None),

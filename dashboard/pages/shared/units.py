@@ -19,7 +19,7 @@ CHOSEN = "unit"  # parameter of the menu, and cookie of the last choice
 View = Callable[..., HttpResponseBase]
 
 
-class Choice(NamedTuple):
+class ChosenUnit(NamedTuple):
     """The chosen unit. ``missing``: why some results have no rate in it. ``default``: that of an
     address without one."""
 
@@ -80,14 +80,14 @@ def _comes_from_another_page(request: HttpRequest) -> bool:
     return before.netloc == request.get_host() and before.path != request.path
 
 
-def choice(per: str, results: Iterable[Result], *, default: Unit = "total") -> Choice:
+def choice(per: str, results: Iterable[Result], *, default: Unit = "total") -> ChosenUnit:
     """Return the unit that an address asks for, else the total. ``results``: what a page shows."""
     unit = asked(per) or "total"
     rows = list(results)
     offered = unit != "total" or any(
         "card" in counts(row) or "power_mean_w" in row.metrics for row in rows
     )
-    return Choice(unit, offered, why_missing(unit, rows), default)
+    return ChosenUnit(unit, offered, why_missing(unit, rows), default)
 
 
 def word(unit: Unit) -> str:

@@ -262,21 +262,21 @@ _SEEDS: dict[str, str | Promise] = {
 }
 
 
-class Group(NamedTuple):
+class IdentityGroup(NamedTuple):
     """Section of the identity with rows (name, value); None: unknown."""
 
     title: str
     rows: list[tuple[str, str | None]]
 
 
-def identity_rows(result: Result) -> list[Group]:
+def identity_rows(result: Result) -> list[IdentityGroup]:
     parts = result.identity.get("parts") or {}
     groups = []
     for group, title in _GROUPS.items():
         if parts.get(group):
             known = parts[group].items()
             rows = [(part_title(k), None if v is None else part_text(k, v)) for k, v in known]
-            groups.append(Group(str(title), rows))
+            groups.append(IdentityGroup(str(title), rows))
     return groups
 
 

@@ -29,7 +29,7 @@ from jobs.host.base.disk import FolderChanges
 from jobs.host.base.spool import Spool
 from jobs.host.claim import claim
 from jobs.host.retain import Adopter, Cleaner, DiskUsage, Orphans, SpoolIndex
-from jobs.host.ship import Outcome, Shipper
+from jobs.host.ship import Shipped, Shipper
 from jobs.plans import HEALTH_MARK, from_json
 
 HEARTBEAT_S = 2.0
@@ -279,16 +279,16 @@ class Agent:
             log.warning("%s cannot be shipped now: %s", spool, error)
             self._not_before[spool.path] = time.monotonic() + DISK_WAIT_S
             return
-        if outcome is Outcome.BROKEN:
+        if outcome is Shipped.BROKEN:
             log.error("%s cannot be shipped: %s", spool, shipper.broken_by)
             self._broken[spool.path] = shipper.broken_by
-        if outcome is Outcome.UNKNOWN:
+        if outcome is Shipped.UNKNOWN:
             log.warning("%s is unknown to the dashboard", spool)
             with contextlib.suppress(FileNotFoundError):  # set aside meanwhile
                 if not self._orphans.set_aside(spool):
                     self._not_before[spool.path] = time.monotonic() + UNKNOWN_WAIT_S
         # With a queue of hints, the next job is on its way already.
-        if not (outcome is Outcome.COMPLETE and spool.is_of_job and self._config.redis_url):
+        if not (outcome is Shipped.COMPLETE and spool.is_of_job and self._config.redis_url):
             self._beat_now.set()
 
     def _heartbeat(self) -> None:

@@ -34,7 +34,7 @@ class Unreachable(JobsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JsonReply:
     """A status and the JSON that came with it."""
 
     status: int
@@ -85,28 +85,30 @@ class Client:
         except FileNotFoundError:
             return None
 
-    def heartbeat(self, body: Mapping[str, Any]) -> Answer:
+    def heartbeat(self, body: Mapping[str, Any]) -> JsonReply:
         return self._json("heartbeat", body)
 
-    def claim_job(self, job_id: int, claim_id: str) -> Answer:
+    def claim_job(self, job_id: int, claim_id: str) -> JsonReply:
         return self._json(f"jobs/{job_id}/claim", {"claim_id": claim_id})
 
-    def claim_deployment(self, deployment_id: int, run: int) -> Answer:
+    def claim_deployment(self, deployment_id: int, run: int) -> JsonReply:
         return self._json(f"deployments/{deployment_id}/claim", {"run": run})
 
-    def check(self, check_id: int) -> Answer:
+    def check(self, check_id: int) -> JsonReply:
         return self._request("GET", f"checks/{check_id}", None, {})
 
-    def checked(self, check_id: int, findings: list[dict[str, Any]]) -> Answer:
+    def checked(self, check_id: int, findings: list[dict[str, Any]]) -> JsonReply:
         return self._json(f"checks/{check_id}", {"findings": findings})
 
-    def streams(self, meta: Meta) -> Answer:
+    def streams(self, meta: Meta) -> JsonReply:
         return self._request("GET", f"{meta.type}s/{meta.id}/streams", None, _owner(meta))
 
-    def send(self, meta: Meta, stream: str, offset: int, chunk: Chunk) -> Answer:
+    def send(self, meta: Meta, stream: str, offset: int, chunk: Chunk) -> JsonReply:
         return self._chunk(meta, f"streams/{stream}?offset={offset}", chunk, {})
 
-    def send_output(self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes) -> Answer:
+    def send_output(
+        self, meta: Meta, output: Mapping[str, Any], offset: int, raw: bytes
+    ) -> JsonReply:
         """``output`` is the file's entry in the ``ended`` event."""
         headers = {
             "X-Name": output["name"],
@@ -116,18 +118,18 @@ class Client:
         path = f"outputs?path={quote(output['path'], safe='')}&offset={offset}"
         return self._chunk(meta, path, Chunk(raw), headers)
 
-    def _json(self, path: str, body: Mapping[str, Any]) -> Answer:
+    def _json(self, path: str, body: Mapping[str, Any]) -> JsonReply:
         known = self.instance()
         headers = {"Content-Type": "application/json", **({"X-Instance": known} if known else {})}
         return self._request("POST", path, json.dumps(body).encode(), headers)
 
-    def _chunk(self, meta: Meta, path: str, chunk: Chunk, more: Mapping[str, str]) -> Answer:
+    def _chunk(self, meta: Meta, path: str, chunk: Chunk, more: Mapping[str, str]) -> JsonReply:
         headers = {**chunk.headers, **_owner(meta), **more}
         return self._request("POST", f"{meta.type}s/{meta.id}/{path}", chunk.packed, headers)
 
     def _request(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Answer:
+    ) -> JsonReply:
         try:
             status, content = self._sent(method, path, body, headers)
         except (OSError, ValueError) as error:
@@ -142,7 +144,7 @@ class Client:
         if status >= 500:  # it failed, or a proxy before it: as good as no answer
             raise Unreachable(f"{self.dashboard}: answer {status}")
         self._note_answer(status, answer)
-        return Answer(status, answer)
+        return JsonReply(status, answer)
 
     def _sent(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

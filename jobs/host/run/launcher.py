@@ -70,7 +70,7 @@ class Launcher:
         self._log_fd = os.open(spool.log, flags, 0o644)
         self._commands = Commands(spool.path, self._log_fd)
         self._log_limit = LogLimit(self._log_fd, spool.host_dir, is_server=self._is_server)
-        self._server: spawn.Server | None = None
+        self._server: spawn.SpawnedServer | None = None
         self._scraper: Scraper | None = None
         self._outputs: tuple[Output, ...] = ()
         self._secrets: dict[str, str] = {}
@@ -129,7 +129,7 @@ class Launcher:
             # All steps of the server run in its own launcher, which the first of them starts.
             failure: Ending | None = None
             if self._server is None:
-                self._server = server = spawn.Server(self._spool, self._meta, stored)
+                self._server = server = spawn.SpawnedServer(self._spool, self._meta, stored)
                 pid = server.start(template)
                 if pid is None:
                     failure = _failed("host:serve_busy", deployment=server.deployment)

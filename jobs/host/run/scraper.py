@@ -21,12 +21,12 @@ from jobs.host import probe
 from jobs.host.base import disk, engine_http
 from jobs.plans import Watch
 from jobs.tools.evalscope.host_reader import EvalScopeReader
-from jobs.tools.lib.growing import Expected, Reader
+from jobs.tools.lib.growing import Expected, GrowingReader
 from jobs.tools.opencompass.host_reader import OpenCompassReader
 from jobs.tools.vllm.host_reader import BenchLogReader, ProgressReader
 
 
-class DiesReader(Reader):
+class DiesReader(GrowingReader):
     """Power and temperature of a job's dies: ``numbers``, between commas. No point without output
     of ``vasmi``."""
 
@@ -49,7 +49,7 @@ class DiesReader(Reader):
 
 
 # Name in a plan -> (folder, what is expected, the log of the plan's commands) -> reader.
-READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
+READERS: dict[str, Callable[[Path, Expected, Path], GrowingReader]] = {
     "evalscope": lambda folder, expected, _log: EvalScopeReader(folder, expected),
     "opencompass": OpenCompassReader,
     "client": ProgressReader,
@@ -58,7 +58,7 @@ READERS: dict[str, Callable[[Path, Expected, Path], Reader]] = {
 }
 
 
-def reader_of(watch: Watch, spool: Path) -> Reader | None:
+def reader_of(watch: Watch, spool: Path) -> GrowingReader | None:
     """None for a reader that this host does not have."""
     made = READERS.get(watch.reader)
     return made(Path(watch.folder), watch.expected, spool / "log") if made else None
@@ -77,7 +77,7 @@ GROWTH, GROWS_S = 1 / 200, 10.0
 log = logging.getLogger(__name__)
 
 
-class Points:
+class PointsFile:
     """A points file that several watches write to, one line a scrape. That of a server has no end.
     When it idles, the same values again are left out (what came last before a change is written
     with it, so that rates are right), and the disk of lines that are long shipped is given back.
@@ -134,7 +134,7 @@ class Scraper:
     """Reads every watch in a thread of its own and appends to one points file."""
 
     def __init__(self, watches: Sequence[Watch], points: Path, *, endless: bool = False) -> None:
-        self._points = Points(points, endless=endless)
+        self._points = PointsFile(points, endless=endless)
         self._endless = endless
         self._spool = points.parent
         self._stopped = threading.Event()
@@ -184,7 +184,7 @@ class Counted:
     """Points of one reader: the whole as ``name``, each part as ``name/part``. Changes only, but
     for a steady one."""
 
-    def __init__(self, points: Points, name: str, *, is_steady: bool = False) -> None:
+    def __init__(self, points: PointsFile, name: str, *, is_steady: bool = False) -> None:
         self._points, self._name, self._is_steady = points, name, is_steady
         self._last: dict[str, tuple[float, Mapping[str, float]]] = {}
 
@@ -205,7 +205,7 @@ class Counted:
                 self._points.add(f"{self._name}/{part}" if part else self._name, at, values)
 
 
-def _read(reader: Reader, counted: Counted, *, is_last: bool = False) -> bool:
+def _read(reader: GrowingReader, counted: Counted, *, is_last: bool = False) -> bool:
     """False: the reader failed, which is logged and harms no job."""
     try:
         counted.add(time.time(), reader.read(), is_last=is_last)

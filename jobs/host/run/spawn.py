@@ -145,7 +145,7 @@ def _is_forked() -> bool:
     return True
 
 
-class Server:
+class SpawnedServer:
     """A job's view of the server that it starts in ``serve/<deployment>/``."""
 
     def __init__(self, job: Spool, meta: Meta, stored: Mapping[str, Any]) -> None:

@@ -105,7 +105,7 @@ class TeamPrompts:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class BaselineRun:
     """Evaluation of a team's or included question set, to compare another one with.
 
     ``result`` is the id of its result, ``params`` its request. ``tool`` names tool and scoring
@@ -155,7 +155,7 @@ class Target:
     environments: tuple[AssetRef, ...] = ()
     datasets: tuple[AssetRef, ...] = ()
     prompts: tuple[TeamPrompts, ...] = ()
-    baselines: Callable[[int | None], Sequence[Baseline]] = dataclasses.field(
+    baselines: Callable[[int | None], Sequence[BaselineRun]] = dataclasses.field(
         default=lambda result: (), compare=False, repr=False
     )
     levels: Callable[[], Sequence[LevelChoice]] = dataclasses.field(

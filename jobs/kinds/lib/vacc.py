@@ -12,7 +12,7 @@ from jobs.base.errors import LaunchError
 from jobs.base.messages import Message
 from jobs.catalog import MODELS, STACKS, Stack, ZooModel
 from jobs.catalog.limits import Wish, limits
-from jobs.catalog.stacks import BuildIn, Evaluation
+from jobs.catalog.stacks import BuildIn, EvaluationTools
 from jobs.kinds.lib.base import AssetRef, Choice, Kind, KindParams, Target, field
 from jobs.kinds.lib.common import is_inside, reported
 from jobs.tools.vacc import images
@@ -159,7 +159,7 @@ def build_in_of(params: StackParams) -> BuildIn:
     return tools
 
 
-def opencompass_of(params: StackParams) -> Evaluation:
+def opencompass_of(params: StackParams) -> EvaluationTools:
     tools = stack_of(params).evaluation
     if not tools.opencompass:
         raise LaunchError(_("This stack uses EvalScope instead of OpenCompass."), "stack")

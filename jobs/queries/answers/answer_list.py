@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 
 from jobs.base import wide_bytes
 from jobs.base.numbers import GB, MB
-from jobs.confined import Limits, Pool, Task
+from jobs.confined import Pool, Task, WorkerLimits
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.answer_flags import FLAGS, MARKS, bits
@@ -62,7 +62,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Matches:
+class AnswerMatches:
     """Indexes of the matching answers in order. ``counts``: for each of :data:`SHOWN` the answers
     that remain with it. ``total``: without any."""
 
@@ -92,7 +92,7 @@ class Matches:
         return before, after
 
 
-def matches(result: Result, wanted: Wanted) -> Matches:
+def matches(result: Result, wanted: Wanted) -> AnswerMatches:
     """Return the answers that match, read once and counted here by equal verdict and marks. Raises
     NotDone: the search of a text has no answer."""
     read = _SEARCHED if wanted.text else base_rows
@@ -117,7 +117,7 @@ def matches(result: Result, wanted: Wanted) -> Matches:
         for name, mask in _BITS.items():
             counts[name] += n if marks & mask else 0
     indexes = [index for index, verdict, marks in found if (verdict, marks) in passing]
-    return Matches(indexes, counts, len(found))
+    return AnswerMatches(indexes, counts, len(found))
 
 
 def page_rows(result: Result, indexes: Sequence[int]) -> list[AnswerRow]:
@@ -212,7 +212,9 @@ _SEARCHED = Task(
     f"{__name__}:base_rows",
     list[tuple[int, str, int]],
     Pool(
-        Limits(memory=6 * GB, answer=16 * MB, cpu_s=60, wall_s=120.0), most=2, ends_with_asker=True
+        WorkerLimits(memory=6 * GB, answer=16 * MB, cpu_s=60, wall_s=120.0),
+        most=2,
+        ends_with_asker=True,
     ),
 )
 _MAPPED_BYTES = 2**31

@@ -8,7 +8,7 @@ from jobs.base.messages import Message, ReasonError
 from jobs.catalog import QUESTION_SETS, Question, QuestionSet
 from jobs.kinds import KINDS
 from jobs.kinds.evaluate import Evaluate
-from jobs.kinds.lib.base import Baseline
+from jobs.kinds.lib.base import BaselineRun
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.results.repeats import best_first
 from jobs.queries.results.results import set_key
@@ -73,7 +73,7 @@ MOST = 100  # choices of a form
 _READ = 300  # to find them
 
 
-def baselines(pk: int | None = None) -> Sequence[Baseline]:
+def baselines(pk: int | None = None) -> Sequence[BaselineRun]:
     """Return evaluations with one answer to each question, best first; the result ``pk`` alone."""
     own = [name for name, kind in KINDS.items() if isinstance(kind, Evaluate)]
     rows = Result.objects.filter(type=Result.Type.EVALUATION, job__kind__in=own)
@@ -86,7 +86,7 @@ def baselines(pk: int | None = None) -> Sequence[Baseline]:
         questions = int(row.metrics.get("questions") or 0)
         if row.job and questions and row.job.params.get("samples", 1) == 1:
             about = (row.pk, row.job.title, questions, row.tool, row.simulated, row.job.params)
-            found.append(Baseline(*about, partial(_verdicts, row.pk), row.is_external))
+            found.append(BaselineRun(*about, partial(_verdicts, row.pk), row.is_external))
     return found[:MOST]
 
 

@@ -150,7 +150,7 @@ class Paired(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class BaselineAnswers:
     """Scored answers of a baseline by question, and their stored verdicts as one integer, a bit for
     each question in the order of ``keys``. ``questions``: SHA-256 and number."""
 
@@ -199,8 +199,8 @@ def _stored(result: Result) -> tuple[str, int]:
     return questions, int(bits or "0", 16)
 
 
-def asked_of(base: Result) -> Asked:
-    return Asked(_verdicts(base), _stored(base)[0])
+def asked_of(base: Result) -> BaselineAnswers:
+    return BaselineAnswers(_verdicts(base), _stored(base)[0])
 
 
 def _verdicts(result: Result) -> dict[Key, tuple[int, float]]:
@@ -212,7 +212,7 @@ def _verdicts(result: Result) -> dict[Key, tuple[int, float]]:
 
 
 def pair(
-    base: Result, other: Result, asked: Asked | None = None, *, with_flips: bool = True
+    base: Result, other: Result, asked: BaselineAnswers | None = None, *, with_flips: bool = True
 ) -> Paired | None:
     """Pair two results by question; None without common questions. ``asked``: the questions of
     ``base``, if known. Texts are read of the shown flips only: reasoning may be long."""
@@ -222,11 +222,11 @@ def pair(
     is_stored = is_stored and int(questions.rpartition(":")[2]) == len(asked.verdicts)
     is_whole = is_plain = True
     if not is_stored:
-        theirs = Asked(_verdicts(other))
+        theirs = BaselineAnswers(_verdicts(other))
         shared = {key: own for key, own in asked.verdicts.items() if key in theirs.verdicts}
         if not shared:
             return None
-        common, is_plain = Asked(shared), asked.is_plain and theirs.is_plain
+        common, is_plain = BaselineAnswers(shared), asked.is_plain and theirs.is_plain
         second = common.bits_of(theirs.verdicts)
         is_whole = len(shared) == len(asked.verdicts) == len(theirs.verdicts)
     counts = {name: _cells(common.bits, second, mask) for name, mask in common.masks.items()}
@@ -245,7 +245,7 @@ def pair(
     return Paired(sum(cells), *cells, gap, p, flips, is_whole, gaps)
 
 
-def _flips(base: Result, other: Result, common: Asked, second: int) -> list[Flip]:
+def _flips(base: Result, other: Result, common: BaselineAnswers, second: int) -> list[Flip]:
     """Return the first changed answers in the order of the baseline, with their texts."""
     marks, gained = (f"{one:0{len(common.keys)}b}" for one in (common.bits ^ second, second))
     changed = sorted(
@@ -291,7 +291,7 @@ def paired_gap(base: Result, other: Result) -> Interval | None:
 def verdicts_text(result: Result) -> str:
     """Return the verdicts on an evaluation's questions: "questions' SHA-256:number:hex", with a bit
     for each question in the order of their keys; "" unless each has one answer, correct or not."""
-    asked = Asked(_verdicts(result))
+    asked = BaselineAnswers(_verdicts(result))
     if not asked.verdicts or not asked.is_plain:
         return ""
     digest = text_sha256(json.dumps(asked.keys))

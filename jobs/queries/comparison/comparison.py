@@ -25,7 +25,7 @@ from jobs.queries.comparison.accuracy import (
     pair,
     scored_answers,
 )
-from jobs.queries.comparison.settings import Difference, Setting, differences, settings
+from jobs.queries.comparison.settings import Setting, SettingDifference, differences, settings
 from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.repeats import Point, metrics_at, read_points
 from jobs.queries.results.results import Mean, accuracy, mean_of
@@ -89,7 +89,7 @@ class MetricRow(NamedTuple):
         return any(cell.value != self.base for cell in self.cells[1:])
 
 
-class Column(NamedTuple):
+class ComparedColumn(NamedTuple):
     """A run or a group of a comparison; ``head`` is its first run. ``own``: points of each run;
     ``points``: their means, ``(concurrency, metrics)`` by concurrency. Metrics have the output rate
     in each unit; repeats use as many devices as the first run."""
@@ -133,13 +133,13 @@ class Comparison(NamedTuple):
     """``columns[0]`` is the baseline. ``concurrency``: the compared one. ``barriers``: differences
     in workload that make the columns with indexes ``barred`` not comparable with the baseline."""
 
-    columns: Sequence[Column]
+    columns: Sequence[ComparedColumn]
     concurrency: int | None
     common: Sequence[int]
     rows: Sequence[MetricRow]
     settings: Sequence[Setting]
     paired: Sequence[Paired | None]
-    barriers: Sequence[Difference]
+    barriers: Sequence[SettingDifference]
     barred: frozenset[int]
     settle: Settle | None
 
@@ -210,7 +210,7 @@ def compare(
     )
 
 
-def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Column:
+def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> ComparedColumn:
     known = counts(runs[0])
     read = [
         [(at, with_rates(metrics, known)) for at, metrics in points.get(run.pk, ())] for run in runs
@@ -221,13 +221,13 @@ def _column(runs: Sequence[Result], points: Mapping[int, Sequence[Point]]) -> Co
         names = dict.fromkeys(chain.from_iterable(rows))
         whole = {name: mean([row[name] for row in rows if name in row]) for name in names}
         means.append((concurrency, whole))
-    return Column(runs, own, means)
+    return ComparedColumn(runs, own, means)
 
 
 class _Table(NamedTuple):
     """Builder of the rows of a comparison. ``shares``: answers of groups of evaluations."""
 
-    columns: Sequence[Column]
+    columns: Sequence[ComparedColumn]
     concurrency: int | None
     paired: Sequence[Paired | None]
     barred: frozenset[int]
@@ -308,7 +308,7 @@ def _verdict(name: str, interval: Interval) -> Verdict:
 
 
 def _settle(
-    rows: Sequence[MetricRow], columns: Sequence[Column], concurrency: int | None
+    rows: Sequence[MetricRow], columns: Sequence[ComparedColumn], concurrency: int | None
 ) -> Settle | None:
     """Return the missing runs for the first row; None when significant or equal."""
     if not rows:

@@ -209,7 +209,7 @@ _STATES: Mapping[str, State] = {
 }
 
 
-class Verdict(NamedTuple):
+class HistoryVerdict(NamedTuple):
     """Verdict on a result. ``change``: of ``metric`` at ``concurrency``; None without one.
     ``base_runs``, ``runs``: ids of the compared runs; ``more``: missing runs of both sides until
     there is an interval."""
@@ -228,7 +228,7 @@ class Verdict(NamedTuple):
         return sum(self.more)
 
 
-def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
+def verdicts(results: Iterable[Result]) -> dict[int, HistoryVerdict]:
     """Return the verdict of each result whose subject has a baseline, by id, in a few queries."""
     rows = [result for result in results if result.subject]
     current = Baseline.objects.filter(subject__in={row.subject for row in rows}, ended_at=None)
@@ -251,9 +251,9 @@ def verdicts(results: Iterable[Result]) -> dict[int, Verdict]:
     for row in judged:
         baseline = baselines[row.subject]
         if row.pk in bases[row.subject]:
-            found[row.pk] = Verdict("own", baseline, base_runs=bases[row.subject])
+            found[row.pk] = HistoryVerdict("own", baseline, base_runs=bases[row.subject])
         elif not row.counts:
-            found[row.pk] = Verdict("uncounted", baseline)
+            found[row.pk] = HistoryVerdict("uncounted", baseline)
         elif row.type == Result.Type.EVALUATION:
             found[row.pk] = _of_accuracy(baseline, row)
         else:
@@ -296,14 +296,14 @@ def _of_speed(
     sides: tuple[Sequence[int], Sequence[int]],
     at: int | None,
     points: Mapping[int, Sequence[Point]],
-) -> Verdict:
+) -> HistoryVerdict:
     """Compare the runs of a baseline with those of a benchmark, each with its own result first."""
     metric = repeats.headline(baseline.result.type, baseline.result.metrics)
     if at is None or not values_at(points, [result.pk], metric, at):
-        return Verdict("barred", baseline, metric, at)
+        return HistoryVerdict("barred", baseline, metric, at)
     pair = [baseline.result, result]
     if differences(pair, [repeats.metrics_at(points.get(run.pk, ()), at) for run in pair]):
-        return Verdict("barred", baseline, metric, at)
+        return HistoryVerdict("barred", baseline, metric, at)
     # A run without the metric at this concurrency is left out.
     base_runs, runs = (
         [run for run in side if values_at(points, [run], metric, at)] for side in sides
@@ -312,16 +312,16 @@ def _of_speed(
     change = changed(metric, mine, theirs)
     if change.low is None:
         more = max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs))
-        return Verdict("unknown", baseline, metric, at, change, base_runs, runs, more)
+        return HistoryVerdict("unknown", baseline, metric, at, change, base_runs, runs, more)
     state = _STATES.get(change.verdict, "unknown")
-    return Verdict(state, baseline, metric, at, change, base_runs, runs)
+    return HistoryVerdict(state, baseline, metric, at, change, base_runs, runs)
 
 
-def _of_accuracy(baseline: Baseline, other: Result) -> Verdict:
+def _of_accuracy(baseline: Baseline, other: Result) -> HistoryVerdict:
     """Compare the run itself with the baseline's, by question: one run of each is enough."""
     head = baseline.result
     if (gap := paired_gap(head, other)) is None:
-        return Verdict("barred", baseline, "accuracy")
+        return HistoryVerdict("barred", baseline, "accuracy")
     change = changed_by("accuracy", float(other.metrics.get("accuracy") or 0), gap)
     runs = [head.pk], [other.pk]
-    return Verdict(_STATES[change.verdict], baseline, "accuracy", None, change, *runs)
+    return HistoryVerdict(_STATES[change.verdict], baseline, "accuracy", None, change, *runs)

@@ -173,7 +173,7 @@ _SAME_TOOL = {
 _HARDWARE = ("cpu", "cores", "dies")
 
 
-class Difference(NamedTuple):
+class SettingDifference(NamedTuple):
     """Difference of a setting, or with ``is_metric`` of a metric, with a value per result; None:
     unknown."""
 
@@ -193,7 +193,7 @@ class Difference(NamedTuple):
 
 def differences(
     results: Sequence[Result], metrics: Sequence[Mapping[str, Any]]
-) -> list[Difference]:
+) -> list[SettingDifference]:
     """Return differing or unknown parts of the workload of ``results``; empty: comparable.
     ``metrics`` are those of each result at the compared concurrency."""
     columns = [work(result) for result in results]
@@ -208,7 +208,7 @@ def differences(
         values = [column.get(name, _WITHOUT.get(name)) for column in columns]
         is_unknown = any(value is None for value in values)
         if is_unknown or any(value != values[0] for value in values):
-            entries.append(Difference(name, values))
+            entries.append(SettingDifference(name, values))
     if any(one.name == _REQUESTS for one in entries) and all(map(_is_sample, results)):
         entries = [one for one in entries if one.name != _REQUESTS]
     if any(one.name == evaluations.STOP_FIELDS[0] for one in entries):  # one side has no such rule
@@ -217,7 +217,7 @@ def differences(
         values = [row.get(name) for row in metrics]
         known = [value for value in values if value]
         if known and max(known) > (1 + load.APART) * min(known):
-            entries.append(Difference(name, values, is_metric=True))
+            entries.append(SettingDifference(name, values, is_metric=True))
     return entries
 
 

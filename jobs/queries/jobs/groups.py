@@ -22,7 +22,7 @@ _SCANNED = 1000  # jobs searched for the first of each group
 MOST_RUNS = 100  # of one unfolded list
 
 
-class Run(NamedTuple):
+class GroupRun(NamedTuple):
     """Last attempt of a job of a group. ``state``: a state of jobs, or ``ASKS``."""
 
     id: int
@@ -31,14 +31,14 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class JobGroup:
     """``runs``: in the order of launch. ``jobs``: their number, earlier attempts included.
     ``matching``: jobs that a filter keeps."""
 
     id: UUID
-    runs: tuple[Run, ...]
+    runs: tuple[GroupRun, ...]
     jobs: int
-    matching: tuple[Run, ...]
+    matching: tuple[GroupRun, ...]
     model_id: str
     started_at: datetime | None
     finished_at: datetime | None
@@ -85,7 +85,7 @@ def firsts(jobs: QuerySet[Job], most: int) -> list[Job]:
     return list(jobs.filter(pk__in=found.values()))
 
 
-def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dict[UUID, Group]:
+def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dict[UUID, JobGroup]:
     """Groups of these jobs with more than one job, by ``Job.chain``. ``matching``: jobs of a list
     that is filtered."""
     asked = {job.chain for job in jobs if job.chain is not None}
@@ -105,7 +105,7 @@ def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dic
         kept = set(matching.order_by().filter(chain__in=about).values_list("pk", flat=True))
     matrices = {one.chain: one for one in Matrix.objects.filter(chain__in=about).defer("spec")}
     return {
-        chain: Group(
+        chain: JobGroup(
             chain,
             tuple(current),
             len(every),
@@ -119,18 +119,18 @@ def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dic
     }
 
 
-def _runs(chains: Collection[UUID]) -> dict[UUID, tuple[list[Run], list[Run]]]:
+def _runs(chains: Collection[UUID]) -> dict[UUID, tuple[list[GroupRun], list[GroupRun]]]:
     """Last attempts and all jobs of each group. A further run of a cell repeats its first, too,
     but each of the two has a cell."""
     asks = Q(state=Job.State.QUEUED) & ~Q(needs_confirmation=[])
     rows = Job.objects.filter(chain__in=chains).order_by("pk").annotate(asks=asks)
-    every: dict[UUID, list[Run]] = defaultdict(list)
-    slots: dict[UUID, dict[int, Run]] = defaultdict(dict)
+    every: dict[UUID, list[GroupRun]] = defaultdict(list)
+    slots: dict[UUID, dict[int, GroupRun]] = defaultdict(dict)
     slot_of: dict[int, int] = {}
     columns = ("chain", "pk", "state", "kind", "repeats_id", "cell", "asks")
     has_cell: dict[int, bool] = {}
     for chain, pk, state, kind, repeats, cell, is_asking in rows.values_list(*columns):
-        run = Run(pk, ASKS if is_asking else state, kind)
+        run = GroupRun(pk, ASKS if is_asking else state, kind)
         replaces = repeats in slot_of and not has_cell[repeats]
         slot_of[pk] = slot_of[repeats] if replaces else pk
         has_cell[pk] = cell is not None

@@ -381,7 +381,7 @@ def _step_state(step: JobStep, job: Job) -> str:
     return "running" if job.is_open else str(job.state)
 
 
-class Side(NamedTuple):
+class ProbedEngine(NamedTuple):
     """Engine of a probe: "deployment" or "reference". Both records None: removed."""
 
     name: str
@@ -394,5 +394,5 @@ class Side(NamedTuple):
         return record.name if record else ""
 
 
-def sides_of(job: Job) -> tuple[Side, ...]:
-    return tuple(Side(name, *_used(job, name)) for name in ENGINES)
+def sides_of(job: Job) -> tuple[ProbedEngine, ...]:
+    return tuple(ProbedEngine(name, *_used(job, name)) for name in ENGINES)

@@ -12,8 +12,8 @@ from jobs.queries.jobs.groups import heads
 from jobs.queries.sorting import (
     MADE,
     NEWEST,
-    Column,
     Order,
+    SortKey,
     read_float,
     read_moment,
     read_whole,
@@ -33,15 +33,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 # Sort columns, named as in the address: ``?order=-duration``.
-COLUMNS: Mapping[str, Column] = {
-    "job": Column(F("pk"), read_whole, always=True),
+COLUMNS: Mapping[str, SortKey] = {
+    "job": SortKey(F("pk"), read_whole, always=True),
     "kind": text_column("kind", always=True),
     "state": text_column("state", always=True),
     "host": text_column("host__name", always=True),
     "person": text_column("created_by__username"),
-    "started": Column(F("started_at"), read_moment),
-    "ended": Column(F("finished_at"), read_moment),
-    "duration": Column(F("duration_s"), read_float),
+    "started": SortKey(F("started_at"), read_moment),
+    "ended": SortKey(F("finished_at"), read_moment),
+    "duration": SortKey(F("duration_s"), read_float),
     "made": MADE,
 }
 # Fields that no page of a list shows. Their JSON would be a third of its time.
@@ -55,7 +55,7 @@ _NAMED = ("host", "created_by")
 GROUPED = ("made", "job", "host", "person")
 
 
-class Filters(NamedTuple):
+class JobFilters(NamedTuple):
     """Filters of a list; "" means any. ``state``: a state, a name of ``GROUPS``, or
     "needs_confirmation". ``pinned``: only kept jobs."""
 
@@ -94,7 +94,7 @@ def page(
     return shown, following
 
 
-def matching(filters: Filters) -> QuerySet[Job]:
+def matching(filters: JobFilters) -> QuerySet[Job]:
     jobs = Job.objects.prefetch_related(*_NAMED, "steps")
     if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])

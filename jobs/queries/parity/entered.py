@@ -11,7 +11,7 @@ from jobs.base.messages import Message, ReasonError
 from jobs.confined import SHORT, NotDone, Task
 from jobs.kinds.evaluate import group_of
 from jobs.metrics.measured import NO_SCORE, SetScore, TableScore
-from jobs.queries.parity.sides import Side, decimals_of, right_of
+from jobs.queries.parity.sides import SideSets, decimals_of, right_of
 from jobs.statistics import Evidence, Share
 
 MOST_SETS = 500
@@ -39,7 +39,7 @@ def _refused(message_id: str, field: str, **args: Any) -> ParityError:
     return ParityError(Message(message_id, args), field)
 
 
-class Count(NamedTuple):
+class SetCount(NamedTuple):
     """Correct answers of one set; ``printed``: the score in per cent that they are from."""
 
     right: int
@@ -54,7 +54,7 @@ class Count(NamedTuple):
         return f"{self.right}/{self.total}"
 
 
-def counts_of(text: str, field: str) -> list[Count]:
+def counts_of(text: str, field: str) -> list[SetCount]:
     """Return the counts in a text, one a set. Raises ParityError."""
     if len(text) > LONGEST:
         raise _refused("parity:long", field, most=LONGEST)
@@ -66,7 +66,7 @@ def counts_of(text: str, field: str) -> list[Count]:
     return [_count(part, field) for part in parts]
 
 
-def _count(part: str, field: str) -> Count:
+def _count(part: str, field: str) -> SetCount:
     as_count, as_score = _COUNT.fullmatch(part), _SCORE.fullmatch(part)
     shown, printed = part[:40], None
     if as_count:
@@ -83,11 +83,11 @@ def _count(part: str, field: str) -> Count:
         raise _refused("parity:no_questions", field, text=shown, most=MOST_QUESTIONS)
     if right > total:
         raise _refused("parity:more_right", field, text=shown)
-    return Count(right, total, printed)
+    return SetCount(right, total, printed)
 
 
 def evidence_of_counts(
-    base: Sequence[Count], result: Sequence[Count], names: Sequence[str] = ()
+    base: Sequence[SetCount], result: Sequence[SetCount], names: Sequence[str] = ()
 ) -> list[Evidence]:
     """Return the evidence of counts, set by set. Raises ParityError where the sides differ in sets,
     questions or names."""
@@ -109,11 +109,11 @@ def evidence_of_counts(
     return evidence
 
 
-def _printed(count: Count) -> float:
+def _printed(count: SetCount) -> float:
     return count.right / count.total if count.printed is None else count.printed / 100
 
 
-def columns_of(text: str) -> list[tuple[str, Side]]:
+def columns_of(text: str) -> list[tuple[str, SideSets]]:
     """Return the columns of all tables in a text, each the scores of one model by its name; several
     tables of one model are one column. Raises ``ParityError``: no table, or a damaged one."""
     content = text.replace("\r\n", "\n").encode("utf-8", errors="replace")
@@ -133,7 +133,7 @@ def columns_of(text: str) -> list[tuple[str, Side]]:
     return [
         (
             name,
-            Side(
+            SideSets(
                 {one.dataset: _set(one) for one in rows.values()},
                 {},
                 decimals={one.dataset: decimals_of(one.text) for one in rows.values()},

@@ -11,7 +11,7 @@ from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result
 from jobs.queries.answers.own_questions import NoQuestions, set_of
 from jobs.queries.comparison.accuracy import Question, answered
-from jobs.queries.comparison.settings import QUESTIONS, Difference, differences
+from jobs.queries.comparison.settings import QUESTIONS, SettingDifference, differences
 from jobs.queries.results.answer_flags import unswitched
 from jobs.statistics import Share
 
@@ -148,7 +148,7 @@ class Unequal(NamedTuple):
     """
 
     tools: Sequence[str]
-    work: Sequence[Difference]
+    work: Sequence[SettingDifference]
     hygiene: Sequence[tuple[str, Share, Share]]
     unscored: tuple[int, int] | None
     unswitched: Sequence[Result]

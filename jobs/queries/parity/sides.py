@@ -46,7 +46,7 @@ class SetIdentity(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class SideSets:
     """Sets of a side in the order of its tool. ``answers``: scores by set and question; ``asked``:
     number of a set's questions, those without a score included. ``decimals``: of printed scores.
 
@@ -87,7 +87,7 @@ def decimals_of(text: str) -> int:
     return len(text.strip().partition(".")[2])
 
 
-def side_of(results: Sequence[Result]) -> Side:
+def side_of(results: Sequence[Result]) -> SideSets:
     """Return the sets of a result, or of several runs; a result without sets is one set."""
     head, found = results[0], scored_answers(results)
     checksum = str((head.parts.get("workload") or {}).get("questions_sha256") or "")
@@ -99,10 +99,10 @@ def side_of(results: Sequence[Result]) -> Side:
         if share is not None and total:
             right, name = head.metrics.get("correct", round(share * total)), head.what
             sets = {name: SetScore(name, "", SHARES[0], "", 100 * right / total, total, name)}
-        return Side(sets, {}, len(results), checksum=checksum)
+        return SideSets(sets, {}, len(results), checksum=checksum)
     keys = dict.fromkeys(filter(None, map(set_key, results)))
     left, names = _joined(sets, found.sets)
-    return Side(
+    return SideSets(
         left,
         {names.get(name, name): scores for name, scores in found.sets.items()},
         len(results),
@@ -130,7 +130,7 @@ def _joined(
     return left, names
 
 
-def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
+def evidence_of(base: SideSets, result: SideSets) -> tuple[list[Evidence], Notes]:
     """Return the evidence of the common sets, and its limits."""
     notes = Notes()
     # Of one full name; with other ones the questions of both sides decide.
@@ -149,7 +149,7 @@ def evidence_of(base: Side, result: Side) -> tuple[list[Evidence], Notes]:
     return [one for one in found if one is not None], notes
 
 
-def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | None:
+def _evidence(name: str, base: SideSets, result: SideSets, notes: Notes) -> Evidence | None:
     rows = base.sets.get(name), result.sets.get(name)
     group = next((row.group for row in rows if row), "")
     title = " / ".join(dict.fromkeys((base.title(name), result.title(name))))
@@ -191,7 +191,7 @@ def _evidence(name: str, base: Side, result: Side, notes: Notes) -> Evidence | N
     return Evidence(title, group, before[0], after[0], printed=(before[1], after[1]))
 
 
-def _counted(name: str, side: Side, notes: Notes) -> tuple[Share, float] | None:
+def _counted(name: str, side: SideSets, notes: Notes) -> tuple[Share, float] | None:
     """Return a set as a share of questions, with the share as stored."""
     if name in side.answers:
         own = from_scores(name, "", side.answers[name], side.answers[name]).first

@@ -9,7 +9,7 @@ from jobs import statistics as stats
 from jobs.base.grouping import grouped
 from jobs.models import Result
 from jobs.queries.parity.runs import Unequal, looks_at, unequal
-from jobs.queries.parity.sides import Notes, Side, evidence_of, side_of
+from jobs.queries.parity.sides import Notes, SideSets, evidence_of, side_of
 from jobs.statistics import Evidence, Goal, Interval, Share, pooled
 from jobs.statistics.paired import BOUNDARY, Decision, decision, extended_z, monitored_z
 
@@ -39,7 +39,7 @@ class Looks(NamedTuple):
         return Looks(self.planned, self.number + self.are_known).z(asked)
 
 
-class Row(NamedTuple):
+class StatementRow(NamedTuple):
     """Both sides on one data set or on several, and their difference (second minus first).
 
     ``rights``: correct answers of each side, None where they are means of several answers. ``p``:
@@ -68,9 +68,9 @@ class Statement(NamedTuple):
 
     margin: float
     goal: Goal
-    rows: Sequence[Row]
-    groups: Mapping[str, Row]
-    pooled: Row
+    rows: Sequence[StatementRow]
+    groups: Mapping[str, StatementRow]
+    pooled: StatementRow
     plain: float
     looks: Looks
 
@@ -103,7 +103,7 @@ def state(
 
 def _row(
     margin: float, goal: Goal, looks: Looks, z: float, evidence: Sequence[Evidence], name: str
-) -> Row:
+) -> StatementRow:
     """Return a row; ``z``: quantile of its intervals."""
     firsts, seconds = [one.first for one in evidence], [one.second for one in evidence]
     weights = stats.weights_of(firsts, seconds)
@@ -124,7 +124,7 @@ def _row(
         changed = sum(flips) if flips else None
         seen = stats.Seen(min(questions), gap.value, found.variance, changed)
         more = stats.more_questions(goal, seen, margin, looks.next_z)
-    return Row(
+    return StatementRow(
         name=name,
         group=evidence[0].group,
         first=first,
@@ -188,7 +188,7 @@ def usual_goal(base: Sequence[Result], result: Sequence[Result]) -> Goal:
 
 
 def of_sides(
-    base: Side, result: Side, margin: float, goal: Goal, looks: Looks | None = None
+    base: SideSets, result: SideSets, margin: float, goal: Goal, looks: Looks | None = None
 ) -> Parity:
     """``margin`` in points."""
     evidence, notes = evidence_of(base, result)

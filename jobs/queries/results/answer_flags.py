@@ -36,7 +36,7 @@ _NOTHING = frozenset(("", "[invalid]", "none", "null"))
 _FOUND_NONE = frozenset(("no_number", "no_letter", "empty"))
 
 
-class Facts(NamedTuple):
+class AnswerFacts(NamedTuple):
     """Facts of an answer that its flags derive from. ``thought``: "open", "closed" or "none", by
     the tags in the text; "" where the parser kept no record. ``loops``: see
     :func:`jobs.tools.outputs.loops.loops`."""
@@ -67,15 +67,19 @@ class Habits(NamedTuple):
         return bool(self.extracting)
 
 
-def facts(*, reasoning: str, answer: str, extracted: str, rule: str = "", **about: Any) -> Facts:
+def facts(
+    *, reasoning: str, answer: str, extracted: str, rule: str = "", **about: Any
+) -> AnswerFacts:
     """Return the facts of one answer. ``rule``: of our own scorer, which tells more than
-    ``extracted``; "" for others. ``about``: the other fields of :class:`Facts`."""
+    ``extracted``; "" for others. ``about``: the other fields of :class:`AnswerFacts`."""
     found = rule not in _FOUND_NONE if rule else extracted.strip().lower() not in _NOTHING
     has_reasoning, has_answer = bool(reasoning.strip()), bool(answer.strip())
-    return Facts(has_reasoning=has_reasoning, has_answer=has_answer, is_extracted=found, **about)
+    return AnswerFacts(
+        has_reasoning=has_reasoning, has_answer=has_answer, is_extracted=found, **about
+    )
 
 
-def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
+def habits(rows: Iterable[AnswerFacts], max_tokens: int | None) -> Habits:
     """Return the habits of a run. A set extracts if the tool extracted half of its answers."""
     thinking, total, scoring = 0, 0, set()
     answered: Counter[str] = Counter()
@@ -92,12 +96,12 @@ def habits(rows: Iterable[Facts], max_tokens: int | None) -> Habits:
     return Habits(thinks, extracting, frozenset(scoring), max_tokens)
 
 
-def tells_length(row: Facts, kept: Habits) -> bool:
+def tells_length(row: AnswerFacts, kept: Habits) -> bool:
     """Return True if the tool reported enough to tell whether the answer was cut."""
     return bool(row.finish) or (row.tokens is not None and kept.max_tokens is not None)
 
 
-def flags(row: Facts, kept: Habits) -> frozenset[str]:
+def flags(row: AnswerFacts, kept: Habits) -> frozenset[str]:
     is_cut = row.finish == "length"
     if not row.finish and row.tokens is not None and kept.max_tokens is not None:
         is_cut = row.tokens >= kept.max_tokens  # an answer of the limit's length was cut
@@ -118,7 +122,7 @@ def flags(row: Facts, kept: Habits) -> frozenset[str]:
     return frozenset(name for name, holds in found.items() if holds)
 
 
-def _is_open(row: Facts, kept: Habits, *, is_cut: bool) -> bool:
+def _is_open(row: AnswerFacts, kept: Habits, *, is_cut: bool) -> bool:
     if row.thought in ("open", "closed"):
         return row.thought == "open"
     if row.finish not in ("", "length"):

@@ -6,7 +6,7 @@ from math import isqrt
 from statistics import median
 from typing import Literal, NamedTuple
 
-from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint, Limit
+from jobs.queries.results.curve import CLOSE, CLOSE_IF_NOISE, RATE, CurvePoint, ServingLimit
 from jobs.queries.results.levels import Level, LevelFinding, hold
 from jobs.statistics import LEAST_RUNS
 
@@ -25,7 +25,7 @@ QUEUED = 0.5
 _WIDE = 2  # concurrencies with a larger ratio have room for one between them
 
 
-class Step(NamedTuple):
+class AdvisedStep(NamedTuple):
     """Next step. ``concurrency``: values to measure; ``n``: a number for the text."""
 
     id: StepId
@@ -48,13 +48,13 @@ class Conclusion:
     best: CurvePoint | None = None
     knee: CurvePoint | None = None
     recommended: CurvePoint | None = None
-    limit: Limit | None = None
+    limit: ServingLimit | None = None
     failing: CurvePoint | None = None
     excluded: Sequence[CurvePoint] = ()
     level: LevelFinding | None = None
     is_cache_full: bool = False
     is_queued: bool = False
-    steps: Sequence[Step] = ()
+    steps: Sequence[AdvisedStep] = ()
 
     @property
     def noisiest(self) -> CurvePoint | None:
@@ -78,7 +78,7 @@ class Conclusion:
 
 
 def conclude(
-    points: Sequence[CurvePoint], *, limits: Sequence[Limit] = (), level: Level | None = None
+    points: Sequence[CurvePoint], *, limits: Sequence[ServingLimit] = (), level: Level | None = None
 ) -> Conclusion:
     """Return the conclusion from ``points``, by concurrency. The knee is the smallest concurrency
     whose rate is as good as the best (:meth:`CurvePoint.is_as_good_as`): above it, more concurrency
@@ -86,7 +86,7 @@ def conclude(
     usable = [point for point in points if point.is_usable]
     excluded = [point for point in points if not point.is_usable]
     if not usable:
-        steps = [Step("failures")] if any(point.failed for point in points) else []
+        steps = [AdvisedStep("failures")] if any(point.failed for point in points) else []
         return Conclusion("none", points, excluded=excluded, steps=steps)
     best, knee = _best_and_knee(usable)
     finding = hold(level, usable) if level else None
@@ -147,55 +147,60 @@ def _shape(
     return "rising" if knee is top else "saturated"
 
 
-def _by_shape(found: Conclusion, usable: Sequence[CurvePoint], lowest: Limit | None) -> list[Step]:
+def _by_shape(
+    found: Conclusion, usable: Sequence[CurvePoint], lowest: ServingLimit | None
+) -> list[AdvisedStep]:
     first, top = usable[0].concurrency, usable[-1].concurrency
     if found.shape == "fails" and found.failing is not None:
         between = _between(top, found.failing.concurrency)
-        return [Step("failures"), *([Step("measure_between", between)] if between else [])]
+        return [
+            AdvisedStep("failures"),
+            *([AdvisedStep("measure_between", between)] if between else []),
+        ]
     if found.shape == "limited" and found.limit is not None:
         if found.limit.origin == "stack":
-            return [Step("stack_limit", n=found.limit.most)]
-        return [Step("raise_limit", n=2 * found.limit.most)]
+            return [AdvisedStep("stack_limit", n=found.limit.most)]
+        return [AdvisedStep("raise_limit", n=2 * found.limit.most)]
     if found.shape == "single":
         lower = tuple(sorted({1, max(1, top // 2)} - {top}))
-        return [Step("measure_more", (*lower, *_higher(top, lowest)))]
+        return [AdvisedStep("measure_more", (*lower, *_higher(top, lowest)))]
     if found.shape == "rising":
-        causes = [Step("kv_cache")] if found.is_cache_full else []
-        causes += [Step("queue")] if found.is_queued and not found.is_cache_full else []
+        causes = [AdvisedStep("kv_cache")] if found.is_cache_full else []
+        causes += [AdvisedStep("queue")] if found.is_queued and not found.is_cache_full else []
         higher = _higher(top, lowest)
-        return [*([Step("measure_higher", higher)] if higher else []), *causes]
-    steps = [Step("use", n=found.recommended.concurrency)] if found.recommended else []
+        return [*([AdvisedStep("measure_higher", higher)] if higher else []), *causes]
+    steps = [AdvisedStep("use", n=found.recommended.concurrency)] if found.recommended else []
     if found.shape == "flat" and first > 1:
-        steps.append(Step("measure_lower", tuple(sorted({1, first // 2}))))
+        steps.append(AdvisedStep("measure_lower", tuple(sorted({1, first // 2}))))
     if found.shape in ("saturated", "falls") and found.knee is not None:
         knee = found.knee.concurrency
         below = [p.concurrency for p in usable if p.concurrency < knee]
         between = _between(below[-1], knee) if below else ()
-        steps += [Step("measure_between", between)] if between else []
-        steps += [Step("kv_cache")] if found.is_cache_full else []
+        steps += [AdvisedStep("measure_between", between)] if between else []
+        steps += [AdvisedStep("kv_cache")] if found.is_cache_full else []
     return steps
 
 
-def _by_level(found: Conclusion) -> list[Step]:
+def _by_level(found: Conclusion) -> list[AdvisedStep]:
     level = found.level
     if level is None or level.best is not None or level.points[0].verdict != "missed":
         return []
     lowest = level.points[0].point.concurrency
     lower = tuple(sorted({1, lowest // 2}))
-    return [Step("measure_lower", lower) if lowest > 1 else Step("level")]
+    return [AdvisedStep("measure_lower", lower) if lowest > 1 else AdvisedStep("level")]
 
 
-def _by_samples(found: Conclusion) -> list[Step]:
+def _by_samples(found: Conclusion) -> list[AdvisedStep]:
     steps = []
     if found.level is not None and (few := max((one.few for one in found.level.points), default=0)):
-        steps.append(Step("requests", n=few))
+        steps.append(AdvisedStep("requests", n=few))
     runs = len(found.best.values(RATE)) if found.best else LEAST_RUNS
     if runs < LEAST_RUNS:
-        steps.append(Step("repeat", n=LEAST_RUNS - runs))
+        steps.append(AdvisedStep("repeat", n=LEAST_RUNS - runs))
     return steps
 
 
-def _higher(top: int, lowest: Limit | None) -> tuple[int, ...]:
+def _higher(top: int, lowest: ServingLimit | None) -> tuple[int, ...]:
     """Return two higher concurrencies, none above a limit that is still further up."""
     most = lowest.most if lowest else 4 * top
     return tuple(sorted({min(2 * top, most), min(4 * top, most)} - set(range(top + 1))))
@@ -218,7 +223,7 @@ TokensVerdict = Literal["agree", "warm_up", "failed", "others", "short", "differ
 DelayVerdict = Literal["near", "constant", "grows", "once", "less", "unknown"]
 
 
-class Side(NamedTuple):
+class ClientAndEngine(NamedTuple):
     """A point by both; None: not reported. ``extra``: requests that only the engine counts."""
 
     concurrency: int
@@ -249,12 +254,12 @@ class TwoSides(NamedTuple):
     """All points by both. ``delay``: verdict on the delays of all; ``delay_ms``: the median of the
     remarkable ones."""
 
-    sides: Sequence[Side]
+    sides: Sequence[ClientAndEngine]
     delay: DelayVerdict
     delay_ms: float | None = None
 
 
-def judged(sides: Sequence[Side]) -> TwoSides | None:
+def judged(sides: Sequence[ClientAndEngine]) -> TwoSides | None:
     """Return the points that the engine reported too, with the verdict on all; None without any."""
     reported = [one for one in sides if one.engine_tokens is not None or one.delay_ms is not None]
     if not reported:
@@ -263,7 +268,7 @@ def judged(sides: Sequence[Side]) -> TwoSides | None:
     return TwoSides(reported, verdict, delay)
 
 
-def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
+def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> ClientAndEngine:
     """Return a point by both. ``warm_ups``: requests per point that the client sends and leaves
     out. ``has_others``: other clients used the engine meanwhile."""
     # Of one run, the page's own where it has this point: a mean would hide a single bad one.
@@ -280,7 +285,7 @@ def side_of(point: CurvePoint, warm_ups: int, *, has_others: bool) -> Side:
         extra = warm_ups
     verdict = _tokens(run, client, extra, has_others=has_others)
     names = ("ttft_mean_ms", "engine_ttft_mean_ms", "queue_mean_ms", "engine_queue_mean_ms")
-    return Side(point.concurrency, client, engine, extra, verdict, *map(run.get, names))
+    return ClientAndEngine(point.concurrency, client, engine, extra, verdict, *map(run.get, names))
 
 
 def _tokens(
@@ -309,7 +314,7 @@ def _tokens(
     return "differ"
 
 
-def _delay(sides: Sequence[Side]) -> tuple[DelayVerdict, float | None]:
+def _delay(sides: Sequence[ClientAndEngine]) -> tuple[DelayVerdict, float | None]:
     delays = [
         (one.delay_ms, one.engine_ttft_ms)
         for one in sides

@@ -153,7 +153,7 @@ def further_points(page: ResultPage) -> list[tuple[Result, list[Point]]]:
     return [(run, points) for run, points in rows if points]
 
 
-class Limit(NamedTuple):
+class ServingLimit(NamedTuple):
     """Highest concurrency that is served at once; further requests wait. ``origin``: "deployment"
     for a setting of the server, "stack" for a published limit."""
 
@@ -165,17 +165,19 @@ class Limit(NamedTuple):
 LIMIT_FIELDS = ("parallel", "batch_size")
 
 
-def limits_of(deployment: Deployment | None) -> list[Limit]:
+def limits_of(deployment: Deployment | None) -> list[ServingLimit]:
     """Return the known concurrency limits: of the deployment's own setting, else of its stack."""
     if deployment is None:
         return []
     params: Mapping[str, Any] = deployment.job.params or {}
     values = [params.get(field) for field in LIMIT_FIELDS]
-    limits = [Limit(most, "deployment") for most in values if isinstance(most, int) and most > 0]
+    limits = [
+        ServingLimit(most, "deployment") for most in values if isinstance(most, int) and most > 0
+    ]
     stack = STACKS.get(str(deployment.details.get("stack") or ""))
     # Of vLLM; a Build_In server has its batch size.
     if stack is not None and not limits and stack.vllm.max_concurrency:
-        return [Limit(stack.vllm.max_concurrency, "stack")]
+        return [ServingLimit(stack.vllm.max_concurrency, "stack")]
     return limits
 
 

@@ -28,7 +28,7 @@ class Level(NamedTuple):
     goodput: float | None = None
 
 
-class Check(NamedTuple):
+class LevelCheck(NamedTuple):
     """A limit at one point. ``least``: requests that an interval of this percentile needs, where
     the point has fewer; 0 where it has enough."""
 
@@ -55,12 +55,12 @@ class LevelPoint(NamedTuple):
     """A point against a level. ``goodput``: share of requests within all limits, if known."""
 
     point: CurvePoint
-    checks: Sequence[Check]
+    checks: Sequence[LevelCheck]
     goodput: Interval | None
     verdict: Verdict
 
     @property
-    def missed(self) -> list[Check]:
+    def missed(self) -> list[LevelCheck]:
         return [check for check in self.checks if check.verdict == "missed"]
 
     @property
@@ -105,7 +105,7 @@ def against(level: Level, point: CurvePoint) -> LevelPoint:
     for name, limit in level.limits.items():
         least = least_samples(int(name.split("_")[1].removeprefix("p")) / 100)
         few = least if 0 < point.completed < least else 0
-        checks.append(Check(name, limit, point.mean(name), point.interval(name), few))
+        checks.append(LevelCheck(name, limit, point.mean(name), point.interval(name), few))
     goodput = goodput_of(level, point)
     verdicts = {check.verdict for check in checks}
     if level.goodput is not None and goodput is None:
@@ -135,7 +135,7 @@ def _is_within(level: Level, request: RequestTimes) -> bool | None:
     return True
 
 
-class Included(NamedTuple):
+class IncludedLevel(NamedTuple):
     """Level that comes with the dashboard. ``source``: where its limits are published."""
 
     key: str
@@ -156,8 +156,8 @@ _INCLUDED = (
     ("reasoning-server", _("MLPerf reasoning"), 2000.0, 80.0, "5.1, DeepSeek-R1, Server"),
     ("reasoning", _("MLPerf interactive reasoning"), 1500.0, 15.0, "6.0, DeepSeek-R1, Interactive"),
 )
-INCLUDED: Mapping[str, Included] = {
-    f"mlperf-{key}": Included(
+INCLUDED: Mapping[str, IncludedLevel] = {
+    f"mlperf-{key}": IncludedLevel(
         *(f"mlperf-{key}", name),
         {"ttft_p99_ms": ttft_ms, "tpot_p99_ms": tpot_ms},
         f"MLPerf Inference {source}",

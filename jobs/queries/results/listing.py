@@ -43,7 +43,7 @@ from jobs.queries import sorting
 from jobs.queries.results import repeats
 from jobs.queries.results.answer_flags import DOUBTFUL, UNSWITCHED
 from jobs.queries.results.results import Mean, mean_of
-from jobs.queries.sorting import MADE, NEWEST, Column, Order, metric, text
+from jobs.queries.sorting import MADE, NEWEST, Order, SortKey, metric, text
 from jobs.queries.text_search import has_word, meets
 
 PAGE = 50
@@ -51,8 +51,8 @@ MOST_TAGS = 40  # in the facet
 MOST_WORKLOADS = 50
 SPARK = 14
 # Sort orders, named as in the address: ``?order=-output``.
-COLUMNS: dict[str, Column] = {
-    "job": Column(F("job_id"), sorting.read_whole),
+COLUMNS: dict[str, SortKey] = {
+    "job": SortKey(F("job_id"), sorting.read_whole),
     "model": text("model_id", always=True),
     "precision": text("label", always=True),
     "workload": text("what", always=True),
@@ -154,7 +154,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class ResultFilters:
     """Filters of the list. Each facet has its selected values."""
 
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None  # exclusive
 
-    def without(self, facet: str) -> Filters:
+    def without(self, facet: str) -> ResultFilters:
         """Return these filters without one facet, tag and mark included."""
         own = {"stamp": "stamps", "tag": "tags", "mark": "marks"}.get(facet)
         return replace(self, **{own: ()} if own else {"facets": {**self.facets, facet: ()}})
@@ -184,7 +184,7 @@ class Filters:
         return self.are_cached and not self.stamps and not any(self.facets.values())
 
 
-def matching(filters: Filters) -> models.QuerySet[Result]:
+def matching(filters: ResultFilters) -> models.QuerySet[Result]:
     """Return the results that match ``filters``, newest first."""
     rows = Result.objects.all()
     for facet, values in filters.facets.items():
@@ -237,7 +237,7 @@ def _matches(word: str, stamp_words: Mapping[str, str]) -> Q:
     return matches if pk is None else matches | Q(pk=pk)
 
 
-class Page(NamedTuple):
+class ListedResults(NamedTuple):
     """``after``: cursor of the next page, "" at the end. ``pinned``, ``removed``: ids of jobs that
     are pinned, and whose log and files are removed."""
 
@@ -249,8 +249,8 @@ class Page(NamedTuple):
 
 
 def result_list(
-    filters: Filters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
-) -> Page:
+    filters: ResultFilters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
+) -> ListedResults:
     """Return a page of the list. ``counts``: of :func:`counts_of`, if known."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     # Read after the results: a join would make a host of each row anew.
@@ -263,17 +263,17 @@ def result_list(
         row.job = jobs.get(row.job_id)
     pinned = frozenset(pk for pk, job in jobs.items() if job.pinned_at is not None)
     removed = frozenset(pk for pk, job in jobs.items() if job.removed_at is not None)
-    return Page(rows, following, total, pinned, removed)
+    return ListedResults(rows, following, total, pinned, removed)
 
 
-def counts_of(filters: Filters) -> Counts:
+def counts_of(filters: ResultFilters) -> Counts:
     """Return the counts of results that match all filters but facets and flags."""
     if filters.are_cached:
         return count_all()
     return count(matching(replace(filters, facets={}, stamps=())))
 
 
-def _passing(counts: Counts, filters: Filters) -> Counts:
+def _passing(counts: Counts, filters: ResultFilters) -> Counts:
     """Return the counts that match any value per facet and any flag; empty selections match all."""
     wanted = {_PLACES[name]: set(values) for name, values in filters.facets.items() if values}
     marks = [_PLACES[name] for name in filters.stamps]
@@ -287,7 +287,7 @@ def _passing(counts: Counts, filters: Filters) -> Counts:
 
 
 def facet_counts(
-    filters: Filters, counts: Counts | None = None
+    filters: ResultFilters, counts: Counts | None = None
 ) -> dict[str, list[tuple[str, int]]]:
     """Return the values of each facet with result counts, highest first. An empty value is no
     choice: external results have no precision. ``counts``: of :func:`counts_of`, if known."""
@@ -302,7 +302,7 @@ def facet_counts(
     return facets
 
 
-def tag_counts(filters: Filters, most: int = MOST_TAGS) -> list[tuple[str, int]]:
+def tag_counts(filters: ResultFilters, most: int = MOST_TAGS) -> list[tuple[str, int]]:
     """Return the tags of the results that match the other filters, highest count first. Read each
     time, because tags change: the query walks tagged results only."""
     rows, others = Tag.objects.order_by(), filters.without("tag")
@@ -313,7 +313,7 @@ def tag_counts(filters: Filters, most: int = MOST_TAGS) -> list[tuple[str, int]]
     return list(counted[:most])
 
 
-def mark_counts(filters: Filters) -> list[tuple[str, int]]:
+def mark_counts(filters: ResultFilters) -> list[tuple[str, int]]:
     """Return the marks of the results that match the other filters, where there are any."""
     others = filters.without("mark")
     counted = [(mark, matching(replace(others, marks=(mark,))).count()) for mark in MARKS]
@@ -355,12 +355,12 @@ _KEY = models.Case(
 )
 
 
-def identity_list(filters: Filters, after: str = "") -> IdentityPage:
+def identity_list(filters: ResultFilters, after: str = "") -> IdentityPage:
     """Return identities with a run that matches ``filters``, latest first."""
     matches = matching(filters).order_by().annotate(key=_KEY)
     total = matches.values("key").distinct().count()
     groups = matches.values("key").annotate(newest=models.Max("created_at"), last=models.Max("pk"))
-    cursor = sorting.read_cursor(after, Column(F("newest"), sorting.read_moment))
+    cursor = sorting.read_cursor(after, SortKey(F("newest"), sorting.read_moment))
     if cursor is not None and cursor.value is not None:
         groups = groups.filter(newest__lte=cursor.value).exclude(
             newest=cursor.value, last__gte=cursor.number
@@ -475,7 +475,7 @@ def baseline_history(result: Result) -> BaselineHistory:
 
 
 def tag_names() -> list[str]:
-    return [name for name, _n in tag_counts(Filters(), MOST_SUGGESTED)]
+    return [name for name, _n in tag_counts(ResultFilters(), MOST_SUGGESTED)]
 
 
 def views_for(user: AbstractBaseUser) -> list[SavedView]:

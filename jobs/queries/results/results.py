@@ -301,7 +301,7 @@ Sort = Literal["score", "difference", "name"]
 SORTS: Sequence[Sort] = ("score", "difference", "name")
 
 
-class Subject(NamedTuple):
+class SubjectScore(NamedTuple):
     """Subject of MMLU with its score; ``gap``: the score minus the baseline's, from −1 to 1."""
 
     name: str
@@ -314,7 +314,7 @@ class Area(NamedTuple):
     number of questions is missing. ``gap``: as of a subject."""
 
     name: str
-    subjects: Sequence[Subject]
+    subjects: Sequence[SubjectScore]
     share: Interval | None
     gap: Interval | None
 
@@ -334,7 +334,9 @@ def areas(group: SetGroup, base: Result | None, sort: Sort) -> list[Area]:
     rows = (row for group in (set_groups(base) if base else ()) for row in group.rows)
     before = {name: row for row in rows if (name := subject_name(row.dataset))}
     subjects = [
-        Subject(name, row, _gap_of(row.interval, before[name].interval if name in before else None))
+        SubjectScore(
+            name, row, _gap_of(row.interval, before[name].interval if name in before else None)
+        )
         for name, row in named
     ]
     found = []
@@ -358,7 +360,7 @@ def _share_of(rows: Sequence[SetRow]) -> Interval | None:
     return wilson(sum(known), total) if total and len(known) == len(rows) else None
 
 
-def _sorted(subjects: Sequence[Subject], sort: Sort) -> list[Subject]:
+def _sorted(subjects: Sequence[SubjectScore], sort: Sort) -> list[SubjectScore]:
     if sort == "name":
         return sorted(subjects, key=lambda one: one.name)
     if sort == "difference":

@@ -8,7 +8,7 @@ from jobs.catalog import MODELS
 from jobs.catalog.schema import PublishedSpeed
 from jobs.metrics import Unit, rate_in
 from jobs.models import Result
-from jobs.queries.results.listing import Filters, matching
+from jobs.queries.results.listing import ResultFilters, matching
 from jobs.queries.results.provenance import counts, per_user, with_rates
 from jobs.queries.results.repeats import first_of, read_points
 from jobs.queries.results.tradeoff import frontier
@@ -18,7 +18,7 @@ MOST = 60
 PARTS = ("model_id", "what", "label", "stack", "parallelism", "host", "endpoint", "imported")
 
 
-class Point(NamedTuple):
+class SystemPoint(NamedTuple):
     """Tokens/s of a user, and output rate in a unit. ``concurrency`` 0: published without one."""
 
     concurrency: int
@@ -33,8 +33,8 @@ class System(NamedTuple):
     model_id: str
     result: Result | None
     published: PublishedSpeed | None
-    points: Sequence[Point]
-    best: Sequence[Point] = ()
+    points: Sequence[SystemPoint]
+    best: Sequence[SystemPoint] = ()
 
     @property
     def work(self) -> tuple[str, str]:
@@ -42,11 +42,11 @@ class System(NamedTuple):
         return self.model_id, self.result.what if self.result else ""
 
     @property
-    def densest(self) -> Point:
+    def densest(self) -> SystemPoint:
         return max(self.points, key=lambda point: point.rate)
 
     @property
-    def fastest(self) -> Point:
+    def fastest(self) -> SystemPoint:
         return max(self.points, key=lambda point: point.per_user)
 
 
@@ -62,7 +62,7 @@ class Systems(NamedTuple):
     default: Unit
 
 
-def systems(filters: Filters, unit: Unit | None = None) -> Systems:
+def systems(filters: ResultFilters, unit: Unit | None = None) -> Systems:
     """Return systems with their output rate in a unit. None: per card, which engines of others
     have too; the total if no engine has cards. Published ones count cards."""
     rows = matching(filters.without("type")).filter(type=Result.Type.BENCHMARK)
@@ -78,7 +78,7 @@ def systems(filters: Filters, unit: Unit | None = None) -> Systems:
     unit = unit or default
     rate = rate_in(unit)
     measured = [
-        [Point(at, user, rates[rate]) for at, user, rates in known if rates.get(rate)]
+        [SystemPoint(at, user, rates[rate]) for at, user, rates in known if rates.get(rate)]
         for _row, known in rated
     ]
     shown = [
@@ -87,7 +87,7 @@ def systems(filters: Filters, unit: Unit | None = None) -> Systems:
         if own
     ]
     published = [
-        System(model.id, None, one, [Point(0, one.per_user, one.per_card)])
+        System(model.id, None, one, [SystemPoint(0, one.per_user, one.per_card)])
         for model in MODELS.values()
         for one in model.published_speeds
         if unit == "card" and (not chosen or model.id in chosen)
@@ -108,7 +108,7 @@ def _rated(
 
 def _with_best(found: Sequence[System]) -> list[System]:
     sound = [one for one in found if one.result is not None and not one.result.limits]
-    best: dict[int, list[Point]] = {}
+    best: dict[int, list[SystemPoint]] = {}
     for rivals in grouped((one.work, one) for one in sound).values():
         points = [(id(one), point) for one in rivals for point in one.points]
         front = frontier([point[1:] for _one, point in points]) if len(rivals) > 1 else ()

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from jobs.base.numbers import finite
 from jobs.models import Result
 from jobs.queries.results.curve import RATE
-from jobs.queries.results.listing import Filters, matching
+from jobs.queries.results.listing import ResultFilters, matching
 from jobs.queries.results.provenance import counts, with_rates
 from jobs.queries.results.results import accuracy
 from jobs.statistics import Interval
@@ -45,7 +45,7 @@ def origin_of(result: Result) -> Origin:
     return "external" if result.endpoint_id else "ours"
 
 
-class Speed(NamedTuple):
+class FastestPoint(NamedTuple):
     """Fastest point of a benchmark; ``metrics`` have its rate in each known unit."""
 
     benchmark: Result
@@ -54,12 +54,12 @@ class Speed(NamedTuple):
     pairing: Pairing
 
 
-class Pair(NamedTuple):
+class EvaluationPair(NamedTuple):
     """Evaluation with the fastest benchmark of its engine; None: there is none."""
 
     evaluation: Result
     share: Interval
-    speed: Speed | None
+    speed: FastestPoint | None
 
     @property
     def origin(self) -> Origin:
@@ -74,13 +74,13 @@ class Tradeoff(NamedTuple):
     """Pairs of the chosen questions, latest first. ``choices``: names of questions with their
     numbers of evaluations; ``left_out``: evaluations beyond :data:`MOST`."""
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[EvaluationPair]
     chosen: str
     choices: Sequence[tuple[str, int]]
     left_out: int
 
 
-def tradeoff(filters: Filters, chosen: str = "") -> Tradeoff:
+def tradeoff(filters: ResultFilters, chosen: str = "") -> Tradeoff:
     """Return the evaluations of the questions ``chosen``, else of those of the most evaluations."""
     rows = matching(filters.without("type")).filter(type=Result.Type.EVALUATION)
     counts = Counter(rows.order_by().values_list("what", flat=True))
@@ -92,11 +92,11 @@ def tradeoff(filters: Filters, chosen: str = "") -> Tradeoff:
     return Tradeoff(pairs(found), chosen, choices, max(0, counts[chosen] - len(found)))
 
 
-def pairs(evaluations: Iterable[Result]) -> list[Pair]:
+def pairs(evaluations: Iterable[Result]) -> list[EvaluationPair]:
     """Return each evaluation that has an accuracy with the fastest benchmark of its engine."""
     known = [(one, share) for one in evaluations if (share := accuracy(one)) is not None]
     fastest = _fastest({one.model_id for one, _share in known})
-    return [Pair(one, share, _speed(one, fastest)) for one, share in known]
+    return [EvaluationPair(one, share, _speed(one, fastest)) for one, share in known]
 
 
 def _fastest(models: Iterable[str]) -> Mapping[Any, Sequence[_Candidate]]:
@@ -128,7 +128,7 @@ def _best_point(row: Result) -> tuple[float, int | None, Mapping[str, Any]] | No
     return max(rates, key=itemgetter(0), default=None)
 
 
-def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> Speed | None:
+def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> FastestPoint | None:
     """Return the fastest benchmark of the same engine, the closest pairing first where equal."""
     found = []
     for name, key in _keys(evaluation).items():
@@ -140,7 +140,7 @@ def _speed(evaluation: Result, fastest: Mapping[Any, Sequence[_Candidate]]) -> S
     if not found:
         return None
     (_rate, concurrency, metrics, benchmark), pairing = max(found, key=lambda one: one[0][0])
-    return Speed(benchmark, concurrency, with_rates(metrics, counts(benchmark)), pairing)
+    return FastestPoint(benchmark, concurrency, with_rates(metrics, counts(benchmark)), pairing)
 
 
 def _keys(result: Result) -> dict[Pairing, Any]:

@@ -26,10 +26,10 @@ from jobs import logstore, notifications
 from jobs.base import bounds
 from jobs.base.errors import DamagedLog, Incomplete, OffsetMismatch
 from jobs.base.numbers import GB, MB
-from jobs.confined import Busy, Limits, NotDone, Pool, Task
+from jobs.confined import Busy, NotDone, Pool, Task, WorkerLimits
 from jobs.host_protocol import (
     BadMessage,
-    Ended,
+    EndedEvent,
     Event,
     Rows,
     ServeStarted,
@@ -63,7 +63,7 @@ _KEPT = 1000
 # key of the log -> time of the last look (monotonic) and its size; one per process
 _looked_at: dict[str, tuple[float, int]] = {}
 # The host waits meanwhile: with a worker at work, a later chunk brings the progress.
-_GLANCES = Pool(Limits(memory=GB, answer=MB, cpu_s=2, wall_s=5.0), most=1, patience_s=0.0)
+_GLANCES = Pool(WorkerLimits(memory=GB, answer=MB, cpu_s=2, wall_s=5.0), most=1, patience_s=0.0)
 _GLANCE = Task("jobs.readings:glance", Glance, _GLANCES)
 SERVED_KEPT = timedelta(days=1)  # points of servers
 # A server is scraped every few seconds: a block is filled before the next begins.
@@ -155,7 +155,7 @@ def append_events(owner: Owner, *, offset: int, data: bytes) -> int:
     if isinstance(owner, Deployment):
         return _deployment_events(owner, offset, events)
     for number, (_line, event) in enumerate(events):
-        if isinstance(event, Ended):
+        if isinstance(event, EndedEvent):
             return _end_of_job(owner, offset, events, number)
     return apply_to_job(owner, offset, events)
 
@@ -168,7 +168,7 @@ def events_of(data: bytes) -> Events:
 
 def _end_of_job(job: Job, offset: int, events: Events, number: int) -> int:
     try:
-        log_sha256 = verdicts.check_whole(job, cast("Ended", events[number][1]).model_dump())
+        log_sha256 = verdicts.check_whole(job, cast("EndedEvent", events[number][1]).model_dump())
     except Incomplete:
         apply_to_job(job, offset, events[:number])
         raise
@@ -216,7 +216,7 @@ def _apply_to_job(job: Job, event: Event, close: Close | None) -> None:
             if deployment is not None:
                 port = deployment.job.values.get("port")
                 deployments.note_started(deployment, run=event.run, port=port)
-        case Ended() if close is not None:
+        case EndedEvent() if close is not None:
             job.refresh_from_db()
             close(job, event.model_dump())
 
@@ -240,7 +240,7 @@ def _deployment_events(deployment: Deployment, offset: int, events: Events) -> i
         if row.events_bytes != offset:
             raise OffsetMismatch(row.events_bytes)
         for line, event in events:
-            if isinstance(event, Ended) and log_bytes < event.log_bytes:
+            if isinstance(event, EndedEvent) and log_bytes < event.log_bytes:
                 incomplete = Incomplete({"log": log_bytes})
                 break
             size += len(line)
@@ -258,7 +258,7 @@ def _cause_of(deployment: Deployment, events: Events, log_bytes: int) -> Mapping
     for _line, event in events:
         if _is_first_step(event):
             log_from = event.log_offset
-        if not isinstance(event, Ended) or event.run != deployment.run:
+        if not isinstance(event, EndedEvent) or event.run != deployment.run:
             continue
         if event.verdict == "failed" and log_bytes >= event.log_bytes:
             return verdicts.cause_of_server(deployment, log_from, event)
@@ -272,7 +272,7 @@ def _apply_to_deployment(deployment_id: int, event: Event, cause: Mapping[str, A
     elif _is_first_step(event):
         begins = {"log_from": event.log_offset, "progress": None}
         Deployment.objects.filter(pk=deployment_id).update(**begins)
-    elif isinstance(event, Ended):
+    elif isinstance(event, EndedEvent):
         deployments.note_ended(deployment, event.model_dump(), cause)
 
 

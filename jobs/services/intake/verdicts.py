@@ -14,8 +14,8 @@ from jobs import logstore
 from jobs.base.errors import Incomplete, JobsError
 from jobs.base.messages import Message
 from jobs.base.numbers import GB, MB
-from jobs.confined import Busy, Exceeded, Failed, Limits, Pool, Task
-from jobs.host_protocol import Ended
+from jobs.confined import Busy, Exceeded, Failed, Pool, Task, WorkerLimits
+from jobs.host_protocol import EndedEvent
 from jobs.models import Deployment, Job
 from jobs.schedule import lifecycle
 from jobs.services import outputs
@@ -23,7 +23,7 @@ from jobs.services import outputs
 logger = logging.getLogger(__name__)
 
 # The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
-READERS = Pool(Limits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
+READERS = Pool(WorkerLimits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
 _CLOSE = Task("jobs.services.outcomes.outcomes:close", int, READERS)
 _CAUSE = Task("jobs.services.outcomes.outcomes:cause_of_server", dict[str, Any], READERS)
 # Well below the timeouts of a host (30 s) and of a proxy (usually 60 s).
@@ -88,7 +88,7 @@ def end(job: Job, ended: Mapping[str, Any], *, state: str, message: Message) -> 
     return lifecycle.finish_job(job.pk, state, message=message, duration_s=ended.get("duration_s"))
 
 
-def cause_of_server(deployment: Deployment, log_from: int, ended: Ended) -> dict[str, Any]:
+def cause_of_server(deployment: Deployment, log_from: int, ended: EndedEvent) -> dict[str, Any]:
     """See :func:`jobs.services.outcomes.outcomes.cause_of_server`. Empty if it takes too long.
     Raises ``Busy``: no worker is free."""
     try:

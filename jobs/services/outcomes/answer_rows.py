@@ -21,7 +21,7 @@ from jobs.metrics.measured import token_shares
 from jobs.models import Answer, AnswerRow, Result
 from jobs.queries.comparison.accuracy import scored_answers
 from jobs.queries.results import answer_flags
-from jobs.queries.results.answer_flags import FAULTS, FLAGS, Facts, Habits
+from jobs.queries.results.answer_flags import FAULTS, FLAGS, AnswerFacts, Habits
 from jobs.queries.results.results import EFFECT
 from jobs.statistics import design_effect
 from jobs.tools.outputs.answers import content_key, own_question
@@ -133,7 +133,7 @@ def keep_missing() -> int:
     return len(numbers)
 
 
-def _read(result: Result) -> tuple[list[AnswerRow], list[Facts], list[_Answered]]:
+def _read(result: Result) -> tuple[list[AnswerRow], list[AnswerFacts], list[_Answered]]:
     rows, facts, answers = [], [], []
     values = Answer.objects.filter(result=result).order_by("index").values(*_FIELDS)
     for one in values.iterator(200):
@@ -206,7 +206,9 @@ def _above(values: Sequence[float | None]) -> list[bool]:
     return [value is not None and value > limit for value in values]
 
 
-def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -> dict[str, int]:
+def _counts(
+    rows: Iterable[AnswerRow], facts: Sequence[AnswerFacts], habits: Habits
+) -> dict[str, int]:
     """The counts as metrics. A flag that the tool's files cannot tell has none."""
     marks = Counter(row.marks for row in rows)
     counts = {
@@ -221,7 +223,7 @@ def _counts(rows: Iterable[AnswerRow], facts: Sequence[Facts], habits: Habits) -
     return {"answers_total": marks.total(), "answers_faulty": faulty, **counts}
 
 
-def _thinking(chosen: Any, facts: Sequence[Facts]) -> dict[str, int]:
+def _thinking(chosen: Any, facts: Sequence[AnswerFacts]) -> dict[str, int]:
     """Number of answers with reasoning, and of those against the chosen thinking: with it on, one
     answer with reasoning shows that the switch works; a cut one may be all reasoning."""
     reasoned = sum(one.has_reasoning or one.thought == "open" for one in facts)

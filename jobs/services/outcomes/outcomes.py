@@ -15,7 +15,7 @@ from jobs.base.errors import JobsError, PlanError
 from jobs.base.messages import Message
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.catalog.known_failures import KNOWN_FAILURES
-from jobs.host_protocol import Ended
+from jobs.host_protocol import EndedEvent
 from jobs.kinds import KINDS
 from jobs.metrics.measured import LOG, LOG_BYTES, Measurement
 from jobs.models import Deployment, Job, JobStep
@@ -51,7 +51,7 @@ Found = tuple[str, Iterable[Sighting]]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JobVerdict:
     """Final state of a job with its result."""
 
     state: str
@@ -64,29 +64,29 @@ def close(job_id: int, offset: int, data: bytes, log_sha256: str) -> int:
     """Apply the events in ``data``, of which one ends the job; return the size of its events."""
     job = Job.objects.select_related("host").get(pk=job_id)
     events = streams.events_of(data)
-    ended = next(event for _line, event in events if isinstance(event, Ended))
+    ended = next(event for _line, event in events if isinstance(event, EndedEvent))
     # Parsing may take seconds; no lock is held meanwhile.
     verdict = evaluate(job, ended.model_dump(), log_sha256)
     return streams.apply_to_job(job, offset, events, partial(apply, verdict=verdict))
 
 
-def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
+def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> JobVerdict:
     host_message = Message(
         ended.get("message_id") or f"job:{ended['verdict']}", ended.get("message_args") or {}
     )
     if ended["verdict"] == "lost":
         # After a power cut the host may have less of the log than it had sent.
-        return Verdict(State.LOST, host_message)
+        return JobVerdict(State.LOST, host_message)
     if log_sha256 != ended["log_sha256"]:
         # Appending cannot repair this: do not ask the host again.
-        return Verdict(State.ERRORED, Message("job:log_differs", {"host": job.host.name}))
+        return JobVerdict(State.ERRORED, Message("job:log_differs", {"host": job.host.name}))
     if ended["verdict"] == "cancelled" and job.cancel_asked_at:
         user = job.cancelled_by.get_username() if job.cancelled_by else "manage.py"
-        return Verdict(State.CANCELLED, Message("job:cancelled", {"user": user}))
+        return JobVerdict(State.CANCELLED, Message("job:cancelled", {"user": user}))
     if ended["verdict"] != "succeeded":
         return _failed(job, ended, State(ended["verdict"]), host_message)
     if job.kind not in KINDS:
-        return Verdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
+        return JobVerdict(State.ERRORED, Message("job:kind_unknown", {"kind": job.kind}))
     kind, product = KINDS[job.kind], None
     try:
         store = logstore.store()
@@ -102,27 +102,27 @@ def evaluate(job: Job, ended: Mapping[str, Any], log_sha256: str) -> Verdict:
     if failure := outcome.failure or shortfall.too_few(outcome):
         return _failed(job, ended, State.FAILED, failure)
     message = shortfall.worded(outcome.message or host_message, outcome.measured)
-    return Verdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
+    return JobVerdict(State.SUCCEEDED, message, product=product, measured=outcome.measured)
 
 
-def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) -> Verdict:
+def _failed(job: Job, ended: Mapping[str, Any], state: str, message: Message) -> JobVerdict:
     """Return the verdict on an unsuccessful job; for a failed job with its cause."""
     if state != State.FAILED:
-        return Verdict(state, message)
+        return JobVerdict(state, message)
     if stopped := stop_of_server(job):
         own = {"host": message.args["host"]} if "host" in message.args else {}
-        return Verdict(state, Message(stopped.id, {**own, **stopped.args}))
+        return JobVerdict(state, Message(stopped.id, {**own, **stopped.args}))
     found = cause(job, exit_code=ended.get("exit_code"), message=message)
-    return Verdict(state, Message(message.id, {**message.args, **found}))
+    return JobVerdict(state, Message(message.id, {**message.args, **found}))
 
 
-def _unreadable(error: Exception) -> Verdict:
+def _unreadable(error: Exception) -> JobVerdict:
     reason = str(error) if isinstance(error, JobsError) else f"{type(error).__name__}: {error}"
     args = {"reason": sanitize_text(reason)[:500]}
-    return Verdict(State.ERRORED, Message("job:unreadable", args))
+    return JobVerdict(State.ERRORED, Message("job:unreadable", args))
 
 
-def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
+def apply(job: Job, ended: Mapping[str, Any], verdict: JobVerdict) -> bool:
     """Close the job and store its results. False: already closed, nothing is stored. Data that
     cannot be stored makes the job *errored*; otherwise the host would send it forever."""
     try:
@@ -132,7 +132,7 @@ def apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
         return _apply(job, ended, _unreadable(error))
 
 
-def _apply(job: Job, ended: Mapping[str, Any], verdict: Verdict) -> bool:
+def _apply(job: Job, ended: Mapping[str, Any], verdict: JobVerdict) -> bool:
     closed = verdicts.end(job, ended, state=verdict.state, message=verdict.message)
     if closed and verdict.product:
         made = sanitize(verdict.product)

@@ -22,7 +22,7 @@ from jobs.kinds.lib.common import tool_version
 from jobs.metrics.measured import Measurement, Outcome, SetScore
 from jobs.statistics.paired import Decision
 from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
+from jobs.tools.imports import Bundle, ImportRefusal, ImportRefused, Reader, Reading, attempt
 from jobs.tools.lib.environments import EVALSCOPE
 from jobs.tools.outputs.answers import FAILED, Means, Scored, cut_remark, kept, question_of
 from jobs.tools.outputs.files import Ended, count, json_lines, json_object, number, number_or_none
@@ -370,7 +370,7 @@ class EvalscopeEval(Reader):
     keys = ("dataset_name", "metrics", "model_name", "dataset_pretty_name")
     least = 3
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return a result per model of a work folder; loose reports are one folder."""
         groups: dict[tuple[str, str], list[str]] = {}
         for path in own:
@@ -393,11 +393,11 @@ def _reading(bundle: Bundle, root: str, model: str, paths: Sequence[str]) -> Rea
         f"{one.benchmark} ({one.metric or '-'})" for one in reports if one not in shares
     )
     if not shares:
-        raise Refused(Message("import:no_share", {"sets": others}))
+        raise ImportRefused(Message("import:no_share", {"sets": others}))
     rows = [row for row in evaluation.scored if row.score is not None]
     means = _means(shares, rows)
     if not means.questions:
-        raise Refused(Message("evaluate:no_question", {"questions": 0}))
+        raise ImportRefused(Message("evaluate:no_question", {"questions": 0}))
     metrics = means.metrics
     counted = [row for row in rows if row.benchmark in {one.benchmark for one in shares}]
     if len(counted) == means.questions:

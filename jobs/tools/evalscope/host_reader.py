@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.tools.lib.growing import MOST_FILES, Counts, Expected, Reader, Tail, rows
+from jobs.tools.lib.growing import MOST_FILES, Counts, Expected, GrowingReader, Tail, rows
 
 _RERUN = re.compile(r"(.+)\.jsonl(?:\.rerun-[0-9a-f]+)?")
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - evalscope - [A-Z]+: (.*)")
@@ -23,7 +23,7 @@ _FAILED = re.compile(r"Processing item in subset=['\"]([^'\"]*)['\"] failed")
 _CUT = ("max_tokens", "model_length", "length")
 
 
-class EvalScopeReader(Reader):
+class EvalScopeReader(GrowingReader):
     """Counts for each expected part ``benchmark/subset``, else for each benchmark."""
 
     def __init__(self, folder: Path, expected: Expected) -> None:

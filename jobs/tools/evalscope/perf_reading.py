@@ -22,9 +22,9 @@ from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import MOST_REQUESTS, Outcome, RequestTimes, WarmUp
 from jobs.tools import imports
 from jobs.tools.evalscope import commands as evalscope
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal
+from jobs.tools.imports import Bundle, ImportRefusal, Reader, Reading
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import Figure, Point, take
+from jobs.tools.outputs.figures import FileFigure, MeasuredPoint, take
 from jobs.tools.outputs.files import Ended, count, json_object, json_of, number_or_none
 
 SUMMARY = "benchmark_summary.json"
@@ -89,7 +89,7 @@ def outcome(ended: Ended) -> Outcome:
     )
 
 
-def parse(files: Mapping[str, bytes]) -> list[Point]:
+def parse(files: Mapping[str, bytes]) -> list[MeasuredPoint]:
     points = []
     for path in files:
         if PurePosixPath(path).name == SUMMARY:
@@ -127,16 +127,16 @@ def _recorded(content: bytes, names: Sequence[str]) -> Iterator[tuple[int, dict[
             yield concurrency, values
 
 
-def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> Point:
+def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = None) -> MeasuredPoint:
     """Read a summary, with the percentiles beside it."""
     summary = json_object(path, content)
     completed, failed = (_needed(path, summary, names) for names in (_COMPLETED, _FAILED))
     has_limit = summary.get(_CONCURRENCY[0]) != _NO_LIMIT
     concurrency = _needed(path, summary, _CONCURRENCY) if has_limit else None
     figures = {
-        "concurrency": Figure(_CONCURRENCY[0], concurrency),
-        "requests": Figure(_COMPLETED[0], completed),
-        "failed_requests": Figure(_FAILED[0], failed),
+        "concurrency": FileFigure(_CONCURRENCY[0], concurrency),
+        "requests": FileFigure(_COMPLETED[0], completed),
+        "failed_requests": FileFigure(_FAILED[0], failed),
         "duration_s": _first("duration_s", summary, _DURATION),
     }
     if figures["duration_s"].value is None:
@@ -144,7 +144,7 @@ def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = Non
     if completed:
         figures |= {ours: _first(ours, summary, names) for ours, names in _SUMMARY_METRICS.items()}
         if summary.get(_HITS):  # also 0 when the server reports no cached tokens
-            figures["engine_prefix_hits"] = Figure(_HITS, summary[_HITS], 0.01)
+            figures["engine_prefix_hits"] = FileFigure(_HITS, summary[_HITS], 0.01)
         if figures["output_tokens_per_s"].value is None:
             raise ParseError(f"{path} has no known output throughput of EvalScope")
         if percentiles:
@@ -156,7 +156,7 @@ def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = Non
         # EvalScope writes the time of the whole answer as TTFT, and 0 between tokens.
         figures = {name: figures[name] for name in figures if not name.startswith(_OF_STREAMS)}
     metrics, left_out = take(path, figures)
-    return Point(
+    return MeasuredPoint(
         concurrency=concurrency,
         completed=completed,
         failed=failed,
@@ -165,7 +165,7 @@ def point(path: str, content: bytes, percentiles: tuple[str, bytes] | None = Non
     )
 
 
-def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
+def _percentiles(path: str, content: bytes) -> dict[str, FileFigure]:
     rows = json_of(path, content)
     if isinstance(rows, dict):  # one column each, as in the tool's memory
         if "Percentiles" not in rows or not all(isinstance(one, list) for one in rows.values()):
@@ -186,11 +186,11 @@ def _percentiles(path: str, content: bytes) -> dict[str, Figure]:
     return figures
 
 
-def _first(ours: str, data: Mapping[str, Any], names: Sequence[str]) -> Figure:
+def _first(ours: str, data: Mapping[str, Any], names: Sequence[str]) -> FileFigure:
     """Return the figure of the first present name in ``names``; without one its value is None."""
     name = next((one for one in names if data.get(one) is not None), names[0])
     factor = MS_PER_S if ours.endswith("_ms") and name.endswith("(s)") else 1.0
-    return Figure(name, data.get(name), factor)
+    return FileFigure(name, data.get(name), factor)
 
 
 def _needed(path: str, data: Mapping[str, Any], names: Sequence[str]) -> int:
@@ -241,7 +241,7 @@ def _times(*values: Any) -> RequestTimes:
 class _Part:
     path: str
     beside: tuple[str, ...]
-    run: Point
+    run: MeasuredPoint
     has_percentiles: bool
     arguments: dict[str, Any]
     at: datetime | None
@@ -254,7 +254,7 @@ class EvalscopePerf(Reader):
     tool = "evalscope perf"
     keys = (*_COMPLETED, *_FAILED)
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return one result with a point per summary; a repeated concurrency begins another."""
         return imports.curves(
             own,

@@ -18,7 +18,7 @@ LogProb = Annotated[float, Field(ge=-1e9, le=1e9)] | None
 Token = tuple[str, LogProb]
 
 
-class Answer(BaseModel):
+class EngineText(BaseModel):
     """Answer of one engine. ``error``: why there is none. ``tokens`` None: the engine listed none.
     ``candidates``: its most probable tokens where the answers part."""
 
@@ -45,15 +45,15 @@ class Again(BaseModel):
     reference: bool | None = None
 
 
-class Pair(BaseModel):
+class PromptPair(BaseModel):
     """One prompt with both answers. ``again`` None: sent once."""
 
     model_config = ConfigDict(frozen=True)
 
     index: int = Field(ge=0, lt=MOST_PROMPTS)
     prompt: str
-    deployment: Answer
-    reference: Answer
+    deployment: EngineText
+    reference: EngineText
     again: Again | None = None
 
     @property
@@ -107,7 +107,7 @@ class Pair(BaseModel):
         return _margin(one, other, place - 1), _margin(other, one, place - 1)
 
 
-def _margin(mine: Answer, theirs: Answer, place: int) -> float | None:
+def _margin(mine: EngineText, theirs: EngineText, place: int) -> float | None:
     if place >= min(len(mine.tokens or ()), len(theirs.tokens or ())):
         return None
     (_word, chosen), (other, _chosen) = (mine.tokens or ())[place], (theirs.tokens or ())[place]
@@ -119,7 +119,7 @@ def _margin(mine: Answer, theirs: Answer, place: int) -> float | None:
 class Probe:
     """All prompts of a probe, in their order."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PromptPair, ...]
 
     @property
     def compared(self) -> int:
@@ -173,7 +173,7 @@ def parse(path: str, content: bytes) -> Probe:
         if len(line) > _LONGEST_LINE:
             raise ParseError(f"{where} is longer than {_LONGEST_LINE} bytes")
         try:
-            pairs.append(Pair.model_validate_json(line))
+            pairs.append(PromptPair.model_validate_json(line))
         except ValidationError as error:
             message = error.errors()[0]["msg"]
             raise ParseError(f"{where} is no line of a probe: {message}") from error

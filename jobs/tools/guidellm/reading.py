@@ -14,9 +14,9 @@ from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.metrics.measured import MOST_REQUESTS, Outcome, Progress, RequestTimes
 from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refused, inside
+from jobs.tools.imports import Bundle, ImportRefused, Reader, Reading, inside
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import Figure, Point, take
+from jobs.tools.outputs.figures import FileFigure, MeasuredPoint, take
 from jobs.tools.outputs.files import Ended, count, json_object, number, number_or_none
 
 WHAT = "the result of a GuideLLM benchmark"
@@ -79,9 +79,9 @@ class Guidellm(Reader):
                 left_out.append(imports.text_at(strategy, "type_") or "?")
         if not runs:
             names = ", ".join(dict.fromkeys(left_out))
-            raise Refused(Message("import:no_concurrency", {"file": path, "runs": names}))
+            raise ImportRefused(Message("import:no_concurrency", {"file": path, "runs": names}))
         if len({run.concurrency for run in runs}) < len(runs):
-            raise Refused(Message("import:same_concurrency", {"file": path}))
+            raise ImportRefused(Message("import:same_concurrency", {"file": path}))
         spec = inside(data, "config", "spec") or inside(data, "args")
         prompts = inside(spec, "data", 0)
         lengths = (imports.count_at(prompts, f"{name}_tokens") for name in ("prompt", "output"))
@@ -99,14 +99,14 @@ class Guidellm(Reader):
         )
 
 
-def parse(path: str, content: bytes) -> Point:
+def parse(path: str, content: bytes) -> MeasuredPoint:
     runs = json_object(path, content).get("benchmarks")
     if not isinstance(runs, list) or len(runs) != 1:
         raise ParseError(f"{path} is not {WHAT} at one load")
     return _point(path, runs[0])
 
 
-def _point(path: str, run: Any) -> Point:
+def _point(path: str, run: Any) -> MeasuredPoint:
     strategy = _part(path, run, "config", "strategy")
     state = _part(path, run, "scheduler_metrics")
     made = _part(path, state, "requests_made")
@@ -114,14 +114,14 @@ def _point(path: str, run: Any) -> Point:
     rows = (run.get("requests") or {}).get("successful") or ()
     requests = [row for row in rows if isinstance(row, dict)]
     figures = {
-        "requests": Figure("requests_made.successful", completed),
-        "failed_requests": Figure("requests_made.errored", failed),
+        "requests": FileFigure("requests_made.successful", completed),
+        "failed_requests": FileFigure("requests_made.errored", failed),
     }
     if completed:
         figures |= _measured(run, _part(path, run, "metrics")) | _tpot(requests)
     metrics, left_out = take(path, figures)
     names = ("time_to_first_token_ms", _ITL, "request_latency")
-    return Point(
+    return MeasuredPoint(
         concurrency=count(path, strategy, "streams") if "rate" not in strategy else None,
         completed=completed,
         failed=failed,
@@ -135,8 +135,8 @@ def _point(path: str, run: Any) -> Point:
     )
 
 
-def _measured(run: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[str, Figure]:
-    figures = {"duration_s": Figure("duration", run.get("duration"))}
+def _measured(run: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[str, FileFigure]:
+    figures = {"duration_s": FileFigure("duration", run.get("duration"))}
     for name, ours in _RATES.items():
         figures[ours] = _figure(distributions, name, "mean")
     for name, ours in _COUNTS.items():
@@ -148,29 +148,29 @@ def _measured(run: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[
     return figures
 
 
-def _figure(distributions: Mapping[str, Any], name: str, key: str) -> Figure:
+def _figure(distributions: Mapping[str, Any], name: str, key: str) -> FileFigure:
     values: Any = (distributions.get(name) or {}).get("successful") or {}
     values = values if values.get("count") else {}
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None
-    return Figure(f"{name}.successful.{key}", values)
+    return FileFigure(f"{name}.successful.{key}", values)
 
 
-def _tpot(requests: list[dict[str, Any]]) -> dict[str, Figure]:
+def _tpot(requests: list[dict[str, Any]]) -> dict[str, FileFigure]:
     """Return TPOT over requests with equal weight; the tool's figures weight requests by tokens.
     Percentiles follow the tool's definition: the smallest value that this share does not exceed."""
     named = f"requests.{_ITL}"
     numbers = [number_or_none(row, _ITL) for row in requests]
     for row, value in zip(requests, numbers, strict=True):
         if row.get(_ITL) is not None and (value is None or value < 0):
-            return {"tpot_mean_ms": Figure(named, row[_ITL])}
+            return {"tpot_mean_ms": FileFigure(named, row[_ITL])}
     each = sorted(value for value in numbers if value is not None)
     if not each or len(each) < len(numbers):
         return {}
-    figures = {"tpot_mean_ms": Figure(named, fmean(each))}
+    figures = {"tpot_mean_ms": FileFigure(named, fmean(each))}
     for share in _PERCENTILES:
         value = each[ceil(int(share[1:]) * len(each) / 100) - 1]
-        figures[f"tpot_{share}_ms"] = Figure(named, value)
+        figures[f"tpot_{share}_ms"] = FileFigure(named, value)
     return figures
 
 

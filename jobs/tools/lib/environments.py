@@ -33,7 +33,7 @@ _PIP = (
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class ToolEnvironment:
     """Environment of a tool, with every package pinned for reproducibility.
 
     ``modules`` are imported as a check; ``main`` is the main package, ``alias`` its second name
@@ -80,13 +80,13 @@ class Environment:
         return path_in(self.path(site), "bin", name)
 
 
-def _load(path: Path) -> Environment:
+def _load(path: Path) -> ToolEnvironment:
     """Parse a list with its header: ``#: title = EvalScope``."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     head = [line.removeprefix("#:").partition("=") for line in lines if line.startswith("#:")]
     fields = {key.strip(): value.strip() for key, _, value in head}
     words = {name: tuple(fields.get(name, "").split()) for name in ("alias", "first", "sources")}
-    return Environment(
+    return ToolEnvironment(
         name=path.stem,
         title=fields["title"],
         main=fields["main"],
@@ -99,10 +99,10 @@ def _load(path: Path) -> Environment:
 
 
 # One for each list: a new list is a new environment.
-ENVIRONMENTS: dict[str, Environment] = {item.name: item for item in map(_load, PINS)}
+ENVIRONMENTS: dict[str, ToolEnvironment] = {item.name: item for item in map(_load, PINS)}
 
 
-def prepare_plan(environment: Environment, site: Site) -> Plan:
+def prepare_plan(environment: ToolEnvironment, site: Site) -> Plan:
     """Create the environment, install exactly the lock, check that modules import.
     ``--no-deps``: the lock has all needed packages. ``--no-compile``: Python compiles used modules
     on demand; compiling all takes longer than the rest of the job."""

@@ -20,7 +20,7 @@ MOST_FILES = 500
 Expected = Sequence[tuple[str, int]]
 
 
-class Reader(ABC):
+class GrowingReader(ABC):
     """What a watch reads. ``IS_STEADY``: a point at each look, changed or not. ``READS_AT_END``:
     once more after the tool, to the last line."""
 

@@ -8,12 +8,12 @@ from typing import Any
 from jobs.base.errors import ParseError
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
-from jobs.metrics.measured import Load, Outcome, WarmUp
+from jobs.metrics.measured import LoadAtRate, Outcome, WarmUp
 from jobs.tools.evalscope import perf_reading
 from jobs.tools.guidellm import reading as guidellm
 from jobs.tools.limit.commands import CONCURRENCY, EVALSCOPE, RECORD, VLLM
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import Point
+from jobs.tools.outputs.figures import MeasuredPoint
 from jobs.tools.outputs.files import Ended, json_lines
 from jobs.tools.vllm import reading as vllm
 
@@ -58,7 +58,7 @@ def outcome(ended: Ended) -> Outcome:
 
 def _points(
     ended: Ended, tool: str, runs: Sequence[Mapping[str, Any]]
-) -> tuple[list[Point], dict[int, WarmUp]]:
+) -> tuple[list[MeasuredPoint], dict[int, WarmUp]]:
     """Return the point of each run, with its number in place of a concurrency."""
     points, warm_ups = [], dict[int, WarmUp]()
     for run in runs:
@@ -89,23 +89,27 @@ def _file(files: Mapping[str, bytes], path: str, named: str) -> bytes:
     return files[path]
 
 
-def _named(point: Point, load: Load) -> Point:
+def _named(point: MeasuredPoint, load: LoadAtRate) -> MeasuredPoint:
     """Return the point with its load among the metrics, as asked."""
     asked = {"request_rate": load.rate} if load.rate else {"concurrency": float(load.concurrency)}
     own = {name: value for name, value in point.metrics.items() if name != "concurrency"}
     return replace(point, metrics={**own, **asked})
 
 
-def _load(rules: Mapping[str, Any], load: float) -> Load:
-    return Load(concurrency=int(load)) if rules["by"] == CONCURRENCY else Load(rate=float(load))
+def _load(rules: Mapping[str, Any], load: float) -> LoadAtRate:
+    return (
+        LoadAtRate(concurrency=int(load))
+        if rules["by"] == CONCURRENCY
+        else LoadAtRate(rate=float(load))
+    )
 
 
 def _headline(
     rules: Mapping[str, Any],
     asked: Sequence[Mapping[str, Any]],
-    points: Sequence[Point],
-    loads: Mapping[int, Load],
-) -> Point | None:
+    points: Sequence[MeasuredPoint],
+    loads: Mapping[int, LoadAtRate],
+) -> MeasuredPoint | None:
     """Return the point of the highest rate that met the level: above it, requests queue. None: that
     of the highest output rate, as of other benchmarks."""
     met = [one["load"] for one in asked if one["verdict"] == MET]
@@ -124,7 +128,7 @@ def _asked(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(asked.values())
 
 
-def _failed(points: Sequence[Point], loads: Mapping[int, Load]) -> list[Message]:
+def _failed(points: Sequence[MeasuredPoint], loads: Mapping[int, LoadAtRate]) -> list[Message]:
     found = over_http_reading.failed_remarks(points)
     return [
         Message(m.id, {**m.args, "concurrency": loads[m.args["concurrency"]].at}) for m in found

@@ -18,7 +18,7 @@ from django.utils.translation import pgettext_lazy
 from jobs.catalog import Question
 from jobs.catalog.data_sets import BY_OPENCOMPASS, EVALUATION_SETS, OfOpenCompass
 from jobs.catalog.questions import draw
-from jobs.catalog.stacks import Evaluation
+from jobs.catalog.stacks import EvaluationTools
 from jobs.plans import ACCURACY, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.evalscope.commands import questions_files, scoring_rules
 from jobs.tools.lib.environments import ENVIRONMENTS
@@ -85,13 +85,19 @@ def folder(site: VaccSite) -> str:
     return f"{site.conda}/envs/{NAME}"
 
 
-def fingerprint(tools: Evaluation) -> str:
+def fingerprint(tools: EvaluationTools) -> str:
     text = f"{tools.opencompass_checkout}\n{tools.opencompass_python}\n{CONSTRAINTS}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def prepare_plan(
-    tools: Evaluation, site: VaccSite, *, repository: str, index: str, modelscope: bool, exact: bool
+    tools: EvaluationTools,
+    site: VaccSite,
+    *,
+    repository: str,
+    index: str,
+    modelscope: bool,
+    exact: bool,
 ) -> Plan:
     """``index`` "": pip's own settings."""
     checkout, inside = site.at("opencompass"), (literal(f"{folder(site)}/bin"),)

@@ -19,7 +19,15 @@ from pathlib import Path
 
 from jobs.base.files import open_regular
 from jobs.reasoning import parts
-from jobs.tools.lib.growing import MOST_BYTES, MOST_FILES, Counts, Expected, Reader, Tail, rows
+from jobs.tools.lib.growing import (
+    MOST_BYTES,
+    MOST_FILES,
+    Counts,
+    Expected,
+    GrowingReader,
+    Tail,
+    rows,
+)
 
 _RUN = re.compile(rb"OpenCompass - INFO - Current exp folder: \S*?(\d{8}_\d{6})\s*$")
 # A member ends where a line is a brace at its own indentation: a line end in a text is "\n" there.
@@ -34,7 +42,7 @@ _FIRST = ("score", "auc_score", "accuracy")  # what the tool's own summary takes
 _ENDS_OF_RESULT = 64 * 1024
 
 
-class OpenCompassReader(Reader):
+class OpenCompassReader(GrowingReader):
     """Counts for each expected set; a name that ends in "*" stands for all that begin so."""
 
     def __init__(self, folder: Path, expected: Expected, log: Path) -> None:

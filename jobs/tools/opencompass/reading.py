@@ -34,7 +34,7 @@ from jobs.kinds.evaluate import (
 from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics.measured import NO_SCORE, Measurement, Outcome, SetScore, TableScore
 from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused, attempt
+from jobs.tools.imports import Bundle, ImportRefusal, ImportRefused, Reader, Reading, attempt
 from jobs.tools.opencompass import commands as opencompass
 from jobs.tools.opencompass.commands import CEVAL
 from jobs.tools.outputs.answers import FAILED, Means, Scored, kept, means_of, question_of
@@ -70,7 +70,7 @@ class Judged(NamedTuple):
     rule: str = ""
 
 
-class SetResult(NamedTuple):
+class ResultsFile(NamedTuple):
     """Results file: its numbers, and with details a row per question with an entry per answer."""
 
     values: Mapping[str, float]
@@ -90,13 +90,13 @@ class SetResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class OpenCompassRun:
     """Run with ``predictions`` and ``results``. Predictions have no score; their ``sample`` counts
     the answers to one prompt, their detail has the ``thought`` of :class:`jobs.reasoning.Parts`."""
 
     stamp: str
     scores: tuple[TableScore, ...]
-    results: Mapping[_Key, SetResult] = field(default_factory=dict)
+    results: Mapping[_Key, ResultsFile] = field(default_factory=dict)
     predictions: Mapping[_Key, tuple[Scored, ...]] = field(default_factory=dict)
 
     @property
@@ -113,7 +113,7 @@ class Run:
         """Yield the answers, each with set and number among those to the question, and verdicts."""
         for (of, name), rows in self.predictions.items():
             if of == model:
-                result = self.results.get((model, name)) or SetResult({})
+                result = self.results.get((model, name)) or ResultsFile({})
                 total = len({row.index for row in rows})
                 for row in rows:
                     judged, sample = result.of(row.index, row.sample, total)
@@ -129,7 +129,7 @@ class Run:
         )
 
 
-def parse(files: Mapping[str, bytes]) -> Run:
+def parse(files: Mapping[str, bytes]) -> OpenCompassRun:
     """Return the newest run in ``files`` (path -> content)."""
     stamps = {stamp for path in files for stamp in _stamps(path)}
     if not stamps:
@@ -140,7 +140,9 @@ def parse(files: Mapping[str, bytes]) -> Run:
     results = {key: parse_results(p, own[p]) for key, p in _below(own, "results").items()}
     parts = {key: parse_predictions(p, own[p]) for key, p in _below(own, "predictions").items()}
     exact = tuple(_exact(score, results) for score in scores)
-    return Run(stamp, exact, results, _joined(parts, {(s.model, s.dataset) for s in scores}))
+    return OpenCompassRun(
+        stamp, exact, results, _joined(parts, {(s.model, s.dataset) for s in scores})
+    )
 
 
 def _stamps(path: str) -> list[str]:
@@ -166,7 +168,7 @@ def _summary(files: Mapping[str, bytes], stamp: str) -> tuple[TableScore, ...]:
     raise ParseError(f"OpenCompass run {stamp} has no summary")
 
 
-def _exact(score: TableScore, results: Mapping[_Key, SetResult]) -> TableScore:
+def _exact(score: TableScore, results: Mapping[_Key, ResultsFile]) -> TableScore:
     """Return the score with all decimals of the results."""
     result = results.get((score.model, score.dataset))
     value = result.values.get(score.metric) if result else None
@@ -200,14 +202,14 @@ def _natural(key: _Key) -> tuple[str, str, int]:
     return (key[0], part[1], int(part[2])) if part else (*key, -1)
 
 
-def parse_results(path: str, content: bytes) -> SetResult:
+def parse_results(path: str, content: bytes) -> ResultsFile:
     """Return a results file: ``{"accuracy": 50.0}``, with details, or ``{"error": …}``."""
     data = json_object(path, content)
     numbers = {key: _number(value) for key, value in data.items() if key != "details"}
     if not any(number is not None for number in numbers.values()) and not data.get("error"):
         raise ParseError(f"{path} has no score of OpenCompass: {', '.join(data) or 'nothing'}")
     values = {key: each for key, number in numbers.items() if (each := finite(number)) is not None}
-    return SetResult(values, _judged(data.get("details"), values))
+    return ResultsFile(values, _judged(data.get("details"), values))
 
 
 def _number(value: Any) -> float | None:
@@ -490,7 +492,7 @@ def outcome(ended: Ended) -> Outcome:
     )
 
 
-def _lacking(params: OpencompassSetsParams, run: Run) -> list[str]:
+def _lacking(params: OpencompassSetsParams, run: OpenCompassRun) -> list[str]:
     """Return sets without a number, also those that a truncated summary lacks."""
     expected = opencompass.sets_of(params.datasets, ten_of_mmlu=params.mmlu == "ten")
     if CEVAL in expected:  # any of them will do: a failed one has a separate row
@@ -502,7 +504,7 @@ def _lacking(params: OpencompassSetsParams, run: Run) -> list[str]:
     return list(dict.fromkeys([*failed, *(name for name in expected if name not in scored)]))
 
 
-def _answers(run: Run, model: str) -> list[dict[str, Any]]:
+def _answers(run: OpenCompassRun, model: str) -> list[dict[str, Any]]:
     return kept(
         replace(
             row,
@@ -513,11 +515,11 @@ def _answers(run: Run, model: str) -> list[dict[str, Any]]:
     )
 
 
-def _unanswered(run: Run, model: str) -> float:
+def _unanswered(run: OpenCompassRun, model: str) -> float:
     return float(sum(not row.answer.strip() for row, _judged in run.judged(model)))
 
 
-def _sets(run: Run, model: str) -> list[SetScore]:
+def _sets(run: OpenCompassRun, model: str) -> list[SetScore]:
     scores = []
     for score in run.scores:
         if score.model == model:
@@ -538,7 +540,7 @@ class Opencompass(Reader):
         is_csv = content.lstrip().startswith(_CSV)
         return is_csv or _TEXT in content or _MARKDOWN.search(content) is not None
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return a result per run and model. Tables outside of a run count only without one."""
         roots: dict[str, list[str]] = {}  # folder of a run -> its summaries
         for path in own:
@@ -549,20 +551,20 @@ class Opencompass(Reader):
         if roots:
             return found
         # The same table as CSV, Markdown or text: the first one by its format.
-        seen: dict[object, tuple[str, Run | Refusal]] = {}
+        seen: dict[object, tuple[str, OpenCompassRun | ImportRefusal]] = {}
         for path in own:
             content, key = bundle.files[path], object()
             is_csv = content.lstrip().startswith(_CSV)
             read = parse_csv if is_csv else parse_text if _TEXT in content else parse_markdown
             table = attempt([path], read, path, content)
-            run = table if isinstance(table, Refusal) else Run("", table)
-            if isinstance(run, Run):
+            run = table if isinstance(table, ImportRefusal) else OpenCompassRun("", table)
+            if isinstance(run, OpenCompassRun):
                 key = frozenset((one.model, one.dataset, one.text) for one in run.scores)
             seen.setdefault(key, (path, run))
         return [one for path, run in seen.values() for one in _of_models(run, [path], bundle, {})]
 
 
-def _of_run(bundle: Bundle, root: str, summaries: Sequence[str]) -> list[Reading | Refusal]:
+def _of_run(bundle: Bundle, root: str, summaries: Sequence[str]) -> list[Reading | ImportRefusal]:
     match = _SUMMARY.fullmatch(PurePosixPath(max(summaries)).name)
     stamp = match[1] if match else ""
     # Names as the parser knows them, also for an archive without the folder's own name.
@@ -576,10 +578,13 @@ def _of_run(bundle: Bundle, root: str, summaries: Sequence[str]) -> list[Reading
 
 
 def _of_models(
-    run: Run | Refusal, summaries: Sequence[str], bundle: Bundle, names: Mapping[str, str]
-) -> list[Reading | Refusal]:
+    run: OpenCompassRun | ImportRefusal,
+    summaries: Sequence[str],
+    bundle: Bundle,
+    names: Mapping[str, str],
+) -> list[Reading | ImportRefusal]:
     """``names``: path in the run -> path in the bundle."""
-    if isinstance(run, Refusal):
+    if isinstance(run, ImportRefusal):
         return [run]
     return [
         attempt(summaries, _of_model, run, model, summaries, bundle, names) for model in run.models
@@ -587,13 +592,19 @@ def _of_models(
 
 
 def _of_model(
-    run: Run, model: str, summaries: Sequence[str], bundle: Bundle, names: Mapping[str, str]
+    run: OpenCompassRun,
+    model: str,
+    summaries: Sequence[str],
+    bundle: Bundle,
+    names: Mapping[str, str],
 ) -> Reading:
     own = [score for score in run.scores if score.model == model]
     failed = [score.dataset for score in own if score.value is None]
     if len(failed) == len(own):
         args = {"sets": _names(failed), "line": _cause(bundle, names)}
-        raise Refused(Message("import:no_score" if args["line"] else "import:no_scores", args))
+        raise ImportRefused(
+            Message("import:no_score" if args["line"] else "import:no_scores", args)
+        )
     # Only answers in the files tell the number of questions: the run may have asked a part.
     sets = [
         replace(score, questions=run.asked(model, score.dataset) or None)
@@ -602,7 +613,7 @@ def _of_model(
     means = run.means(model)
     if means is None:
         args = {"sets": _names(f"{one.dataset} ({one.metric})" for one in own)}
-        raise Refused(Message("import:no_share", args))
+        raise ImportRefused(Message("import:no_share", args))
     if any(one.value is not None and one.questions is None for one in sets):
         means = replace(means, weighted=None, questions=None)
     answers, metrics = _answers(run, model), means.metrics

@@ -27,7 +27,7 @@ _LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class MeasuredPoint:
     """Measurement of a benchmark over HTTP at one concurrency; None: without a limit.
 
     ``completed``, ``failed``: requests. ``metrics`` has names of ``jobs.metrics.METRICS``, without
@@ -45,7 +45,7 @@ class Point:
     requests: Sequence[RequestTimes] = ()
 
 
-class Figure(NamedTuple):
+class FileFigure(NamedTuple):
     """Value of a file under ``key`` (as a person finds it there). ``factor`` makes it ours."""
 
     key: str
@@ -54,7 +54,7 @@ class Figure(NamedTuple):
 
 
 def take(
-    file: str, figures: Mapping[str, Figure], *, rounded: float = 0.0
+    file: str, figures: Mapping[str, FileFigure], *, rounded: float = 0.0
 ) -> tuple[dict[str, float], tuple[Message, ...]]:
     """Return the metrics in ``figures`` (our name -> figure) that can be true, and a message for
     each kind of failed check, with the keys.
@@ -88,7 +88,7 @@ def take(
     return {name: value for name, value in numbers.items() if name in METRICS}, messages
 
 
-def _named(figure: Figure) -> str:
+def _named(figure: FileFigure) -> str:
     value = figure.value
     if isinstance(value, list | dict):
         value = "[…]" if isinstance(value, list) else "{…}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from jobs.base.messages import Message
 from jobs.kinds.lib.common import holds_load, tool_version
 from jobs.metrics.measured import MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
-from jobs.tools.outputs.figures import Point
+from jobs.tools.outputs.figures import MeasuredPoint
 from jobs.tools.outputs.files import Ended
 
 RATE = "output_tokens_per_s"
@@ -15,7 +15,7 @@ _ENOUGH_FOR_P99 = 100  # with fewer requests, the 99th percentile is the slowest
 
 def measured(
     ended: Ended,
-    points: Sequence[Point],
+    points: Sequence[MeasuredPoint],
     *,
     warm_ups: Mapping[int, WarmUp] | None = None,
     remarks: Sequence[Message] = (),
@@ -41,7 +41,7 @@ def measured(
 
 
 def outcome(
-    points: Sequence[Point],
+    points: Sequence[MeasuredPoint],
     *,
     what: str,
     tool: str,
@@ -49,7 +49,7 @@ def outcome(
     warm_ups: Mapping[int, WarmUp] | None = None,
     keeps_failed: bool = True,
     may_have_no_tokens: bool = False,
-    headline: Point | None = None,
+    headline: MeasuredPoint | None = None,
 ) -> Outcome:
     """Build the outcome: the headline is the point with the highest output rate, of those that
     :func:`holds_load` if there are any; requests are counted over all points.
@@ -97,7 +97,9 @@ def outcome(
     )
 
 
-def _whole(points: Sequence[Point]) -> tuple[dict[int, Sequence[RequestTimes]], list[Message]]:
+def _whole(
+    points: Sequence[MeasuredPoint],
+) -> tuple[dict[int, Sequence[RequestTimes]], list[Message]]:
     """Return the requests of points that have all; shares and intervals of a part would mislead."""
     whole: dict[int, Sequence[RequestTimes]] = {}
     remarks = []
@@ -115,7 +117,7 @@ def _whole(points: Sequence[Point]) -> tuple[dict[int, Sequence[RequestTimes]], 
     return whole, remarks
 
 
-def failed_remarks(points: Sequence[Point]) -> list[Message]:
+def failed_remarks(points: Sequence[MeasuredPoint]) -> list[Message]:
     return [
         Message(
             "benchmark:failed_requests",

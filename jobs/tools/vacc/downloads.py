@@ -189,7 +189,7 @@ def patch_plan(model: ZooModel, site: VaccSite, *, undo: bool, only_show: bool) 
     )
 
 
-class Part(NamedTuple):
+class DatasetPart(NamedTuple):
     """Files of a dataset: a glob below its folder, format, expected number of items."""
 
     path: str
@@ -198,13 +198,13 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class DatasetDownload:
     """A dataset. ``repo``: hub repository; "" for other sources. ``calibrates``: usable for int8
     calibration. ``bytes``: approximate download size."""
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[DatasetPart, ...]
     bytes: int
     repo: str = ""
     calibrates: bool = False
@@ -215,62 +215,64 @@ class Dataset:
 
 
 _C4 = (
-    Part("en/c4-train.00000-of-01024.json.gz", "jsonl.gz", 356_317),
-    Part("en/c4-validation.00000-of-00008.json.gz", "jsonl.gz", 45_576),
+    DatasetPart("en/c4-train.00000-of-01024.json.gz", "jsonl.gz", 356_317),
+    DatasetPart("en/c4-validation.00000-of-00008.json.gz", "jsonl.gz", 45_576),
 )
-_CEVAL = (Part("ceval-exam.zip", "archive"),)
-_ALPACA = (Part("alpaca_data_cleaned.json", "json", 51_760),)
-_SHAREGPT = (Part("ShareGPT_V3_unfiltered_cleaned_split.json", "json", 94_145),)
+_CEVAL = (DatasetPart("ceval-exam.zip", "archive"),)
+_ALPACA = (DatasetPart("alpaca_data_cleaned.json", "json", 51_760),)
+_SHAREGPT = (DatasetPart("ShareGPT_V3_unfiltered_cleaned_split.json", "json", 94_145),)
 _SHAREGPT_REPO = "anon8231489123/ShareGPT_Vicuna_unfiltered"
-_SONNETS = (Part("sonnet.txt", "text", 518),)
+_SONNETS = (DatasetPart("sonnet.txt", "text", 518),)
 _CORE = (
-    Part("FewCLUE/cluewsc/dev_few_all.json", "jsonl", 159),
-    Part("FewCLUE/cluewsc/test_public.json", "jsonl", 976),
-    Part("math/test_prm800k_500.jsonl", "jsonl", 500),
-    Part("mmlu/dev/*_dev.csv", "files", 57),
-    Part("mmlu/test/*_test.csv", "files", 57),
+    DatasetPart("FewCLUE/cluewsc/dev_few_all.json", "jsonl", 159),
+    DatasetPart("FewCLUE/cluewsc/test_public.json", "jsonl", 976),
+    DatasetPart("math/test_prm800k_500.jsonl", "jsonl", 500),
+    DatasetPart("mmlu/dev/*_dev.csv", "files", 57),
+    DatasetPart("mmlu/test/*_test.csv", "files", 57),
 )
 _ALL = (
-    Dataset("c4", _("c4 (calibration)"), _C4, 360_000_000, "allenai/c4", calibrates=True),
-    Dataset(
+    DatasetDownload("c4", _("c4 (calibration)"), _C4, 360_000_000, "allenai/c4", calibrates=True),
+    DatasetDownload(
         *("ceval", _("C-Eval (calibration)"), _CEVAL, 1_600_000, "ceval/ceval-exam"),
         calibrates=True,
     ),
-    Dataset(
+    DatasetDownload(
         *("alpaca", _("Alpaca, cleaned (calibration)"), _ALPACA, 45_000_000),
         *("yahma/alpaca-cleaned",),
         calibrates=True,
     ),
-    Dataset("sharegpt", _("ShareGPT (performance)"), _SHAREGPT, 680_000_000, _SHAREGPT_REPO),
-    Dataset("sonnet", _("Sonnets (performance)"), _SONNETS, 25_000),
-    Dataset(OPENCOMPASS, _("OpenCompass core and MATH (accuracy)"), _CORE, 1_000_000_000),
+    DatasetDownload(
+        "sharegpt", _("ShareGPT (performance)"), _SHAREGPT, 680_000_000, _SHAREGPT_REPO
+    ),
+    DatasetDownload("sonnet", _("Sonnets (performance)"), _SONNETS, 25_000),
+    DatasetDownload(OPENCOMPASS, _("OpenCompass core and MATH (accuracy)"), _CORE, 1_000_000_000),
 )
 DATASETS = {one.name: one for one in _ALL}
 
 
-def folder_of(dataset: Dataset, site: VaccSite) -> str:
+def folder_of(dataset: DatasetDownload, site: VaccSite) -> str:
     if dataset.name == OPENCOMPASS:
         return f"{site.workspace}/opencompass/data"
     return f"{site.workspace}/datasets/{dataset.name}"
 
 
-def check_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
+def check_plan(dataset: DatasetDownload, site: VaccSite, folder: str) -> Plan:
     there = check("path", path=literal(folder), what=_("dataset folder"))
     return _plan(dataset, site, folder, (), (there,))
 
 
-def hub_plan(dataset: Dataset, site: VaccSite, wanted: Download) -> Plan:
+def hub_plan(dataset: DatasetDownload, site: VaccSite, wanted: Download) -> Plan:
     steps, checks = (_download_step(wanted, site),), _download_checks(wanted, dataset.bytes)
     return _plan(dataset, site, wanted.folder, steps, checks, script(_FOLLOW))
 
 
-def sonnet_plan(dataset: Dataset, site: VaccSite, folder: str) -> Plan:
+def sonnet_plan(dataset: DatasetDownload, site: VaccSite, folder: str) -> Plan:
     argv = ("wget", "--continue", "--directory-prefix", literal(folder), SONNET_URL)
     checks = (tool_check("wget"), _room_check(folder, dataset.bytes))
     return _plan(dataset, site, folder, (Step("download", argv),), checks)
 
 
-def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
+def opencompass_plan(dataset: DatasetDownload, site: VaccSite, *, exact: bool) -> Plan:
     """Plan the download of two archives, unpacked in OpenCompass's checkout like in the guide.
     Not exact: interrupted downloads resume, and unzip overwrites without prompting, because the job
     is unattended."""
@@ -291,7 +293,7 @@ def opencompass_plan(dataset: Dataset, site: VaccSite, *, exact: bool) -> Plan:
 
 
 def _plan(
-    dataset: Dataset,
+    dataset: DatasetDownload,
     site: VaccSite,
     folder: str,
     steps: tuple[Step, ...],

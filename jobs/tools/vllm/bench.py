@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from django.utils.translation import pgettext_lazy
 
-from jobs.catalog.stacks import Offline, Stack
+from jobs.catalog.stacks import OfflineBenchmark, Stack
 from jobs.plans import CLIENT, DIES, Check, Output, Plan, PlanFile, Step, Watch, literal
 from jobs.tools.lib.load import COLD, TEAM_FILE, cold_prompts, json_lines, seed_word, seeds_text
 from jobs.tools.lib.load import STEPS as STEPS_OF_PROMPTS
@@ -388,7 +388,7 @@ def offline_plan(
     )
 
 
-def _plugged_in(tool: Offline, in_folder: tuple[str, ...]) -> tuple[Step, ...]:
+def _plugged_in(tool: OfflineBenchmark, in_folder: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the step that makes a script import the plug-in, which only ``vllm`` does itself. Its
     first line, not a wrapper, because worker processes load the script too. The container's copy is
     removed with it."""
@@ -398,7 +398,7 @@ def _plugged_in(tool: Offline, in_folder: tuple[str, ...]) -> tuple[Step, ...]:
     return (Step("plug-in", (*in_folder, "sed", "-i", line, tool.command[-1])),)
 
 
-def _work(command: str, tool: Offline, params: Any, *, exact: bool) -> tuple[str, ...]:
+def _work(command: str, tool: OfflineBenchmark, params: Any, *, exact: bool) -> tuple[str, ...]:
     """Return the options of what is measured."""
     lengths = (str(params.input_tokens), str(params.output_tokens))
     if command == "latency":

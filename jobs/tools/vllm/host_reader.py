@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from jobs.tools.lib.growing import Expected, Reader, Tail
+from jobs.tools.lib.growing import Expected, GrowingReader, Tail
 
 NAMES = ("sent", "done", "failed", "tokens", "level", "warm")
 # tqdm: "  5%|▌         | 1/20 [00:00<00:02,  7.60it/s]"
@@ -25,7 +25,7 @@ _MOST = 1e15  # neither requests nor tokens of a run come to so many
 _FAILED = re.compile(r"^Failed requests: +(\d{1,9})\b")
 
 
-class ProgressReader(Reader):
+class ProgressReader(GrowingReader):
     """The last line of ``client.jsonl`` in ``folder``."""
 
     IS_STEADY = True  # a point at each look, so that the chart moves before the first answer
@@ -47,7 +47,7 @@ class ProgressReader(Reader):
         return {"": {**self._values, "total": float(self._total)}}
 
 
-class BenchLogReader(Reader):
+class BenchLogReader(GrowingReader):
     """Bars of vLLM's benchmarks in the log; ``expected`` lists each run with its requests."""
 
     IS_STEADY = True

@@ -10,7 +10,7 @@ from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.kinds.lib import load
 from jobs.tools import imports
-from jobs.tools.imports import Bundle, Reader, Reading, Refusal, Refused
+from jobs.tools.imports import Bundle, ImportRefusal, ImportRefused, Reader, Reading
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.outputs.files import lines_of, number_or_none
 from jobs.tools.vllm.reading import (
@@ -70,7 +70,7 @@ class VllmServe(Reader):
     )
     least = 4
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return a result per measurement: files with other concurrencies are one curve."""
         return imports.curves(own, lambda path: _file(bundle, path), _File.fits, _curve)
 
@@ -176,7 +176,7 @@ class VllmLog(Reader):
         content = bundle.files[path]
         return content.lstrip()[:1] != b"{" and any(text in content for text in _OF_BENCHMARKS)
 
-    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | Refusal]:
+    def read(self, bundle: Bundle, own: Sequence[str]) -> Sequence[Reading | ImportRefusal]:
         """Return a result per log. A log without figures is not used beside one with figures."""
         found = super().read(bundle, own)
         return [one for one in found if isinstance(one, Reading)] or found
@@ -197,14 +197,14 @@ class VllmLog(Reader):
         lines = [line.text.strip() for line in lines_of(content) if line.text.strip()]
         named = [line for line in lines if _USAGE.search(line)] or lines or [""]
         args = {"file": path, "line": named[-1][:_LONGEST_LINE]}
-        raise Refused(Message("import:no_figures", args))
+        raise ImportRefused(Message("import:no_figures", args))
 
 
 def _printed(path: str, content: bytes) -> Reading:
     limited = [_limited(run) for run in parse_served_log(path, content)]
     runs = [run for run, _notes in limited]
     if len({run.concurrency for run in runs}) < len(runs):
-        raise Refused(Message("import:same_concurrency", {"file": path}))
+        raise ImportRefused(Message("import:same_concurrency", {"file": path}))
     arguments = (line.text for line in lines_of(content) if line.text.startswith("Namespace("))
     named = _MODEL.search(next(arguments, ""))
     return imports.over_http(

@@ -29,7 +29,7 @@ from jobs.kinds.lib.vacc import stack_of
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG, MOST_REQUESTS, Measurement, Outcome, RequestTimes, WarmUp
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import RATES_APART, Figure, Point, take
+from jobs.tools.outputs.figures import RATES_APART, FileFigure, MeasuredPoint, take
 from jobs.tools.outputs.files import Ended, count, json_object, lines_of, number
 
 # vLLM's name -> our name and factor. Missing values are left out.
@@ -114,7 +114,7 @@ Measured = tuple[dict[str, float], tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served(Point):
+class Served(MeasuredPoint):
     """Run of the serving benchmark. ``request_rate`` (per second) is None when all requests were
     sent at once.
 
@@ -272,12 +272,12 @@ def _served(
             number(where, data, key)
     names = printed or {}
     figures = {
-        "requests": Figure("completed", completed),
-        "failed_requests": Figure("failed", failed),
+        "requests": FileFigure("completed", completed),
+        "failed_requests": FileFigure("failed", failed),
     }
     for metric, (one, factor) in keys.items():
         named = ", ".join(names.get(key, key) for key in one)
-        figures[metric] = Figure(named, _agreed(data, one), factor)
+        figures[metric] = FileFigure(named, _agreed(data, one), factor)
     metrics, left_out = take(where, figures, rounded=0.0 if printed is None else _ROUNDED)
     if completed:
         for name in ("input_tokens", "output_tokens"):
@@ -337,8 +337,8 @@ def parse_latency(path: str, content: bytes) -> Measured:
             number(path, percentiles, which)
     figures = {
         **_batches("avg_latency", mean, "percentiles.{}", percentiles),
-        "batch_latency_min_s": Figure("latencies", min(seconds)),
-        "batch_latency_max_s": Figure("latencies", max(seconds)),
+        "batch_latency_min_s": FileFigure("latencies", min(seconds)),
+        "batch_latency_max_s": FileFigure("latencies", max(seconds)),
     }
     metrics, left_out = take(path, figures)
     return metrics | {"iterations": float(len(seconds))}, left_out
@@ -365,10 +365,14 @@ def parse_latency_log(path: str, content: bytes) -> Measured:
     return take(path, figures)
 
 
-def _batches(key: str, mean: float, name: str, percentiles: Mapping[str, Any]) -> dict[str, Figure]:
-    figures = {"batch_latency_mean_s": Figure(key, mean)}
+def _batches(
+    key: str, mean: float, name: str, percentiles: Mapping[str, Any]
+) -> dict[str, FileFigure]:
+    figures = {"batch_latency_mean_s": FileFigure(key, mean)}
     for which in _PERCENTILES:
-        figures[f"batch_latency_p{which}_s"] = Figure(name.format(which), percentiles.get(which))
+        figures[f"batch_latency_p{which}_s"] = FileFigure(
+            name.format(which), percentiles.get(which)
+        )
     return figures
 
 
@@ -385,11 +389,11 @@ def parse_throughput(
         raise ParseError(f"{path}: {numbers} are no result")
     number(path, data, "tokens_per_second")  # mandatory
     figures = {
-        "requests": Figure("num_requests", requests),
-        "duration_s": Figure("elapsed_time", seconds),
-        "requests_per_s": Figure("requests_per_second", data.get("requests_per_second")),
-        "total_tokens_per_s": Figure("tokens_per_second", data["tokens_per_second"]),
-        "total_tokens": Figure("total_num_tokens", tokens),
+        "requests": FileFigure("num_requests", requests),
+        "duration_s": FileFigure("elapsed_time", seconds),
+        "requests_per_s": FileFigure("requests_per_second", data.get("requests_per_second")),
+        "total_tokens_per_s": FileFigure("tokens_per_second", data["tokens_per_second"]),
+        "total_tokens": FileFigure("total_num_tokens", tokens),
     }
     metrics, left_out = take(path, figures)
     if output_tokens_each is not None:

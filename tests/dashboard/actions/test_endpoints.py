@@ -106,7 +106,7 @@ def test_a_key_that_may_go_there_is_accepted_and_given_for_that_address_alone(us
     assert draft(keyed(), user).instance.api_key == "H800_KEY"
 
     assert secrets.endpoint_key("H800_KEY", URL) == "sk-0123456789"
-    with pytest.raises(secrets.Refused):
+    with pytest.raises(secrets.SecretRefused):
         secrets.endpoint_key("H800_KEY", "http://10.0.0.6:8000")
 
 

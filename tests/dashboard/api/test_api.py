@@ -1,15 +1,30 @@
 import json
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils.timezone import now
+from pydantic import BaseModel
 
 from dashboard.api import jobs
+from dashboard.api.app import document
 from dashboard.server import downloads
 from jobs.models import AuditEntry, Job
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 from tests.kept import ended
+
+
+def _below(base):
+    return {one for sub in base.__subclasses__() for one in {sub, *_below(sub)}}
+
+
+def test_each_schema_of_the_document_is_of_one_class():
+    own = (one for one in _below(BaseModel) if one.__module__.startswith(("dashboard.", "jobs.")))
+    classes = Counter(one.__name__ for one in own)
+
+    schemas = document()["components"]["schemas"]
+    assert [name for name in schemas if classes[name] > 1] == []
 
 
 def test_a_token_remembers_when_it_was_last_used(api):

@@ -5,7 +5,7 @@ from dashboard.charts import accuracy, curves
 from dashboard.charts.curves import (
     PLACES,
     PLOT_PX,
-    Run,
+    CurveRun,
     Series,
     interactivity,
     label_box,
@@ -147,8 +147,8 @@ def test_error_bars_come_from_the_intervals():
 def test_a_point_of_a_group_names_the_mean_and_its_runs():
     both = {"output_tokens_per_s": 50.0, "tpot_p50_ms": 20.0, "ttft_p50_ms": 9.0}
     runs = [
-        Run("#7", [(1, both), (4, both)], is_disturbed=False),
-        Run("#8", [(1, both), (4, {"ttft_p50_ms": 9.0})], is_disturbed=False),
+        CurveRun("#7", [(1, both), (4, both)], is_disturbed=False),
+        CurveRun("#8", [(1, both), (4, {"ttft_p50_ms": 9.0})], is_disturbed=False),
     ]
     group = Series("#7 × 2", [(1, both), (4, both)], runs=runs)
 
@@ -165,8 +165,8 @@ def test_a_point_of_a_group_names_the_mean_and_its_runs():
 def test_runs_of_a_group_are_one_trace_of_their_own_panels():
     metrics = [{"output_tokens_per_s": rate} for rate in (50.0, 52.0)]
     runs = [
-        Run("#7", [(1, metrics[0])], is_disturbed=False, result=3),
-        Run("#8", [(1, metrics[1])], is_disturbed=True, result=4),
+        CurveRun("#7", [(1, metrics[0])], is_disturbed=False, result=3),
+        CurveRun("#8", [(1, metrics[1])], is_disturbed=True, result=4),
     ]
 
     figure = throughput([Series("#7 × 2", [(1, metrics[0])], runs=runs)]).checked()

@@ -18,8 +18,8 @@ from jobs.models import Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
-from jobs.queries.results.systems import Point, System
-from jobs.queries.results.tradeoff import Pair, Speed
+from jobs.queries.results.systems import System, SystemPoint
+from jobs.queries.results.tradeoff import EvaluationPair, FastestPoint
 from jobs.statistics import wilson
 
 BASE = Path(settings.BASE_DIR)
@@ -38,14 +38,14 @@ HISTORY = History(*(RUNS[0], "output_tokens_per_s", 1, (), (), PERIODS, 0, VALUE
 TIMES = [curves.Times(n, [float(ms) for ms in range(1, 500)]) for n in range(8)]
 CURVE = [BudgetPoint(4, wilson(1, 9)), BudgetPoint(8, wilson(3, 9))]
 USE = BudgetUse(counted=9, longest=8, limit=16, cut=0, scored=9, questions=9, curve=CURVE)
-SPEED = Speed(RUNS[0], 4, {"output_tokens_per_s": 90.0}, "engine")
+SPEED = FastestPoint(RUNS[0], 4, {"output_tokens_per_s": 90.0}, "engine")
 ORIGINS = ({}, {"endpoint_id": 1}, {"imported_id": 1})
-RATES = [(Point(n, 50.0 / n, 9.0 * n) for n in (1, 4)) for _ in RUNS]
+RATES = [(SystemPoint(n, 50.0 / n, 9.0 * n) for n in (1, 4)) for _ in RUNS]
 SYSTEMS = [
     (f"#{run.pk}", System("m", run, None, [*own]), "ab")
     for run, own in zip(RUNS, RATES, strict=True)
 ]
-PAIRS = [Pair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
+PAIRS = [EvaluationPair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 LOADS = [(1, 9.0, SHARE), (2, None, None)]
 FIGURES = {
     "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "output_tokens_per_s"),

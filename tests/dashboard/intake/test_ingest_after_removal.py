@@ -10,9 +10,9 @@ from django.utils.timezone import now
 from jobs import logstore
 from jobs.base.messages import Message
 from jobs.host.base import spool as spools
-from jobs.host.base.client import Answer, Client
+from jobs.host.base.client import Client, JsonReply
 from jobs.host.base.spool import JOB, Meta
-from jobs.host.ship import Outcome, Shipper
+from jobs.host.ship import Shipped, Shipper
 from jobs.logstore import files
 from jobs.models import Deployment, Job
 from jobs.queries.hosts import instance_id
@@ -102,7 +102,7 @@ class InProcess(Client):
             content_type=headers.get("Content-Type", ""),
             headers={**self.caller.headers, **headers},
         )
-        return Answer(answer.status_code, answer.json())
+        return JsonReply(answer.status_code, answer.json())
 
 
 def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
@@ -123,7 +123,7 @@ def test_the_hosts_own_shipper_comes_to_its_end(caller, job, tmp_path):
     spools.write_json(spool.path / "exit.json", last)
     client = InProcess(caller)
 
-    assert Shipper(spool, client).round() is Outcome.COMPLETE
+    assert Shipper(spool, client).round() is Shipped.COMPLETE
 
     assert client.requests < 12
     assert stored(job, "state", "log_bytes") == ("lost", len(whole))

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from dashboard.management import base
-from dashboard.management.base import Watch, is_down
+from dashboard.management.base import DashboardWatch, is_down
 from jobs import logstore
 from jobs.launch.launch import InvalidParams
 from tests.factories import make_artifact, make_host, make_job
@@ -69,7 +69,7 @@ def test_an_unknown_dashboard_is_not_reported_as_down(tmp_path, settings, text):
 
 def test_a_waiting_command_reports_once_and_again_when_it_runs(ran, supervisor):
     output = StringIO()
-    watch = Watch(output, grace_s=0.0, every_s=0.0)
+    watch = DashboardWatch(output, grace_s=0.0, every_s=0.0)
     ran(0x7FFFFFFF)
 
     watch.update()
@@ -84,7 +84,7 @@ def test_a_waiting_command_reports_once_and_again_when_it_runs(ran, supervisor):
 def test_who_is_not_to_wait_ends_with_an_error(ran):
     job = make_job()
     ran(0x7FFFFFFF)
-    watch = Watch(StringIO(), "end", grace_s=0.0, every_s=0.0)
+    watch = DashboardWatch(StringIO(), "end", grace_s=0.0, every_s=0.0)
 
     with pytest.raises(CommandError, match="start the dashboard with make run"):
         list(base.follow(job.pk, None, watch))

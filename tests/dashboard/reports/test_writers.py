@@ -10,21 +10,21 @@ import pytest
 from markdown_it import MarkdownIt
 
 from dashboard.charts.curves import Series, throughput
-from dashboard.pages.shared.cells import Cell, Facts, Heading, Table
+from dashboard.pages.shared.cells import Cell, FactList, Heading, Table
 from dashboard.reports import writers
-from dashboard.reports.document import Code, Figure, Listing, Paragraph, Report, Section
+from dashboard.reports.document import Code, Listing, Paragraph, Report, ReportFigure, ReportSection
 
 EVIL = "<script>alert(1)</script> | *b* `c` =1+1"
 
 
 def report(*blocks, warnings=()):
-    about = Facts([("Model", Cell(EVIL))])
-    return Report("Kind", EVIL, "file", "source", about, [Section("Part", blocks)], warnings)
+    about = FactList([("Model", Cell(EVIL))])
+    return Report("Kind", EVIL, "file", "source", about, [ReportSection("Part", blocks)], warnings)
 
 
 def figure():
     points = [(1, {"output_tokens_per_s": 5.0}), (2, {"output_tokens_per_s": 9.0})]
-    return Figure("Chart", throughput([Series("</script><b>", points)]), 250)
+    return ReportFigure("Chart", throughput([Series("</script><b>", points)]), 250)
 
 
 def table(columns):
@@ -35,7 +35,7 @@ def table(columns):
 BLOCKS = (
     Paragraph(EVIL),
     Listing([EVIL, EVIL], EVIL),
-    Facts([(EVIL, Cell(EVIL, note=EVIL))], EVIL),
+    FactList([(EVIL, Cell(EVIL, note=EVIL))], EVIL),
     Table(EVIL, [Heading(EVIL), Heading(EVIL)], [[Cell(EVIL), Cell(EVIL, interval=EVIL)]], [EVIL]),
     Code(EVIL, f"{EVIL}\n```\nend"),
 )
@@ -79,7 +79,7 @@ def test_a_spreadsheet_reads_no_formula(text):
 def test_a_negative_number_stays_a_number():
     cell = Cell("−1.5", value=-1.5)
 
-    text = writers.csv(report(Facts([("drift", cell)])))
+    text = writers.csv(report(FactList([("drift", cell)])))
 
     assert ",-1.5," in text
 

@@ -15,7 +15,7 @@ from django.core.cache.backends import base, locmem
 from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 
-from dashboard.pages.account import Login
+from dashboard.pages.account import LoginPage
 from dashboard.security import login_throttle
 from dashboard.server.front import EVERYONES
 from tests.dashboard.lib.valkey_server import running_valkey
@@ -225,7 +225,7 @@ def test_behind_a_proxy_that_is_not_trusted_no_name_delays_another(lin):
         request = AsyncRequestFactory().post(reverse("login"), data)
         request.scope[EVERYONES] = request._dont_enforce_csrf_checks = True
         request.session, request.user = SessionStore(), AnonymousUser()
-        answers.append(Login.as_view()(request).status_code)
+        answers.append(LoginPage.as_view()(request).status_code)
 
     assert answers == [200] * 30
 

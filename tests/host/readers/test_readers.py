@@ -413,7 +413,7 @@ def test_each_reader_is_made_from_a_watch(tmp_path):
 
 
 def test_reader_points_are_written_on_change_and_at_the_end(tmp_path):
-    points = scraper.Points(tmp_path / "points.jsonl", endless=False)
+    points = scraper.PointsFile(tmp_path / "points.jsonl", endless=False)
     counted = Counted(points, "accuracy")
     for second in range(10):
         counted.add(second, {"": {"answered": 10_000 + second}, "a": {"answered": 1}})

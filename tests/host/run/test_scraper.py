@@ -7,7 +7,7 @@ import pytest
 
 from jobs.host.base import spool as spools
 from jobs.host.run import scraper
-from jobs.host.run.scraper import QUIET_S, STILL_S, Points
+from jobs.host.run.scraper import QUIET_S, STILL_S, PointsFile
 from jobs.host.ship import Shipper
 from jobs.plans import PlanFile, Step, Watch
 from tests.host.conftest import METRICS_SERVER, record_of
@@ -31,7 +31,7 @@ def add(points, *pairs):
 
 
 def test_each_scrape_of_a_job_is_written(path):
-    points = Points(path, endless=False)
+    points = PointsFile(path, endless=False)
 
     add(points, (0, 1.0), (1, 1.0), (2, 2.0))
 
@@ -39,7 +39,7 @@ def test_each_scrape_of_a_job_is_written(path):
 
 
 def test_an_idle_server_repeats_the_same_values_seldom(path):
-    points = Points(path, endless=True)
+    points = PointsFile(path, endless=True)
 
     add(points, *((second, 1.0) for second in range(0, 100, 2)))
 
@@ -48,7 +48,7 @@ def test_an_idle_server_repeats_the_same_values_seldom(path):
 
 
 def test_a_change_is_written_with_what_came_right_before_it(path):
-    points = Points(path, endless=True)
+    points = PointsFile(path, endless=True)
 
     add(points, (0, 1.0), (20, 1.0), (24, 1.0), (26, 1.0), (28, 9.0), (30, 9.5))
 
@@ -58,7 +58,7 @@ def test_a_change_is_written_with_what_came_right_before_it(path):
 def test_a_servers_file_keeps_offsets_and_frees_old_lines_disk(path, monkeypatch):
     monkeypatch.setattr(scraper, "MARK", 64 * 1024)
     monkeypatch.setattr(scraper, "KEPT_MARKS", 2)
-    points = Points(path, endless=True)
+    points = PointsFile(path, endless=True)
 
     add(points, *((number, float(number)) for number in range(20_000)))
 
@@ -71,7 +71,7 @@ def test_a_servers_file_keeps_offsets_and_frees_old_lines_disk(path, monkeypatch
 
 
 def test_nothing_is_written_after_the_end(path):
-    points = Points(path, endless=True)
+    points = PointsFile(path, endless=True)
     points.close()
 
     add(points, (0, 1.0))

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.base.files import size_and_sha256
 from jobs.host.base import spool as spools
-from jobs.host.ship import CHUNK, Outcome, Shipper
+from jobs.host.ship import CHUNK, Shipped, Shipper
 from jobs.plans import Output
 from tests.host.conftest import record_of, to_its_end
 from tests.waiting import PATIENCE_S, until
@@ -78,7 +78,7 @@ def test_everything_arrives_and_the_last_event_last(intake, ship, done):
     command = f"echo hi; printf 12 > r; : > empty; head -c {3 * CHUNK + 5} /dev/urandom > big"
     spool = done(command, outputs=(Output("result", "*"),))
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
 
     job = intake.jobs[1]
     assert job.log == spool.log.read_bytes()
@@ -108,7 +108,7 @@ def test_a_log_arrives_whole_through_drops_repeats_and_crashes(intake, taken, la
         intake.open()
     popen.wait(PATIENCE_S)
 
-    assert wait() is Outcome.COMPLETE
+    assert wait() is Shipped.COMPLETE
     assert intake.jobs[1].log == spool.log.read_bytes()
     assert bytes(intake.jobs[1].streams["events"]) == spool.events.read_bytes()
 
@@ -135,7 +135,7 @@ def test_refused_points_stop_no_other_stream(intake, ship, taken, launch):
     launch(spool)
     intake.refuses = {"points"}
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
     assert intake.jobs[1].log == b"hi\n"
     assert "live metrics are no longer sent" in (spool.path / "launcher.log").read_text()
 
@@ -145,7 +145,7 @@ def test_refused_events_are_told_with_their_reason(intake, client, done):
     intake.refuses = {"events"}
     shipper = Shipper(spool, client)
 
-    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.run(threading.Event()) is Shipped.BROKEN
     assert shipper.broken_by == "the dashboard refused it: bad"
     assert intake.jobs[1].log == b"hi\n"
 
@@ -156,7 +156,7 @@ def test_an_intake_that_never_moves_is_asked_seldom(intake, client, done):
     asked = []
     intake.append = lambda *a: asked.append(a) or (409, {"size": 0})
 
-    assert shipper.round() is Outcome.AGAIN
+    assert shipper.round() is Shipped.AGAIN
     assert len(asked) == 1
 
 
@@ -174,7 +174,7 @@ def test_events_never_speak_of_bytes_that_have_not_arrived(intake, taken, launch
     wait = ship(spool)
     launch(spool)
 
-    assert wait() is Outcome.COMPLETE
+    assert wait() is Shipped.COMPLETE
     assert wrong == []
 
 
@@ -184,13 +184,13 @@ def test_the_last_event_waits_for_the_names_of_the_outputs(intake, client, done)
     ended = written.rename(written.with_suffix(".later"))
     shipper = Shipper(spool, client)
 
-    assert shipper.round() is Outcome.SENT
+    assert shipper.round() is Shipped.SENT
     assert b"step_ended" in intake.jobs[1].streams["events"]
-    assert shipper.round() is Outcome.NOTHING
+    assert shipper.round() is Shipped.NOTHING
     assert b'"ended"' not in intake.jobs[1].streams["events"]
 
     ended.rename(written)
-    assert shipper.round() is Outcome.COMPLETE
+    assert shipper.round() is Shipped.COMPLETE
     assert intake.jobs[1].outputs == {"r": bytearray(b"12")}
     assert intake.refused == 0
 
@@ -209,14 +209,14 @@ def test_a_spool_of_another_instance_is_never_appended(intake, client, make_spoo
     spool = make_spool("echo foreign", instance="another", token=intake.jobs[1].token)
     launch(spool)
 
-    assert Shipper(spool, client).round() is Outcome.UNKNOWN
+    assert Shipper(spool, client).round() is Shipped.UNKNOWN
     assert intake.jobs[1].log == b""
 
 
 def test_the_next_run_of_a_server_goes_on_in_the_same_streams(server, launch, ship):
     record, spool = server("echo run")
     launch(spool)
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
 
     record.token = "second"
     meta = replace(spool.meta(), token="second", run=2)
@@ -224,7 +224,7 @@ def test_the_next_run_of_a_server_goes_on_in_the_same_streams(server, launch, sh
     assert not spool.is_acked()
     launch(spool)
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
     assert record.log == b"run\nrun\n"
     runs = [(e["type"], e["run"]) for e in record.events if "run" in e]
     assert runs == [("started", 1), ("ended", 1), ("started", 2), ("ended", 2)]
@@ -238,7 +238,7 @@ def test_what_a_power_cut_took_of_log_and_points_holds_nothing_up(intake, taken,
     intake._is_whole = lambda record, ended: True
     launch(spool)
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
     assert record.ended["log_bytes"] == len("one\ntwo\n")
 
 
@@ -252,7 +252,7 @@ def test_a_server_log_goes_on_after_what_a_power_cut_took(intake, client, server
     intake._is_whole = lambda record, ended: True
     launch(spool)
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
     assert record.log == b"first runagain\n"
 
 
@@ -268,15 +268,15 @@ def test_an_output_that_is_not_what_it_was_is_not_sent_for_ever(intake, client, 
     intake.append_output = lambda *_: (409, {"size": 0})
     shipper = Shipper(spool, client)
 
-    assert shipper.run(threading.Event()) is Outcome.BROKEN
+    assert shipper.run(threading.Event()) is Shipped.BROKEN
     assert shipper.broken_by == "the output r is not what it was at the end"
 
 
 @pytest.mark.parametrize(
     ("harm", "outcome"),
     [
-        (lambda spool, job: spool.log.write_bytes(b"he"), Outcome.BROKEN),  # cut after the end
-        (lambda spool, job: setattr(job, "token", "of another job"), Outcome.UNKNOWN),
+        (lambda spool, job: spool.log.write_bytes(b"he"), Shipped.BROKEN),  # cut after the end
+        (lambda spool, job: setattr(job, "token", "of another job"), Shipped.UNKNOWN),
     ],
 )
 def test_what_can_never_be_whole_or_is_of_another_is_given_up(intake, client, done, harm, outcome):
@@ -313,7 +313,7 @@ def test_a_proxy_that_takes_little_at_once_gets_smaller_chunks(intake, ship, tmp
     )
     intake.proxy_takes, intake.proxy_says, intake.log_chunk = 60_000, says, 1024 * 1024
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
 
     assert intake.jobs[1].log == spool.log.read_bytes()
     assert bytes(intake.jobs[1].outputs["r.txt"]) == (tmp_path / "noise").read_bytes()
@@ -339,7 +339,7 @@ def test_what_even_the_smallest_chunk_cannot_pass_is_broken(intake, client, tmp_
     intake.proxy_takes = 1_000
     shipper = Shipper(spool, client)
 
-    assert shipper.round() is Outcome.BROKEN
+    assert shipper.round() is Shipped.BROKEN
 
     assert "413" in shipper.broken_by
 
@@ -359,7 +359,7 @@ def test_a_dashboard_checking_a_long_log_is_asked_again_at_once(intake, ship, do
     intake.check_rounds = 14  # with a wait that doubles each time it would take five minutes
     spool = done("echo hi")
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
 
     assert intake.jobs[1].ended["verdict"] == "succeeded"
 
@@ -375,7 +375,7 @@ def test_whatever_a_command_prints_arrives(intake, ship, tmp_path, part, times, 
         file.writelines(part for _ in range(times))
     spool = done(f"cat {text}; exit 3")
 
-    assert ship(spool)() is Outcome.COMPLETE
+    assert ship(spool)() is Shipped.COMPLETE
 
     log = intake.jobs[1].streams["log"]
     assert (len(log), sha256(log).hexdigest()) == size_and_sha256(text)
@@ -392,7 +392,7 @@ def test_a_lost_job_is_shipped_whole_and_reported_once(intake, ship, caplog, don
         intake.open()
     intake.fault = lambda method, path: None
 
-    assert wait() is Outcome.COMPLETE
+    assert wait() is Shipped.COMPLETE
 
     assert intake.jobs[1].log == b"hi\n"
     assert len(caplog.records) == 1

@@ -376,7 +376,7 @@ def test_the_address_of_a_promised_deployment_is_checked_when_the_job_starts(hos
     job = make_job(plan=plan, host=host, created_by=lin)
 
     for values in ({}, {"deployment.url": "http://10.0.0.6:8000"}):
-        with pytest.raises(secrets.Refused) as caught:
+        with pytest.raises(secrets.SecretRefused) as caught:
             secrets.of_job(job, values=values)
         assert caught.value.message.id == "job:secret_endpoint"
     assert secrets.of_job(job, values={"deployment.url": URL}) == {"MINE": VALUE}
@@ -391,7 +391,7 @@ def test_all_secrets_of_a_plan_or_none(host, lin):
     job = make_job(plan=make_plan(steps=steps), host=host, created_by=lin)
     assert named_in(make_plan(steps=steps)) == ("MINE", "OTHER")
 
-    with pytest.raises(secrets.Refused):
+    with pytest.raises(secrets.SecretRefused):
         secrets.of_job(job)
 
 
@@ -411,7 +411,7 @@ def test_an_incomplete_secret_stays_with_the_jobs_of_before_and_gets_no_new_one(
     later = make_job(plan=plan_of(), host=host, created_by=lin)
 
     assert secrets.of_job(before) == {"MINE": VALUE}
-    with pytest.raises(secrets.Refused) as caught:
+    with pytest.raises(secrets.SecretRefused) as caught:
         secrets.of_job(later)
     assert caught.value.message.id == "job:secret_incomplete"
     found = refusal(plan_of(), host, lin, PARAMS)
@@ -428,7 +428,7 @@ def test_a_completed_secret_is_bound_by_its_rules_for_jobs_of_before_too(host, l
     old(purpose="hub")
     keep_secret("MINE", VALUE)
 
-    with pytest.raises(secrets.Refused):
+    with pytest.raises(secrets.SecretRefused):
         secrets.of_job(before)
 
 
@@ -458,7 +458,7 @@ def test_the_chat_sends_a_key_only_where_it_may_go(host, rules):
     deployment = make_deployment(host=host, dashboard_url=URL)
 
     for name in ("MINE", "NOT_THERE"):
-        with pytest.raises(secrets.Refused):
+        with pytest.raises(secrets.SecretRefused):
             secrets.engine_key(name, deployment)
 
 

@@ -341,7 +341,7 @@ def test_a_job_of_an_older_version_or_of_an_unknown_kind_is_checked_as_far_as_kn
     sources.of_job(make_job(host=host, kind="gone", params={"repository": "https://e.example"}))
     sources.of_job(make_job(host=host, kind="build-images", params={"gone": 1}))
     old = make_job(host=host, kind="build-images", params={"repository": "https://e.example/x"})
-    with pytest.raises(sources.Refused):
+    with pytest.raises(sources.SourceRefused):
         sources.of_job(old)
 
 
@@ -354,7 +354,7 @@ def test_a_tag_is_refused_as_typed_once_the_host_has_no_registry(host):
     host.save()
     job.refresh_from_db()
 
-    with pytest.raises(sources.Refused, match=r"VVI-26\.07"):
+    with pytest.raises(sources.SourceRefused, match=r"VVI-26\.07"):
         sources.of_job(job)
 
 

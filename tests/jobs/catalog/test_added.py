@@ -9,7 +9,7 @@ import yaml
 
 from jobs.catalog import MODELS, SHIPPED
 from jobs.catalog import library as module
-from jobs.catalog.library import MOST_BYTES, Changed, Library, version_of
+from jobs.catalog.library import MOST_BYTES, Library, ModelChanged, version_of
 from jobs.catalog.presets import HERE
 
 OURS = "ours-7b"
@@ -249,12 +249,12 @@ def test_a_text_replaces_only_the_version_that_it_was_made_from(tmp_path, here):
     version = version_of(text_of().encode())
 
     here.save(text_of(summary="First."), version)
-    with pytest.raises(Changed):
+    with pytest.raises(ModelChanged):
         here.save(text_of(summary="Second."), version)
     assert here[OURS].summary == "First."
 
     here.remove(OURS)
-    with pytest.raises(Changed):
+    with pytest.raises(ModelChanged):
         here.save(text_of(summary="Second."), version)
     assert OURS not in here
 
@@ -266,7 +266,7 @@ def test_of_many_who_change_one_version_at_once_one_does(tmp_path, here):
     def change(number):
         try:
             return here.save(text_of(summary=f"{number}."), version).summary
-        except Changed:
+        except ModelChanged:
             return None
 
     with ThreadPoolExecutor(8) as pool:

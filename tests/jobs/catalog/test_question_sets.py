@@ -8,8 +8,8 @@ import pytest
 
 from jobs.catalog.questions import (
     INCLUDED_QUESTIONS,
-    Changed,
     Question,
+    QuestionsChanged,
     QuestionSet,
     QuestionSets,
     _warn_once,
@@ -67,9 +67,9 @@ def test_a_change_onto_an_older_version_is_refused(sets):
     first = save(sets, "A?")
     save(sets, "B?", onto=first.current.sha256)
 
-    with pytest.raises(Changed):
+    with pytest.raises(QuestionsChanged):
         save(sets, "C?", onto=first.current.sha256)
-    with pytest.raises(Changed):
+    with pytest.raises(QuestionsChanged):
         save(sets, "C?")  # a new set of a taken id
 
 

@@ -10,13 +10,13 @@ from jobs import confined
 from jobs.base import bounds
 from jobs.base.errors import LaunchError, OffsetMismatch
 from jobs.base.numbers import MB
-from jobs.confined import ASKER_LEFT, Busy, Exceeded, Failed, Limits, Pool, Task
+from jobs.confined import ASKER_LEFT, Busy, Exceeded, Failed, Pool, Task, WorkerLimits
 from jobs.metrics.measured import MOST_REQUESTS
 from jobs.services.intake.verdicts import READERS
 from tests.waiting import PATIENCE_S, until
 
 HELPERS = "tests.jobs.confined.helpers"
-LIMITS = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
+LIMITS = WorkerLimits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=10, files=64)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_a_worker_that_has_kept_much_memory_is_replaced(pool):
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_search_ends_when_nobody_waits_for_it(tmp_path, ends):
-    limits = Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=PATIENCE_S if ends else 1.0)
+    limits = WorkerLimits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=PATIENCE_S if ends else 1.0)
     pool = Pool(limits, 1, ends_with_asker=ends)
     left, ended = threading.Event(), []
 
@@ -96,7 +96,7 @@ def test_a_search_ends_when_nobody_waits_for_it(tmp_path, ends):
 
 
 def test_a_task_that_only_waits_ends_too():
-    pool = Pool(Limits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=0.5), 1)
+    pool = Pool(WorkerLimits(memory=200 * MB, answer=MB, cpu_s=1, wall_s=0.5), 1)
 
     with pytest.raises(Exceeded, match="time"):
         task(pool, "sleep")()

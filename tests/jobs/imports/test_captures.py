@@ -13,7 +13,7 @@ from jobs.imports import READERS, read_paths, recognise
 from jobs.tools import foreign_imports
 from jobs.tools.evalscope import perf_reading
 from jobs.tools.guidellm import reading as guidellm_reading
-from jobs.tools.imports import Reading, Refusal, time_of_text, title_of
+from jobs.tools.imports import ImportRefusal, Reading, time_of_text, title_of
 from jobs.tools.outputs import over_http_reading
 from jobs.tools.vllm import reading as vllm_reading
 
@@ -39,7 +39,7 @@ TAKEN = {
 
 
 @cache
-def read(path: str) -> tuple[tuple[Reading, ...], tuple[Refusal, ...]]:
+def read(path: str) -> tuple[tuple[Reading, ...], tuple[ImportRefusal, ...]]:
     found = recognise(read_paths([DATA / path], limit_bytes=LIMIT))
     return found.readings, found.refusals
 

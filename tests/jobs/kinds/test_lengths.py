@@ -6,7 +6,7 @@ from jobs.base.messages import Message
 from jobs.kinds import KINDS
 from jobs.kinds.lib.load import asked_lengths, ignores_ends, length_remarks, measured_lengths
 from jobs.metrics.measured import MOST_REQUESTS, RequestTimes
-from jobs.tools.outputs.figures import Point
+from jobs.tools.outputs.figures import MeasuredPoint
 from jobs.tools.outputs.over_http_reading import outcome
 from jobs.tools.vllm import reading as parser
 from tests.jobs.lib.target import DATA
@@ -95,7 +95,7 @@ def test_answers_cut_by_the_known_context_name_it():
 
 
 def point(concurrency, rate, completed, failed, requests=()):
-    return Point(
+    return MeasuredPoint(
         concurrency=concurrency,
         completed=completed,
         failed=failed,

@@ -146,7 +146,7 @@ def test_a_claim_checks_the_address_that_the_job_was_given(host, endpoint):
     endpoint.save()
     Source.objects.filter(address=URL).delete()
 
-    with pytest.raises(sources.Refused):
+    with pytest.raises(sources.SourceRefused):
         sources.of_job(job)
 
 
@@ -246,7 +246,7 @@ def test_a_reference_must_be_a_permitted_source(host, served, other):
 
     with refused_at("reference"):
         probed(host, served, other)
-    with pytest.raises(sources.Refused):
+    with pytest.raises(sources.SourceRefused):
         sources.of_job(job)
 
 

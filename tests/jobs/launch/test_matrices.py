@@ -10,7 +10,7 @@ from jobs.catalog.presets import WORKLOADS
 from jobs.launch import launch
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import (
-    Limits,
+    CellLimits,
     MatrixSpec,
     cancel_matrix,
     cells_of,
@@ -379,7 +379,7 @@ VENDOR = WORKLOADS["vendor"]
 def vendor_cells(**limits):
     own = {"max_input": VENDOR.limits.max_input, "total_tokens": VENDOR.limits.total_tokens}
     axes = (VENDOR.input_tokens, VENDOR.output_tokens, VENDOR.concurrency)
-    return cells_of(*axes, Limits(**{**own, **limits}))
+    return cells_of(*axes, CellLimits(**{**own, **limits}))
 
 
 def open_lengths(cells, concurrency, output):
@@ -411,7 +411,7 @@ def test_each_skipped_cell_names_the_limit_that_stops_it():
         (100, 300, 500, 900),
         (100,),
         (1, 4, 8),
-        Limits(max_input=800, max_total=500, max_concurrency=4, total_tokens=1000),
+        CellLimits(max_input=800, max_total=500, max_concurrency=4, total_tokens=1000),
     )
 
     assert reasons(cells) == {
@@ -428,15 +428,17 @@ def test_each_skipped_cell_names_the_limit_that_stops_it():
 
 
 def test_the_context_of_the_model_is_a_limit():
-    (cell,) = cells_of((4000,), (100,), (1,), Limits(context=4096))
-    (fits,) = cells_of((3996,), (100,), (1,), Limits(context=4096))
+    (cell,) = cells_of((4000,), (100,), (1,), CellLimits(context=4096))
+    (fits,) = cells_of((3996,), (100,), (1,), CellLimits(context=4096))
 
     assert (cell.skip.id, cell.skip.args) == ("matrix:context", {"asked": 4100, "most": 4096})
     assert fits.skip is None
 
 
 def test_prompts_of_their_own_length_have_no_length_limit():
-    cells = cells_of((None,), (64,), (1, 8), Limits(max_input=8, max_total=16, max_concurrency=4))
+    cells = cells_of(
+        (None,), (64,), (1, 8), CellLimits(max_input=8, max_total=16, max_concurrency=4)
+    )
 
     assert [cell.skip.id if cell.skip else "" for cell in cells] == ["", "matrix:max_concurrency"]
 
@@ -445,7 +447,7 @@ def places(runs):
     return [(run.cell.row, run.cell.concurrency, run.repeat) for run in runs]
 
 
-TABLE = cells_of((10, 20), (5,), (1, 2, 4), Limits())
+TABLE = cells_of((10, 20), (5,), (1, 2, 4), CellLimits())
 
 
 def test_runs_are_in_the_order_of_the_table_repeat_by_repeat():
@@ -454,7 +456,7 @@ def test_runs_are_in_the_order_of_the_table_repeat_by_repeat():
 
 
 def test_skipped_cells_have_no_run():
-    cells = cells_of((10, 900), (5,), (1,), Limits(max_input=100))
+    cells = cells_of((10, 900), (5,), (1,), CellLimits(max_input=100))
 
     assert places(runs_of(cells, 2)) == [(0, 1, 1), (0, 1, 2)]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.kinds.lib.base import AssetRef, Baseline, LevelChoice, Target
+from jobs.kinds.lib.base import AssetRef, BaselineRun, LevelChoice, Target
 from jobs.tools.evalscope.commands import rules_version
 
 DATA = Path(__file__).parent.parent.parent / "data"
@@ -60,7 +60,7 @@ _SMALL = {"weights": "4", "tp": 1, "max_length": 2048, **ON_CPU}
 _SHORT = {"input_tokens": 128, "output_tokens": 64}
 
 # An evaluation with which others may be compared while they run: all correct.
-BASELINE = Baseline(
+BASELINE = BaselineRun(
     17,
     "small-fp16, basics",
     142,

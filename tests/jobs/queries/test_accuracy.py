@@ -6,7 +6,7 @@ from jobs.models import Answer, AnswerRow
 from jobs.queries.comparison.accuracy import pair, paired_gap
 from jobs.queries.comparison.comparison import compare
 from jobs.queries.parity.statement import parity
-from jobs.queries.results.listing import Filters, identity_list
+from jobs.queries.results.listing import ResultFilters, identity_list
 from jobs.queries.results.results import accuracy
 from jobs.services.outcomes import answer_rows, identity
 from jobs.statistics import wilson
@@ -122,7 +122,7 @@ def test_equal_token_counts_have_no_interval():
 def test_a_list_of_identities_has_the_interval_of_the_questions():
     repeats(*[TWENTY] * 3)
 
-    (row,) = identity_list(Filters()).rows
+    (row,) = identity_list(ResultFilters()).rows
 
     assert bounds(row.mean.interval) == pytest.approx(bounds(wilson(15, 20)))
 

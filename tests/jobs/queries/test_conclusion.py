@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.metrics.measured import RequestTimes
-from jobs.queries.results.conclusion import Step, conclude
-from jobs.queries.results.curve import CurvePoint, Limit, curve
+from jobs.queries.results.conclusion import AdvisedStep, conclude
+from jobs.queries.results.curve import CurvePoint, ServingLimit, curve
 from jobs.queries.results.levels import Level
 
 FAST = Level("fast", {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0})
@@ -30,7 +30,7 @@ RISING = (point(1, 50), point(2, 98), point(4, 190))
 FLAT = (point(1, 60), point(2, 61), point(4, 59), point(8, 60))
 FAILING = (point(4, 150), point(8, 230), point(32, 240, failed=40))
 LIMITED = (*RISING, point(8, 192))
-DEPLOYMENT, STACK = Limit(4, "deployment"), Limit(4, "stack")
+DEPLOYMENT, STACK = ServingLimit(4, "deployment"), ServingLimit(4, "stack")
 
 
 def case(name, points, shape, best, recommended, first_steps, limits=()):
@@ -41,44 +41,53 @@ def case(name, points, shape, best, recommended, first_steps, limits=()):
     ("points", "limits", "expected", "steps"),
     [
         # 198 is within 5 % of 203, 160 is not.
-        case("saturating", SATURATING, "saturated", 16, 8, [Step("use", n=8)]),
-        case("rising", RISING, "rising", 4, 4, [Step("measure_higher", (8, 16))]),
-        case("flat from 1", FLAT, "flat", 2, 1, [Step("use", n=1), Step("repeat", n=2)]),
+        case("saturating", SATURATING, "saturated", 16, 8, [AdvisedStep("use", n=8)]),
+        case("rising", RISING, "rising", 4, 4, [AdvisedStep("measure_higher", (8, 16))]),
+        case(
+            "flat from 1", FLAT, "flat", 2, 1, [AdvisedStep("use", n=1), AdvisedStep("repeat", n=2)]
+        ),
         case(
             *("flat above 1", (point(4, 60), point(8, 61)), "flat", 8, 4),
-            [Step("use", n=4), Step("measure_lower", (1, 2))],
+            [AdvisedStep("use", n=4), AdvisedStep("measure_lower", (1, 2))],
         ),
         case(
             *("failing", FAILING, "fails", 8, 8),
-            [Step("failures"), Step("measure_between", (16,))],
+            [AdvisedStep("failures"), AdvisedStep("measure_between", (16,))],
         ),
         case(
             "one failure of many requests",
             (point(1, 50, requests=1000), point(2, 90, failed=1, requests=999)),
-            *("rising", 2, 2, [Step("measure_higher", (4, 8))]),
+            *("rising", 2, 2, [AdvisedStep("measure_higher", (4, 8))]),
         ),
         case(
             *("one point", (point(4, 160),), "single", 4, 4),
-            [Step("measure_more", (1, 2, 8, 16))],
+            [AdvisedStep("measure_more", (1, 2, 8, 16))],
         ),
         case(
             *("falling", (point(1, 50), point(2, 90), point(4, 60)), "falls", 2, 2),
-            [Step("use", n=2)],
+            [AdvisedStep("use", n=2)],
         ),
         case(
-            *("limit reached", LIMITED, "limited", 8, 4, [Step("raise_limit", n=8)]),
+            *("limit reached", LIMITED, "limited", 8, 4, [AdvisedStep("raise_limit", n=8)]),
             limits=[DEPLOYMENT],
         ),
         case(
-            *("published limit", LIMITED, "limited", 8, 4, [Step("stack_limit", n=4)]),
-            limits=[Limit(64, "deployment"), STACK],
+            *("published limit", LIMITED, "limited", 8, 4, [AdvisedStep("stack_limit", n=4)]),
+            limits=[ServingLimit(64, "deployment"), STACK],
         ),
         case(
-            *("limit above the knee", SATURATING, "saturated", 16, 8, [Step("use", n=8)]),
-            limits=[Limit(64, "deployment")],
+            *("limit above the knee", SATURATING, "saturated", 16, 8, [AdvisedStep("use", n=8)]),
+            limits=[ServingLimit(64, "deployment")],
         ),
         case(
-            *("nothing above a limit", RISING[:2], "rising", 2, 2, [Step("measure_higher", (4,))]),
+            *(
+                "nothing above a limit",
+                RISING[:2],
+                "rising",
+                2,
+                2,
+                [AdvisedStep("measure_higher", (4,))],
+            ),
             limits=[STACK],
         ),
     ],
@@ -113,13 +122,13 @@ def test_a_level_bounds_the_best(points, level, is_known, binding, best):
     assert (found.level.is_known, found.level.is_binding) == (is_known, binding)
     assert (found.level.best.point.concurrency if found.level.best else None) == best
     assert found.best.concurrency == 16
-    assert (Step("measure_lower", (1, 4)) in found.steps) == (binding and best is None)
+    assert (AdvisedStep("measure_lower", (1, 4)) in found.steps) == (binding and best is None)
 
 
 def test_no_usable_point_gives_no_best():
     found = concluded(point(1, 50, failed=300), point(2, 90, failed=300))
 
-    assert (found.shape, found.best, found.steps) == ("none", None, [Step("failures")])
+    assert (found.shape, found.best, found.steps) == ("none", None, [AdvisedStep("failures")])
 
 
 def test_a_full_cache_and_a_queue_are_named():
@@ -128,8 +137,8 @@ def test_a_full_cache_and_a_queue_are_named():
     full = concluded(point(1, 50), point(2, 98, engine_kv_cache_peak=0.99, **waits))
     queued = concluded(point(1, 50), point(2, 98, **waits))
 
-    assert full.is_cache_full and Step("kv_cache") in full.steps
-    assert queued.is_queued and Step("queue") in queued.steps
+    assert full.is_cache_full and AdvisedStep("kv_cache") in full.steps
+    assert queued.is_queued and AdvisedStep("queue") in queued.steps
 
 
 def repeated(low, high):
@@ -168,7 +177,7 @@ def test_repeats_at_other_concurrencies_extend_the_curve():
 
 
 def test_missing_runs_for_an_interval_are_counted():
-    assert Step("repeat", n=2) in concluded(*RISING).steps
+    assert AdvisedStep("repeat", n=2) in concluded(*RISING).steps
     assert not [s for s in conclude(curve([RISING] * 3)).steps if s.id == "repeat"]
 
 
@@ -177,7 +186,7 @@ def test_percentiles_of_few_requests_ask_for_more():
     few = [point(c, 50 * c, requests=20, ttft_p99_ms=100.0) for c in (1, 2)]
     enough = [point(c, 50 * c, requests=400, ttft_p99_ms=100.0) for c in (1, 2)]
 
-    assert Step("requests", n=368) in concluded(*few, level=strict).steps
+    assert AdvisedStep("requests", n=368) in concluded(*few, level=strict).steps
     assert not [s for s in concluded(*enough, level=strict).steps if s.id == "requests"]
 
 

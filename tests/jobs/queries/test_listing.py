@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Result, ResultPoint
 from jobs.queries.results import listing
-from jobs.queries.results.listing import Filters, count_all, identity_list
+from jobs.queries.results.listing import ResultFilters, count_all, identity_list
 from jobs.queries.results.repeats import SECONDARY, best_concurrencies, headline
 from jobs.queries.results.results import Mean
 from tests.comparing import OTHER
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def total(**fields):
-    return listing.result_list(listing.Filters(**fields)).total
+    return listing.result_list(listing.ResultFilters(**fields)).total
 
 
 @pytest.mark.postgresql
@@ -40,7 +40,7 @@ def test_more_facets_need_no_more_queries():
     total()
 
     with CaptureQueriesContext(connection) as asked:
-        counts = listing.facet_counts(listing.Filters(facets={"precision": ["a"]}))
+        counts = listing.facet_counts(listing.ResultFilters(facets={"precision": ["a"]}))
 
     assert counts["precision"] == [("a", 1)]
     assert len(asked) == 1  # for the newest number alone
@@ -64,18 +64,18 @@ def test_every_filter_counts_what_it_lets_through():
     assert total(stamps=["incomplete", "quiet"]) == 3
     assert total(words=listing.Words("int4")) == 1
     assert total(words=listing.Words("int4"), facets={"host": ["there"]}) == 0
-    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 2)]
+    assert listing.facet_counts(listing.ResultFilters())["person"] == [("lin", 2)]
 
 
 def test_a_deleted_person_is_no_facet_after_a_recount():
     make_result(created_by=make_user("lin"))
-    assert listing.facet_counts(listing.Filters())["person"] == [("lin", 1)]
+    assert listing.facet_counts(listing.ResultFilters())["person"] == [("lin", 1)]
     User.objects.filter(username="lin").delete()
     assert Result.objects.get().created_by is None
 
     caches["process"].clear()  # as its time does
 
-    assert listing.facet_counts(listing.Filters())["person"] == []
+    assert listing.facet_counts(listing.ResultFilters())["person"] == []
 
 
 @pytest.mark.postgresql
@@ -84,7 +84,7 @@ def test_runs_of_one_measurement_are_one_row(host):
     runs = [measured(deployment, points=((1, rate), (4, 3 * rate))) for rate in (98, 100, 102)]
     alone = measured(served(host, OTHER), points=((1, 50.0),))
 
-    page = identity_list(Filters())
+    page = identity_list(ResultFilters())
 
     first, second = page.rows
     assert (page.total, page.after) == (2, "")
@@ -120,12 +120,12 @@ def test_the_latest_counted_run_stands_for_the_identity(host):
     one, *others = runs(served(host), *[50.0] * (1 + len(Result.UNCOUNTED)))
     for flag, other in zip(Result.UNCOUNTED, others, strict=True):
         Result.objects.filter(pk=other.pk).update(**{flag: True})
-    (row,) = identity_list(Filters()).rows
+    (row,) = identity_list(ResultFilters()).rows
     assert (row.latest, row.mean.runs, row.uncounted) == (one, 1, len(others))
 
     Result.objects.update(incomplete=True)
 
-    (row,) = identity_list(Filters()).rows
+    (row,) = identity_list(ResultFilters()).rows
     assert (row.latest, row.mean, row.uncounted) == (others[-1], Mean(None, 0), 1 + len(others))
 
 
@@ -133,7 +133,7 @@ def test_runs_without_an_identity_stand_alone():
     rows = [make_measured(scores=[1, 1, 0]) for _ in range(2)]
     Result.objects.update(fingerprint="")
 
-    page = identity_list(Filters())
+    page = identity_list(ResultFilters())
 
     assert [row.latest for row in page.rows] == rows[::-1]
     assert all(row.mean.runs == 1 and row.mean.interval is not None for row in page.rows)
@@ -143,7 +143,7 @@ def test_filters_choose_identities(host):
     measured(served(host, stack="guide"))
     wanted = measured(served(host, stack="current"))
 
-    page = identity_list(Filters(facets={"stack": ["current"]}))
+    page = identity_list(ResultFilters(facets={"stack": ["current"]}))
 
     assert [row.latest for row in page.rows] == [wanted]
     assert page.total == 1
@@ -156,7 +156,7 @@ def test_pages_by_identity_miss_and_repeat_nothing(host, monkeypatch):
     found, after = [], ""
 
     while after or not found:
-        page = identity_list(Filters(), after)
+        page = identity_list(ResultFilters(), after)
         found, after = [*found, *(row.latest.pk for row in page.rows)], page.after
 
     assert len(found) == 5 and set(found) == wanted
@@ -166,7 +166,7 @@ def test_pages_by_identity_miss_and_repeat_nothing(host, monkeypatch):
 def test_a_wrong_cursor_is_the_first_page(host, after):
     measured(served(host))
 
-    assert len(identity_list(Filters(), after).rows) == 1
+    assert len(identity_list(ResultFilters(), after).rows) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.queries.results.listing import Filters
+from jobs.queries.results.listing import ResultFilters
 from jobs.queries.results.systems import systems
 from tests.measuring import make_system
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def of(model):
-    return systems(Filters(facets={"model": [model]}), "card")
+    return systems(ResultFilters(facets={"model": [model]}), "card")
 
 
 def test_the_front_has_no_beaten_no_flagged_and_no_published_system(host):
@@ -40,13 +40,16 @@ def test_published_points_are_of_their_model():
 
     assert (one.result, one.best, one.densest) == (None, (), (0, 21.0, 1850.0))
     assert of("m").rows == []
-    assert systems(Filters(), "die").rows == []
+    assert systems(ResultFilters(), "die").rows == []
 
 
 def test_rates_are_per_card_where_an_engine_has_cards_else_the_total(host):
     make_system(host, 0, ((1, 40.0, 20.0),))
-    found = systems(Filters())
+    found = systems(ResultFilters())
     assert (found.unit, found.default, len(found.rows)) == ("total", "total", 1)
 
     make_system(host, 4, ((1, 40.0, 20.0),))
-    assert (systems(Filters()).unit, systems(Filters(), "total").default) == ("card", "card")
+    assert (systems(ResultFilters()).unit, systems(ResultFilters(), "total").default) == (
+        "card",
+        "card",
+    )

@@ -14,11 +14,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def jobs_with(text):
-    return list(jobs.matching(jobs.Filters(text=text)))
+    return list(jobs.matching(jobs.JobFilters(text=text)))
 
 
 def results_with(text):
-    return list(listing.matching(listing.Filters(words=listing.Words(text))))
+    return list(listing.matching(listing.ResultFilters(words=listing.Words(text))))
 
 
 def test_a_job_is_found_by_its_title_kind_host_person_and_number_in_any_case():

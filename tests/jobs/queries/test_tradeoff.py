@@ -5,7 +5,7 @@ import pytest
 from jobs.metrics import rate_in
 from jobs.models import Environment, Result
 from jobs.plans import Plan, Step
-from jobs.queries.results.listing import Filters
+from jobs.queries.results.listing import ResultFilters
 from jobs.queries.results.provenance import counts, device_count, per_user, with_rates
 from jobs.queries.results.tradeoff import frontier, tradeoff
 from jobs.services.outcomes import stored_results
@@ -32,7 +32,7 @@ def make_environment(host, name, pins="pins"):
 
 
 def only_pair(**filters):
-    (pair,) = tradeoff(Filters(**filters)).pairs
+    (pair,) = tradeoff(ResultFilters(**filters)).pairs
     return pair
 
 
@@ -138,7 +138,7 @@ def test_an_import_is_paired_as_stated_only(host):
         what="basics", metrics={"accuracy": 0.5, "questions": 10}
     )
 
-    (pair,) = tradeoff(Filters(), "basics").pairs
+    (pair,) = tradeoff(ResultFilters(), "basics").pairs
 
     assert (pair.origin, pair.evaluation) == ("imported", evaluation)
     assert (pair.speed.benchmark, pair.speed.pairing) == (benchmark, "stated")
@@ -149,11 +149,11 @@ def test_only_evaluations_of_the_same_questions_are_together(host):
     one, two = evaluated(deployment, what="gsm8k"), evaluated(deployment, what="gsm8k")
     other = evaluated(deployment, what="mmlu")
 
-    found = tradeoff(Filters())
+    found = tradeoff(ResultFilters())
 
     assert (found.chosen, found.choices) == ("gsm8k", [("gsm8k", 2), ("mmlu", 1)])
     assert [pair.evaluation for pair in found.pairs] == [two, one]
-    assert [pair.evaluation for pair in tradeoff(Filters(), "mmlu").pairs] == [other]
+    assert [pair.evaluation for pair in tradeoff(ResultFilters(), "mmlu").pairs] == [other]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from jobs.queries.comparison.comparison import compare
 from jobs.queries.results import listing
 from jobs.queries.results.curve import curve_of
 from jobs.queries.results.levels import Level, goodput_of
-from jobs.queries.results.listing import Filters, Words, identity_list, matching, result_list
+from jobs.queries.results.listing import ResultFilters, Words, identity_list, matching, result_list
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.queries.results.results import result_page
 from jobs.queries.storage import count
@@ -223,7 +223,7 @@ def test_three_imports_with_equal_declarations_are_repeats(tmp_path):
     ]
     assert first.fingerprint
     assert set(repeats_of(first)) == {second, third}
-    (row,) = identity_list(Filters()).rows
+    (row,) = identity_list(ResultFilters()).rows
     assert row.mean.runs == 3
     assert (first.label, first.parallelism) == ("fp8", "tp16")
     assert first.subject == third.subject != ""
@@ -351,10 +351,10 @@ def test_an_import_is_found_by_flag_number_and_device():
         imported(device="H800"),
     )
 
-    assert list(matching(Filters(stamps=["imported"]))) == [result]
-    assert list(matching(Filters(words=Words("h800")))) == [result]
-    assert result in matching(Filters(words=Words(f"res-{result.pk}")))
-    assert set(result_list(Filters()).results) == {mine, result}
+    assert list(matching(ResultFilters(stamps=["imported"]))) == [result]
+    assert list(matching(ResultFilters(words=Words("h800")))) == [result]
+    assert result in matching(ResultFilters(words=Words(f"res-{result.pk}")))
+    assert set(result_list(ResultFilters()).results) == {mine, result}
     assert listing.by(listing.count_all(), "imported")[True] == 1
     assert result_page(result.pk).outputs == []
 

@@ -8,7 +8,7 @@ from jobs.base.errors import ParseError
 from jobs.tools.opencompass.reading import (
     HEAD,
     Judged,
-    Run,
+    OpenCompassRun,
     parse,
     parse_csv,
     parse_markdown,
@@ -56,7 +56,7 @@ def test_a_run_has_all_decimals_of_its_results():
 
 
 def means_of(path, content, model):
-    return Run("", parse_csv(path, content)).means(model)
+    return OpenCompassRun("", parse_csv(path, content)).means(model)
 
 
 def test_without_predictions_the_known_sizes_weigh():

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from jobs.models import AuditEntry
 from jobs.queries import audit
-from jobs.queries.audit import Filters
+from jobs.queries.audit import AuditFilters
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_deployment, make_host, make_job, make_user
 
@@ -244,9 +244,9 @@ def test_no_detail_breaks_the_page(client, ada, detail):
 def test_an_entry_that_comes_during_an_export_moves_no_other():
     for number in range(5):
         entry(subject=f"job {number}", at=NOON + timedelta(minutes=number))
-    first, after = audit.page(Filters(), size=3)
+    first, after = audit.page(AuditFilters(), size=3)
     entry(subject="job new", at=NOON + timedelta(hours=1))
 
-    rest, _end = audit.page(Filters(), after, size=3)
+    rest, _end = audit.page(AuditFilters(), after, size=3)
 
     assert [one.subject for one in (*first, *rest)] == [f"job {n}" for n in (4, 3, 2, 1, 0)]

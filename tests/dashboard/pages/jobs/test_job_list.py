@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs.launch.launch import launch
-from jobs.queries.jobs.jobs import Filters, matching, page
+from jobs.queries.jobs.jobs import JobFilters, matching, page
 from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job, make_user, make_weights
 
@@ -30,7 +30,7 @@ def test_lists_of_a_host_or_person_are_sorted_by_an_index():
     """A sort of all jobs of a host would make its list slower with each job."""
     job = make_job(host=make_host("here"), created_by=make_user("lin"))
 
-    for filters in (Filters(host="here"), Filters(person="lin"), Filters(kind=job.kind)):
+    for filters in (JobFilters(host="here"), JobFilters(person="lin"), JobFilters(kind=job.kind)):
         with CaptureQueriesContext(connection) as asked:
             assert page(matching(filters))[0] == [job]
         listed = next(query["sql"] for query in asked if 'FROM "jobs_job"' in query["sql"])
@@ -89,5 +89,5 @@ def test_a_required_job_is_older_than_its_dependent(member):
 def test_a_host_or_person_that_is_not_known_has_no_jobs():
     make_job()
 
-    assert page(matching(Filters(host="nowhere")))[0] == []
-    assert page(matching(Filters(person="nobody")))[0] == []
+    assert page(matching(JobFilters(host="nowhere")))[0] == []
+    assert page(matching(JobFilters(person="nobody")))[0] == []

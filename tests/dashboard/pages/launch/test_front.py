@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from dashboard.pages.launch.front import MATRIX, PURPOSES, purpose_of
 from dashboard.pages.launch.launch_form import Field
-from dashboard.pages.launch.parts import Fault, faults
+from dashboard.pages.launch.parts import FormFault, faults
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import FAMILIES
@@ -323,8 +323,8 @@ def test_the_error_of_a_hidden_field_leads_to_the_one_that_shows_it():
     )
 
     assert faults({"samples": "At least 1.", "": "Busy."}, [samples]) == [
-        Fault("f-precision", "Samples", "At least 1."),
-        Fault("", "", "Busy."),
+        FormFault("f-precision", "Samples", "At least 1."),
+        FormFault("", "", "Busy."),
     ]
 
 

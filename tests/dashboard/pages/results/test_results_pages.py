@@ -54,7 +54,9 @@ def test_a_facet_counts_what_each_of_its_values_would_show():
     for label in ("a", "a", "b"):
         make_measured(label=label, job=make_job(host=host, state="succeeded"))
 
-    counts = listing.facet_counts(listing.Filters(facets={"precision": ["b"], "host": ["here"]}))
+    counts = listing.facet_counts(
+        listing.ResultFilters(facets={"precision": ["b"], "host": ["here"]})
+    )
 
     assert counts["precision"] == [("a", 2), ("b", 1)]
     assert counts["host"] == [("here", 1)]
@@ -84,7 +86,7 @@ def test_each_flag_is_a_facet_and_a_word_of_the_search(member):
     assert results_of(q=f"Loaded host res-{loaded.pk}") == {loaded}
     assert results_of(stamp="simulated") == set()
     assert results_of("zh-hans", q="受干扰") == {noisy, crowded}
-    stamps = dict(listing.facet_counts(listing.Filters())["stamp"])
+    stamps = dict(listing.facet_counts(listing.ResultFilters())["stamp"])
     assert {*listing.STAMPS} == {*FLAG_WORDS, "quiet"}
     assert stamps == dict.fromkeys(("loaded", "few", "cut", "quiet", "incomplete"), 1) | {
         "disturbed": 2
@@ -96,12 +98,12 @@ def test_the_second_page_of_the_list_has_the_rest_and_a_job_is_found_by_its_numb
     monkeypatch.setattr(listing, "PAGE", 2)
     oldest, older, newest = (make_measured() for _ in range(3))
 
-    first = listing.result_list(listing.Filters())
-    second = listing.result_list(listing.Filters(), first.after)
+    first = listing.result_list(listing.ResultFilters())
+    second = listing.result_list(listing.ResultFilters(), first.after)
 
     assert (first.results, second.results) == ([newest, older], [oldest])
     assert second.after == ""
-    listed = listing.result_list(listing.Filters(words=listing.Words(f"#{older.job_id}")))
+    listed = listing.result_list(listing.ResultFilters(words=listing.Words(f"#{older.job_id}")))
     assert list(listed.results) == [older]
 
 

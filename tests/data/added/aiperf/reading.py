@@ -4,7 +4,7 @@ from jobs.base.numbers import MS_PER_S
 from jobs.metrics.measured import Outcome
 from jobs.tools.imports import count_at, inside
 from jobs.tools.outputs import over_http_reading
-from jobs.tools.outputs.figures import Figure, Point, take
+from jobs.tools.outputs.figures import FileFigure, MeasuredPoint, take
 from jobs.tools.outputs.files import Ended, count, json_object
 
 _RATES = {
@@ -27,22 +27,22 @@ def outcome(ended: Ended) -> Outcome:
     return over_http_reading.measured(ended, [_point(path, ended.outputs[path]) for path in paths])
 
 
-def _point(path: str, content: bytes) -> Point:
+def _point(path: str, content: bytes) -> MeasuredPoint:
     data = json_object(path, content)
     completed = count(path, inside(data, "request_count"), "avg")
     failed = count_at(inside(data, "error_request_count"), "avg") or 0
     figures = {
-        "requests": Figure("request_count.avg", completed),
-        "failed_requests": Figure("error_request_count.avg", failed),
+        "requests": FileFigure("request_count.avg", completed),
+        "failed_requests": FileFigure("error_request_count.avg", failed),
     }
     for name, ours in _RATES.items():
-        figures[ours] = Figure(f"{name}.avg", inside(data, name).get("avg"))
+        figures[ours] = FileFigure(f"{name}.avg", inside(data, name).get("avg"))
     for name, (ours, factor) in _LATENCIES.items():
         for key, statistic in _STATISTICS.items():
             value = inside(data, name).get(key)
-            figures[ours.format(statistic)] = Figure(f"{name}.{key}", value, factor)
+            figures[ours.format(statistic)] = FileFigure(f"{name}.{key}", value, factor)
     metrics, left_out = take(path, figures)
     level = int(path.split("/")[0].removeprefix("result-"))
-    return Point(
+    return MeasuredPoint(
         concurrency=level, completed=completed, failed=failed, metrics=metrics, left_out=left_out
     )

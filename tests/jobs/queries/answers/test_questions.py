@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.kinds.lib.base import Baseline
+from jobs.kinds.lib.base import BaselineRun
 from jobs.models import Answer
 from jobs.queries.answers.answer_list import answer_of, side_by_side
 from jobs.queries.answers.own_questions import baselines, questions_at
@@ -31,7 +31,7 @@ def test_evaluations_of_our_questions_are_offered_newest_first():
 
     assert list(offered()) == [second.pk, first.pk]
     one = baselines()[0]
-    assert isinstance(one, Baseline)
+    assert isinstance(one, BaselineRun)
     assert (one.questions, one.params["max_tokens"]) == (answering.QUESTIONS, 64)
     assert target_of(first.host).baselines(None)[0].result == second.pk
 

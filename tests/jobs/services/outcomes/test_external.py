@@ -9,7 +9,7 @@ from django.utils.timezone import now
 from jobs.models import OutputFile
 from jobs.plans import Plan, PlanFile, Step
 from jobs.queries.comparison.settings import settings
-from jobs.queries.results.listing import Filters, Words, matching
+from jobs.queries.results.listing import ResultFilters, Words, matching
 from jobs.queries.results.provenance import provenance
 from jobs.queries.results.repeats import disturbers, repeats_of
 from jobs.services.outputs import output_path
@@ -184,9 +184,9 @@ def test_the_list_filters_external_results(host):
     theirs = external(make_endpoint("H800"), host)
     measured(served(host))
 
-    assert list(matching(Filters(stamps=["external"]))) == [theirs]
-    assert list(matching(Filters(endpoint=theirs.endpoint_id))) == [theirs]
-    assert list(matching(Filters(words=Words("h800")))) == [theirs]
+    assert list(matching(ResultFilters(stamps=["external"]))) == [theirs]
+    assert list(matching(ResultFilters(endpoint=theirs.endpoint_id))) == [theirs]
+    assert list(matching(ResultFilters(words=Words("h800")))) == [theirs]
 
 
 def test_a_comparison_shows_endpoint_device_and_engine(host):

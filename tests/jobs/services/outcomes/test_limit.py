@@ -63,7 +63,7 @@ def kept(files, **params):
         params={**KINDS["find-limit"].Params(**PARAMS, **params).model_dump(mode="json")},
     )
     found = read(files, **params)
-    verdict = outcomes.Verdict("succeeded", found.message, measured=found.measured)
+    verdict = outcomes.JobVerdict("succeeded", found.message, measured=found.measured)
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 50.0}
     outcomes.apply(job, ended, verdict)
     return Result.objects.get(job=job)

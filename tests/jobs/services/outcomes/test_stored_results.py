@@ -288,7 +288,7 @@ def test_requests_of_a_point_are_kept():
     measured = replace(measurement(), requests={4: rows})
 
     ended = {"log_bytes": 0, "log_sha256": "", "duration_s": 1.0}
-    outcomes.apply(job, ended, outcomes.Verdict("succeeded", Message("x"), measured=measured))
+    outcomes.apply(job, ended, outcomes.JobVerdict("succeeded", Message("x"), measured=measured))
 
     (kept,) = PointRequests.objects.filter(point__concurrency=4)
     assert kept.rows == [[100.0, 20.0, 2.0], [110.0, None, None]]
