@@ -63,6 +63,8 @@ RESULT_MESSAGES: dict[str, str] = {
     "figures:no_duration": "Not taken from %(file)s, because a duration is above 0: %(figures)s.",
     "figures:order": "Not taken from %(file)s, because percentiles and mean are out of order: "
     "%(figures)s.",
+    "figures:unchecked": "Not taken from %(file)s, because duration or count is missing or not "
+    "taken: %(figures)s.",
     "figures:rate": "Not taken from %(file)s, because count ÷ duration differs by more than 5 %%: "
     "%(figures)s.",
     "figures:goodput": "Not taken from %(file)s, because goodput exceeds the request rate by more "
@@ -173,6 +175,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "%(concurrency)s.",
     "import:printed": "Read from printed output: figures are rounded to two decimals.",
     "import:total_tokens": "The file counts prompt and output tokens together.",
+    "import:unchecked": "The rates are not checked, because the log has no duration.",
     "import:left_out": "Runs without a fixed concurrency are left out: %(runs)s.",
     "import:cancelled": "The run was cancelled before its end.",
     "import:no_percentiles": "Percentiles are missing: benchmark_percentile.json was not imported "

@@ -14,11 +14,13 @@ from jobs.metrics.measured import RequestTimes
 HIGHEST = 1e15
 # A rate may differ by this share from its count ÷ duration: tools round, and some leave out ramps.
 RATES_APART = 0.05
-# Rate -> count that it divides by the duration.
+_GOODPUT = "goodput_requests_per_s"
+# Rate -> count that it divides by the duration; goodput divides a part of it.
 _RATES = {
     "output_tokens_per_s": "output_tokens",
     "total_tokens_per_s": "total_tokens",
     "requests_per_s": "requests",
+    _GOODPUT: "requests",
 }
 # Rising statistics; the smallest and largest value are no metrics of ours, they check the others.
 _RISING = ("min", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "max")
@@ -59,8 +61,9 @@ def take(
     """Return the metrics in ``figures`` (our name -> figure) that can be true, and a message for
     each kind of failed check, with the keys.
 
-    A missing value (None) fails no check. ``requests`` and ``duration_s`` check the rates;
-    ``…_min_…`` and ``…_max_…`` check their family. Names without a metric are not returned.
+    A missing value (None) fails no check of its own. ``duration_s`` and counts check the rates:
+    without them a rate is not returned. ``…_min_…`` and ``…_max_…`` check their family. Names
+    without a metric are not returned.
     ``rounded``: largest error of printed durations (s) and rates.
     """
     numbers = {
@@ -74,8 +77,9 @@ def take(
         "figures:no_share": _no_shares,
         "figures:no_duration": lambda known: ["duration_s"] if known.get("duration_s") == 0 else [],
         "figures:order": _disordered,
+        "figures:unchecked": _unchecked,
         "figures:rate": lambda known: _wrong_rates(known, rounded),
-        "figures:goodput": _wrong_goodput,
+        "figures:goodput": lambda known: _wrong_goodput(known, rounded),
     }
     for why, wrong in checks.items():
         failed[why] = wrong(numbers)
@@ -138,24 +142,33 @@ def _longest_rise(values: Sequence[float]) -> int:
     return max(ends, default=0)
 
 
+def _unchecked(numbers: Mapping[str, float]) -> list[str]:
+    return [rate for rate in _RATES if rate in numbers and _range(rate, numbers, 0.0) is None]
+
+
 def _wrong_rates(numbers: Mapping[str, float], rounded: float) -> list[str]:
-    wrong = []
-    duration = numbers.get("duration_s")
-    for rate, name in _RATES.items():
-        counted = _count(name, numbers)
-        if duration is None or rate not in numbers or counted is None:
-            continue
-        least = (1 - RATES_APART) * counted / (duration + rounded) - rounded
-        most = (1 + RATES_APART) * counted / max(duration - rounded, duration / 2) + rounded
-        if not least <= numbers[rate] <= most:
-            wrong.append(rate)
-    return wrong
+    ranges = {rate: _range(rate, numbers, rounded) for rate in _RATES if rate != _GOODPUT}
+    return [
+        rate
+        for rate, possible in ranges.items()
+        if possible and rate in numbers and not possible[0] <= numbers[rate] <= possible[1]
+    ]
 
 
-def _wrong_goodput(numbers: Mapping[str, float]) -> list[str]:
-    sent, good = numbers.get("requests_per_s"), numbers.get("goodput_requests_per_s", 0.0)
-    is_above = sent is not None and good > (1 + RATES_APART) * sent
-    return ["goodput_requests_per_s"] if is_above else []
+def _wrong_goodput(numbers: Mapping[str, float], rounded: float) -> list[str]:
+    possible = _range(_GOODPUT, numbers, rounded)
+    is_above = possible is not None and numbers.get(_GOODPUT, 0.0) > possible[1]
+    return [_GOODPUT] if is_above else []
+
+
+def _range(rate: str, numbers: Mapping[str, float], rounded: float) -> tuple[float, float] | None:
+    """Return the range of count ÷ duration; None: one of them is missing, or was not taken."""
+    duration, counted = numbers.get("duration_s"), _count(_RATES[rate], numbers)
+    if duration is None or counted is None:
+        return None
+    least = (1 - RATES_APART) * counted / (duration + rounded) - rounded
+    most = (1 + RATES_APART) * counted / max(duration - rounded, duration / 2) + rounded
+    return least, most
 
 
 def _count(name: str, numbers: Mapping[str, float]) -> float | None:

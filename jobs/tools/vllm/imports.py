@@ -192,7 +192,8 @@ class VllmLog(Reader):
             return _offline_reading(VllmLatency.tool, version, metrics, path, remarks=left_out)
         if _SHOWS_RATE in content:
             metrics, _none = parse_throughput_log(path, content)
-            return _offline_reading(VllmThroughput.tool, version, metrics, path)
+            remarks = [Message("import:unchecked")]
+            return _offline_reading(VllmThroughput.tool, version, metrics, path, remarks=remarks)
         # The last line that names an error, else the last line.
         lines = [line.text.strip() for line in lines_of(content) if line.text.strip()]
         named = [line for line in lines if _USAGE.search(line)] or lines or [""]

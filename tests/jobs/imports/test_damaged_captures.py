@@ -18,14 +18,15 @@ DATA = Path(__file__).parents[2] / "data"
 
 @dataclass(frozen=True)
 class Capture:
-    """``figures``: keys of single figures; ``swapped``: two percentiles; ``rate``: a rate. Keys are
-    divided by " | "; parts of a key by " > "."""
+    """``figures``: keys of single figures; ``swapped``: two percentiles; ``rate``: a rate;
+    ``check``: its duration and count. Keys are divided by " | "; parts of a key by " > "."""
 
     folder: str
     file: str
     figures: str
     swapped: str = ""
     rate: str = ""
+    check: str = ""
 
     def __str__(self) -> str:
         return f"{self.folder}/{self.file}" if self.file else self.folder
@@ -38,17 +39,18 @@ JSON = (
     Capture(
         *("vllm-0.7.2/benchmark_serving_ok.json", ""),
         "duration | mean_ttft_ms | p99_itl_ms | output_throughput | completed",
-        *("p90_ttft_ms | p99_ttft_ms", "output_throughput"),
+        *("p90_ttft_ms | p99_ttft_ms", "output_throughput", "duration | total_output_tokens"),
     ),
     Capture(
         *("vllm-0.32/bench/serve_random_chat.json", ""),
         "duration | median_ttft_ms | request_throughput | total_output_tokens",
-        *("p90_tpot_ms | p99_tpot_ms", "total_token_throughput"),
+        *("p90_tpot_ms | p99_tpot_ms", "total_token_throughput", "duration | total_input_tokens"),
     ),
     Capture(
         *("vllm-0.32/bench/throughput.json", ""),
         "elapsed_time | tokens_per_second | requests_per_second | num_requests",
         rate="tokens_per_second",
+        check="elapsed_time | total_num_tokens",
     ),
     Capture(
         *("vllm-0.32/bench/latency.json", "", "avg_latency | percentiles > 50 | latencies > 0"),
@@ -61,17 +63,20 @@ JSON = (
         f" | {RUN} > requests > successful > 3 > inter_token_latency_ms",
         f"{FIRST} > percentiles > p50 | {FIRST} > percentiles > p99",
         f"{RUN} > metrics > output_tokens_per_second > successful > mean",
+        f"{RUN} > duration",
     ),
     Capture(
         *("aiperf-0.13", "profile_export_aiperf.json"),
         "benchmark_duration > avg | request_latency > p99 | output_token_throughput > avg"
         " | request_count > avg",
         *("inter_token_latency > p50 | inter_token_latency > p99", "request_throughput > avg"),
+        "benchmark_duration > avg | request_count > avg",
     ),
     Capture(
         *(LEVEL, "benchmark_summary.json"),
         "Test Duration (s) | Avg TTFT (ms) | Output Throughput (tok/s) | KV Cache Hit Rate (%)",
         rate="Req Throughput (req/s)",
+        check="Test Duration (s)",
     ),
     Capture(
         *(LEVEL, "benchmark_percentile.json", "8 > Latency (s) | 9 > TTFT (ms)"),
@@ -202,6 +207,26 @@ def test_a_rate_ten_times_its_count_is_named_and_not_taken(capture, tmp_path):
         assert any(values(found))  # the other figures are
 
 
+@pytest.mark.parametrize("value", [None, "fast"], ids=str)
+@pytest.mark.parametrize(
+    ("capture", "key"),
+    [(one, key) for one in JSON for key in one.check.split(" | ") if key],
+    ids=str,
+)
+def test_a_rate_without_its_count_or_duration_is_named_and_not_taken(capture, key, value, tmp_path):
+    wrong: list[float] = []
+
+    def grow(data: Any) -> None:
+        wrong.append(10 * at(data, capture.rate))
+        put(data, capture.rate, wrong[0])
+        put(data, key, value)
+
+    found = damaged(capture, tmp_path, grow)
+
+    assert name_of(capture.rate if found.readings else key) in said(found)
+    assert wrong[0] not in values(found)
+
+
 @pytest.mark.parametrize(
     "capture", [one for one in JSON if one.figures.startswith("duration ")], ids=str
 )
@@ -254,3 +279,10 @@ def test_no_figure_of_a_real_output_is_left_out(capture, tmp_path):
     assert found.readings
     assert "Not taken" not in said(found)
     assert "not taken" not in said(found)
+
+
+def test_rates_of_a_log_without_a_duration_are_marked_as_not_checked(tmp_path):
+    found = imported(copy("vllm-0.32/bench/throughput.stdout", tmp_path))
+
+    assert any(values(found))
+    assert "rates are not checked" in said(found)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 import shutil
 import zipfile
@@ -308,6 +309,44 @@ def test_a_refusal_has_its_reason_and_exit_code():
 
     assert ended.value.code == 1
     assert "No set has a score: the run failed (basic_mcq, basic_qa)." in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric"),
+    [
+        ({"mean_ttft_ms": "fast"}, "ttft_mean_ms"),
+        ({"total_token_throughput": math.nan}, "total_tokens_per_s"),
+        ({"mean_tpot_ms": -5.0}, "tpot_mean_ms"),
+        ({"p90_e2el_ms": 1973.6, "p99_e2el_ms": 1973.3}, "latency_p99_s"),
+        ({"output_throughput": 10 * RATE}, "output_tokens_per_s"),
+        ({"duration": "5.7 s", "output_throughput": 10 * RATE}, "output_tokens_per_s"),
+    ],
+    ids=["text", "nan", "negative", "swapped", "ten times", "unchecked"],
+)
+def test_a_dry_run_names_the_keys_of_damage_and_leaves_them_out(changes, metric, tmp_path):
+    copy = tmp_path / "damaged.json"
+    copy.write_text(json.dumps(json.loads(content(SERVE)) | changes))
+
+    (result,) = json.loads(run(str(copy), "--dry-run", "--json"))["results"]
+
+    remarks = "\n".join(result["remarks"])
+    assert [key for key, value in changes.items() if f"{key} = {value}" not in remarks] == []
+    shown = {one["name"] for one in result["metrics"]}
+    assert metric not in shown
+    assert "ttft_p99_ms" in shown
+
+
+def test_a_dry_run_refuses_damage_that_leaves_no_result(tmp_path):
+    copy = tmp_path / "damaged.json"
+    copy.write_text(json.dumps(json.loads(content(SERVE)) | {"completed": -1}))
+    out = io.StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("import", str(copy), "--dry-run", "--json", stdout=out)
+
+    assert ended.value.code == 1
+    (refused,) = json.loads(out.getvalue())["refused"]
+    assert "completed" in refused["reason"]
 
 
 def test_the_command_imports_for_an_account_and_declares():
