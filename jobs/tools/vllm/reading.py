@@ -109,6 +109,7 @@ _THROUGHPUT = pattern(
 )
 _TOTAL = pattern(r"Total num (?P<which>prompt|output) tokens: +(?P<tokens>\d+)")
 TEST_RUN = b"Starting initial single prompt test run"
+NO_TEST_RUN = b"Skipping endpoint ready check"  # follows the line of the run that is left out
 # Metrics, and messages on figures that cannot be true.
 Measured = tuple[dict[str, float], tuple[Message, ...]]
 
@@ -445,6 +446,7 @@ def online(ended: Ended) -> Outcome:
     done = [run for run in runs if run.completed]
     if done and not any(over_http_reading.RATE in run.metrics for run in done):
         raise ParseError("the result has no output rate")
+    is_tested = TEST_RUN in log and NO_TEST_RUN not in log
     outcome = over_http_reading.outcome(
         runs,
         what=ended.kind.load_of(ended.params),
@@ -455,7 +457,7 @@ def online(ended: Ended) -> Outcome:
             *over_http_reading.few_remark(ended.params.requests),
             *over_http_reading.last_token_remark(run.ends_at_last_token for run in runs),
         ],
-        warm_ups={run.concurrency or 0: _warm_up(run) for run in runs} if TEST_RUN in log else {},
+        warm_ups={run.concurrency or 0: _warm_up(run) for run in runs} if is_tested else {},
         keeps_failed=False,
         may_have_no_tokens=True,
     )
