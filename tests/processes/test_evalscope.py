@@ -137,6 +137,22 @@ def test_a_proxy_of_300_ms_is_found_by_client_against_engine(api):
     assert found[2] == "at every concurrency"
 
 
+def test_an_engine_that_closes_kept_connections_loses_no_request(api):
+    with engine(api, lambda text: "Paris.") as (served, key):
+        served.closes_kept = True
+        load = {"concurrency": [1, 4], "requests": 12, "output_tokens": 4}
+        speed = api.launch("benchmark", deployment=key, **load)
+        answers = api.launch("evaluate", deployment=key, limit=20, retries=0)
+        for number in (speed, answers):
+            assert api.ended(number)["state"] == "succeeded", api.raw(f"jobs/{number}/log?from=0")
+
+    assert api.result(speed)["metrics"]["requests"] == 12
+    assert api.result(speed)["metrics_of_all"]["failed_requests"] == 0
+    assert api.result(answers)["metrics"]["answers_total"] == 20
+    assert "answers_failed" not in api.result(answers)["metrics"]
+    assert served.lost == []
+
+
 BASICS = QUESTION_SETS["basics"].questions
 
 

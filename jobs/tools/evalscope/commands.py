@@ -171,6 +171,7 @@ def _generation(params: Any, extra_body: Body, *, timeout: int, **more: Any) -> 
         "temperature": params.temperature,
         **more,
         **{"timeout": timeout, "retry_interval": 1},
+        "extra_headers": {"Connection": "close"},  # as _HEADERS: a lost request costs a retry
         "retries": params.retries + 1,  # attempts
         **({"extra_body": extra_body} if extra_body else {}),
     }

@@ -1,7 +1,9 @@
 """Benchmark online: its commands, their place, and the result of their output."""
 
+import asyncio
 import json
 
+import aiohttp
 import pytest
 from pytest import approx
 
@@ -11,6 +13,7 @@ from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics.measured import LOG
 from jobs.plans import secrets
 from tests.jobs.lib.kind_plans import plans_of
+from tests.jobs.lib.scripted_engine import MODEL, engine
 from tests.jobs.lib.target import DATA
 from tests.jobs.lib.vacc_target import CURRENT, EXACT, vacc_host
 
@@ -84,6 +87,37 @@ def test_today_the_command_is_vllm_s_own():
     )
     # The older script opens a connection for each request.
     assert "--header" not in step("measure").argv
+
+
+async def _sent(served, headers):
+    """Send eight requests, four at once, as vLLM's client does: in one session of aiohttp."""
+    body = {"model": MODEL, "messages": [], "stream": True, "max_tokens": 2}
+    connector = aiohttp.TCPConnector(limit=4, keepalive_timeout=60)
+    lost = []
+
+    async def ask():
+        try:
+            async with session.post(url, json=body, headers=headers) as answer:
+                await answer.read()
+        except aiohttp.ServerDisconnectedError as error:
+            lost.append(error)
+
+    url = f"{served.url}/v1/chat/completions"
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for _ in range(2):
+            await asyncio.gather(*(ask() for _ in range(4)))
+    return len(lost)
+
+
+@pytest.mark.parametrize("has_header", [False, True])
+def test_the_header_saves_requests_to_an_engine_that_closes_kept_connections(has_header):
+    argv = step("measure", **TODAY).argv
+    name, _, value = argv[argv.index("--header") + 1].partition("=")
+    with engine() as served:
+        served.closes_kept = True
+        lost = asyncio.run(_sent(served, {name: value} if has_header else {}))
+
+    assert lost == len(served.lost) == (0 if has_header else 4)
 
 
 def failing(*errors: str, **values: object) -> dict[str, bytes]:
@@ -221,7 +255,14 @@ def test_the_request_before_the_run_is_a_warm_up():
     ((level, one),) = measured.warm_ups.items()
     assert (level, one.requests, one.until) == (4, 1, None)
     assert 0 < one.tokens <= measured.metrics["output_tokens"]
-    assert outcome_of(result | {LOG: b"Skipping endpoint ready check."}).measured.warm_ups == {}
+
+
+def test_a_request_that_the_tool_announces_and_skips_is_no_warm_up():
+    files = {LOG: "serve_random_chat.stdout", "result.json": "serve_random_chat.json"}
+    outputs = {name: (NEW / file).read_bytes() for name, file in files.items()}
+    assert b"Starting initial single prompt test run" in outputs[LOG]
+
+    assert outcome_of(outputs).measured.warm_ups == {}
 
 
 def test_exit_code_0_with_no_successful_request_is_a_failure():

@@ -22,12 +22,15 @@ class Engine:
     Authorization) of each request. ``/metrics`` counts requests, tokens and TTFT of streams.
     ``pause_s``: pause after each token of a stream. ``complete``: request -> (status, body) of a
     complete answer; None for the usual one. ``reply``: question -> text after ``delay_s``, None to
-    fail, complete or as a stream. ``questions``: those that it was asked. A test may change all."""
+    fail, complete or as a stream. ``questions``: those that it was asked. ``closes_kept``: it keeps
+    a connection unless asked otherwise, and closes it when its next request comes; ``lost``: those
+    requests. A test may change all."""
 
     def __init__(self, key=""):
         entry = {"id": MODEL, "object": "model", "owned_by": "vllm", "max_model_len": MOST_TOKENS}
         self.key, self.asked, self.pause_s, self.complete = key, [], 0.0, None
         self.reply, self.delay_s, self.questions = None, 0.0, []
+        self.closes_kept, self.lost = False, []
         self.answers = {
             "/v1/models": (200, json.dumps({"object": "list", "data": [entry]})),
             "/version": (200, json.dumps({"version": "0.9.1"})),
@@ -59,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers for ``self.server.engine``, an :class:`Engine`."""
 
     protocol_version = "HTTP/1.1"
+    is_kept = False
 
     def log_message(self, *args):
         """Be silent."""
@@ -86,6 +90,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.began = time.monotonic()
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.is_kept:
+            self.server.engine.lost.append(self.path)
+            self.close_connection = True
+            return
+        self.is_kept = self.server.engine.closes_kept
         if self.is_refused():
             return
         count = asked.get("max_tokens") or asked.get("max_completion_tokens") or 8
@@ -122,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
 
@@ -140,17 +151,23 @@ class _Handler(BaseHTTPRequestHandler):
     def begin_stream(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
+        self.is_chunked = self.is_kept and not self.close_connection
+        how = ("Transfer-Encoding", "chunked") if self.is_chunked else ("Connection", "close")
+        self.send_header(*how)
         self.end_headers()
 
     def end_stream(self, count):
         self.event([], usage=usage(count))
-        self.wfile.write(b"data: [DONE]\n\n")
-        self.close_connection = True
+        self.write("data: [DONE]\n\n")
+        if self.is_chunked:
+            self.wfile.write(b"0\r\n\r\n")
 
     def event(self, choices, **more):
-        data = {**HEAD, "object": CHUNK, "choices": choices, **more}
-        self.wfile.write(f"data: {json.dumps(data)}\n\n".encode())
+        self.write(f"data: {json.dumps({**HEAD, 'object': CHUNK, 'choices': choices, **more})}\n\n")
+
+    def write(self, text):
+        data = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if self.is_chunked else data)
 
 
 CHUNK = "chat.completion.chunk"
