@@ -11,6 +11,7 @@ from dashboard import __version__
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.manual import help_for
 from dashboard.pages.shared.places import AREAS, BELOW, MENU, landing, may_open
+from dashboard.security.request import all_hosts
 from jobs.base.numbers import result_number
 from jobs.kinds.lib.base import endpoint_key
 from jobs.models import Host, Job
@@ -28,7 +29,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 def _frame(request: HttpRequest) -> dict[str, Any]:
     """Return the page's area with its pages (none: the page is not one of several), its help below
     docs/, all areas, the person's menu, and hosts with cards."""
-    hosts = list(Host.objects.all())
+    hosts = all_hosts(request)
     held = held_names(hosts)
     area, view = _area(request), request.resolver_match and request.resolver_match.view_name
     pages = AREAS.get(area, ())

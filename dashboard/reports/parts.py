@@ -132,7 +132,7 @@ def remarks_on(
 
 def added(result: Result, marks: Marks, title: str) -> list[Block]:
     items = [_added(row) for row in sign_offs_of(result)]
-    tags = _(", ").join(tag.name for tag in marks.added.tags)
+    tags = _(", ").join(marks.added.tags)
     items += [_("Tags: %(tags)s") % {"tags": tags}] if tags else []
     items += [_added(row) for row in notes_of(result)]
     return [Listing(items, title)] if items else []

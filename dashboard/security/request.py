@@ -1,4 +1,4 @@
-"""Person of a request: login, key and numbers from its address."""
+"""Person of a request: login, key and numbers from its address; hosts, read once a request."""
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from jobs.base.numbers import number_from
+from jobs.models import Host
 
 
 class Accounts(ModelBackend):
@@ -40,6 +41,14 @@ def member(user: AbstractBaseUser | AnonymousUser) -> AbstractBaseUser:
 def person(request: HttpRequest) -> AbstractBaseUser | None:
     """Return the logged-in user of a request; None for a stranger."""
     return logged_in(request.user)
+
+
+def all_hosts(request: HttpRequest) -> list[Host]:
+    """Return all hosts, read once a request: a list shows them, and the frame of each page."""
+    hosts: list[Host] | None = getattr(request, "hosts", None)
+    if hosts is None:
+        hosts = request.hosts = list(Host.objects.all())  # type: ignore[attr-defined]
+    return hosts
 
 
 def cursor_of(request: HttpRequest) -> int:

@@ -68,8 +68,8 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
     if added.is_baseline:
         star = icon("star", small=True)
         parts.append(format_html('<span class="stamp base">{}{}</span>', star, gettext("baseline")))
-    if added.sign_offs:
-        purposes = gettext("; ").join(row.purpose for row in added.sign_offs)
+    if added.released:
+        purposes = gettext("; ").join(added.released)
         text = '<span class="stamp good" title="{}">{}{}</span>'
         seal = icon("certificate", small=True)
         parts.append(format_html(text, purposes, seal, gettext("released")))
@@ -82,8 +82,8 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
         word, bubble = pgettext("of a result", "Notes"), icon("message-circle", small=True)
         parts.append(format_html(text, hint, bubble, word, added.notes))
     for tag in () if without_tags else added.tags:
-        address = f"{reverse('result-list')}?tag={quote(tag.name, safe='')}"
-        parts.append(format_html('<a class="stamp tagged" href="{}">{}</a>', address, tag.name))
+        address = f"{reverse('result-list')}?tag={quote(tag, safe='')}"
+        parts.append(format_html('<a class="stamp tagged" href="{}">{}</a>', address, tag))
     return mark_safe("\n".join(parts))  # noqa: S308 -- each part is escaped
 
 

@@ -106,7 +106,7 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
         waiting=Count("pk", filter=queued),
         unconfirmed=Count("pk", filter=queued & ~Q(needs_confirmation=[])),
     )
-    failed = _failed(user, since).count() + len(broken_servers(user, since))
+    failed = _failed(user, since).count() + _broken(user, since).count()
     unconfirmed = counted.pop("unconfirmed")  # no alias of an aggregate may be a field's name
     return counted | {"needs_confirmation": unconfirmed, "failed_today": failed}
 
@@ -118,9 +118,7 @@ def failed_today(user: AbstractBaseUser | None, since: datetime) -> tuple[list[J
 
 
 def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deployment]:
-    rows = Deployment.objects.filter(broken_since(since)).select_related("host", "job")
-    if user is not None:
-        rows = rows.filter(created_by_id=user.pk)
+    rows = _broken(user, since).select_related("host", "job")
     return list(rows.order_by("-stopped_at", "-id")[:_MOST])
 
 
@@ -161,6 +159,11 @@ def this_computer() -> Host | None:
 def _of(user: AbstractBaseUser | None) -> QuerySet[Job]:
     jobs = Job.objects.select_related("host", "created_by")
     return jobs if user is None else jobs.filter(created_by_id=user.pk)
+
+
+def _broken(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Deployment]:
+    rows = Deployment.objects.filter(broken_since(since))
+    return rows if user is None else rows.filter(created_by_id=user.pk)
 
 
 def _failed(user: AbstractBaseUser | None, since: datetime) -> QuerySet[Job]:

@@ -15,7 +15,7 @@ from dashboard.pages.shared.marks import NO_MARKS, Marks
 from dashboard.templatetags import rows
 from jobs.kinds import KINDS
 from jobs.kinds.benchmark import Offline
-from jobs.models import Endpoint, Host, Job, Result, Tag
+from jobs.models import Endpoint, Host, Job, Result
 from jobs.queries.results.listing import ListedResults, Organised
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -117,7 +117,7 @@ def test_the_row_of_a_result_follows_each_change(result, path, value):
 
 
 def test_a_row_is_drawn_for_what_a_person_may_do_and_for_what_others_added(result):
-    tagged = Marks(Organised(tags=[Tag(name="week-3")]), None)
+    tagged = Marks(Organised(tags=["week-3"]), None)
     asked = [
         *({}, {"may": ["pin"]}, {"pinned": [17]}, {"pinned": [17], "may": ["unpin"]}),
         *({"marks": tagged}, {"columns": RESULTS[:4]}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,7 +29,7 @@ from dashboard.pages.shared.groups import JobRow, activity, midnight, rows_of
 from dashboard.pages.shared.marks import picture_of
 from dashboard.pages.shared.plan import against, command_view
 from dashboard.security.permissions import allowed, check, requires
-from dashboard.security.request import back_of, cursor_of, person
+from dashboard.security.request import all_hosts, back_of, cursor_of, person
 from dashboard.server.downloads import send_file
 from dashboard.server.json_errors import gone
 from dashboard.text import labels, queue_words
@@ -70,8 +71,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
     )
     order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
     after = request.GET.get("after", "")
-    matching = queries.matching(filters)
-    jobs, following = queries.page(matching, order, after=after, grouped=True)
+    matching, hosts = queries.matching(filters), partial(all_hosts, request)
+    jobs, following = queries.page(matching, order, after=after, hosts=hosts)
     is_flat = order.name not in queries.GROUPED
     if is_flat:
         waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])
@@ -106,7 +107,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "after": following,
         "states": [*states, *((state, labels.style_of(state).word) for state in Job.State.values)],
         "kinds": [(name, labels.kind_title(name)) for name in KINDS],
-        "hosts": list(Host.objects.all()),
+        "hosts": all_hosts(request),
         "people": list(
             # No join, which would scan all jobs.
             User.objects.filter(Exists(Job.objects.filter(created_by=OuterRef("pk"))))

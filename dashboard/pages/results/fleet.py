@@ -70,7 +70,7 @@ def _rows(
     readers."""
     cells = (cell for row in found.rows for cell in row.cells)
     values = [value for cell in cells for value in (cell.speed, cell.accuracy) if value]
-    added = organised([value.result for value in values], with_tags=False)
+    added = organised([value.result for value in values])
     # Texts of many cells, each translated once a page.
     stale = {one: stale_text(one, found.days) for value in values for one in value.stale}
     titles = ((Result.Type.BENCHMARK, _("Speed")), (Result.Type.EVALUATION, _("Accuracy")))

@@ -1,8 +1,8 @@
 """Pages of results: list with its facets, chips and saved views; one result, its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -38,7 +38,7 @@ from dashboard.pages.shared.marks import (
 )
 from dashboard.pages.shared.words import unknown_words
 from dashboard.security.permissions import allowed, requires
-from dashboard.security.request import keep_choice, person
+from dashboard.security.request import all_hosts, keep_choice, person
 from dashboard.text.import_words import declared_rows
 from dashboard.text.labels import FLAG_WORDS, host_word, phrase, result_name, stack_name
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
@@ -168,12 +168,19 @@ def kept(query: QueryDict, **more: str) -> str:
     return clean.urlencode()
 
 
-def facets(filters: ResultFilters, stored: Counts | None = None) -> list[dict[str, Any]]:
+def facets(
+    filters: ResultFilters, stored: Counts | None, tags: Sequence[tuple[str, int]]
+) -> list[dict[str, Any]]:
     """Return the facets with counts and selection. ``stored``: those of ``counts_of``, if known."""
     counts = listing.facet_counts(filters, stored)
     added = {"tag": filters.tags, "mark": filters.marks}
     chosen = {**filters.facets, "stamp": filters.stamps, **added}
-    counts |= {"tag": listing.tag_counts(filters), "mark": listing.mark_counts(filters)}
+    marks = listing.mark_counts(filters)
+    pinned = marks.get("pinned", 0)
+    counts |= {
+        "tag": [*tags],
+        "mark": [(mark, marks[mark]) for mark in listing.MARKS if mark in marks],
+    }
     for name, values in added.items():  # also without a result, so that they can be cleared
         known = {value for value, _n in counts[name]}
         counts[name] += [(value, 0) for value in values if value not in known]
@@ -184,7 +191,6 @@ def facets(filters: ResultFilters, stored: Counts | None = None) -> list[dict[st
             for value, n in counts[name]
         ]
         rows.append({"name": name, "title": title, "options": options})
-    pinned = listing.matching(replace(filters, pinned=True)).count()
     if pinned or filters.pinned:
         option = {"value": "1", "word": _("kept"), "count": pinned, "on": filters.pinned}
         rows.append({"name": "pinned", "title": _TITLES["pinned"], "options": [option]})
@@ -231,8 +237,10 @@ def list_head(
         query.pop("after", None)
     grouped["group"] = "identity"
     single.pop("group", None)
+    tags = listing.tag_counts(read.filters)
+    is_every_tag = read.filters.without("tag").are_empty
     return {
-        "facets": facets(read.filters, counts),
+        "facets": facets(read.filters, counts, tags[: listing.MOST_TAGS]),
         "read": read,
         "days": [{"value": n, "word": word_of("days", str(n)), "on": read.days == n} for n in DAYS],
         "chosen": chips(request.GET, read),
@@ -244,7 +252,8 @@ def list_head(
         "may_save_view": allowed(request.user, "result.save_view"),
         "longest_view": additions.VIEW_CHARS,
         "may_tag": allowed(request.user, "result.tag"),
-        "tag_names": listing.tag_names,  # read where somebody may tag
+        # Else read where somebody may tag.
+        "tag_names": [name for name, _n in tags] if is_every_tag else listing.tag_names,
         "longest_tag": additions.TAG_CHARS,
         "as_identities": grouped.urlencode(),
         "as_runs": single.urlencode(),
@@ -284,7 +293,8 @@ def results(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "results/list.html", context)
     counts = listing.counts_of(read.filters)
-    page = listing.result_list(read.filters, after, order, counts)
+    hosts = partial(all_hosts, request)
+    page = listing.result_list(read.filters, hosts, after=after, order=order, counts=counts)
     columns, pins = chosen(request, "results"), pins_of(page.pinned)
     context |= list_head(request, read, counts) | {
         "page": page,
@@ -443,7 +453,7 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
     verdict = mark.verdict
     return {
         "mark": mark,
-        "tags": [(tag, allowed(user, "result.untag", tag)) for tag in mark.added.tags],
+        "tags": [(tag, allowed(user, "result.untag", tag)) for tag in listing.tags_of(result)],
         "tag_names": listing.tag_names(),
         "notes": [
             (note, allowed(user, "result.change_note", note), f"note-{note.pk}")

@@ -301,8 +301,8 @@ def organised_fields(result: Result, marks: Marks) -> dict[str, Any]:
     return {
         "stack": result.stack,
         "parallelism": result.parallelism,
-        "tags": [tag.name for tag in marks.added.tags],
-        "released": [row.purpose for row in marks.added.sign_offs],
+        "tags": [*marks.added.tags],
+        "released": [*marks.added.released],
         "notes_count": marks.added.notes,
         "is_baseline": marks.added.is_baseline,
         "vs_baseline": as_data(marks.verdict),

@@ -1,6 +1,6 @@
 """Lists of jobs: filtered, newest first or sorted by a column, paged by keyset."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
@@ -77,15 +77,19 @@ def page(
     *,
     after: str = "",
     limit: int = PAGE_SIZE,
-    grouped: bool = False,
+    hosts: Callable[[], Iterable[Host]] | None = None,
 ) -> tuple[list[Job], str]:
-    """Return a page of ``jobs``, and the next cursor, "" at the end. ``grouped``: of each group
-    only the newest job, in the orders of ``GROUPED``, with the fields that a page shows."""
-    if not grouped:
+    """Return a page of ``jobs``, and the next cursor, "" at the end. ``hosts`` returns all hosts:
+    of each group only the newest job, in the orders of ``GROUPED``, with the fields that a page
+    shows."""
+    if hosts is None:
         return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
-    jobs = jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related(*_NAMED)
+    jobs = jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related("created_by")
     jobs = heads(jobs) if order.name in GROUPED else jobs
     shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    by_id = {host.pk: host for host in hosts()}
+    for job in shown:
+        job.host = by_id[job.host_id]
     prefetch_related_objects([job for job in shown if job.state == Job.State.RUNNING], "steps")
     # Live accuracy needs the plans of running evaluations.
     scored = {job.pk: job for job in shown if job.state == Job.State.RUNNING and job.scores}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +47,7 @@ from jobs.queries.sorting import MADE, NEWEST, Order, SortKey, metric, text
 from jobs.queries.text_search import has_word, meets
 
 PAGE = 50
-MOST_TAGS = 40  # in the facet
+MOST_TAGS, MOST_SUGGESTED = 40, 200  # in the facet; for a field
 MOST_WORKLOADS = 50
 SPARK = 14
 # Sort orders, named as in the address: ``?order=-output``.
@@ -249,18 +249,25 @@ class ListedResults(NamedTuple):
 
 
 def result_list(
-    filters: ResultFilters, after: str = "", order: Order = NEWEST, counts: Counts | None = None
+    filters: ResultFilters,
+    hosts: Callable[[], Iterable[Host]] = Host.objects.all,
+    *,
+    after: str = "",
+    order: Order = NEWEST,
+    counts: Counts | None = None,
 ) -> ListedResults:
-    """Return a page of the list. ``counts``: of :func:`counts_of`, if known."""
+    """Return a page of the list. ``hosts`` returns all hosts. ``counts``: of :func:`counts_of`, if
+    known."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     # Read after the results: a join would make a host of each row anew.
-    matches = matching(filters).prefetch_related("host", "endpoint", "created_by")
+    matches = matching(filters).prefetch_related("endpoint", "created_by")
     rows, following = sorting.sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     # Plans of jobs are large.
     kept = Job.objects.only("kind", "pinned_at", "removed_at")
     jobs = kept.in_bulk([row.job_id for row in rows if row.job_id is not None])
+    by_id = {host.pk: host for host in hosts()}
     for row in rows:
-        row.job = jobs.get(row.job_id)
+        row.job, row.host = jobs.get(row.job_id), by_id.get(row.host_id)
     pinned = frozenset(pk for pk, job in jobs.items() if job.pinned_at is not None)
     removed = frozenset(pk for pk, job in jobs.items() if job.removed_at is not None)
     return ListedResults(rows, following, total, pinned, removed)
@@ -302,7 +309,7 @@ def facet_counts(
     return facets
 
 
-def tag_counts(filters: ResultFilters, most: int = MOST_TAGS) -> list[tuple[str, int]]:
+def tag_counts(filters: ResultFilters) -> list[tuple[str, int]]:
     """Return the tags of the results that match the other filters, highest count first. Read each
     time, because tags change: the query walks tagged results only."""
     rows, others = Tag.objects.order_by(), filters.without("tag")
@@ -310,14 +317,18 @@ def tag_counts(filters: ResultFilters, most: int = MOST_TAGS) -> list[tuple[str,
         same = matching(others).order_by().filter(pk=models.OuterRef("result_id"))
         rows = rows.filter(models.Exists(same))
     counted = rows.values_list("name").annotate(n=models.Count("pk")).order_by("-n", "name")
-    return list(counted[:most])
+    return list(counted[:MOST_SUGGESTED])
 
 
-def mark_counts(filters: ResultFilters) -> list[tuple[str, int]]:
-    """Return the marks of the results that match the other filters, where there are any."""
-    others = filters.without("mark")
-    counted = [(mark, matching(replace(others, marks=(mark,))).count()) for mark in MARKS]
-    return [(mark, n) for mark, n in counted if n]
+def mark_counts(filters: ResultFilters) -> dict[str, int]:
+    """Return how many results have each mark, and "pinned", and match the other filters."""
+    wanted = {mark: replace(filters, marks=(mark,)) for mark in MARKS}
+    queries = [
+        matching(asked).order_by().annotate(mark=models.Value(mark)).values_list("mark")
+        for mark, asked in {**wanted, "pinned": replace(filters, pinned=True)}.items()
+    ]
+    counted = [query.annotate(n=models.Count("pk")) for query in queries]
+    return dict(counted[0].union(*counted[1:], all=True))
 
 
 def own_workloads() -> list[str]:
@@ -409,15 +420,16 @@ def _identities(keys: Sequence[str]) -> list[IdentityRow]:
     return found
 
 
-MOST_SUGGESTED = 200
+AT_ONCE = 1000
 MOST_BASELINES = 20  # shown of a subject
 
 
 class Organised(NamedTuple):
-    """Tags, valid sign-offs and notes of a result; ``is_baseline``: the current one."""
+    """Names of tags, purposes of valid sign-offs, newest first, and number of notes of a result;
+    ``is_baseline``: the current one."""
 
-    tags: Sequence[Tag] = ()
-    sign_offs: Sequence[SignOff] = ()
+    tags: Sequence[str] = ()
+    released: Sequence[str] = ()
     notes: int = 0
     is_baseline: bool = False
 
@@ -425,21 +437,40 @@ class Organised(NamedTuple):
 NONE = Organised()
 
 
-def organised(results: Iterable[Result], *, with_tags: bool = True) -> dict[int, Organised]:
-    """Return what people added, by result id, in four queries."""
+def organised(results: Iterable[Result]) -> dict[int, Organised]:
+    """Return what people added, by result id. One query for each ``AT_ONCE`` results."""
     numbers = [result.pk for result in results]
-    rows = Tag.objects.filter(result__in=numbers if with_tags else ())
-    tags = grouped((tag.result_id, tag) for tag in rows)
-    valid = SignOff.objects.filter(result__in=numbers, withdrawn_at=None)
-    signed = grouped((row.result_id, row) for row in valid.select_related("created_by"))
-    counted = Note.objects.filter(result__in=numbers).order_by().values_list("result_id")
-    notes = dict(counted.annotate(n=models.Count("pk")))
-    current = Baseline.objects.filter(result__in=numbers, ended_at=None)
-    baselines = set(current.values_list("result_id", flat=True))
+    found: dict[tuple[int, str], list[str]] = defaultdict(list)
+    nothing = models.Value("")
+    parts = (
+        ("tag", Tag.objects, F("name"), models.Value(0)),
+        ("released", SignOff.objects.filter(withdrawn_at=None), F("purpose"), -F("pk")),
+        ("note", Note.objects, nothing, models.Value(0)),
+        ("baseline", Baseline.objects.filter(ended_at=None), nothing, models.Value(0)),
+    )
+    for start in range(0, len(numbers), AT_ONCE):
+        some = numbers[start : start + AT_ONCE]
+        queries = [
+            rows.filter(result__in=some)
+            .order_by()
+            .values_list("result_id")
+            .annotate(part=models.Value(part), place=place, word=word)
+            for part, rows, word, place in parts
+        ]
+        rows = queries[0].union(*queries[1:], all=True).order_by("place", "word")
+        for pk, part, _place, word in rows:
+            found[pk, part].append(word)
     return {
-        pk: Organised(tags.get(pk, ()), signed.get(pk, ()), notes.get(pk, 0), pk in baselines)
+        pk: Organised(
+            *(found[pk, "tag"], found[pk, "released"], len(found[pk, "note"])),
+            bool(found[pk, "baseline"]),
+        )
         for pk in numbers
     }
+
+
+def tags_of(result: Result) -> list[Tag]:
+    return list(result.tags.select_related("created_by"))
 
 
 def notes_of(result: Result) -> list[Note]:
@@ -475,7 +506,7 @@ def baseline_history(result: Result) -> BaselineHistory:
 
 
 def tag_names() -> list[str]:
-    return [name for name, _n in tag_counts(ResultFilters(), MOST_SUGGESTED)]
+    return [name for name, _n in tag_counts(ResultFilters())]
 
 
 def views_for(user: AbstractBaseUser) -> list[SavedView]:

@@ -9,6 +9,7 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.cache import caches
+from django.http import QueryDict
 from django.test import Client
 
 django.setup()
@@ -27,9 +28,10 @@ def client_of(user: Any) -> Client:
 def serve_pages(known: dict[str, Any], user: Any, *, forgets: bool) -> None:
     """Say what is known, then answer until standard input is closed.
 
-    Each line is an address, and the answer ``{"ms", "cpu_ms", "rows", "status"}``: everything that
-    Django does for the page, from the middleware to the last template. ``forgets``: the process
-    forgets before each page the counts that it knows.
+    Each line is an address, or "POST" and one whose query is sent as a form. The answer is
+    ``{"ms", "cpu_ms", "rows", "status"}``: everything that Django does for the page, from the
+    middleware to the last template. ``forgets``: the process forgets before each page the counts
+    that it knows.
     """
     client = client_of(user)
     print(json.dumps(known), flush=True)
@@ -37,7 +39,9 @@ def serve_pages(known: dict[str, Any], user: Any, *, forgets: bool) -> None:
         if forgets:
             caches["process"].clear()
         cpu, began = time.process_time(), time.perf_counter()
-        answer = client.get(line.strip())
+        verb, _, address = line.strip().rpartition(" ")
+        path, _, query = address.partition("?")
+        answer = client.post(path, QueryDict(query).dict()) if verb else client.get(address)
         ms, cpu_ms = (time.perf_counter() - began) * 1000, (time.process_time() - cpu) * 1000
         figures = {"ms": ms, "cpu_ms": cpu_ms, "rows": answer.content.count(b"data-step")}
         print(json.dumps(figures | {"status": answer.status_code}), flush=True)

@@ -16,7 +16,7 @@ def lin():
 
 
 def names(result):
-    return [tag.name for tag in organised([result])[result.pk].tags]
+    return organised([result])[result.pk].tags
 
 
 def test_tags_are_cleaned_and_kept_once():
@@ -100,12 +100,12 @@ def test_an_edited_note_says_who_and_when(lin):
 def test_a_withdrawn_sign_off_stays_in_the_history_and_may_come_once_more(lin):
     result = make_result()
     row = results.sign_off(lin, result, "  customer  X ")
-    assert [one.purpose for one in organised([result])[result.pk].sign_offs] == ["customer X"]
+    assert organised([result])[result.pk].released == ["customer X"]
 
     assert results.withdraw(lin, row) is True
     assert results.withdraw(lin, row) is False
 
-    assert organised([result])[result.pk].sign_offs == ()
+    assert organised([result])[result.pk].released == []
     row.refresh_from_db()
     assert row.withdrawn_by == lin and row.withdrawn_at is not None
     results.sign_off(lin, result, "customer X")

@@ -99,7 +99,7 @@ def test_the_second_page_of_the_list_has_the_rest_and_a_job_is_found_by_its_numb
     oldest, older, newest = (make_measured() for _ in range(3))
 
     first = listing.result_list(listing.ResultFilters())
-    second = listing.result_list(listing.ResultFilters(), first.after)
+    second = listing.result_list(listing.ResultFilters(), after=first.after)
 
     assert (first.results, second.results) == ([newest, older], [oldest])
     assert second.after == ""
