@@ -14,7 +14,7 @@ from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job
 from jobs.plans import ENGINES
 from jobs.queries.hosts import is_away, lacks_room
-from jobs.queries.jobs.durations import usual_times
+from jobs.queries.jobs.durations import Durations, durations, usual_times
 from jobs.queries.jobs.job_page import left_s
 from jobs.schedule.capacity import HostCapacity, HostJob, capacity_of, queued_job_of
 from jobs.schedule.queue import in_order, place_among
@@ -157,7 +157,7 @@ def forecasts(jobs: Iterable[Job]) -> dict[int, Forecast]:
         by_host[job.host].add(job.pk)
     by_id: dict[int, Forecast] = {}
     for host, ids in by_host.items():
-        host_forecasts = _read(host)(None)
+        host_forecasts = _read(host)()
         by_id |= {pk: host_forecasts.get(pk) or _unknown("forecast:far", n=MOST) for pk in ids}
     return by_id
 
@@ -166,15 +166,21 @@ def forecast_drafts(host: Host, drafts: Iterable[Job]) -> list[Forecast]:
     """Forecast of each draft if launched alone now by its ``created_by``; the queue is read
     once."""
     forecasts_with = _read(host)
-    return [forecasts_with(draft)[0] for draft in drafts]
+    return [forecasts_with(draft, durations(draft, host))[0] for draft in drafts]
 
 
-def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
+def forecast_draft(host: Host, draft: Job, usual: Durations | None) -> Forecast:
+    """Forecast of a draft whose usual durations are known."""
+    return _read(host)(draft, usual)[0]
+
+
+def _read(host: Host) -> Callable[..., dict[int, Forecast]]:
     """Return the forecasts by job id of a snapshot of ``host``, with a draft (id 0) or without."""
     # First, because all other reads refer to this moment.
     capacity = capacity_of(host)
     waiting = list(in_order(host).prefetch_related("after")[:MOST])
-    on_host = list(Job.objects.filter(pk__in=[other.id for other in capacity.running]))
+    running = [other.id for other in capacity.running]
+    on_host = list(Job.objects.filter(pk__in=running)) if running else []
     usual = usual_times(host, [*waiting, *on_host])
     left: dict[int, float | None] = {}  # None: unknown, or longer than ever before
     for job in on_host:
@@ -193,13 +199,15 @@ def _read(host: Host) -> Callable[[Job | None], dict[int, Forecast]]:
     elif lacks_room(host):
         reason = "forecast:disk"
 
-    def forecasts_with(draft: Job | None) -> dict[int, Forecast]:
+    def forecasts_with(
+        draft: Job | None = None, of_draft: Durations | None = None
+    ) -> dict[int, Forecast]:
         queued, times = list(waiting), dict(usual)
         if draft is not None:
             ahead = sum(job.priority < draft.priority for job in queued)
             level = [job for job in queued if job.priority == draft.priority]
             queued.insert(ahead + place_among(level, draft), draft)
-            times |= usual_times(host, [draft])
+            times |= {0: of_draft} if of_draft else {}
         known = {pk: Forecast(0.0, Message("forecast:now"), end) for pk, end in left.items()}
         if reason:
             return known | {job.pk or 0: _unknown(reason, host=host.name) for job in queued}

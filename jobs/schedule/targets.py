@@ -1,7 +1,7 @@
 """Assets of hosts: registered by jobs, offered to kinds, filled into slots of plans."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -137,6 +137,14 @@ def _records(type: str) -> QuerySet[Any]:
     return _TYPES[type][0]._default_manager.select_related("host")
 
 
+# Of a deployment, what :func:`target_of` reads.
+_SERVER_COLUMNS = (
+    *("name", "model_id", "state", "wanted", "host_url", "details"),
+    *("artifact", "artifact__label", "artifact__precision", "artifact__toolchain"),
+    *("job", "job__state", "job__values"),
+)
+
+
 def target_of(host: Host) -> Target:
     """Return the snapshot of ``host`` for plans: newest assets first, then promises, then
     endpoints, which every host may call: those that answered their last check first."""
@@ -150,11 +158,17 @@ def target_of(host: Host) -> Target:
         if product
     ]
 
-    def refs(type: str, there: Iterable[AssetRef] | None = None) -> tuple[AssetRef, ...]:
-        known = map(asset_ref, _records(type).filter(host=host)) if there is None else there
-        return (*known, *(ref for ref in promised if ref.type == type))
+    def there(type: str) -> Iterator[AssetRef]:
+        for record in _records(type).filter(host=host).select_related(None):
+            record.host = host  # with a join, each would have a host of its own
+            yield asset_ref(record)
 
-    holding = holding_deployments([host]).select_related("artifact", "host", "job")
+    def refs(type: str, known: Iterable[AssetRef] | None = None) -> tuple[AssetRef, ...]:
+        found = there(type) if known is None else known
+        return (*found, *(ref for ref in promised if ref.type == type))
+
+    holding = holding_deployments([host]).defer(None).select_related(None)
+    holding = holding.select_related("artifact", "job").only(*_SERVER_COLUMNS)
     # The port requested by its job, 0 for any: known before the server listens.
     holding = holding.annotate(asked_port=F("job__params__port")).order_by("-created_at", "-pk")
     servers, serving = [], []

@@ -34,7 +34,7 @@ from jobs.models import Host, Job, Preflight
 from jobs.plans import Plan, from_json
 from jobs.queries.hosts import is_away, lacks_room
 from jobs.queries.jobs import durations as queries
-from jobs.schedule.forecast import Forecast, forecast_drafts
+from jobs.schedule.forecast import Forecast, forecast_draft
 from jobs.schedule.targets import target_of
 from jobs.statistics.paired import BOUNDARY, Goal, Z
 
@@ -277,13 +277,13 @@ def _foreseen(
     kind: Kind, result: LaunchPreview, host: Host, target: Target, queued: Job
 ) -> dict[str, Any]:
     """Return when the job would start, and how long similar work took."""
-    earlier = queries.durations(queued, host)
+    earlier = usual = queries.durations(queued, host)
     queued.host = host
     measured = evaluation_plan(kind, result.params.model_dump(), target)
     estimate = measured["estimate"] if measured else None
     if earlier and not earlier.same and estimate and estimate.counted_by:
         earlier = None  # the deployment's own speed tells more than runs of other work
-    starts = forecast_drafts(host, [queued])[0]
+    starts = forecast_draft(host, queued, usual)
     return {"starts": starts, "before": measured, "earlier": earlier}
 
 

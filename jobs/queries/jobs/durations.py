@@ -32,6 +32,8 @@ def usual_times(host: Host, jobs: Sequence[Job]) -> dict[int, Durations]:
 def usual_of(host: Host, jobs: Sequence[Job]) -> list[Durations | None]:
     """Return typical durations of jobs or drafts on ``host``, in order; None without history."""
     kinds = {job.kind for job in jobs}
+    if not kinds:
+        return []
     most = _READ if len(kinds) == 1 else _READ_OF_MANY
     rows = _ended(host, kinds).values_list(*PAST_COLUMNS)[:most]
     by_kind = grouped((row[0], past) for row in rows for past in pasts([row]))

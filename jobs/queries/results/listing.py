@@ -267,7 +267,7 @@ def result_list(
     jobs = kept.in_bulk([row.job_id for row in rows if row.job_id is not None])
     by_id = {host.pk: host for host in hosts()}
     for row in rows:
-        row.job, row.host = jobs.get(row.job_id), by_id.get(row.host_id)
+        row.job, row.host = jobs.get(row.job_id), by_id.get(row.host_id or 0)
     pinned = frozenset(pk for pk, job in jobs.items() if job.pinned_at is not None)
     removed = frozenset(pk for pk, job in jobs.items() if job.removed_at is not None)
     return ListedResults(rows, following, total, pinned, removed)
