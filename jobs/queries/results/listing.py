@@ -321,14 +321,15 @@ def tag_counts(filters: ResultFilters) -> list[tuple[str, int]]:
 
 
 def mark_counts(filters: ResultFilters) -> dict[str, int]:
-    """Return how many results have each mark, and "pinned", and match the other filters."""
+    """Return how many results have each mark, and "pinned", and match the other filters, where
+    there are any."""
     wanted = {mark: replace(filters, marks=(mark,)) for mark in MARKS}
     queries = [
         matching(asked).order_by().annotate(mark=models.Value(mark)).values_list("mark")
         for mark, asked in {**wanted, "pinned": replace(filters, pinned=True)}.items()
     ]
     counted = [query.annotate(n=models.Count("pk")) for query in queries]
-    return dict(counted[0].union(*counted[1:], all=True))
+    return {mark: n for mark, n in counted[0].union(*counted[1:], all=True) if n}
 
 
 def own_workloads() -> list[str]:
