@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now, timedelta
 
-from jobs.models import Deployment, Result, Tag
+from jobs.models import Deployment, Note, Result, Tag
 from tests.comparing import listed, text_of
 from tests.factories import (
     make_artifact,
@@ -53,6 +53,15 @@ def test_a_tag_counts_at_once_and_only_matching_results(client):
     assert facet(client, "tag") == [("nightly", 1)]
     assert client.get(LIST, {"tag": "nightly"}).context["page"].total == 1
     assert facet(client, "tag", tag="gone") == [("nightly", 1), ("gone", 0)]
+
+
+def test_a_mark_that_no_result_has_is_no_choice(client, lin):
+    noted = make_result()
+    make_result(label="b")
+    Note.objects.create(result=noted, text="x", created_by=lin)
+
+    assert facet(client, "mark") == [("noted", 1)]
+    assert facet(client, "mark", precision="b") == []
 
 
 def test_dates_bound_the_list(client):
