@@ -140,6 +140,7 @@ PARSED_OWN = {
     *("jobs.access.secret_keys", "jobs.backup.manifest", "jobs.catalog.questions"),
     *("jobs.confined", "jobs.notifications", "jobs.services.imports"),
     *("jobs.queries.audit", "jobs.queries.catalogue", "jobs.schedule.capacity"),
+    *("jobs.queries.results.curve", "jobs.queries.results.repeats"),
 }
 
 
