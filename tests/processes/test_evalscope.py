@@ -147,7 +147,7 @@ def test_an_engine_that_closes_kept_connections_loses_no_request(api):
             assert api.ended(number)["state"] == "succeeded", api.raw(f"jobs/{number}/log?from=0")
 
     assert api.result(speed)["metrics"]["requests"] == 12
-    assert api.result(speed)["metrics_of_all"]["failed_requests"] == 0
+    assert api.result(speed)["totals"]["failed_requests"] == 0
     assert api.result(answers)["metrics"]["answers_total"] == 20
     assert "answers_failed" not in api.result(answers)["metrics"]
     assert served.lost == []
