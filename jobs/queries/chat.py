@@ -1,13 +1,16 @@
 """Queries of the playground."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import groupby
-from operator import attrgetter
+from operator import add, attrgetter, itemgetter
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast, Length
 
+from jobs.base import bounds
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
@@ -148,11 +151,42 @@ def chat_engine(key: str) -> ChatEngine | None:
     return ChatEngine(row) if row else None
 
 
-def turns_of(conversation: Conversation) -> Sequence[ShownTurn]:
-    turns = Turn.objects.filter(conversation=conversation).order_by("index", "attempt")
-    turns = turns.select_related("deployment__host", "deployment__job", "endpoint")
+class TurnsPart(NamedTuple):
+    """Turns of one page. ``earlier``: their first index, where others come before."""
+
+    turns: Sequence[ShownTurn] = ()
+    earlier: int | None = None
+
+
+def part_of(conversation: Conversation, before: int | None = None) -> TurnsPart:
+    """Return the last turns, as many as one page may have; those with an index below ``before``."""
+    texts = ("prompt", "reasoning", "answer", "error", Cast("request", TextField()))
+    chars = reduce(add, map(Length, texts))
+    rows = Turn.objects.filter(conversation=conversation).order_by("-index", "attempt")
+    if before is not None:
+        rows = rows.filter(index__lt=before)
+    sized = rows.annotate(chars=chars).values_list("index", "pk", "is_shown", "chars")
+    attempts = dict[int, list[int]]()  # by the one that is shown
+    left, first, earlier = bounds.CHAT_PAGE_CHARS, None, None
+    for index, same in groupby(sized, key=itemgetter(0)):
+        group = list(same)
+        _index, pk, _is_shown, count = next((row for row in group if row[2]), group[-1])
+        left -= count + bounds.TURN_CHARS
+        if attempts and left < 0:
+            earlier = first
+            break
+        attempts[pk], first = [row[1] for row in group], index
+    related = ("deployment__host", "deployment__job", "endpoint")
+    turns = Turn.objects.select_related(*related).in_bulk(attempts)
+    shown = [ShownTurn(turns[pk], group) for pk, group in attempts.items() if pk in turns]
+    return TurnsPart(shown[::-1], earlier)
+
+
+def turns_of(conversation: Conversation) -> list[ShownTurn]:
+    """Return all turns, without what was sent and thought."""
+    turns = Turn.objects.filter(conversation=conversation).defer("request", "reasoning")
     shown = []
-    for _index, group in groupby(turns, key=attrgetter("index")):
+    for _index, group in groupby(turns.order_by("index", "attempt"), key=attrgetter("index")):
         attempts = list(group)
         chosen = next((turn for turn in attempts if turn.is_shown), attempts[-1])
         shown.append(ShownTurn(chosen, [turn.pk for turn in attempts]))

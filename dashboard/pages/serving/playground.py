@@ -74,7 +74,8 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @requires("playground.use", "GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """One conversation. The page continues to stream an unfinished answer."""
+    """One conversation; ``?before=20``: its earlier turns, to read. The page continues to stream an
+    unfinished answer."""
     chats = Conversation.objects.select_related("deployment", "endpoint", "user")
     chat = get_object_or_404(chats, pk=conversation_id)
     record_reading(request.user, chat)
@@ -227,11 +228,12 @@ def _page(
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or queries.best_engine(engines)
-    asked = queries.turns_of(chat) if chat else []
+    before = number_from(request.GET.get("before", ""))
+    part = queries.part_of(chat, before) if chat else queries.TurnsPart()
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
-    shown = [one.turn for one in reversed(asked)]
+    shown = [one.turn for one in reversed(part.turns)]
     last = shown[0] if shown else None
     # The question of an evaluation's answer, to be asked again.
     number = None if chat or typed else number_from(request.GET.get("answer", ""))
@@ -255,7 +257,10 @@ def _page(
         "chosen": chosen,
         "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
         "is_ready": any(one.is_offered for one in engines),
-        "turns": asked,
+        "turns": part.turns,
+        "earlier": part.earlier,
+        "is_earlier": before is not None,
+        "reads_only": before is not None or not is_own,
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
@@ -315,7 +320,7 @@ def _add_turn(
     chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
 ) -> Turn:
     """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
-    asked: list[queries.ShownTurn] = list(queries.turns_of(chat))
+    asked = queries.turns_of(chat)
     if any(one.turn.state == Turn.State.STREAMING for one in asked):
         raise services.BusyError
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None

@@ -27,6 +27,8 @@ export function bindSync(convo, isBusy, show) {
   /** @param {HTMLElement} turn */
   function take(turn) {
     const here = /** @type {HTMLElement | null} */ (convo.querySelector(`[data-index="${turn.dataset.index}"]`));
+    const first = /** @type {HTMLElement | null} */ (convo.querySelector("[data-turn]"));
+    if (Number(turn.dataset.index) < Number(first?.dataset.index ?? 0)) return; // of an earlier page
     const isKnown = here?.dataset.turn === turn.dataset.turn && here?.dataset.state === turn.dataset.state;
     // An attempt that failed stays in sight here, although an earlier one counts.
     if (isKnown || (here?.dataset.state === "failed" && Number(here.dataset.turn) > Number(turn.dataset.turn))) return;

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from jobs.base import bounds
 from jobs.logstore import store
 from jobs.models import Conversation, Endpoint, Source, Turn
 from jobs.services.chat import close_turn
@@ -210,6 +211,41 @@ def test_older_chats_are_a_link_away(client, lin):
 
 
 @pytest.mark.postgresql
+def test_a_long_chat_has_its_earlier_turns_a_link_away(client, lin):
+    chat = Conversation.objects.create(user=lin, title="Long")
+    size = bounds.CHAT_PAGE_CHARS // 4
+    for index in range(8):
+        for attempt in range(2):
+            fields = {"index": index, "attempt": attempt, "is_shown": attempt == 0}
+            texts = {"prompt": f"q{index}", "answer": "a" * size, "reasoning": "r" * (3 * index)}
+            Turn.objects.create(conversation=chat, state="done", **fields, **texts)
+    address, seen, pages = reverse("conversation", args=[chat.pk]), [], []
+
+    while address:
+        page = client.get(address).text
+        seen = [*re.findall(r'data-index="(\d)"', page), *seen]
+        pages.append(page)
+        found = re.search(r'href="([^"]*\?before=\d+)"', page)
+        address = found and found[1]
+
+    assert "".join(seen) == "01234567"
+    assert all(len(page) < 1.5 * bounds.CHAT_PAGE_CHARS for page in pages)
+    assert ['id="ask"' in page for page in pages] == [True, False, False]
+    assert ["Latest turns" in page for page in pages] == [False, True, True]
+    assert pages[0].count("1/2") == 3
+
+
+def test_a_turn_that_no_page_could_have_beside_others_is_shown_alone(client, lin):
+    chat = Conversation.objects.create(user=lin, title="Long")
+    for index, text in enumerate(["first", "a" * bounds.CHAT_PAGE_CHARS]):
+        Turn.objects.create(conversation=chat, state="done", index=index, prompt="q", answer=text)
+
+    page = client.get(reverse("conversation", args=[chat.pk])).text
+
+    assert re.findall(r'data-index="(\d)"', page) == ["1"]
+    assert "?before=1" in page
+
+
 def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
