@@ -72,7 +72,8 @@ def test_texts_and_commands_are_those_of_the_pages(write, made, client):
 
     html = write("result", id=f"res-{result.pk}")
 
-    assert re.search("<title>(.*?)</title>", html)[1] in page
+    title = re.search("<title>(.*?)</title>", html)[1]
+    assert title in page and "mean of 3 runs" in title
     for text in ("Saturated at concurrency 2. More concurrency adds latency only.", "95.5 tok/s"):
         assert text in page
         assert text in text_of(html)

@@ -191,7 +191,11 @@ STUBS = {
     "opencompass/openicl/icl_evaluator": "BaseEvaluator = object",
     "opencompass/models": """
 class OpenAISDK:
-    asked = []
+    asked, http_client_cfg = [], {}
+    def _create_fresh_client(self):
+        return self
+    def with_options(self, **options):
+        return options
     def _generate(self, input, max_out_len, temperature):
         self.asked.append(input[0]["prompt"])
         return f"<think>answer 1</think>answer {len(self.asked)}"
@@ -203,6 +207,7 @@ from opencompass_questions import Client
 client = Client()
 answers = [client._generate([{"role": "HUMAN", "prompt": one}], 9, 0.0) for one in sys.argv[1:]]
 print(json.dumps([[text.rpartition(">")[2] for text in answers], client.asked]))
+assert client._create_fresh_client() == {"max_retries": 0}
 """
 
 

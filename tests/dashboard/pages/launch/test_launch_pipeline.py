@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from jobs.models import AuditEntry, Environment, Host, Job
 from jobs.queries.hosts import dies
-from tests.factories import make_deployment, make_host, make_job
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,19 @@ def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
 
     assert answer.status_code == 422
     assert "has no image registry" in answer.text
+    assert Job.objects.count() == 0
+
+
+def test_a_person_without_the_right_on_the_host_gets_the_check_of_a_preview(browser, host):
+    host.is_restricted = True
+    host.save()
+    host.launchers.add(make_user())
+
+    answer = browser.post(PIPELINE, {"host": host.name, "stack": "guide"})
+
+    assert answer.status_code == 422
+    assert f"You may not launch on {host.name}." in browser.get(PIPELINE).text
+    assert f"You may not launch on {host.name}." in answer.text
     assert Job.objects.count() == 0
 
 

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from dashboard.pages.parity.words import is_weighted, right_text
 from jobs.models import Import, Result
-from jobs.queries.parity.statement import state
+from jobs.queries.parity.statement import parity, state
 from jobs.services.outcomes import answer_rows
-from jobs.statistics import Evidence, Share
+from jobs.statistics import Evidence, Share, wilson
+from jobs.statistics.paired import monitored_z
 from tests.factories import make_deployment, make_evaluation, make_job, make_measured, make_user
 from tests.jobs.lib import answering
 
@@ -120,6 +121,18 @@ def test_stored_planned_questions_stay_out_of_links(reader):
     assert "24 questions, of which 20 were planned. Look number 1." in text
     by_name = {"base_name": f"res-{base.pk}", "name": f"res-{early.pk}"}
     assert reader.get(reverse("parity"), by_name).status_code == 302
+
+
+def test_an_early_stop_names_the_quantile_of_its_accuracies(reader):
+    base, early = answering.make_evaluations()
+    early.metrics["planned_questions"] = 30  # 24 of them were asked
+    early.save()
+
+    text = page(reader, base=f"res-{base.pk}", id=f"res-{early.pk}")
+
+    row = parity([base], [early], 1.0, "same").statement.pooled
+    assert row.first == wilson(row.rights[0], 24, monitored_z(24, 30))
+    assert "Wilson's interval with the quantile 2.51 in place of 1.96." in text
 
 
 def test_neither_several_samples_nor_a_viewer_lead_to_a_launch(client, reader):
