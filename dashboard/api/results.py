@@ -76,6 +76,7 @@ class ResultAnswer(Created):
         then=_declared,
     )
     measured_at: Time | None = about("of an import by its files; null: not in them")
+    created_at: Time = read("stored_at", "of an import when it was imported")
     model: str = read("model_id")
     label: str
     what: str

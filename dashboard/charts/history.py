@@ -43,7 +43,7 @@ def figure(history: History) -> Figure:
     return Figure(
         traces,
         fig.layout(
-            fig.axis(_("Created"), type="date", nticks=6, tickformatstops=_TICKS, showgrid=False),
+            fig.axis(_("Measured"), type="date", nticks=6, tickformatstops=_TICKS, showgrid=False),
             fig.axis(f"{label}, {unit}" if unit else label, **mode),
             margin=fig.margins(left=56, top=26),
             shapes=shapes,

@@ -125,7 +125,7 @@ def _about(page: ResultPage, asked: ResultAsked) -> FactList:
         *([(_("Measured"), measured_text([result]))] if result.imported else []),
         *declared_facts([result], has_people=asked.shows("people")),
         (_("Imported by") if result.imported else _("Started by"), by),
-        (_("Imported") if result.imported else _("Created"), full_moment(result.created_at)),
+        (_("Imported") if result.imported else _("Created"), full_moment(result.stored_at)),
     ]
     return cells.facts(rows)
 

@@ -96,7 +96,7 @@ def _shown(row: _Row) -> tuple[Any, ...]:
         *(column.name for column in row.context["columns"]),
         *(result.pk, result.type, result.model_id, result.label, result.what, result.tool),
         *(result.stack, result.parallelism, repr(result.metrics), result_place(result)),
-        *(str(result.created_by or ""), result.created_at, row.stamps),
+        *(str(result.created_by or ""), result.created_at, result.measured_at, row.stamps),
         *(job, result.job and result.job.kind, job in page.pinned, job in page.removed),
         *(may["may_pin"], job in may["may_unpin"]),
     )
@@ -205,7 +205,18 @@ def _person(row: _Row, _column: Column) -> SafeString:
 
 
 def _made(row: _Row, _column: Column) -> SafeString:
-    return format_html('<td class="r dim">{}</td>', ago(row.result.created_at))
+    return measured_cell(row.result)
+
+
+@register.simple_tag
+def measured_cell(result: Result) -> SafeString:
+    """Return the cell of the time that lists are in the order of."""
+    when = ago(result.created_at)
+    if result.measured_at is not None:
+        return format_html('<td class="r dim">{}</td>', when)
+    text, why = gettext("imported"), gettext("The files have no date of the measurement.")
+    cell = '<td class="r dim">{} <span class="small" title="{}">{}</span></td>'
+    return format_html(cell, when, why, text)
 
 
 # Other columns are metrics.

@@ -109,6 +109,7 @@ class Result(models.Model):
     loaded = models.BooleanField(default=False)  # other programs used the host's processor
     simulated = models.BooleanField(default=False)
     created_by = models.ForeignKey(USER, models.SET_NULL, null=True)
+    # When it was measured; of an import without a date, when it was imported.
     created_at = models.DateTimeField(default=now)
     search = searched_words("model_id", "label", "what", "tool", "stack")
 
@@ -184,6 +185,11 @@ class Result(models.Model):
     def measured_at(self) -> datetime | None:
         """None: not in the files of the import."""
         return self.imported.measured_at if self.imported else self.created_at
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the dashboard got it: of an import not when it was measured."""
+        return self.imported.created_at if self.imported else self.created_at
 
     @property
     def counts(self) -> bool:

@@ -147,6 +147,7 @@ def _result(row: Import, reading: Reading, about: About, origin: Origin | None) 
         },
         incomplete=shortfall.of_measured(measured).failed > 0 or reading.missing > 0,
         created_by_id=row.created_by_id,
+        created_at=row.measured_at or row.created_at,
     )
     keep_parts(result, measured)
 

@@ -3,8 +3,8 @@
 import codecs
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
@@ -27,6 +27,7 @@ _DATED_LINE = pattern(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d")
 _HEAD = 4096
 _MOST_CONCURRENCY = 1_000_000
 _MOST_ANSWERS = 200_000
+_CLOCKS = timedelta(days=1)  # time zones, and clocks that differ
 _SHARE = pattern(r"acc|pass@|exact_match", ignore_case=True)  # metrics of a set in per cent
 
 
@@ -261,9 +262,14 @@ def curves(
 
 
 def checked(reading: Reading | ImportRefusal) -> Reading | ImportRefusal:
-    """Return the reading, or a refusal of figures that no measurement can give."""
+    """Return the reading, or a refusal of figures that no measurement can give. A date that is yet
+    to come is left out: lists are in the order of these dates."""
     if isinstance(reading, ImportRefusal):
         return reading
+    if reading.at is not None and reading.at > datetime.now(reading.at.tzinfo) + _CLOCKS:
+        remark = Message("import:future", {"date": f"{reading.at:%Y-%m-%d}"})
+        measured = replace(reading.measured, remarks=(*reading.measured.remarks, remark))
+        reading = replace(reading, at=None, measured=measured)
     measured, file = reading.measured, reading.sources[0]
     for name, value, most in _bounded(measured):
         if not 0 <= value <= most:  # or no number

@@ -93,7 +93,7 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
     assert steps() == {
         *("0001_initial", "0002_sign_off_accepted", "0003_groups", "0004_limit_runs"),
         "0005_report_words",
-        "0006_faster_lists",
+        *("0006_faster_lists", "0007_measured_order"),
     }
     assert Note.objects.get().text == "Measured twice."
     stored = Secret.objects.get(name="HF_TOKEN").encrypted

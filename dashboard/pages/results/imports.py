@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,10 +20,12 @@ from dashboard.text.import_words import declared_fields
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
-from jobs.base.numbers import number_from
+from jobs.base.numbers import number_from, result_number
 from jobs.models import Import, ImportedFile
 from jobs.services import imports
 from jobs.services.imports import Collected, collected
+
+_MOST_NAMED = 8
 
 
 @requires("result.import", "GET", "POST")
@@ -71,13 +73,18 @@ def import_preview(request: HttpRequest, draft_id: str) -> HttpResponse:
         is_shown = request.method == "POST"
         return redirect("import-preview", draft_id) if is_shown else redirect("import-upload")
     if n := len(stored.new):
-        text = ngettext("%(n)s result imported.", "%(n)s results imported.", n)
-        messages.success(request, text % {"n": n})
+        # The list is in the order of measurement: an import may stand far below.
+        text = ngettext(
+            "%(n)s result imported: %(names)s.", "%(n)s results imported: %(names)s.", n
+        )
+        names = [result_number(pk) for pk in stored.new[:_MOST_NAMED]]
+        more = ["…"] if n > len(names) else []
+        messages.success(request, text % {"n": n, "names": _(", ").join(names + more)})
     else:
         messages.info(request, _("Nothing changed: these files were imported before."))
     if len(stored.results) == 1:
         return redirect("result-detail", stored.results[0])
-    return redirect("result-list")
+    return redirect(f"{reverse('result-list')}?stamp=imported")
 
 
 @requires("result.view", "GET", "HEAD")

@@ -87,9 +87,9 @@ _TITLES: Mapping[str, str | Promise] = {
     "deployment": gettext_lazy("deployment"),
     "pinned": gettext_lazy("Files"),
     "endpoint": gettext_lazy("endpoint"),
-    "days": gettext_lazy("Created"),
-    "from": gettext_lazy("Created from"),
-    "to": gettext_lazy("Created until"),
+    "days": gettext_lazy("Measured"),
+    "from": gettext_lazy("Measured since"),
+    "to": gettext_lazy("Measured until"),
 }
 _WORDS: Mapping[str, str | Promise] = {
     "benchmark": gettext_lazy("benchmark"),

@@ -78,7 +78,7 @@ RESULTS: Sequence[Column] = (
     Column("stack", _("Stack"), is_usual=False, css="hide-s"),
     Column("tool", _("Tool"), is_sorted=False, is_usual=False, css="hide-s"),
     Column("person", _("Started by"), css="hide-s"),
-    Column("made", _("Created"), css="r", falls=True),
+    Column("made", _("Measured"), css="r", falls=True),
 )
 JOBS: Sequence[Column] = (
     Column(

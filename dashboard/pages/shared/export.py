@@ -150,7 +150,7 @@ def fixed(row: Result, marks: Marks) -> dict[str, Any]:
         "identity": row.fingerprint,
         "measured_at": row.measured_at.isoformat() if row.measured_at else "",
         "by": _name(row.created_by),
-        "at": row.created_at.isoformat(),
+        "at": row.stored_at.isoformat(),
     }
 
 

@@ -260,7 +260,7 @@ def result_list(
     known."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     # Read after the results: a join would make a host of each row anew.
-    matches = matching(filters).prefetch_related("endpoint", "created_by")
+    matches = matching(filters).prefetch_related("endpoint", "created_by", "imported")
     rows, following = sorting.sorted_page(matches, COLUMNS[order.name], order, after, PAGE)
     # Plans of jobs are large.
     kept = Job.objects.only("kind", "pinned_at", "removed_at")
@@ -401,6 +401,7 @@ def _identities(keys: Sequence[str]) -> list[IdentityRow]:
         if key in groups
     }
     whole = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
+    whole = whole.prefetch_related("imported")
     latest = whole.in_bulk(numbers.values())
     best = repeats.best_concurrencies(latest.values())
     points = repeats.read_points(

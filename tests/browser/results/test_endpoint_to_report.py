@@ -196,7 +196,7 @@ def test_a_result_of_others_is_imported(page, way, shown):
     page.get_by_role("button", name="Import", exact=True).click()
 
     page.wait_for_url(re.compile(r"/results/res-\d+/$"))
-    expect(page.get_by_text("1 result imported.")).to_be_visible()
+    expect(page.get_by_text("1 result imported: ")).to_be_visible()
     expect(page.locator("#flags .stamp", has_text="imported")).to_be_visible()
 
 

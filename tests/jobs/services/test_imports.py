@@ -3,17 +3,22 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dashboard.actions import results
 from jobs.base.errors import LaunchError
+from jobs.imports import recognise
 from jobs.models import Import, ImportedFile, PointRequests, Result, SignOff
 from jobs.queries.catalogue import model_page, published_comparisons
 from jobs.queries.comparison.comparison import compare
+from jobs.queries.comparison.history import history
 from jobs.queries.results import listing
 from jobs.queries.results.curve import curve_of
 from jobs.queries.results.levels import Level, goodput_of
@@ -317,7 +322,53 @@ def test_the_date_of_the_measurement_is_that_of_the_file():
 
     at = timezone.localtime(result.imported.measured_at)
     assert at.strftime("%Y-%m-%d %H:%M:%S") == "2026-11-24 14:11:14"
-    assert result.created_at >= before
+    assert result.created_at == result.imported.measured_at
+    assert result.stored_at == result.imported.created_at >= before
+
+
+def measured_after(result, days):
+    """An own result of the same measurement, so many days later."""
+    own = make_measured(created_at=result.created_at + timedelta(days=days))
+    Result.objects.filter(pk=own.pk).update(fingerprint=result.fingerprint, subject=result.subject)
+    return own
+
+
+def test_lists_and_trends_have_the_order_of_measurement():
+    dated = imported(OK, **DECLARED)
+    later, earlier = measured_after(dated, 1), measured_after(dated, -1)
+
+    listed = [row.pk for row in result_list(ResultFilters()).results]
+    runs = [run.pk for period in history(dated.pk).periods for run in period.runs]
+    since = matching(ResultFilters(since=dated.created_at + timedelta(hours=1)))
+
+    assert listed == [later.pk, dated.pk, earlier.pk]
+    assert runs == listed[::-1]
+    assert [row.pk for row in since] == [later.pk]
+    assert identity_list(ResultFilters()).rows[0].latest == later
+
+
+def test_a_date_that_is_yet_to_come_is_left_out():
+    data = json.loads((DATA / OK).read_text()) | {"date": "20991124-141114"}
+    files = {"ok.json": json.dumps(data).encode()}
+
+    (reading,) = recognise(files).readings
+
+    assert reading.at is None
+    remark = {one.id: one.args for one in reading.measured.remarks}["import:future"]
+    assert remark == {"date": "2099-11-24"}
+
+
+def test_earlier_imports_take_the_place_of_their_measurement():
+    step = import_module("jobs.migrations.0007_measured_order")
+    dated, undated, own = imported(OK), imported(), make_measured()
+    Result.objects.filter(pk=dated.pk).update(created_at=dated.stored_at)
+    others = [undated.created_at, own.created_at]
+
+    for change, at in ((step.to_measured, "created_at"), (step.to_imported, "stored_at")):
+        change(apps, None)
+        assert Result.objects.get(pk=dated.pk).created_at == getattr(dated, at)
+
+    assert [Result.objects.get(pk=one.pk).created_at for one in (undated, own)] == others
 
 
 def test_single_requests_of_a_file_are_stored():

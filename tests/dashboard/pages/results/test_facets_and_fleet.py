@@ -95,7 +95,7 @@ def test_active_filters_are_chips_that_can_be_cleared(client):
     page = client.get(LIST, {"tag": "a", "days": "7", "mark": "released", "stack": "guide"})
 
     shown = [(item["title"], item["word"]) for item in page.context["chosen"]]
-    assert ("Tags", "a") in shown and ("Created", "last 7 days") in shown
+    assert ("Tags", "a") in shown and ("Measured", "last 7 days") in shown
     assert all("after" not in item["without"] for item in page.context["chosen"])
     assert len(shown) == 4
 

@@ -470,15 +470,32 @@ def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
     assert ", as declared" in page
 
 
+def test_the_column_says_which_date_it_shows(client, ann):
+    imported(DATED)
+    undated = imported()
+
+    for address in ("/results/", "/results/?group=identity"):
+        page = client.get(address).content.decode()
+        assert re.search(r"<th[^>]*>(?:<a[^>]*>)?\s*Measured", page)
+        assert page.count('title="The files have no date of the measurement.">imported<') == 1
+    assert "2026-11-24" in page
+    row = client.get("/results/?format=json").json()["results"][0]
+    assert (row["result"], row["measured_at"]) == (f"res-{undated.pk}", "")
+    assert row["at"] == undated.imported.created_at.isoformat()
+
+
 def test_the_api_says_when_an_import_was_measured_and_who_declared_it(client, ann, bearer):
     theirs = imported(DATED, user=ann, device="8 × H800", precision="fp8")
     ours, undated = make_measured(), imported()
+    assert theirs.created_at < theirs.stored_at
 
     rows = client.get("/api/v1/results", headers=bearer).json()["results"]
 
     found = {row["id"]: row for row in rows}
     row, own = found[f"res-{theirs.pk}"], found[f"res-{ours.pk}"]
     assert row["measured_at"].startswith("2026-11-24")
+    assert row["created_at"] == theirs.imported.created_at.isoformat()
+    assert rows[-1] == row
     assert (row["declared"]["precision"], row["declared"]["by"]) == ("fp8", "ann")
     assert row["declared"]["at"] == theirs.imported.declared_at.isoformat()
     alone = client.get(f"/api/v1/results/{row['id']}", headers=bearer).json()
