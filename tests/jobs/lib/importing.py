@@ -12,6 +12,7 @@ from jobs.services.imports import About
 DATA = Path(__file__).parents[2] / "data"
 SERVE = "vllm-0.32/bench/serve_random_chat.json"
 EVALUATION = "opencompass-0.5.4"
+UNDATED = "vllm-0.32/bench/latency.json"
 
 
 def keep(path: str, *, user: Any = None, **about: Any) -> list[Kept]:

@@ -29,7 +29,7 @@ from jobs.queries.storage import count
 from jobs.services import import_storage, imports
 from jobs.services.imports import About, model_of
 from tests.factories import make_host, make_job, make_measured, make_user
-from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported, keep
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, UNDATED, imported, keep
 from tests.refusals import refused_at
 
 pytestmark = pytest.mark.django_db
@@ -360,7 +360,7 @@ def test_a_date_that_is_yet_to_come_is_left_out():
 
 def test_earlier_imports_take_the_place_of_their_measurement():
     step = import_module("jobs.migrations.0007_measured_order")
-    dated, undated, own = imported(OK), imported(), make_measured()
+    dated, undated, own = imported(OK), imported(UNDATED), make_measured()
     Result.objects.filter(pk=dated.pk).update(created_at=dated.stored_at)
     others = [undated.created_at, own.created_at]
 

@@ -18,7 +18,7 @@ from jobs.models import ApiToken, AuditEntry, Import, Result, ResultPoint, SignO
 from jobs.services.intake import quotas
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_measured, make_user
-from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, imported
+from tests.jobs.lib.importing import DATA, EVALUATION, SERVE, UNDATED, imported
 
 RATE = 67.41737017939066
 IMPORT = "/results/import/"
@@ -472,7 +472,7 @@ def test_a_verdict_with_an_import_is_marked_as_declared(client, ann):
 
 def test_the_column_says_which_date_it_shows(client, ann):
     imported(DATED)
-    undated = imported()
+    undated = imported(UNDATED)
 
     for address in ("/results/", "/results/?group=identity"):
         page = client.get(address).content.decode()
@@ -486,7 +486,7 @@ def test_the_column_says_which_date_it_shows(client, ann):
 
 def test_the_api_says_when_an_import_was_measured_and_who_declared_it(client, ann, bearer):
     theirs = imported(DATED, user=ann, device="8 × H800", precision="fp8")
-    ours, undated = make_measured(), imported()
+    ours, undated = make_measured(), imported(UNDATED)
     assert theirs.created_at < theirs.stored_at
 
     rows = client.get("/api/v1/results", headers=bearer).json()["results"]
