@@ -21,16 +21,7 @@ from jobs.base.errors import PlanError
 # Query of a host's health requests to a ready server, to mark them in its log; ``/health`` itself
 # is requested without.
 HEALTH_MARK = "by=vacc-dashboard"
-# Later schemas add the fields in _ADDED; a plan without them is written as 1, so that older hosts
-# run it and its checksum stays.
-SCHEMAS = (1, 2, 3, 4)
-_ADDED: tuple[tuple[str, int, dict[str, Any]], ...] = (
-    ("steps", 2, {"cwd": "", "path": (), "cleanup": (), "health": "/health"}),
-    ("files", 2, {"at": ""}),
-    ("watches", 3, {"reader": "", "folder": "", "expected": ()}),
-    ("watches", 4, {"key": ""}),
-)
-_ADDED_TO_PLAN: dict[str, Any] = {"checks": (), "port": 0, "address": ""}
+SCHEMA = 4  # plans that were stored before 0.1.0 have 1 to 4, and lack fields with a default
 
 # Names of watches with special charts.
 ACCURACY = "accuracy"  # counts of an evaluation, jobs.tools.lib.growing
@@ -180,19 +171,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, with its schema version."""
-        data = asdict(self)
-        added = [(item, since, new) for group, since, new in _ADDED for item in data[group]]
-        added.append((data, 2, _ADDED_TO_PLAN))
-        schema = 1
-        for item, since, defaults in added:
-            for name, default in defaults.items():
-                if item[name] == default:
-                    del item[name]
-                else:
-                    schema = max(schema, since)
-        if not data["writes"]:  # used only by the dashboard: older hosts run the plan too
-            del data["writes"]
-        return {"schema": schema, **data}
+        return {"schema": SCHEMA, **asdict(self)}
 
     def sha256(self) -> str:
         text = json.dumps(self.to_json(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -205,8 +184,8 @@ def checks_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Check, ...]:
 
 def from_json(data: Mapping[str, Any]) -> Plan:
     """Raises PlanError: written by a newer schema, or not a plan."""
-    if data.get("schema") not in SCHEMAS:
-        raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only {SCHEMAS}")
+    if data.get("schema") not in range(1, SCHEMA + 1):
+        raise PlanError(f"plan schema {data.get('schema')!r} is not known here, only 1 to {SCHEMA}")
     if missing := {"kind", "steps", "files", "outputs", "watches", "dies", "filled"} - data.keys():
         raise PlanError(f"not a plan: {sorted(missing)} are missing")
     try:

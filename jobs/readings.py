@@ -161,7 +161,7 @@ class ModificationReport(BaseModel):
 
 class DatasetReport(BaseModel):
     """dataset.json of verify_dataset.py. ``counts``: items by path, ``known``: items of the whole
-    set. ``sha256``: of paths and contents of its files; "" in older reports."""
+    set. ``sha256``: of paths and contents of its files."""
 
     name: str
     path: str
@@ -169,7 +169,7 @@ class DatasetReport(BaseModel):
     bytes: int = Field(ge=1)
     counts: dict[str, int]
     known: dict[str, int]
-    sha256: str = ""
+    sha256: str
 
 
 def _environment(ended: Ended, title: str, main: str) -> Outcome:

@@ -91,7 +91,7 @@ class SecretAnswer(ApiAnswer):
     purpose: Annotated[
         str,
         one_of(["", *Secret.Purpose.values]),
-        about("empty if unknown: stored by an earlier version"),
+        about("empty if unknown"),
     ]
     endpoints: list[str] = about("URL prefixes to which it may be sent")
     hosts: list[str] | None = read(
@@ -102,7 +102,6 @@ class SecretAnswer(ApiAnswer):
         lambda row: None if row.everyone else [one.username for one in row.people.all()],
         "null: everyone",
     )
-    complete: bool = read("is_complete", "false: no new job can use it")
     set_at: Time
 
 

@@ -252,8 +252,6 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
             return name, "result-list"
         case "conversation":
             return gettext("Chat #%(n)s") % {"n": name}, ""
-        case "import":  # of an earlier version, and removed since
-            return gettext("Import %(n)s") % {"n": name}, ""
     return entry.subject, ""
 
 

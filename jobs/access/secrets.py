@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -207,14 +206,14 @@ class SecretRefused(JobsError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
     """Values of a plan that asks for secrets. ``person`` None: a deleted one, or a command.
-    ``host`` None: the dashboard itself. ``launched_at`` None: being launched now. A restart is
-    asked for by a person who was checked then: ``is_checked``. ``external``: destinations, as
-    slots, that are engines which this dashboard did not start."""
+    ``host`` None: the dashboard itself. ``is_launched``: by a stored job. A restart is asked for by
+    a person who was checked then: ``is_checked``. ``external``: destinations, as slots, that are
+    engines which this dashboard did not start."""
 
     host: Host | None
     values: Mapping[str, str]
     person: int | None = None
-    launched_at: datetime | None = None
+    is_launched: bool = False
     is_checked: bool = False
     external: frozenset[str] = frozenset()
 
@@ -257,7 +256,7 @@ def _of_plan(job: Job, host: Host, values: Mapping[str, str], **more: Any) -> di
     wanted = uses(plans.from_json(job.plan))
     if not wanted:  # most jobs: no query
         return {}
-    return _given(wanted, _Request(host=host, values=values, launched_at=job.created_at, **more))
+    return _given(wanted, _Request(host=host, values=values, is_launched=True, **more))
 
 
 def engine_key(name: str, deployment: Deployment) -> str:
@@ -344,30 +343,22 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
     ):
         text = _("You may not use secret %(name)s. Ask an administrator to allow it under Secrets.")
         raise SecretRefused("job:secret_person", text, args)
-    if not row.is_complete:
-        # Stored by an earlier version: jobs that were launched with it then go on.
-        if request.launched_at is not None and request.launched_at < row.created_at:
-            return
-        text = _(
-            "Secret %(name)s has no purpose or no endpoints yet. Ask an administrator to complete "
-            "it under Secrets."
-        )
-        raise SecretRefused("job:secret_incomplete", text, args)
-    if use.purpose != row.purpose and not use.purpose:
+    if not use.purpose:
         text = _("Secret %(name)s is not allowed in this command. Launch without it.")
         raise SecretRefused("job:secret_purpose", text, args)
     if use.purpose != row.purpose:
         text = _(
             "Secret %(name)s is for another purpose: %(purpose)s. Choose a secret for: %(wanted)s."
         )
-        words = {"purpose": PURPOSES[row.purpose], "wanted": PURPOSES[use.purpose]}
+        words = {"purpose": PURPOSES.get(row.purpose, "?"), "wanted": PURPOSES[use.purpose]}
         raise SecretRefused("job:secret_purpose", text, args, words=words)
     address: str | None = None
     with suppress(PlanError):
         address = plans.fill_text(use.destination, request.values)
-    if address is None and request.launched_at is None:
+    if address is None and not request.is_launched:
         return  # the address of a server that is not there yet: checked when the job starts
-    if use.destination in request.external and not row.endpoints:
+    is_bound = use.destination in request.external or row.purpose != Secret.Purpose.ENGINE
+    if is_bound and not row.endpoints:
         text = _(
             "Secret %(name)s names no address, so it may go to deployments only. Ask an "
             "administrator to add %(endpoint)s under Secrets."

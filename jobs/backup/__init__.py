@@ -152,11 +152,6 @@ def _read(source: Path, key: str | None) -> Manifest:
         raise BackupError(
             f"{source} is no backup: {FILE} is missing. Name the folder that manage.py backup made."
         ) from None
-    if made.format < manifest.FORMAT:
-        raise BackupError(
-            f"An earlier version made the backup in {source}, without checksums of large files. "
-            "Restore with that version, then upgrade."
-        )
     if key is not None and not is_signed:
         raise BackupError(
             f"{source / FILE} is not what a backup with this key wrote, nothing was restored. "

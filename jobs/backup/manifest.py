@@ -34,10 +34,10 @@ class BackupError(JobsError):
 
 
 class FileEntry(BaseModel):
-    """``sha256`` is empty only in format 1. ``changed_ns``: since the epoch, in ``DATA_DIR``."""
+    """``changed_ns``: since the epoch, in ``DATA_DIR``."""
 
     bytes: NonNegativeInt
-    sha256: str = ""
+    sha256: str
     changed_ns: int = 0
 
 

@@ -106,11 +106,6 @@ class Secret(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def is_complete(self) -> bool:
-        """False: stored by an earlier version, whose secrets had no purpose and no endpoints."""
-        return self.purpose == self.Purpose.ENGINE or bool(self.purpose and self.endpoints)
-
 
 class Source(models.Model):
     """A place from which jobs may fetch code or data, or an engine that they may call, added by an

@@ -76,7 +76,7 @@ def ask(
         host=host,
         job=job,
         plan=dict(plan),
-        plan_sha256=from_json(plan).sha256(),
+        plan_sha256=job.plan_sha256 if job else from_json(plan).sha256(),
         values=dict(values),
         asked_by_id=user.pk if user else None,
     )

@@ -99,7 +99,8 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
     stored = Secret.objects.get(name="HF_TOKEN").encrypted
     assert secret_keys.decrypt("HF_TOKEN", stored, secret_keys.load()) == "hf_abcdefghijkl"
     client.force_login(User.objects.get())
-    for address in ("/", "/jobs/", "/results/", "/parity/", f"/jobs/{Job.objects.first().pk}/"):
+    pages = [f"/jobs/{pk}/" for pk in Job.objects.values_list("pk", flat=True)]
+    for address in ("/", "/jobs/", "/results/", "/parity/", *pages):
         assert client.get(address).status_code == 200, address
     assert Result.objects.count() == 8
 

@@ -155,7 +155,6 @@ def _secrets_page(
     people = User.objects.filter(is_active=True).order_by("username")
     context = {
         "kept": [(row, secrets.PURPOSES.get(row.purpose, "")) for row in rows],
-        "incomplete": [row for row in rows if not row.is_complete],
         "typed": typed,
         "errors": errors,
         "purposes": secrets.PURPOSES.items(),

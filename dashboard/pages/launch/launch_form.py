@@ -235,18 +235,14 @@ def _counted(field: Field, values: Mapping[str, str]) -> Field:
     return field._replace(value=field.default, error="", is_hidden=True)
 
 
-# Former names of fields, by present name: people saved addresses with them.
-_SAVED_LINKS = {"exclusive": "quiet"}
-
-
 def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
     """Return values of the kind's fields in ``data``; the last value of a name counts."""
     return {
-        name: ", ".join(map(str, data.getlist(given)))
+        name: ", ".join(map(str, data.getlist(name)))
         if spec.get("type") == "array"
-        else str(data[given])
+        else str(data[name])
         for name, spec in _specs(kind.Params).items()
-        if (given := name if name in data else _SAVED_LINKS.get(name, name)) in data
+        if name in data
     }
 
 

@@ -205,7 +205,7 @@ _ON_HOST = (
     *("check:docker_down", "check:iommu_on", "check:shm_small", "check:tool_missing"),
     *("check:tool_old", "check:unknown", "check:broke", "check:container_there"),
     *("host:disk_full", "policy:program", "policy:root", "policy:variable"),
-    *("job:secret_gone", "job:secret_incomplete", "job:secret_host", "job:secret_person"),
+    *("job:secret_gone", "job:secret_host", "job:secret_person"),
     *("job:secret_endpoint", "job:secret_key"),
     *("work:not_found", "job:unreadable", "job:kind_unknown"),
 )

@@ -9,7 +9,7 @@ from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.launch.launch import launch
 from jobs.models import Deployment, Job
-from jobs.plans import Step, from_json
+from jobs.plans import Step
 from jobs.schedule import dispatch
 from jobs.schedule.capacity import capacity_of, queued_job_of, startable_jobs
 from jobs.schedule.deployments import restart_deployment
@@ -126,8 +126,6 @@ def test_what_a_plan_writes_besides_counts_too(host):
     dispatch.run()
 
     assert why(job) == "wait:place"
-    assert from_json(plan.to_json()) == plan
-    assert plan.to_json()["schema"] == 1  # an older host runs it as well
 
 
 @pytest.mark.postgresql

@@ -86,7 +86,7 @@ def test_the_health_in_the_host_s_report_is_the_state():
 def test_a_server_is_called_by_an_address_of_its_host(kind, facts, plan, near, called):
     host = make_host(type=kind, facts={"address": facts})
     job = make_job(host=host, state="succeeded")
-    job.plan = {**job.plan, "schema": 2, "address": plan} if plan else job.plan
+    job.plan = {**job.plan, "address": plan} if plan else job.plan
     job.save()
     deployment = make_deployment(host=host, job=job, state="loading", dashboard_url="")
 

@@ -461,17 +461,6 @@ def test_the_form_the_api_and_the_command_make_one_plan(name):
             assert in_the_form.plan == over_the_api.plan == sample.plan
 
 
-@pytest.mark.parametrize(
-    ("query", "exclusive"),
-    [("quiet=1", "1"), ("exclusive=1", "1"), ("quiet=1&exclusive=0", "0"), ("=1&seed=3", None)],
-)
-def test_a_saved_address_says_whether_a_benchmark_is_exclusive(query, exclusive):
-    typed = typed_values(KINDS["benchmark-online"], QueryDict(query))
-
-    assert typed.get("exclusive") == exclusive
-    assert {"quiet", ""}.isdisjoint(typed)
-
-
 @pytest.fixture
 def deployment(host):
     return make_deployment(host=host)
