@@ -5,7 +5,7 @@ from dashboard.server import downloads
 from jobs.access import valkey_users
 from jobs.launch import matrices
 from jobs.schedule import dispatch
-from jobs.services.upkeep import packing, planner, reaper, retention
+from jobs.services.upkeep import packing, reaper, retention
 
 
 @app.task(name="dashboard.sweep")  # type: ignore[untyped-decorator]
@@ -31,4 +31,4 @@ def apply_retention() -> None:
     if retention.claim_run():
         retention.apply_retention()
         downloads.remove_old_exports()
-        planner.refresh()
+        retention.count_rows()

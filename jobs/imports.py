@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from django.utils.translation import gettext as _
 
-from jobs.base import bounds
+from jobs.base import bounds, grouped
 from jobs.base.bounds import LONGEST_PATH, MOST_FILES
 from jobs.base.errors import LaunchError
-from jobs.base.grouping import grouped
 from jobs.base.messages import Message
 from jobs.base.patterns import pattern
 from jobs.base.sanitize import sanitize_text

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.http import QueryDict
 
 from dashboard.actions.action import Done, User, action
-from dashboard.actions.results import one_line
 from dashboard.security.permissions import allowed, check
 from dashboard.text.queue_words import read_priority
 from jobs.base.numbers import number_from
+from jobs.base.validation_errors import one_line
 from jobs.launch import again, matrices, pipelines
 from jobs.launch import launch as launching
 from jobs.launch.matrices import MOST_TITLE, MatrixSpec

@@ -13,6 +13,7 @@ from dashboard.actions.action import Done, action
 from dashboard.text.labels import limit_words
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
+from jobs.base.validation_errors import one_line
 from jobs.models import Baseline, Note, ReportWords, Result, SavedView, SignOff, Tag
 from jobs.queries.results.repeats import MOST, repeats_of
 
@@ -34,16 +35,6 @@ def _change(is_done: bool, result_id: int, **detail: Any) -> Done[bool]:
 
 def _id(user: Person) -> int | None:
     return user.pk if user else None
-
-
-def one_line(text: str, field: str, *, most: int) -> str:
-    """One line of single spaces, in composed form (NFC). Raises ``LaunchError``."""
-    line = " ".join(normalize("NFC", text).split())
-    if not line:
-        raise LaunchError(_("Enter a text."), field)
-    if len(line) > most or not line.isprintable():
-        raise LaunchError(_("Enter one line of at most %(most)s characters."), field, most=most)
-    return line
 
 
 def _delete(row: Tag | Note | SavedView) -> bool:

@@ -26,6 +26,7 @@ from dashboard.actions.action import Done, User, action
 from dashboard.security.request import logged_in
 from jobs.base.errors import LaunchError
 from jobs.base.files import text_sha256
+from jobs.base.validation_errors import one_line
 from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.load import about_tokens
 from jobs.models import PromptSet, ServiceLevel
@@ -38,11 +39,12 @@ Row = TypeVar("Row", bound=models.Model)
 class Line(forms.CharField):
     """One printable line."""
 
-    def run_validators(self, value: str) -> None:
-        """Give every wrong line one message, without Django's own for its length."""
-        if len(value) > (self.max_length or 0) or not value.isprintable():
-            text = _("Enter one line of at most %(most)s characters.")
-            raise ValidationError(text % {"most": self.max_length})
+    def to_python(self, value: Any) -> str:
+        try:
+            text = super().to_python(value) or ""
+            return one_line(text, "", most=self.max_length or 0, is_optional=True)
+        except LaunchError as error:
+            raise ValidationError(str(error)) from None
 
 
 class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not generic at run time

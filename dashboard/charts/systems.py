@@ -11,7 +11,7 @@ from dashboard.charts.curves import frontier_line, label_places, opening
 from dashboard.charts.figure_parts import ORIGINS, Figure, axis
 from dashboard.text.formatting import cut_in_middle
 from dashboard.text.labels import limit_words
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.queries.results.systems import System, SystemPoint
 from jobs.queries.results.tradeoff import origin_of
 

@@ -29,6 +29,7 @@ from pydantic import BaseModel
 from jobs.base import engine_addresses
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.messages import Message
+from jobs.base.validation_errors import one_line
 from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Kind, Target, endpoint_number, source_fields
@@ -365,9 +366,7 @@ def add(source_type: str, address: str, *, note: str = "", user: AbstractBaseUse
         raise LaunchError(form % {"example": EXAMPLES[source_type]}, "address") from None
     if len(entry) > LONGEST_ADDRESS:
         raise LaunchError(_("Enter at most %(most)s characters."), "address", most=LONGEST_ADDRESS)
-    if len(note) > LONGEST_NOTE or not note.isprintable():
-        text = _("Enter one line of at most %(most)s characters.")
-        raise LaunchError(text % {"most": LONGEST_NOTE}, "note")
+    note = one_line(note, "note", most=LONGEST_NOTE, is_optional=True)
     if _permitted(source_type, entry, {}, _listed(source_type)):
         raise LaunchError(_("This source is permitted already."), "address")
     if Source.objects.count() >= MOST:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import normalize
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
+
+from jobs.base.errors import LaunchError
 
 _NO_NUMBER = ("int_parsing", "int_from_float")
 _SHOWN = 40  # max characters of a quoted value
@@ -113,3 +116,13 @@ def message_of(item: Mapping[str, Any]) -> str:
         return texts["float_parsing"]
     text = texts.get(item["type"])
     return text % limits if text else str(item["msg"]).removeprefix("Value error, ")
+
+
+def one_line(text: str, field: str, *, most: int, is_optional: bool = False) -> str:
+    """Return one line of single spaces, in composed form (NFC). Raises ``LaunchError``."""
+    line = " ".join(normalize("NFC", text).split())
+    if not (line or is_optional):
+        raise LaunchError(_("Enter a text."), field)
+    if len(line) > most or not line.isprintable():
+        raise LaunchError(_("Enter one line of at most %(most)s characters."), field, most=most)
+    return line

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.catalog.files import locked, write
 
 ID = re.compile(r"[a-z][a-z0-9-]{0,31}")

@@ -164,11 +164,11 @@ def launch(
     repeats: Job | None = None,
     after: Iterable[Job] = (),
     priority: int = Job.Priority.NORMAL,
-    confirmed: Findings | Callable[[Plan | None], Findings] = (),
+    confirmed: Findings | Callable[[Preview], Findings] = (),
     confirm: Sequence[str] = (),
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it. ``confirmed``: accepted
-    findings, see ``jobs.schedule.preflights``, or a function that returns those of the plan;
+    findings, see ``jobs.schedule.preflights``, or a function that returns those of the preview;
     ``confirm``: names of checks whose warnings are accepted, or "all". Raises ``InvalidParams``:
     see its ``fields``; ``LaunchError``: unknown kind."""
     with transaction.atomic():
@@ -177,7 +177,7 @@ def launch(
         job_preview = preview(kind_name, raw, host, target, user=user)
         draft = draft_of(KINDS[kind_name], job_preview, target)
         draft.priority, draft.repeats = priority, repeats
-        found = confirmed(job_preview.plan) if callable(confirmed) else confirmed
+        found = confirmed(job_preview) if callable(confirmed) else confirmed
         accepted = [*found, *confirmed_by_name(job_preview.plan, confirm, user)]
         draft.confirmed = preflights.confirmed_for(job_preview.plan, accepted)
         return create(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any, NamedTuple
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.messages import Message
 from jobs.catalog.data_sets import EVALUATION_SETS
 

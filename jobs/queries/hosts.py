@@ -10,7 +10,7 @@ from django.db.models import Count, F, Prefetch, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.timezone import now
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.numbers import finite
 from jobs.models import Artifact, Deployment, Environment, Host, Instance, Job, Weights
 

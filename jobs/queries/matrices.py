@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.messages import Message
 from jobs.base.numbers import finite
 from jobs.kinds.lib.common import holds_load

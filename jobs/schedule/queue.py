@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from jobs import notifications
+from jobs.base import grouped
 from jobs.base.errors import JobsError, LaunchError
-from jobs.base.grouping import grouped
 from jobs.models import Host, Job
 from jobs.models.jobs import PLACES_A_SECOND, last_place
 from jobs.schedule.lifecycle import lock_host, lock_waiting

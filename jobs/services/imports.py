@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import number_from
+from jobs.base.validation_errors import one_line
 from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.models import Baseline, Import, ImportedFile, Job, OutputFile, Result, SignOff
@@ -161,9 +162,7 @@ def checked(about: About) -> About:
     """Clean what people declare; the device's text may give the number. Raises ``LaunchError``."""
     values: dict[str, Any] = {}
     for name, most in TEXTS.items():
-        text = values[name] = " ".join(getattr(about, name).split())
-        if len(text) > most or not text.isprintable():
-            raise LaunchError(_("Enter one line of at most %(most)s characters."), name, most=most)
+        values[name] = one_line(getattr(about, name), name, most=most, is_optional=True)
     for name in NUMBERS:
         number = values[name] = getattr(about, name)
         if number is not None and not 0 < number <= MOST_DEVICES:

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Any
 
+from django.db import transaction
+
 from dashboard.actions import jobs as actions
 from dashboard.management import base
 from dashboard.text.labels import STATES
@@ -41,15 +43,19 @@ class Command(base.DashboardCommand):
         raw = base.raw_params(options["kind"], options["set"])
         host = base.host_named(options["host"])
         user, kind, names = options["user"], options["kind"], options["confirm"]
-        try:
+        asked: list[Preflight | None] = []
+
+        def ask_checks(seen: launch.Preview) -> tuple[()]:
             if not base.is_down():
-                self._print_findings(
-                    launch.ask_checks(host, launch.preview(kind, raw, host, user=user), user)
-                )
-            priority = priority_for(user, options["priority"])
-            job = actions.launch(user, kind, raw, host, priority=priority, confirm=names)
+                transaction.on_commit(lambda: asked.append(launch.ask_checks(host, seen, user)))
+            return ()
+
+        try:
+            given = {"priority": priority_for(user, options["priority"]), "confirm": names}
+            job = actions.launch(user, kind, raw, host, confirmed=ask_checks, **given)
         except LaunchError as error:
             raise base.refused_launch(error, kind, host) from error
+        self._print_findings(*asked)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
         if not options["wait"]:
             if base.is_down():
@@ -63,7 +69,7 @@ class Command(base.DashboardCommand):
             self.stderr.write(f"job {job.pk}: {STATES[job.state].word}. {words}")
             sys.exit(1)
 
-    def _print_findings(self, asked: Preflight | None) -> None:
+    def _print_findings(self, asked: Preflight | None = None) -> None:
         if asked is None:
             return
         deadline = time.monotonic() + ANSWER_WITHIN_S

@@ -22,7 +22,7 @@ from dashboard.pages.shared.cells import Cell
 from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, state_of, style_of
 from dashboard.text.messages import message
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.models import MatrixCell
 from jobs.queries.matrices import CellView, LengthsRow, MatrixPage
 from jobs.queries.overview import RunningJob

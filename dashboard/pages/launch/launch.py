@@ -59,7 +59,7 @@ def launch_form(request: HttpRequest, kind_name: str) -> HttpResponse:
             forms.raw_values(form.fields, kind.Params),
             host,
             priority=queue.priority_for(request.user, request.POST.get("priority", "")),
-            confirmed=lambda plan: parts.confirmed_in(request, host, plan),
+            confirmed=lambda seen: parts.confirmed_in(request, host, seen.plan),
         )
         return job.pk
 

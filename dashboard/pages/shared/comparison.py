@@ -19,7 +19,7 @@ from dashboard.text.labels import (
     result_name,
     setting_title,
 )
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.metrics import METRICS
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import Paired

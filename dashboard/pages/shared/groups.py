@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.text.labels import style_of
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.catalog import MODELS
 from jobs.models import Job
 from jobs.queries.jobs.groups import MOST_RUNS, GroupRun, JobGroup, groups_of

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from dashboard.text import labels
 from dashboard.text.formatting import number, percent, points, size
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.catalog.schema import Published
 from jobs.kinds.lib import evaluations
 from jobs.kinds.lib.load import INPUT, OUTPUT, measured_lengths

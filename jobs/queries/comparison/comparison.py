@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from jobs import statistics as stats
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.metrics import METRICS, rate_in
 from jobs.models import Result
 from jobs.queries.comparison.accuracy import (

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import F, Max, OrderBy, Prefetch, Q
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.numbers import finite
 from jobs.models import Baseline, Result, ResultPoint
 from jobs.queries.comparison.accuracy import paired_gap

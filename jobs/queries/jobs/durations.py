@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.numbers import finite, number_from
 from jobs.kinds import KINDS, work_done, work_of
 from jobs.kinds.lib.base import EXACT

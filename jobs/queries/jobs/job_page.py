@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Q
 from django.utils.timezone import now
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.kinds import KINDS
 from jobs.models import Deployment, Endpoint, Job, JobStep, Matrix, OutputFile, Result
 from jobs.plans import ENGINES

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from jobs import logstore
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.models import Job, PointBlock, ServedBlock
 from jobs.plans import ACCURACY, LONGEST_PART
 from jobs.statistics import Interval, wilson

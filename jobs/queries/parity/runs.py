@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jobs import statistics as stats
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.numbers import result_number
 from jobs.kinds.lib import evaluations
 from jobs.models import AnswerRow, Result

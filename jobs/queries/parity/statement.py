@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from jobs import statistics as stats
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.models import Result
 from jobs.queries.parity.runs import Unequal, looks_at, unequal
 from jobs.queries.parity.sides import Notes, SideSets, evidence_of, side_of

@@ -14,8 +14,8 @@ from django.db.models.functions import Cast
 from pydantic_core import from_json
 
 from jobs import logstore
+from jobs.base import grouped
 from jobs.base.errors import PlanError
-from jobs.base.grouping import grouped
 from jobs.base.numbers import number_from, result_number
 from jobs.catalog import STACKS
 from jobs.kinds.lib.common import holds_load

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast, get_args
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.models import LimitRun, Result
 from jobs.queries.results.curve import CurvePoint
 from jobs.queries.results.levels import METRICS, Level, LevelPoint, Verdict, against

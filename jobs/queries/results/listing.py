@@ -23,7 +23,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Concat, RowNumber
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.numbers import number_from, result_pk
 from jobs.metrics import METRICS
 from jobs.models import (

@@ -9,7 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Cast, Coalesce, Greatest, RowNumber
 from pydantic_core import from_json
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.models import Baseline, Deployment, Result, ResultPoint, SignOff
 from jobs.queries import sorting
 

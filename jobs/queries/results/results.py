@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from django.db.models import Count, Q
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.messages import Message, ReasonError
 from jobs.base.numbers import number_from, result_number, result_pk
 from jobs.catalog.data_sets import AREAS, DATA_SETS

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.catalog import MODELS
 from jobs.catalog.schema import PublishedSpeed
 from jobs.metrics import Unit, rate_in

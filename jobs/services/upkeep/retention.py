@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils.timezone import now
 
@@ -36,6 +36,7 @@ from jobs.services.upkeep.reaper import claim_round
 # A round ends after so long, wherever it is; the next one goes on.
 LONGEST_S = 60.0
 _BATCH = 200
+_ROWS_READ = 1000  # of each index: it takes 0.1 s with 100,000 jobs
 _BLOCKS = 500  # of points, deleted in one statement: others write between two
 log = logging.getLogger(__name__)
 
@@ -258,3 +259,12 @@ def unpin(job_id: int) -> bool:
         return False
     notifications.notify("job", id=job_id)
     return True
+
+
+def count_rows() -> None:
+    """Count how many rows share a value, which PostgreSQL does by itself. Without, SQLite's planner
+    may walk all jobs of a host to find one group."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA analysis_limit = {_ROWS_READ}")
+            cursor.execute("ANALYZE")

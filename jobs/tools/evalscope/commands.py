@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.catalog import Question
 from jobs.catalog.data_sets import BY_EVALSCOPE
 from jobs.catalog.questions import LETTERS, draw

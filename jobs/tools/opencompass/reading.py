@@ -18,8 +18,8 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from jobs import reasoning
+from jobs.base import grouped
 from jobs.base.errors import ParseError
-from jobs.base.grouping import grouped
 from jobs.base.messages import Message
 from jobs.base.numbers import finite
 from jobs.base.patterns import pattern

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jobs.base.grouping import grouped
+from jobs.base import grouped
 from jobs.base.messages import Message
 from jobs.kinds.evaluate import QuestionParams
 from jobs.kinds.lib.common import tool_version

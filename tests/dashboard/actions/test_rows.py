@@ -37,7 +37,7 @@ def test_a_set_keeps_the_text_that_a_plan_carries():
     ("name", "text"),
     [
         ("", "Enter a name."),
-        ("a\nb", "Enter one line of at most 60 characters."),
+        ("a\x07b", "Enter one line of at most 60 characters."),
         ("x" * 61, "Enter one line of at most 60 characters."),
         ("everyday", "An included set has this name. Choose another."),
         ("random", "An included set has this name. Choose another."),

@@ -9,16 +9,19 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils.timezone import now
 
 from dashboard.management.commands import tour
 from jobs.access import secret_keys as keys
 from jobs.access import secrets
 from jobs.host.base.config import load
+from jobs.launch import launch
 from jobs.logstore import store
 from jobs.models import AuditEntry, Host, Instance, Job, Preflight, Result, Secret, Source
 from jobs.schedule import agent_tasks, preflights
@@ -59,7 +62,7 @@ def test_launch_stores_the_plan_that_plan_printed_as_a_script(host):
     assert AuditEntry.objects.get().subject == f"job {job.pk}"
 
 
-def test_launch_prints_the_blocked_checks(monkeypatch):
+def test_launch_previews_once_and_prints_the_blocked_checks(monkeypatch):
     make_user("admin", is_staff=True)
     host = make_host("va16-01", facts=dict(GUIDE_FACTS))
     weights = make_guide_weights(host=host)
@@ -70,9 +73,13 @@ def test_launch_prints_the_blocked_checks(monkeypatch):
         preflights.answer(Preflight.objects.get(pk=number), [finding | {"message_args": held}])
 
     monkeypatch.setattr(agent_tasks, "send", answer)
+    monkeypatch.setattr(transaction, "on_commit", lambda call, **_: call())
     arguments = ["--host", "va16-01", "--set", f"weights={weights.pk}", "--set", "port=8000"]
+    previewed = Mock(wraps=launch.preview)
+    monkeypatch.setattr(launch, "preview", previewed)
     _out, errors = both("launch", "deploy-vllm", *arguments)
 
+    assert previewed.call_count == 1
     assert "blocked: Port 8000 is in use by nginx (process 7)." in errors
     assert Job.objects.get().state == "queued"
 

@@ -9,7 +9,7 @@ from jobs.queries.hosts import held_names, host_page, leased_dies
 from jobs.queries.jobs.jobs import JobFilters, matching, page
 from jobs.schedule.capacity import capacity_of
 from jobs.schedule.targets import target_of
-from jobs.services.upkeep import planner
+from jobs.services.upkeep import retention
 from tests.dashboard.lib.query_plan import explained
 from tests.factories import make_host, make_job
 
@@ -49,7 +49,7 @@ def test_no_list_of_jobs_starts_at_the_hosts():
 def test_the_planner_of_sqlite_knows_how_many_rows_share_a_value():
     make_job()
 
-    planner.refresh()
+    retention.count_rows()
 
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
