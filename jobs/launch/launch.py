@@ -164,7 +164,7 @@ def launch(
     repeats: Job | None = None,
     after: Iterable[Job] = (),
     priority: int = Job.Priority.NORMAL,
-    confirmed: Findings | Callable[[Preview], Findings] = (),
+    confirmed: Findings | Callable[[LaunchPreview], Findings] = (),
     confirm: Sequence[str] = (),
 ) -> Job:
     """Queue a new job, after jobs for the environments it needs; return it. ``confirmed``: accepted

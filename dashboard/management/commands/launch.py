@@ -45,7 +45,7 @@ class Command(base.DashboardCommand):
         user, kind, names = options["user"], options["kind"], options["confirm"]
         asked: list[Preflight | None] = []
 
-        def ask_checks(seen: launch.Preview) -> tuple[()]:
+        def ask_checks(seen: launch.LaunchPreview) -> tuple[()]:
             if not base.is_down():
                 transaction.on_commit(lambda: asked.append(launch.ask_checks(host, seen, user)))
             return ()

@@ -394,47 +394,17 @@ def test_all_secrets_of_a_plan_or_none(host, lin):
 
 
 @pytest.mark.parametrize("purpose", ["", "hub"])
-<<<<<<< HEAD
-def test_an_incomplete_secret_stays_with_the_jobs_of_before_and_gets_no_new_one(host, lin, purpose):
-    before = make_job(plan=plan_of(), host=host, created_by=lin)
-    row = old(purpose=purpose)
-    assert before.created_at < row.created_at
-    later = make_job(plan=plan_of(), host=host, created_by=lin)
-
-    assert secrets.of_job(before) == {"MINE": VALUE}
-    with pytest.raises(secrets.SecretRefused) as caught:
-        secrets.of_job(later)
-    assert caught.value.message.id == "job:secret_incomplete"
-    found = refusal(plan_of(), host, lin, PARAMS)
-    assert found is not None
-    assert found[0] == "token" and "Ask an administrator to complete it" in found[1]
-
-    keep_secret("MINE", VALUE)
-    assert secrets.of_job(later) == {"MINE": VALUE}
-
-
-def test_a_completed_secret_is_bound_by_its_rules_for_jobs_of_before_too(host, lin):
-    evil = plan_of(endpoint="https://evil.example")
-    before = make_job(plan=evil, host=host, created_by=lin, created_at=now() - timedelta(days=1))
-    old(purpose="hub")
-=======
 def test_a_secret_without_purpose_or_endpoints_goes_nowhere(host, lin, purpose):
->>>>>>> defb9bfa (Plans have one schema when written, and what served unreleased versions is gone: incomplete secrets, a field's former name in addresses, a backup of format 1)
     keep_secret("MINE", VALUE)
     Secret.objects.update(purpose=purpose, endpoints=[])
     job = make_job(plan=plan_of(), host=host, created_by=lin)
 
-<<<<<<< HEAD
     with pytest.raises(secrets.SecretRefused):
-        secrets.of_job(before)
-=======
-    with pytest.raises(secrets.Refused):
         secrets.of_job(job)
     assert refusal(plan_of(), host, lin, PARAMS)[0] in ("token", "endpoint")
 
     keep_secret("MINE", VALUE)
     assert secrets.of_job(job) == {"MINE": VALUE}
->>>>>>> defb9bfa (Plans have one schema when written, and what served unreleased versions is gone: incomplete secrets, a field's former name in addresses, a backup of format 1)
 
 
 def test_keys_of_engines_that_run_stay_usable(host):
