@@ -270,7 +270,7 @@ def test_the_list_permits_what_an_administrator_added_of_that_type(host):
         ("revision", "team/model", "", "address", "Enter a model's hub ID and the revision"),
         ("git", f"https://git.example/{'a' * 300}", "", "address", "at most 300 characters"),
         ("git", GIT, "a" * 201, "note", "at most 200 characters"),
-        ("git", GIT, "a\nb", "note", "one line"),
+        ("git", GIT, "a\x07b", "note", "one line"),
         ("git", "https://github.com/vllm-project/vllm", "", "address", "permitted already"),
     ],
 )
