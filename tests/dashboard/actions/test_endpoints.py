@@ -80,7 +80,7 @@ def test_another_address_or_one_that_clients_read_in_different_ways_is_refused(u
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("name", ""), ("name", "a" * 101), ("name", "a\nb"), ("model", "two words")),
+        *(("name", ""), ("name", "a" * 101), ("name", "a\x07b"), ("model", "two words")),
         *(("model", "--port"), ("model", "{job}"), ("model_id", "nothing"), ("devices", "-1")),
         *(("devices", "eight"), ("max_context", "0"), ("engine", "a" * 65), ("device", "a" * 101)),
         ("thinking_switch", "think"),
