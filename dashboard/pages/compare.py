@@ -94,8 +94,8 @@ def compare_results(request: HttpRequest) -> HttpResponse:
     if problem and is_grouped and not shared.problem_of(each):
         context["as_runs"] = _as_runs(each)
     if not problem:
-        asked = "card" if _is_per_device(request) else request.GET.get(units.PER, "")
-        unit = units.choice(asked, heads)
+        usual = "card" if _is_per_device(request) else ""
+        unit = units.choice(request.GET.get(units.PER, usual), heads)
         at = number_from(request.GET.get("concurrency", ""))
         comparison = compare(groups, at, unit.rate)
         if request.GET.get("format") == "csv":
@@ -142,7 +142,7 @@ def run_more(request: HttpRequest) -> HttpResponse:
 
 def _is_per_device(request: HttpRequest) -> bool:
     """Return True for an address of the time when a chart was per device, without a unit."""
-    return request.GET.get("chart") == "per-device" and units.PER not in request.GET
+    return request.GET.get("chart") == "per-device"
 
 
 def _context(

@@ -25,22 +25,25 @@ _ADDRESS = pattern(
 )
 # Folders of an absolute path, with the sign before it; its last part stays.
 _FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True)
+# No letter or digit stands before a host's name, unless it ends an escape such as %2F or \n.
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2})|(?<=\\[nrt]))"
+_DOMAIN = r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 
 
 def without_hosts(asked: ReportAsked) -> Callable[[str], str]:
-    """Return a function that puts "System C" in the place of a host's name, the same in each
-    report; a report with names of hosts stays."""
+    """Return a function that puts "System C" in the place of a host's name in any case, with the
+    domain behind it, the same in each report; a report with names of hosts stays."""
     if asked.shows("hosts"):
         return str
     words: dict[str, str] = {}
     for host in Host.objects.only("name", "type"):
         word = _("System %(letter)s") % {"letter": _letters(host.pk)}
-        words |= {host.name: word, host_title(host): word}
+        words |= {host.name.lower(): word, host_title(host).lower(): word}
     if not words:
         return str
     names = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    found = re.compile(f"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])")
-    return lambda text: found.sub(lambda match: words[match[0]], text)
+    found = re.compile(f"{_BEFORE}({names})(?![A-Za-z0-9]){_DOMAIN}", re.IGNORECASE)
+    return lambda text: found.sub(lambda match: words[match[1].lower()], text)
 
 
 def _letters(number: int) -> str:

@@ -1,6 +1,7 @@
 """Trade-off: throughput of systems over their interactivity; accuracy beside speed."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,7 +27,7 @@ from jobs.queries.results.tradeoff import EvaluationPair, Tradeoff, pairs, trade
 
 
 @requires("result.view", "GET")
-@units.with_unit
+@partial(units.with_unit, default=None)
 def tradeoff_page(request: HttpRequest) -> HttpResponse:
     """Show the throughput of systems over their interactivity, and evaluations beside the fastest
     benchmark of their engine; ``?what=``: the questions. ``keep`` opens *Results* with this page,

@@ -51,16 +51,17 @@ def asked(text: str) -> Unit | None:
     return next((one for one in UNITS if one == text), None)
 
 
-def with_unit(view: View) -> View:
+def with_unit(view: View, *, default: Unit | None = "total") -> View:
     """Keep a unit that is chosen from the menu, and put the kept one into an address without a unit
-    that a person comes to from another page: an address always says what its numbers are."""
+    that a person comes to from another page: an address always says what its numbers are.
+    ``default``: that of an address without a unit; None: it depends on what the page shows."""
 
     @wraps(view)
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         unit = chosen = asked(request.GET.get(CHOSEN, ""))
         if not chosen and PER not in request.GET and _comes_from_another_page(request):
             unit = asked(request.COOKIES.get(CHOSEN, ""))
-        if unit is None or (unit == "total" and not chosen):
+        if unit is None or (unit == default and not chosen):
             return view(request, *args, **kwargs)
         query = request.GET.copy()
         query.pop(CHOSEN, None)

@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
+from dashboard.reports.comparison import ComparisonAsked
+from dashboard.reports.customer import without_hosts
 from dashboard.reports.make import KINDS
 from jobs.models import AuditEntry, Note, ReportWords, SignOff
 from jobs.plans import Plan, Step
@@ -71,6 +73,25 @@ def test_a_host_is_one_system_in_every_report(write, given, made):
 
     for kind in ("matrix", "matrices", "comparison"):
         assert system in write(kind, format="md", profile="customer", **given(kind))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("VA16-01 served.", "System A served."),
+        ("on va16-01.Office.example:8000", "on System A:8000"),
+        ("on va16-01. The next", "on System A. The next"),
+        ("to=http%3A%2F%2Fva16-01%2Fv1", "to=http%3A%2F%2FSystem A%2Fv1"),
+        (r"{\"of\": \"\nva16-01\"}", r"{\"of\": \"\nSystem A\"}"),
+        ("&quot;va16-01&quot;在va16-01上", "&quot;System A&quot;在System A上"),
+        ("nova16-01, va16-011", "nova16-01, va16-011"),
+    ],
+)
+def test_a_host_is_found_however_its_name_is_written(text, shown):
+    make_host("va16-01", pk=1)
+    asked = ComparisonAsked(id=["res-1", "res-2"], profile="customer")
+
+    assert without_hosts(asked)(text) == shown
 
 
 def test_a_customer_s_report_ends_with_the_method(write, measured):

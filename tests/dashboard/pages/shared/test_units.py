@@ -26,6 +26,8 @@ def test_a_chosen_unit_stands_in_the_address_and_in_those_of_later_pages(member,
 
     member.get(address, {"unit": "total"})
     assert member.get(address, **HERE).context["units"].unit == "total"
+    # The usual unit of this page depends on what it shows.
+    assert member.get(reverse("result-tradeoff"), **HERE)["Location"] == "?per=total"
 
 
 @pytest.mark.parametrize(
