@@ -80,7 +80,7 @@ QUEUE_MESSAGES: dict[str, str] = {
     "no file %(files)s. Copy it from %(repository)s.",
     # Queue reasons (jobs.schedule.dispatch).
     "wait:after": "Queued behind job %(job)s (%(title)s), which must succeed first.",
-    "wait:away": "%(host)s is offline: no heartbeat for %(seconds)s seconds.",
+    "wait:away": "%(host)s is offline: no heartbeat for %(silent_s)s.",
     "wait:never_seen": "%(host)s has not connected yet.",
     "wait:protocol": "%(host)s runs an earlier version and starts no jobs. Upgrade it and restart "
     "its worker.",

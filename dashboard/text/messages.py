@@ -15,7 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from dashboard.text import labels
 from dashboard.text.check_and_queue_messages import QUEUE_MESSAGES, server_names, to_stop
-from dashboard.text.formatting import Arguments, counted, joined, measured, number, percent, points
+from dashboard.text.formatting import (
+    Arguments,
+    counted,
+    duration,
+    joined,
+    measured,
+    number,
+    percent,
+    points,
+)
 from dashboard.text.job_messages import GUIDE_MESSAGES, JOB_MESSAGES
 from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
@@ -53,6 +62,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
 # Arguments that are numbers, and their formats. Others stay unchanged.
 _NUMBERS: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("output_tokens_per_s", "total_tokens_per_s", "seconds", "load"), measured),
+    "silent_s": duration,
     **dict.fromkeys(("accuracy", "macro", "weighted"), lambda share: percent(share / 100)),
     **dict.fromkeys(("gap", "low", "high"), points),  # of shares, from -1 to 1
     **dict.fromkeys(

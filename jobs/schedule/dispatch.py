@@ -235,7 +235,7 @@ def _waits_for_host(host: Host) -> Message | None:
     if host.heartbeat_at is None:
         return Message("wait:never_seen", args)
     if is_away(host):
-        return Message("wait:away", {**args, "seconds": round(heartbeat_age_s(host) or 0)})
+        return Message("wait:away", {**args, "silent_s": round(heartbeat_age_s(host) or 0)})
     if host.is_outdated:
         return Message("wait:protocol", args)
     if host.draining:

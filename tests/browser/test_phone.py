@@ -16,6 +16,24 @@ Account.objects.update(role="admin")
 """
 
 
+# What stands alone, not in a sentence, and is too low for a finger.
+TOO_LOW = """() => [...document.querySelectorAll("a, button, summary, input")].filter((one) => {
+  const shown = one.closest("label") ?? one;
+  const { height } = shown.getBoundingClientRect();
+  return height && height < 29.5 && getComputedStyle(shown).display !== "inline" &&
+    !one.closest(".vh, .log, .t td, .lines");
+}).map((one) => `${one.className} ${one.textContent.trim()}`)"""
+STATES = """
+from jobs.models import Host
+from tests.factories import make_host, make_job
+host = Host.objects.first()
+make_job(host=host, state="failed", message_id="work:exit",
+  message_args={"step": "run", "exit_code": 1})
+make_job(host=host)
+make_host("va16-02", type="vacc", facts={"dies": [{"id": n} for n in range(8)]})
+"""
+
+
 @pytest.fixture(scope="module")
 def page(window, server):
     server.shell(SEED)
@@ -64,3 +82,15 @@ def test_tabs_that_overflow_are_shaded_and_show_the_chosen_one(page):
     assert frame["x"] <= shown["x"]
     assert shown["x"] + shown["width"] <= frame["x"] + frame["width"] + 1
     page.set_viewport_size(PHONE)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/hosts/", "/hosts/va16-02/", "/launch/prepare/", "/models/deepseek-r1/", "/playground/"],
+)
+def test_what_a_finger_presses_is_30_px_high(page, server, path):
+    if path == "/":
+        server.shell(STATES)
+    page.goto(path)
+
+    assert page.evaluate(TOO_LOW) == []

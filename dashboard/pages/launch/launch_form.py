@@ -22,6 +22,7 @@ from jobs.catalog import MODELS
 from jobs.kinds import KINDS
 from jobs.kinds.lib import defaults
 from jobs.kinds.lib.base import EXACT, AssetRef, Choice, Kind, Rules, Target, asset_fields, rules_of
+from jobs.launch.pipelines import pipelines_of
 from jobs.models import Deployment
 from jobs.queries.engines import deployment_down
 
@@ -54,12 +55,14 @@ _WIDE_FROM = 300  # texts of this max length or more get a full row
 
 
 class Missing(NamedTuple):
-    """Field without choices on this host: the kind that produces one, and its form."""
+    """Field without choices on this host: the kind that produces one, and its form.
+    ``pipeline``: address of the form that does all steps of the model; "" without one."""
 
     message: str
     action: str
     kind: str
     address: str
+    pipeline: str
 
 
 class Field(NamedTuple):
@@ -121,6 +124,11 @@ class FieldGroup(NamedTuple):
 
     title: str
     fields: tuple[Field, ...]
+
+    @property
+    def titles_its_field(self) -> bool:
+        """Return True for one field whose label would repeat the heading."""
+        return len(self.fields) == 1 and self.fields[0].label == self.title
 
 
 class LaunchForm(NamedTuple):
@@ -384,13 +392,15 @@ def _missing(rules: Rules, target: Target, model: str) -> Missing | None:
         return None
     address, query = reverse("launch-form", args=[kind]), {"host": target.name}
     name = MODELS[model].name if model in MODELS else model
+    whole = f"{reverse('launch')}?{urlencode({'model': model, 'for': 'pipeline', **query})}"
+    pipeline = whole if model in MODELS and pipelines_of(MODELS[model]) else ""
     if model and rules.asset == "deployment":  # another model may need another tool and host
         text, action = _("%(model)s is not served on any host.") % {"model": name}, _("Serve it")
         address, query = reverse("launch"), {"model": model, "for": "serve"}
     elif model:
         text = _("%(model)s: %(reason)s") % {"model": name, "reason": text}
         query["model"] = model
-    return Missing(text, action, kind, f"{address}?{urlencode(query)}")
+    return Missing(text, action, kind, f"{address}?{urlencode(query)}", pipeline)
 
 
 def _control(spec: Mapping[str, Any], rules: Rules, options: tuple[Choice, ...] | None) -> str:

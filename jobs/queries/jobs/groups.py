@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from jobs.models import Job, Matrix
 
@@ -92,8 +93,13 @@ def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dic
     if not asked:
         return {}
     spans = Job.objects.filter(chain__in=asked).order_by().values("chain")
+    # A later job may install a tool for the tour's model.
+    with_model = Job.objects.filter(chain=OuterRef("chain")).exclude(model_id="").order_by("pk")
     spans = spans.annotate(
-        size=Count("pk"), began=Min("started_at"), ended=Max("finished_at"), model=Max("model_id")
+        size=Count("pk"),
+        began=Min("started_at"),
+        ended=Max("finished_at"),
+        model=Coalesce(Subquery(with_model.values("model_id")[:1]), Value("")),
     )
     about: dict[UUID, Any] = {
         row["chain"]: row for row in spans if row["size"] > 1 and row["chain"]

@@ -44,6 +44,14 @@ def test_the_newest_job_of_a_group_stands_for_it():
 
 
 @pytest.mark.postgresql
+def test_a_group_is_of_the_model_of_its_first_job_with_one():
+    for model_id in ("", "deepseek-r1", "smollm2-135m-instruct", "deepseek-r1"):
+        job = make_job(chain=ONE, model_id=model_id)
+
+    assert groups_of([job])[ONE].model_id == "deepseek-r1"
+
+
+@pytest.mark.postgresql
 def test_a_filter_finds_a_group_by_its_older_jobs():
     failed = make_job(chain=ONE, state="failed", title="oddity")
     make_job(chain=ONE)

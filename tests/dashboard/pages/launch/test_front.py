@@ -247,6 +247,7 @@ def test_a_model_in_place_of_an_engine_offers_to_serve_it(browser, here, cards):
 
     assert query == {"host": cards.name, "model": R1}
     assert "DeepSeek-R1 is not served on any host." in page.text
+    assert "?model=deepseek-r1&amp;for=pipeline&amp;host=" in page.text
     assert f'href="/launch/?model={R1}&amp;for=serve"' in page.text
     assert page.context["front"].chosen == f"model:{R1}"
     assert "is-invalid" not in page.text.partition("With which tool?")[0]
