@@ -97,7 +97,9 @@ def test_a_search_without_an_answer_says_why(client, page, pair, monkeypatch):
 
     assert listed(page(result))
     assert html.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert "Answers not searched" in html.content.decode()
+    text = html.content.decode()
+    assert "Answers not searched" in text
+    assert f'href="{html.request["PATH_INFO"]}?q=place"' in text  # to try again
 
 
 def test_a_person_searches_answers_once_at_a_time(client, page, pair, monkeypatch):
