@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from jobs.models import Job, Matrix
 
@@ -93,14 +92,7 @@ def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dic
     if not asked:
         return {}
     spans = Job.objects.filter(chain__in=asked).order_by().values("chain")
-    # A later job may install a tool for the tour's model.
-    with_model = Job.objects.filter(chain=OuterRef("chain")).exclude(model_id="").order_by("pk")
-    spans = spans.annotate(
-        size=Count("pk"),
-        began=Min("started_at"),
-        ended=Max("finished_at"),
-        model=Coalesce(Subquery(with_model.values("model_id")[:1]), Value("")),
-    )
+    spans = spans.annotate(size=Count("pk"), began=Min("started_at"), ended=Max("finished_at"))
     about: dict[UUID, Any] = {
         row["chain"]: row for row in spans if row["size"] > 1 and row["chain"]
     }
@@ -116,30 +108,33 @@ def groups_of(jobs: Iterable[Job], matching: QuerySet[Job] | None = None) -> dic
             tuple(current),
             len(every),
             tuple(run for run in every if run.id in kept),
-            about[chain]["model"],
+            model_id,
             about[chain]["began"],
             about[chain]["ended"],
             matrices.get(chain),
         )
-        for chain, (current, every) in runs.items()
+        for chain, (current, every, model_id) in runs.items()
     }
 
 
-def _runs(chains: Collection[UUID]) -> dict[UUID, tuple[list[GroupRun], list[GroupRun]]]:
-    """Last attempts and all jobs of each group. A further run of a cell repeats its first, too,
-    but each of the two has a cell."""
+def _runs(chains: Collection[UUID]) -> dict[UUID, tuple[list[GroupRun], list[GroupRun], str]]:
+    """Last attempts and all jobs of each group, and the model of its first job with one: a later
+    one may install a tool with the tour's. A further run of a cell repeats its first, too, but each
+    of the two has a cell."""
     asks = Q(state=Job.State.QUEUED) & ~Q(needs_confirmation=[])
     rows = Job.objects.filter(chain__in=chains).order_by("pk").annotate(asks=asks)
     every: dict[UUID, list[GroupRun]] = defaultdict(list)
     slots: dict[UUID, dict[int, GroupRun]] = defaultdict(dict)
     slot_of: dict[int, int] = {}
-    columns = ("chain", "pk", "state", "kind", "repeats_id", "cell", "asks")
+    columns = ("chain", "pk", "state", "kind", "repeats_id", "cell", "asks", "model_id")
     has_cell: dict[int, bool] = {}
-    for chain, pk, state, kind, repeats, cell, is_asking in rows.values_list(*columns):
+    models: dict[UUID, str] = defaultdict(str)
+    for chain, pk, state, kind, repeats, cell, is_asking, model_id in rows.values_list(*columns):
+        models[chain] = models[chain] or model_id
         run = GroupRun(pk, ASKS if is_asking else state, kind)
         replaces = repeats in slot_of and not has_cell[repeats]
         slot_of[pk] = slot_of[repeats] if replaces else pk
         has_cell[pk] = cell is not None
         slots[chain][slot_of[pk]] = run
         every[chain].append(run)
-    return {chain: (list(slots[chain].values()), every[chain]) for chain in every}
+    return {chain: (list(slots[chain].values()), every[chain], models[chain]) for chain in every}
