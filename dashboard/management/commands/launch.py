@@ -55,8 +55,8 @@ class Command(base.DashboardCommand):
             job = actions.launch(user, kind, raw, host, confirmed=ask_checks, **given)
         except LaunchError as error:
             raise base.refused_launch(error, kind, host) from error
-        self._print_findings(*asked)
         self.stdout.write(f"job {job.pk}: {job.kind} {job.title}")
+        self._print_findings(*asked)
         if not options["wait"]:
             if base.is_down():
                 self.stderr.write("The dashboard is not running: the job starts after make run.")
