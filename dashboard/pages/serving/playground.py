@@ -228,7 +228,7 @@ def _page(
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or queries.best_engine(engines)
-    before = number_from(request.GET.get("before", ""))
+    before = number_from(request.GET.get("before", "")) if chat else None
     part = queries.part_of(chat, before) if chat else queries.TurnsPart()
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.
