@@ -187,8 +187,8 @@ def delta(change: Change, name: str) -> SafeString:
     """Return a difference of the metric ``name``: signed size, interval, better or worse; a dash
     without comparability."""
     size, details = change_texts(change, name)
-    css = change.verdict if change.verdict in ("better", "worse", "noise") else ""
-    if change.absolute is None or change.verdict == "same":
+    css = change.verdict if change.verdict in ("better", "worse") else ""
+    if change.absolute is None or change.is_equal:
         return format_html('<span class="delta">{}</span>', size)
     return format_html('<span class="delta {}"><b>{}</b><i>{}</i></span>', css, size, details)
 

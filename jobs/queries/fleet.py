@@ -107,7 +107,7 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
         *(stacks, rows, days),
         missing=2 * len(places) - len(values),
         stale=sum(bool(value.stale) for value in values.values()),
-        regressed=states.count("regressed"),
+        regressed=states.count("worse"),
     )
 
 

@@ -23,7 +23,7 @@ from dashboard.security.permissions import requires
 from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, metric_label, metric_text, setting_title, style_of
 from jobs.base.numbers import number_from
-from jobs.queries.comparison.comparison import MOST
+from jobs.queries.comparison.comparison import MOST, Change
 from jobs.queries.matrices import CellView, MatrixPage, matrices, matrix_page
 from jobs.queries.matrices_compared import (
     AgainstBaseline,
@@ -89,18 +89,22 @@ def names_of(pages: Sequence[MatrixPage]) -> list[str]:
     ]
 
 
+def _kind(change: Change) -> str:
+    return "equal" if change.is_equal else "short" if change.is_short else change.verdict
+
+
 def _verdict(base: str, name: str, against: AgainstBaseline) -> str:
     changes, ratio = against.changes, against.ratio
     args: dict[str, Any] = {"name": name, "base": base, "n": len(changes)}
     if not changes:
         return _("%(name)s vs %(base)s: no comparable cell") % args
-    counts = Counter[str](change.verdict for change in changes)
+    counts = Counter(map(_kind, changes))
     words = {
         "better": _("%(n)s better"),
         "worse": _("%(n)s worse"),
-        "noise": _("%(n)s not significant"),
-        "unknown": _("%(n)s with too few runs"),
-        "same": _("%(n)s equal"),
+        "cannot_tell": _("%(n)s not significant"),
+        "short": _("%(n)s with too few runs"),
+        "equal": _("%(n)s equal"),
     }
     told = [text % {"n": counts[verdict]} for verdict, text in words.items() if counts[verdict]]
     args |= {"metric": metric_label(against.page.metric).lower(), "told": _(", ").join(told)}

@@ -119,7 +119,7 @@ def _of_period(period: Period) -> list[Any]:
         len(period.values),
         *((change.size, change.low, change.high) if change else (None, None, None)),
         ("share of the period before" if change.is_relative else "unit") if change else None,
-        "barred" if period.is_barred else change.verdict if change else None,
+        "not_comparable" if period.is_barred else change.verdict if change else None,
         "; ".join(f"{title}: {was} -> {now}" for title, was, now in _changed_parts(period)),
     ]
 

@@ -239,7 +239,7 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
         "name": names[index],
         "base": names[0],
         "metric": metric_label(metric).lower(),
-        "size": _("unchanged") if change.verdict == "same" else size_of(change, metric),
+        "size": _("unchanged") if change.is_equal else size_of(change, metric),
         "concurrency": comparison.concurrency,
         "interval": interval_of(change, metric),
     }
@@ -253,16 +253,16 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
         args["change"] = _("%(metric)s %(size)s") % args
     else:
         args["change"] = _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
-    if change.verdict in ("same", "") and change.low is None:
+    if change.verdict == "" and change.low is None:
         text = _("%(name)s vs %(base)s: %(change)s")
-    elif change.verdict == "noise":
+    elif change.verdict == "cannot_tell" and not change.is_short:
         text = _(
             "%(name)s vs %(base)s: %(change)s, no significant difference "
             "(95 %% interval %(interval)s includes 0)"
         )
     elif column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
         text = _("%(name)s vs %(base)s, repeats of one measurement: %(change)s")
-    elif change.verdict == "unknown":
+    elif change.is_short:
         text = _("%(name)s vs %(base)s: %(change)s, too few runs for an interval")
     else:
         text = _(
@@ -325,15 +325,14 @@ def change_texts(change: Change, name: str) -> tuple[str, str]:
     """Return size, then interval and verdict of a difference; a dash if not comparable."""
     if change.value is None:
         return _("not measured"), ""
-    if change.verdict == "same":
+    if change.is_equal:
         return _("equal"), ""
     if change.absolute is None:
         return "–", ""
     labels = {
         "better": _("better"),
         "worse": _("worse"),
-        "noise": _("not significant"),
-        "unknown": _("too few runs"),
+        "cannot_tell": _("too few runs") if change.is_short else _("not significant"),
     }
     points = _("%(n)s pt")
     details = f"{interval_of(change, name, points)} {labels.get(change.verdict, '')}"

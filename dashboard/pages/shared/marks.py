@@ -36,11 +36,10 @@ _SETS = "evaluate:sets"  # a remark that has a table of its own
 _WORDS: Mapping[State, str | Promise] = {
     "own": gettext_lazy("baseline"),
     "uncounted": gettext_lazy("not judged"),
-    "barred": gettext_lazy("not comparable"),
-    "unknown": gettext_lazy("cannot tell"),
-    "regressed": pgettext_lazy("verdict", "regressed"),
-    "improved": pgettext_lazy("verdict", "improved"),
-    "same": gettext_lazy("no significant difference"),
+    "not_comparable": gettext_lazy("not comparable"),
+    "cannot_tell": gettext_lazy("cannot tell"),
+    "worse": pgettext_lazy("verdict", "regressed"),
+    "better": pgettext_lazy("verdict", "improved"),
 }
 
 
@@ -192,11 +191,13 @@ class Marks:
     def word(self) -> str:
         """The verdict with its size; "" for runs that are not judged."""
         verdict = self.verdict
-        if verdict is None or verdict.state in ("own", "uncounted", "barred"):
+        if verdict is None or verdict.state in ("own", "uncounted", "not_comparable"):
             return ""
         size = size_of(verdict.change, verdict.metric, _("%(n)s pt")) if verdict.change else ""
-        texts = {"same": _("%(size)s, not significant"), "unknown": _("%(size)s, cannot tell")}
-        text = texts.get(verdict.state, _("%(verdict)s %(size)s"))
+        text = _("%(verdict)s %(size)s")
+        if verdict.state == "cannot_tell":
+            is_wide = verdict.has_interval
+            text = _("%(size)s, not significant") if is_wide else _("%(size)s, cannot tell")
         return text % {"verdict": word(verdict), "size": size}
 
     @cached_property
@@ -206,7 +207,7 @@ class Marks:
     @property
     def css(self) -> str:
         state = self.verdict.state if self.verdict else ""
-        return {"regressed": "bad", "improved": "good"}.get(state, "line")
+        return {"worse": "bad", "better": "good"}.get(state, "line")
 
 
 NO_MARKS = Marks(NONE, None)
@@ -219,7 +220,8 @@ def marks_of(results: Iterable[Result]) -> Mapping[int, Marks]:
 
 
 def word(verdict: HistoryVerdict) -> str:
-    return str(_WORDS[verdict.state])
+    is_wide = verdict.state == "cannot_tell" and verdict.has_interval
+    return _("no significant difference") if is_wide else str(_WORDS[verdict.state])
 
 
 def sentence(verdict: HistoryVerdict) -> str:
@@ -244,7 +246,7 @@ def sentence(verdict: HistoryVerdict) -> str:
         "runs": len(verdict.runs),
         "base_runs": len(verdict.base_runs),
     }
-    if verdict.state == "unknown":
+    if not verdict.has_interval:
         text = _("%(verdict)s: %(metric)s %(size)s vs %(base)s, without an interval.")
         return joined(text % args, _missing(verdict))
     if verdict.metric == "accuracy":

@@ -99,7 +99,7 @@ def _metric(row: MetricRow, comparison: Comparison, *, is_grouped: bool) -> list
 def difference(change: Change, name: str, *, is_grouped: bool) -> Cell:
     """Single runs without an interval have no verdict: the table says so once."""
     size, details = change_texts(change, name)
-    if not is_grouped and change.verdict == "unknown":
+    if not is_grouped and change.is_short:
         details = ""
     cell = Cell(size, note=details, tone=_TONES.get(change.verdict, ""))
     if change.absolute is None or change.size is None:

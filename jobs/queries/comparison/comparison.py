@@ -32,8 +32,9 @@ from jobs.queries.results.results import Mean, accuracy, mean_of
 from jobs.statistics import LEAST_RUNS, Interval, mean
 
 MOST = 8
-# "not_comparable": other work. "same": equal numbers. "": no direction is better.
-Verdict = Literal["better", "worse", "noise", "unknown", "same", "not_comparable", ""]
+# "cannot_tell": the interval includes 0, or there are too few runs for one. "not_comparable": other
+# work. "": equal numbers, or no direction is better.
+Verdict = Literal["better", "worse", "cannot_tell", "not_comparable", ""]
 _SPEED = (
     *("output_tokens_per_s", "total_tokens_per_s", "requests_per_s"),
     *("ttft_p50_ms", "ttft_p90_ms", "ttft_p99_ms", "tpot_p50_ms", "tpot_p99_ms"),
@@ -71,6 +72,16 @@ class Change(NamedTuple):
     @property
     def size(self) -> float | None:
         return self.absolute if self.relative is None else self.relative
+
+    @property
+    def is_equal(self) -> bool:
+        """Return True for equal numbers without an interval."""
+        return self.absolute == 0 and not self.relative and self.low is None
+
+    @property
+    def is_short(self) -> bool:
+        """Return True with too few runs for an interval."""
+        return self.verdict == "cannot_tell" and self.low is None
 
 
 class MetricRow(NamedTuple):
@@ -291,10 +302,8 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
         interval = stats.relative_difference(mine, theirs)
         relative = stats.relative_change(mine, theirs)
     if interval is None:
-        is_short = min(len(mine), len(theirs)) < LEAST_RUNS
-        verdict: Verdict = "unknown" if is_short else ""
-        if absolute == 0 and not relative:
-            verdict = "same"
+        is_short = min(len(mine), len(theirs)) < LEAST_RUNS and (absolute != 0 or relative)
+        verdict: Verdict = "cannot_tell" if is_short else ""
         return Change(value, relative, absolute, verdict=verdict)
     found = _verdict(name, interval)
     return Change(value, relative, absolute, interval.low, interval.high, found)
@@ -303,7 +312,7 @@ def changed(name: str, mine: Sequence[float], theirs: Sequence[float]) -> Change
 def _verdict(name: str, interval: Interval) -> Verdict:
     better = METRICS[name].better
     if interval.includes_zero or not better:
-        return "noise" if interval.includes_zero else ""
+        return "cannot_tell" if interval.includes_zero else ""
     return "better" if (interval.value > 0) == (better == "higher") else "worse"
 
 
@@ -314,14 +323,14 @@ def _settle(
     if not rows:
         return None
     main = rows[0]
-    unknown = [index for index, one in enumerate(main.changes, 1) if one.verdict == "unknown"]
-    if unknown:
+    short = [index for index, one in enumerate(main.changes, 1) if one.is_short]
+    if short:
         each = [
-            max(0, LEAST_RUNS - cell.runs) if index in (0, *unknown) else 0
+            max(0, LEAST_RUNS - cell.runs) if index in (0, *short) else 0
             for index, cell in enumerate(main.cells)
         ]
         return Settle(each, is_first=True) if any(each) else None
-    open_ones = [index for index, one in enumerate(main.changes, 1) if one.verdict == "noise"]
+    open_ones = [index for index, one in enumerate(main.changes, 1) if one.verdict == "cannot_tell"]
     if not open_ones:
         return None
     values = [column.values(main.metric, concurrency) for column in columns]

@@ -198,15 +198,8 @@ def _compare(period: Period, base: Period, metric: str) -> None:
         period.is_barred = True
 
 
-# "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. "barred": the
-# measured lengths differ. "unknown": no interval yet.
-State = Literal["own", "uncounted", "barred", "unknown", "regressed", "improved", "same"]
-_STATES: Mapping[str, State] = {
-    "better": "improved",
-    "worse": "regressed",
-    "noise": "same",
-    "same": "same",
-}
+# "own": a run of the baseline itself. "uncounted": disturbed, incomplete or loaded. Else a verdict.
+State = Literal["own", "uncounted", "better", "worse", "cannot_tell", "not_comparable"]
 
 
 class HistoryVerdict(NamedTuple):
@@ -226,6 +219,10 @@ class HistoryVerdict(NamedTuple):
     @property
     def more_runs(self) -> int:
         return sum(self.more)
+
+    @property
+    def has_interval(self) -> bool:
+        return self.change is not None and self.change.low is not None
 
 
 def verdicts(results: Iterable[Result]) -> dict[int, HistoryVerdict]:
@@ -300,10 +297,10 @@ def _of_speed(
     """Compare the runs of a baseline with those of a benchmark, each with its own result first."""
     metric = repeats.headline(baseline.result.type, baseline.result.metrics)
     if at is None or not values_at(points, [result.pk], metric, at):
-        return HistoryVerdict("barred", baseline, metric, at)
+        return HistoryVerdict("not_comparable", baseline, metric, at)
     pair = [baseline.result, result]
     if differences(pair, [repeats.metrics_at(points.get(run.pk, ()), at) for run in pair]):
-        return HistoryVerdict("barred", baseline, metric, at)
+        return HistoryVerdict("not_comparable", baseline, metric, at)
     # A run without the metric at this concurrency is left out.
     base_runs, runs = (
         [run for run in side if values_at(points, [run], metric, at)] for side in sides
@@ -312,16 +309,20 @@ def _of_speed(
     change = changed(metric, mine, theirs)
     if change.low is None:
         more = max(0, LEAST_RUNS - len(mine)), max(0, LEAST_RUNS - len(theirs))
-        return HistoryVerdict("unknown", baseline, metric, at, change, base_runs, runs, more)
-    state = _STATES.get(change.verdict, "unknown")
-    return HistoryVerdict(state, baseline, metric, at, change, base_runs, runs)
+        return HistoryVerdict("cannot_tell", baseline, metric, at, change, base_runs, runs, more)
+    return HistoryVerdict(_state(change), baseline, metric, at, change, base_runs, runs)
 
 
 def _of_accuracy(baseline: Baseline, other: Result) -> HistoryVerdict:
     """Compare the run itself with the baseline's, by question: one run of each is enough."""
     head = baseline.result
     if (gap := paired_gap(head, other)) is None:
-        return HistoryVerdict("barred", baseline, "accuracy")
+        return HistoryVerdict("not_comparable", baseline, "accuracy")
     change = changed_by("accuracy", float(other.metrics.get("accuracy") or 0), gap)
     runs = [head.pk], [other.pk]
-    return HistoryVerdict(_STATES[change.verdict], baseline, "accuracy", None, change, *runs)
+    return HistoryVerdict(_state(change), baseline, "accuracy", None, change, *runs)
+
+
+def _state(change: Change) -> State:
+    """Return the verdict of a change; "cannot_tell" of a metric without a better direction."""
+    return change.verdict or "cannot_tell"

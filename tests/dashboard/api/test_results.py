@@ -79,7 +79,7 @@ def test_a_baseline_is_set_judges_and_is_removed(lin):
 
     assert lin.send("put", place).json()["baseline"] == f"res-{base.pk}"
     verdict = lin.get(f"results/res-{later.pk}").json()["vs_baseline"]
-    assert (verdict["state"], verdict["baseline"]) == ("regressed", f"res-{base.pk}")
+    assert (verdict["state"], verdict["baseline"]) == ("worse", f"res-{base.pk}")
     assert verdict["low"] < verdict["change"] < verdict["high"] < 0
     assert lin.get(f"results/res-{base.pk}").json()["is_baseline"] is True
     gone = lin.send("delete", place).json()

@@ -188,7 +188,7 @@ def test_a_regression_shows_in_its_cell(host):
 
     found = fleet()
 
-    assert cell_of(found, "current").speed.verdict.state == "regressed"
+    assert cell_of(found, "current").speed.verdict.state == "worse"
     assert found.regressed == 1
 
 

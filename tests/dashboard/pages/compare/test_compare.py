@@ -43,7 +43,11 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
 
 @pytest.mark.parametrize(
     ("rates", "verdict"),
-    [((60.0, 61.0, 62.0), "better"), ((40.0, 41.0, 42.0), "worse"), ((30.0, 70.0, 51.0), "noise")],
+    [
+        ((60.0, 61.0, 62.0), "better"),
+        ((40.0, 41.0, 42.0), "worse"),
+        ((30.0, 70.0, 51.0), "cannot_tell"),
+    ],
 )
 def test_groups_of_three_give_interval_and_verdict(host, rates, verdict):
     base, other = runs(served(host), 50.0, 51.0, 52.0), runs(served(host, OTHER), *rates)

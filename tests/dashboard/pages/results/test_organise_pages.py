@@ -212,7 +212,7 @@ def test_a_regression_is_on_the_page_in_the_list_and_in_exports(client, lin, hos
     assert f"Regressed: output tokens/s at concurrency 1 −8.0 % vs res-{base[0].pk}" in page
     assert "(runs: 3, then 3)" in page
     assert in_list.count("regressed −8.0 %") == 2 * len(later)  # for a phone, too
-    assert csv.count("regressed") == len(later) and csv.count(",own,") == len(base)
+    assert csv.count(",worse,") == len(later) and csv.count(",own,") == len(base)
     assert client.get(page_of(later[0])).text.count("group=") == 2
 
 
