@@ -311,10 +311,7 @@ def _listed(request: HttpRequest, query: QueryDict, result: Result) -> Export:
     wanted = asked(query, result).wanted
     if wanted.base is None and ("changed" in shown or query.get("base")):
         raise NoQuestions(Message("questions:no_base"))
-    try:
-        own = questions_at(result, _matches(request, result, wanted).indexes)
-    except NotDone as error:
-        raise NoQuestions(error.message) from error
+    own = questions_at(result, _matches(request, result, wanted).indexes)
     name = _("Answers of %(name)s") % {"name": result_name(result)}
     set_id = f"answers-{result_name(result)}"
     if wanted.base is not None and "changed" in shown:
@@ -359,7 +356,10 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
         messages.success(request, _("%(name)s saved.") % {"name": team_set.name})
         return redirect("question-detail", team_set.id)
 
-    return form_page(request, export(request, request.GET, result), context, saved)
+    try:
+        return form_page(request, export(request, request.GET, result), context, saved)
+    except NotDone as error:
+        return busy_page(request, _("Answers not searched"), error)
 
 
 @requires("result.view", "GET", "HEAD")
@@ -367,7 +367,10 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
 def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:
     """Download the listed answers' questions in the form that an upload accepts."""
     result = _result(result_id)
-    found = export(request, request.GET, result)
+    try:
+        found = export(request, request.GET, result)
+    except NotDone as error:
+        return busy_page(request, _("Answers not searched"), error)
     if found.own is None:
         raise Http404(found.problem)
     name = f"{found.proposed['id'] or result_name(result)}.jsonl"

@@ -214,7 +214,7 @@ def measured_cell(result: Result) -> SafeString:
     when = ago(result.created_at)
     if result.measured_at is not None:
         return format_html('<td class="r dim">{}</td>', when)
-    text, why = gettext("imported"), gettext("The files have no date of the measurement.")
+    text, why = gettext("imported"), gettext("The files have no usable date.")
     cell = '<td class="r dim">{} <span class="small" title="{}">{}</span></td>'
     return format_html(cell, when, why, text)
 

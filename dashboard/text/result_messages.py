@@ -170,7 +170,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "result file.",
     "import:server_state": "State of a server: it has no measurement.",
     # Remarks on an imported result.
-    "import:future": "The date of the files, %(date)s, is yet to come: it was left out.",
+    "import:future": "The date of the files, %(date)s, is more than a day ahead: it was left out.",
     "import:unlimited": "No concurrency limit: all %(requests)s requests were sent at once.",
     "import:rate": "Sent at %(rate)s requests/s without a concurrency limit. Peak concurrency: "
     "%(concurrency)s.",

@@ -123,7 +123,8 @@ def broken_servers(user: AbstractBaseUser | None, since: datetime) -> list[Deplo
 
 
 def results(user: AbstractBaseUser | None) -> list[ResultFigures]:
-    rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
+    related = ("host", "deployment", "endpoint", "created_by", "imported")
+    rows = Result.objects.select_related(*related)
     if user is not None:
         rows = rows.filter(created_by_id=user.pk)
     return list(map(_figures, rows.order_by("-created_at", "-id")[:_RESULTS]))

@@ -1,5 +1,5 @@
 // @ts-check
-/** The chat of another person: read only. */
+/** A chat that is only read: of another person, or its earlier turns. */
 
 import { Follower } from "./lib/follow.js";
 import { expand, showEnded } from "./lib/turn_view.js";

@@ -74,10 +74,16 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @requires("playground.use", "GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """One conversation; ``?before=20``: its earlier turns, to read. The page continues to stream an
-    unfinished answer."""
+    """One conversation; ``?before=20``: its turns before that one, to read, if there are any and
+    later ones. The page continues to stream an unfinished answer."""
     chats = Conversation.objects.select_related("deployment", "endpoint", "user")
     chat = get_object_or_404(chats, pk=conversation_id)
+    before = number_from(request.GET.get("before", ""))
+    turns = Turn.objects.filter(conversation=chat)
+    if before is not None and not (
+        turns.filter(index__lt=before).exists() and turns.filter(index__gte=before).exists()
+    ):
+        return redirect("conversation", chat.pk)
     record_reading(request.user, chat)
     return _page(request, chat)
 

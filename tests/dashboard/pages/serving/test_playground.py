@@ -246,6 +246,18 @@ def test_a_turn_that_no_page_could_have_beside_others_is_shown_alone(client, lin
     assert "?before=1" in page
 
 
+@pytest.mark.parametrize("before", [0, 2, 999_999])
+def test_an_address_without_earlier_turns_leads_to_the_chat(client, lin, before):
+    chat = Conversation.objects.create(user=lin, title="Short")
+    for index in range(2):
+        Turn.objects.create(conversation=chat, state="done", index=index, prompt="q", answer="a")
+    address = reverse("conversation", args=[chat.pk])
+
+    answer = client.get(address, {"before": before})
+
+    assert (answer.status_code, answer["Location"]) == (302, address)
+
+
 def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
     Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
