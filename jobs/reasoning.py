@@ -220,4 +220,6 @@ def _joined(pieces: list[str]) -> str:
 
 def tagged(reasoning: str, answer: str) -> str:
     """Return one text of both, as an engine without a field for reasoning sends it."""
-    return f"<think>{reasoning}{'</think>' if answer else ''}{answer}"
+    # In lines of its own: a backtick of the thought does not make the tag code.
+    end = f"\n</think>\n\n{answer}" if answer else ""
+    return f"<think>{reasoning}{end}"

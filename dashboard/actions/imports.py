@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 # Answer of an API call, with all questions.
 ANSWER_BYTES = 64 * MB
-READERS = Pool(WorkerLimits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.0), most=2)
+READERS = Pool(
+    WorkerLimits(memory=2 * GB, answer=ANSWER_BYTES, cpu_s=120, wall_s=300.0), most=2, runs=1
+)
 
 
 @dataclass(frozen=True, slots=True)

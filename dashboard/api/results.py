@@ -214,7 +214,7 @@ _COLUMNS = {
 
 @results.on("GET results", "result.view", "api-results", Results)
 def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Json:
-    """List results. Newest first."""
+    """List results. Latest measurement first."""
     rows = Result.objects.select_related(*_NEEDED).prefetch_related("points")
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
@@ -326,7 +326,7 @@ class FleetMetric(ApiAnswer):
     flags: list[str] = read(lambda value: [flag.word for flag in all_flags(value.result)])
     stale: list[str]
     vs_baseline: dict[str, Any] | None = read("verdict", then=as_data)
-    created_at: Time = read("result.created_at")
+    created_at: Time = read("result.stored_at", "of an import when it was imported")
 
 
 class FleetPlace(ApiAnswer):

@@ -363,6 +363,11 @@ def _check_use(use: Use, row: Secret, request: _Request) -> None:
             "Secret %(name)s names no address, so it may go to deployments only. Ask an "
             "administrator to add %(endpoint)s under Secrets."
         )
+        if row.purpose != Secret.Purpose.ENGINE:
+            text = _(
+                "Secret %(name)s names no address. Ask an administrator to add %(endpoint)s under "
+                "Secrets."
+            )
         at = {**args, "endpoint": address or "?"}
         raise SecretRefused("job:secret_endpoint", text, at, is_about_address=True)
     if row.endpoints and address != "" and not is_below(address or "", row.endpoints):

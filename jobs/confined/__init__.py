@@ -90,7 +90,8 @@ class Failed(NotDone):
 
 class Pool:
     """At most ``most`` workers with equal limits. They start when needed and stay. ``patience_s``:
-    how long a task waits for a free one. ``ends_with_asker``: tasks, which only read, end when
+    how long a task waits for a free one. ``runs``: how often a task is run whose worker was killed;
+    1 where what it stored must be reported. ``ends_with_asker``: tasks, which only read, end when
     ``ASKER_LEFT`` is set."""
 
     def __init__(
@@ -99,9 +100,10 @@ class Pool:
         most: int,
         patience_s: float = PATIENCE_S,
         *,
+        runs: int = MOST_RUNS,
         ends_with_asker: bool = False,
     ) -> None:
-        self.limits, self._patience_s = limits, patience_s
+        self.limits, self._patience_s, self._runs = limits, patience_s, runs
         self._ends_with_asker = ends_with_asker
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _number in range(most):
@@ -110,7 +112,7 @@ class Pool:
     def run(self, name: str, args: tuple[Any, ...]) -> bytes:
         """Return the answer of a task as JSON. Raises Exceeded; Busy: no worker is free; JobsError:
         as the function raises it; Failed: the function raised another error."""
-        for others in reversed(range(MOST_RUNS)):
+        for others in reversed(range(self._runs)):
             try:
                 answer = self._run_once(name, args)
                 break

@@ -19,6 +19,7 @@ from jobs.queries.hosts import is_away
 
 LISTED = 60
 MOST_TOKENS = 131_072  # the most that a turn can ask for
+_READ = 20  # turns at once
 
 
 class ChatEngine(NamedTuple):
@@ -162,14 +163,15 @@ def part_of(conversation: Conversation, before: int | None = None) -> TurnsPart:
     """Return the last turns, as many as one page may have; those with an index below ``before``."""
     texts = ("prompt", "reasoning", "answer", "error", Cast("request", TextField()))
     chars = reduce(add, map(Length, texts))
-    rows = Turn.objects.filter(conversation=conversation).order_by("-index", "attempt")
+    rows = Turn.objects.filter(conversation=conversation).order_by("-index", "-attempt")
     if before is not None:
         rows = rows.filter(index__lt=before)
     sized = rows.annotate(chars=chars).values_list("index", "pk", "is_shown", "chars")
     attempts = dict[int, list[int]]()  # by the one that is shown
     left, first, earlier = bounds.CHAT_PAGE_CHARS, None, None
-    for index, same in groupby(sized, key=itemgetter(0)):
-        group = list(same)
+    # Read until the page is full: a long chat has gigabytes.
+    for index, same in groupby(sized.iterator(chunk_size=_READ), key=itemgetter(0)):
+        group = list(same)[::-1]
         _index, pk, _is_shown, count = next((row for row in group if row[2]), group[-1])
         left -= count + bounds.TURN_CHARS
         if attempts and left < 0:

@@ -199,12 +199,14 @@ def share_of(scores: Sequence[Sequence[float]]) -> Share:
 
 def joined(shares: Sequence[Share]) -> Share:
     """Return the accuracy over all questions of several sets. A set without stored answers has one
-    answer a question."""
+    answer a question: with such a set, the effect is the mean over all questions."""
     if len(shares) == 1:
         return shares[0]
     if all(one.scores for one in shares):
         return share_of([scores for one in shares for scores in one.scores])
-    return Share(sum(one.right for one in shares), sum(one.total for one in shares))
+    total = sum(one.total for one in shares)
+    effect = fsum(one.total * one.effect for one in shares) / total if total else 1.0
+    return Share(sum(one.right for one in shares), total, effect)
 
 
 def weights_of(first: Sequence[Share], second: Sequence[Share]) -> list[float]:

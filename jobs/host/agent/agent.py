@@ -178,16 +178,17 @@ class Agent:
     ) -> None:
         """Check the spools when one comes or goes, and ask the dashboard when told to.
         ``woken_at``: of the last order that was heard."""
-        before, next_look = [(0, 0)], 0.0
+        before, next_look, is_news = [(0, 0)], 0.0, False
         while not self._stop_asked:
             last, woken_at = woken_at, _changed(self._config.dir / "wakeup")
             if woken_at != last:
                 self._beat_now.set()
             changed = [_changed(folder) for folder in folders]
-            if changed != before or time.monotonic() >= next_look:
+            # Two changes within one tick of the file system's clock have one time.
+            if is_news or changed != before or time.monotonic() >= next_look:
                 before, next_look = changed, time.monotonic() + LOOK_S
                 self._boundary(self._check_spools)
-            changes.wait(WATCHED_TICK_S if changes.works else TICK_S)
+            is_news = changes.wait(WATCHED_TICK_S if changes.works else TICK_S)
 
     def _repeat(self, interval_s: float, *works: Callable[[], None]) -> None:
         while not self._stopped.is_set():

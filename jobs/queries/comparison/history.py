@@ -266,7 +266,8 @@ def _bases(baselines: Mapping[str, Baseline]) -> dict[str, list[int]]:
     runs = set(Result.objects.filter(pk__in=stored).order_by().values_list("pk", flat=True))
     short = [one for one in baselines.values() if len(one.runs) < LEAST_RUNS]
     wanted = {one.result.fingerprint for one in short} - {""}
-    oldest = [F("created_at").asc(), F("pk").asc()]
+    # As they came: a later import of an older measurement changes no baseline.
+    oldest = [F("pk").asc()]
     later = _ranked(wanted, stored, oldest, LEAST_RUNS) if wanted else {}
     bases = {}
     for subject, baseline in baselines.items():

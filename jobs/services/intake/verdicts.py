@@ -10,6 +10,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.cache import caches
+
 from jobs import logstore
 from jobs.base.errors import Incomplete, JobsError
 from jobs.base.messages import Message
@@ -26,6 +28,10 @@ logger = logging.getLogger(__name__)
 READERS = Pool(WorkerLimits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2)
 _CLOSE = Task("jobs.services.outcomes.outcomes:close", int, READERS)
 _CAUSE = Task("jobs.services.outcomes.outcomes:cause_of_server", dict[str, Any], READERS)
+# A verdict is final: a reader that was killed, or met an error of the machine, is asked again when
+# the host sends the end once more, after a rising wait.
+_MOST_ASKED = 3
+_ASKED_KEPT_S = 3600
 # Well below the timeouts of a host (30 s) and of a proxy (usually 60 s).
 BUDGET_S = 5.0
 # Unfinished logs, some hundred bytes each; the least recently used one is dropped. The limit
@@ -65,16 +71,21 @@ def check_whole(job: Job, ended: Mapping[str, Any]) -> str:
 
 def close(job: Job, offset: int, data: bytes, log_sha256: str) -> int:
     """Judge an open job by the ``ended`` event in ``data``; return the size of events. Raises
-    ``OffsetMismatch``; ``Busy``: no worker is free; ``Unread``: beyond a limit."""
+    ``OffsetMismatch``; ``Busy``: no worker is free, or it died; ``Unread``: beyond a limit."""
     with _choosing:
         if job.pk in _judged:
             raise Busy("its verdict is under way")
         _judged.add(job.pk)
     try:
         return _CLOSE(job.pk, offset, data, log_sha256)
-    except Exceeded as error:
-        raise Unread(error.message) from error
-    except Failed as error:
+    except (Exceeded, Failed) as error:
+        if not isinstance(error, Exceeded) or error.reason == "ended":
+            key = f"verdict:{job.pk}"
+            caches["process"].add(key, 0, _ASKED_KEPT_S)
+            if int(caches["process"].incr(key)) < _MOST_ASKED:
+                raise Busy(str(error)) from error
+        if isinstance(error, Exceeded):
+            raise Unread(error.message) from error
         raise Unread(Message(Unread.id, {"reason": str(error)})) from error
     finally:
         with _choosing:

@@ -237,11 +237,13 @@ def _thinking(chosen: Any, facts: Sequence[AnswerFacts]) -> dict[str, int]:
 
 
 def _effect(result: Result) -> dict[str, float]:
-    """Design effect of several answers to a question; {} for one answer each."""
+    """Design effect of several answers to a question; {} for one answer each. A question whose
+    answers are not stored has one."""
     scores = list(scored_answers([result]).scores().values())
     if all(len(one) == 1 for one in scores):
         return {}
-    return {EFFECT: design_effect(scores)}
+    asked = max(len(scores), int(result.metrics.get("questions") or 0))
+    return {EFFECT: (len(scores) * design_effect(scores) + asked - len(scores)) / asked}
 
 
 def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Answered]:

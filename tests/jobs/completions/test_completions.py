@@ -17,6 +17,7 @@ from jobs.completions import (
     request_body,
 )
 from jobs.reasoning import parts as parts_of
+from jobs.reasoning import tagged
 
 DATA = Path(__file__).parents[2] / "data"
 VECTORS_FILE = DATA / "reasoning_vectors.json"
@@ -436,3 +437,9 @@ def test_a_request_repeats_the_answers_without_their_reasoning():
 
 def test_a_temperature_of_zero_is_sent():
     assert request_body("m", "x", params={"temperature": 0})["temperature"] == 0
+
+
+def test_a_backtick_of_a_thought_does_not_hide_its_end():
+    split = parts_of(tagged("so the key is `x", "`42`"), ended=True)
+
+    assert (split.reasoning, split.answer, split.thought) == ("so the key is `x", "`42`", "closed")

@@ -12,6 +12,7 @@ from jobs.statistics import (
     cells_of,
     design_effect,
     difference,
+    joined,
     mean_of_differences,
     pooled_difference,
     wilson,
@@ -95,6 +96,12 @@ def test_samples_narrow_the_interval_of_a_share():
         difference(four.interval(), four.interval()), 9
     )
     assert four.variance == pytest.approx(0.4 * once.variance)
+
+
+def test_a_set_without_stored_answers_keeps_the_effect_of_the_others():
+    both = joined([Share(70, 100, effect=0.4, scores=[[1, 0]]), Share(50, 100)])
+
+    assert (both.right, both.total, both.effect) == (120, 200, pytest.approx(0.7))
 
 
 def test_a_mean_of_many_differences_is_within_its_standard_errors():

@@ -10,10 +10,11 @@ import pytest
 from django.utils.timezone import now
 
 from jobs import logstore
-from jobs.confined import Busy, Failed, Pool
+from jobs.confined import Busy, Exceeded, Failed, Pool
 from jobs.models import Deployment, Job, ServedBlock
 from jobs.services.intake import streams, verdicts
 from jobs.services.intake.streams import BLOCK_ROWS
+from jobs.services.intake.verdicts import READERS
 from jobs.services.upkeep import reaper
 from tests.dashboard.lib.host_caller import Caller
 from tests.factories import make_deployment, make_host, make_job
@@ -176,6 +177,20 @@ def test_a_look_without_a_worker_is_made_up_for_and_a_failed_one_is_logged(
 
     assert streams._looked_at[job.log_key][1] == (len(LINES) if rests else 0)
     assert (f"no progress is read from {job.log_key}" in caplog.text) == rests
+
+
+@pytest.mark.parametrize("error", [Failed("OSError"), Exceeded("ended", READERS.limits)])
+def test_a_verdict_that_the_machine_broke_is_asked_again_before_it_is_final(monkeypatch, error):
+    job = make_job(state="running")
+    monkeypatch.setattr(Pool, "run", Mock(side_effect=error))
+    raised = []
+
+    for _time in range(3):
+        with pytest.raises((Busy, verdicts.Unread)) as found:
+            verdicts.close(job, 0, b"{}", "")
+        raised.append(found.type)
+
+    assert raised == [Busy, Busy, verdicts.Unread]
 
 
 def test_a_cause_that_no_worker_finds_is_logged(monkeypatch, caplog):
