@@ -242,8 +242,10 @@ def _effect(result: Result) -> dict[str, float]:
     scores = list(scored_answers([result]).scores().values())
     if all(len(one) == 1 for one in scores):
         return {}
-    asked = max(len(scores), int(result.metrics.get("questions") or 0))
-    return {EFFECT: (len(scores) * design_effect(scores) + asked - len(scores)) / asked}
+    effect, asked = design_effect(scores), int(result.metrics.get("questions") or 0)
+    if asked > len(scores):
+        effect = (len(scores) * effect + asked - len(scores)) / asked
+    return {EFFECT: effect}
 
 
 def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Answered]:

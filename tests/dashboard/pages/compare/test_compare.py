@@ -36,7 +36,7 @@ def test_single_runs_have_no_interval_and_no_verdict(host):
     comparison = compare([[one], [other]])
 
     change = comparison.rows[0].changes[0]
-    assert (change.verdict, change.low) == ("unknown", None)
+    assert (change.verdict, change.low) == ("cannot_tell", None)
     assert change.relative == pytest.approx(0.2)
     assert comparison.settle.each == [2, 2]
 

@@ -40,7 +40,7 @@ def test_the_csv_has_a_line_per_column_concurrency_metric(lines, host):
     single = rates["2", "4"]
     assert (single["value"], single["low"], single["n"]) == ("110.0", "", "1")
     assert float(single["difference"]) == pytest.approx(110 / 101.99346 - 1, abs=1e-4)
-    assert (single["difference_unit"], single["verdict"]) == ("share of base", "unknown")
+    assert (single["difference_unit"], single["verdict"]) == ("share of base", "cannot_tell")
 
 
 def test_a_line_of_a_comparison_says_what_its_number_is_of(lines, host):

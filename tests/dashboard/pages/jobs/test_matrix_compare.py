@@ -47,7 +47,7 @@ def test_cells_of_one_place_have_a_ratio_with_the_interval_of_their_runs(both):
     assert (change.verdict, change.relative) == ("better", pytest.approx(1.0))
     assert change.low < 1.0 < change.high
     change = second[2]  # one run of each
-    assert (change.verdict, change.relative) == ("unknown", pytest.approx(0.1))
+    assert (change.verdict, change.relative) == ("cannot_tell", pytest.approx(0.1))
     assert change.low is None
     assert (third[1].state, third[2]) == ("skipped", None)
     assert (fourth[0], fourth[2]) == (None, None)

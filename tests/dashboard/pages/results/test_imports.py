@@ -477,7 +477,7 @@ def test_the_column_says_which_date_it_shows(client, ann):
     for address in ("/results/", "/results/?group=identity"):
         page = client.get(address).content.decode()
         assert re.search(r"<th[^>]*>(?:<a[^>]*>)?\s*Measured", page)
-        assert page.count('title="The files have no date of the measurement.">imported<') == 1
+        assert page.count('title="The files have no usable date.">imported<') == 1
     assert "2026-11-24" in page
     row = client.get("/results/?format=json").json()["results"][0]
     assert (row["result"], row["measured_at"]) == (f"res-{undated.pk}", "")
