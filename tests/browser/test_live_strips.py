@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from jobs.plans import Watch
 from tests.factories import make_job, make_plan
 begun = datetime(2026, 11, 27, 5, tzinfo=UTC)
-for watches in (["client"], ["engine", "client", "dies"]):
+for watches in (["client"], ["engine", "client", "dies"], ["client"]):
     plan = make_plan(watches=tuple(Watch(name) for name in watches))
     print(make_job(state="running", plan=plan, started_at=begun).pk)
 """
@@ -119,11 +119,13 @@ def test_the_chart_moves_before_the_first_answer(page, server, made):
 
 
 def test_a_busy_run_is_read_whole_once(page, server, made):
+    tell(server, made[2], client=[(1, {"sent": 4, "done": 0, "failed": 0, "level": 4})])
     page.add_init_script(f"({BUSY})()")
-    page.goto(f"/jobs/{made[0]}/")
+    page.goto(f"/jobs/{made[2]}/")
     until(page, lambda: len(page.evaluate("window.reads")) >= 3)
 
-    assert page.evaluate("window.reads")[:3] == ["-1", "1", "1"]
+    first, *others = page.evaluate("window.reads")[:3]
+    assert first == "-1" and "-1" not in others
 
 
 def test_strips_share_a_time_axis_and_have_switches(page, server, made):
