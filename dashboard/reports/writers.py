@@ -42,6 +42,15 @@ _FONTS = (
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|~&]")
 # At the begin of a line: headings, lists, rules.
 _BEGIN = re.compile(r"^(\s*)([#+=-]|\d+[.)](?=\s|$))")
+# Names of blocks in their template.
+_NAMES: Mapping[type[Block], str] = {
+    Paragraph: "paragraph",
+    Listing: "listing",
+    FactList: "facts",
+    Table: "table",
+    ReportFigure: "figure",
+    Code: "code",
+}
 HEAD = (
     *("section", "part", "row", "column", "value", "unit", "low", "high", "n", "n_of"),
     *("text", "note"),
@@ -75,7 +84,7 @@ def _section(section: ReportSection, number: int) -> dict[str, Any]:
     shown = [
         {
             "block": part,
-            "name": type(part).__name__.lower(),
+            "name": _NAMES[type(part)],
             "label": whole.title,
             "id": f"chart-{number}-{index}",
             "figure": _drawn(part) if isinstance(part, ReportFigure) else None,

@@ -91,8 +91,8 @@ class Failed(NotDone):
 class Pool:
     """At most ``most`` workers with equal limits. They start when needed and stay. ``patience_s``:
     how long a task waits for a free one. ``runs``: how often a task is run whose worker was killed;
-    1 where what it stored must be reported. ``ends_with_asker``: tasks, which only read, end when
-    ``ASKER_LEFT`` is set."""
+    1 where what it stored must be reported, or its asker asks again. ``ends_with_asker``: tasks,
+    which only read, end when ``ASKER_LEFT`` is set."""
 
     def __init__(
         self,

@@ -188,7 +188,7 @@ class Result(models.Model):
 
     @property
     def stored_at(self) -> datetime:
-        """When the dashboard got it: of an import not when it was measured."""
+        """Time when it was stored: of an import that of the import."""
         return self.imported.created_at if self.imported else self.created_at
 
     @property

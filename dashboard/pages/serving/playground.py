@@ -85,7 +85,7 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     ):
         return redirect("conversation", chat.pk)
     record_reading(request.user, chat)
-    return _page(request, chat)
+    return _page(request, chat, before=before)
 
 
 @requires("playground.use", "POST")
@@ -226,15 +226,20 @@ def _ref(engine: queries.ChatEngine) -> AssetRef:
 
 
 def _page(
-    request: HttpRequest, chat: Conversation | None, *, problem: str = "", status: int = 200
+    request: HttpRequest,
+    chat: Conversation | None,
+    *,
+    before: int | None = None,
+    problem: str = "",
+    status: int = 200,
 ) -> HttpResponse:
+    """``before``: only the turns before that one, to read."""
     current = queries.engine_of(chat) if chat else None
     engines = queries.chat_engines(current)
     typed = request.POST if problem else None
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or queries.best_engine(engines)
-    before = number_from(request.GET.get("before", "")) if chat else None
     part = queries.part_of(chat, before) if chat else queries.TurnsPart()
     recommended = _recommended(chosen)
     # Another model has its own values: those of the last question were for another one.

@@ -71,25 +71,23 @@ class JobFilters(NamedTuple):
         return any((self.state, self.kind, self.host, self.person, self.text, self.pinned))
 
 
-def page(
-    jobs: QuerySet[Job],
-    order: Order = NEWEST,
-    *,
-    after: str = "",
-    limit: int = PAGE_SIZE,
-    hosts: Callable[[], Iterable[Host]] | None = None,
+def page(jobs: QuerySet[Job], *, after: str = "", limit: int = PAGE_SIZE) -> tuple[list[Job], str]:
+    """Return the newest of ``jobs``, and the next cursor, "" at the end."""
+    return sorted_page(jobs, COLUMNS[NEWEST.name], NEWEST, after, limit)
+
+
+def grouped_page(
+    jobs: QuerySet[Job], hosts: Callable[[], Iterable[Host]], order: Order, after: str
 ) -> tuple[list[Job], str]:
-    """Return a page of ``jobs``, and the next cursor, "" at the end. ``hosts`` returns all hosts:
-    of each group only the newest job, in the orders of ``GROUPED``, with the fields that a page
-    shows."""
-    if hosts is None:
-        return sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    """Return a page with the fields that it shows: of each group only the newest job, in the orders
+    of ``GROUPED``. ``hosts`` returns all hosts; it is called after the jobs are read."""
     jobs = jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related("created_by")
     jobs = heads(jobs) if order.name in GROUPED else jobs
-    shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, limit)
+    shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
     by_id = {host.pk: host for host in hosts()}
     for job in shown:
-        job.host = by_id[job.host_id]
+        if host := by_id.get(job.host_id):  # else it is new, and read by itself
+            job.host = host
     prefetch_related_objects([job for job in shown if job.state == Job.State.RUNNING], "steps")
     # Live accuracy needs the plans of running evaluations.
     scored = {job.pk: job for job in shown if job.state == Job.State.RUNNING and job.scores}

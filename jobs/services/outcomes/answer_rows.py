@@ -23,7 +23,7 @@ from jobs.queries.comparison.accuracy import scored_answers
 from jobs.queries.results import answer_flags
 from jobs.queries.results.answer_flags import FAULTS, FLAGS, AnswerFacts, Habits
 from jobs.queries.results.results import EFFECT
-from jobs.statistics import design_effect
+from jobs.statistics import Share, joined, share_of
 from jobs.tools.outputs.answers import content_key, own_question
 from jobs.tools.outputs.loops import loops
 
@@ -242,10 +242,9 @@ def _effect(result: Result) -> dict[str, float]:
     scores = list(scored_answers([result]).scores().values())
     if all(len(one) == 1 for one in scores):
         return {}
-    effect, asked = design_effect(scores), int(result.metrics.get("questions") or 0)
-    if asked > len(scores):
-        effect = (len(scores) * effect + asked - len(scores)) / asked
-    return {EFFECT: effect}
+    missing = int(result.metrics.get("questions") or 0) - len(scores)
+    others = [Share(0, missing)] if missing > 0 else []
+    return {EFFECT: joined([share_of(scores), *others]).effect}
 
 
 def _used(answers: Sequence[_Answered], limit: int | None) -> list[_Answered]:
