@@ -288,7 +288,6 @@ _SETS: Mapping[str, tuple[int, int]] = {
     for name, one in sets.items()
 }
 _TEN_OF_MMLU = (1369, 10)
-_UNDRAWN = "ceval"  # the sizes of its subsets are unknown before the run
 _GUIDE_ABBR = "deepseek-r1-va16"
 _LEAST_TOKENS = 256  # of question and answer: the minimum for both
 OpencompassSets = Literal[
@@ -312,7 +311,10 @@ class SetsParams(vacc.VaccParams):
     datasets: tuple[str, ...]
     mmlu: Literal["all", "ten"]
     limit: int
+    question_seed: int | None
     thinking: evaluations.Thinking
+    undrawn: ClassVar[str] = ""
+    """The set whose first questions are asked also where others are drawn."""
 
 
 class PublicSets(vacc.OnVacc, params=SetsParams):
@@ -358,8 +360,9 @@ def sets_of(params: SetsParams) -> str:
 
 def drawing_seed(params: SetsParams) -> int | None:
     """Return the seed that draws the questions; None: all are sent, or the first ones."""
-    is_fixed = not params.limit or vacc.is_exact(params) or set(params.datasets) == {_UNDRAWN}
-    return None if is_fixed else getattr(params, "question_seed", None)
+    drawn = set(params.datasets) - {params.undrawn}
+    is_fixed = not params.limit or vacc.is_exact(params) or not drawn
+    return None if is_fixed else params.question_seed
 
 
 def limited_remark(params: SetsParams) -> list[Message]:
@@ -369,7 +372,7 @@ def limited_remark(params: SetsParams) -> list[Message]:
     seed, args = drawing_seed(params), {"questions": params.limit}
     if seed is None:
         return [Message("evaluate:limited", args)]
-    undrawn = [Message("evaluate:undrawn", args)] if _UNDRAWN in params.datasets else []
+    undrawn = [Message("evaluate:undrawn", args)] if params.undrawn in params.datasets else []
     return [Message("evaluate:drawn", {**args, "seed": seed}), *undrawn]
 
 
@@ -396,6 +399,8 @@ def _check_sets(params: SetsParams) -> None:
 
 class OpencompassSetsParams(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
+
+    undrawn: ClassVar[str] = "ceval"  # the sizes of its subsets are unknown before the run
 
     datasets: tuple[OpencompassSets, ...] = field(
         *(("cluewsc", "math_500", "mmlu"), "Data sets", "Questions"), min_length=1, max_length=8
@@ -540,7 +545,9 @@ class EvalscopeSetsParams(SetsParams):
     (198), mmlu (14042), mmlu_pro (12032) and ceval (1346)."""
     mmlu: Literal["all", "ten"] = _mmlu_field("ten")
     limit: int = evaluations.limit_field(50)
-    """Only the first questions of each subset: EvalScope draws none at random. 0: all."""
+    """Questions of each subset, drawn at random. 0: all."""
+    question_seed: int | None = evaluations.seed_field()
+    """Draws the questions: the same number draws the same ones."""
     source: Literal["modelscope", "huggingface", "folder"] = field(
         "modelscope", "Source", "Questions", without_dies="folder"
     )
@@ -606,6 +613,7 @@ class EvaluateEvalscope(PublicSets, params=EvalscopeSetsParams):
         if not vacc.stack_of(params).evaluation.evalscope:
             raise LaunchError(_("This stack uses OpenCompass instead of EvalScope."), "stack")
         _check_sets(params)
+        evaluations.check_seed(params.question_seed, params.limit)
         evaluations.check_samples(params.samples, params.temperature)
         longest = served.data.get("max_total")
         if longest and params.max_tokens >= int(longest):
@@ -616,6 +624,7 @@ class EvaluateEvalscope(PublicSets, params=EvalscopeSetsParams):
         plan = evalscope.sets_plan(
             *(params, here),
             folder=_folder(params.folder, target) if params.source == "folder" else "",
+            seed=drawing_seed(params),
             metrics=COUNTERS.get(str(served.data.get("toolchain")), vllm.METRICS),
             key=common.key_of(served),
             extra_body=evaluations.extra_body(served, params.thinking),

@@ -342,6 +342,17 @@ def test_public_sets_are_scored_from_a_folder_without_cards(api):
         sets = {name: one.evalscope for name, one in BY_EVALSCOPE.items()}
         assert own == {name: [[*one.parts], [*one.splits]] for name, one in sets.items()}
 
+        drawn = []
+        for seed in (7, 8):
+            before = len(served.questions)
+            part = {"deployment": key, "datasets": ["gsm8k"], "max_tokens": 64, "limit": 2}
+            job = api.launch(KIND, **part, question_seed=seed)
+            assert api.ended(job)["state"] == "succeeded"
+            assert api.result(job)["metrics"]["questions"] == 2
+            drawn.append(sorted(served.questions[before:]))
+        assert [len(one) for one in drawn] == [2, 2]
+        assert drawn[0] != drawn[1]
+
 
 ASKED, STOPPED_AT = 20, 8
 

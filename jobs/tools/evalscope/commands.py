@@ -332,10 +332,17 @@ def decided_plan(
 
 
 def sets_plan(
-    params: Any, site: Site, *, folder: str, metrics: tuple[str, ...], key: str, extra_body: Body
+    params: Any,
+    site: Site,
+    *,
+    folder: str,
+    seed: int | None,
+    metrics: tuple[str, ...],
+    key: str,
+    extra_body: Body,
 ) -> Plan:
-    """``params``: of ``evaluate-evalscope``. ``folder`` has the data; "": a hub. ``metrics``:
-    counters of the engine to read. ``key``, ``extra_body``: as in :func:`eval_plan`."""
+    """``params``: of ``evaluate-evalscope``. ``folder`` has the data; "": a hub. ``seed`` draws the
+    questions; None: the first ones. ``metrics``: counters of the engine to read. ``key``, ``extra_body``: as in :func:`eval_plan`."""
     hub = "" if folder else params.source
     environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(params, site, hub)
     sets = [(name, BY_EVALSCOPE[name].evalscope) for name in params.datasets]
@@ -345,6 +352,8 @@ def sets_plan(
             arguments[name] = {"local_path": str(PurePosixPath(folder, name))}
         if name == "mmlu" and params.mmlu == "ten":
             arguments.setdefault(name, {})["subset_list"] = list(_TEN_OF_MMLU)
+        if seed is not None:  # EvalScope shuffles a set before it takes the limit of each subset
+            arguments.setdefault(name, {})["shuffle"] = True
     # ModelScope's command downloads, because EvalScope's library needs packages missing in the
     # environment. Existing files are only compared with the hub.
     download = (environment.program(site, "modelscope"), "download")
@@ -365,6 +374,7 @@ def sets_plan(
         *("--eval-batch-size", str(params.batch)),
         *("--generation-config", generation, *_ONE_CLIENT),
         *(("--limit", str(params.limit)) if params.limit else ()),
+        *(() if seed is None else ("--seed", str(seed))),
         *_repeats(params),
         *("--ignore-errors", "--work-dir", "eval", "--no-timestamp"),
     )

@@ -121,7 +121,7 @@ class _Run:
         asked = [
             (subset, item)
             for subset in subsets
-            for item in sets.items(name, subset, given, self._args.limit)
+            for item in sets.items(name, subset, given, self._args.limit, self._args.seed)
         ]
         say(
             f"{name}: {len(asked)} samples to evaluate ({len(subsets)} subset"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,8 +54,10 @@ def subsets_of(name: str, given: Mapping[str, Any]) -> list[str]:
     return sorted({re.sub(r"_(val|dev|test)$", "", path.stem) for path in folder.glob("*.*")})
 
 
-def items(name: str, subset: str, given: Mapping[str, Any], limit: float | None) -> list[Item]:
-    """The questions of one subset, a few of them.
+def items(
+    name: str, subset: str, given: Mapping[str, Any], limit: float | None, seed: int
+) -> list[Item]:
+    """The questions of one subset, a few of them; ``shuffle`` in ``given`` orders them by ``seed``.
 
     Raises:
         FileNotFoundError: the files of a general benchmark are not there.
@@ -64,6 +67,8 @@ def items(name: str, subset: str, given: Mapping[str, Any], limit: float | None)
         chosen = _local(world.real(str(given["local_path"])), subset, is_choice)
     else:
         chosen = [_sum(name, subset, number, is_choice) for number in range(MOST)]
+    if given.get("shuffle"):
+        random.Random(seed).shuffle(chosen)
     if limit is not None:
         chosen = chosen[: int(limit) if limit >= 1 else max(1, int(len(chosen) * limit))]
     return chosen[:MOST]

@@ -50,10 +50,10 @@ ON_PAGE = {"input_tokens": 128, "prefix_tokens": 0, "requests": 3, "concurrency"
             {"max_answer": 1024, "max_length": 2048, **DRAWN},
         ),
         ("evaluate-opencompass", {"max_total": 65536}, {}, DRAWN),
-        ("evaluate-evalscope", {"max_total": 2048}, {}, {"max_tokens": 1024}),
-        ("evaluate-evalscope", {"max_total": 65536}, {}, {}),
+        ("evaluate-evalscope", {"max_total": 2048}, {}, {"max_tokens": 1024, **DRAWN}),
+        ("evaluate-evalscope", {"max_total": 65536}, {}, DRAWN),
         # The stack of this kind has no verbatim mode.
-        ("evaluate-evalscope", {"max_total": 2048}, VERBATIM, {"max_tokens": 1024}),
+        ("evaluate-evalscope", {"max_total": 2048}, VERBATIM, {"max_tokens": 1024, **DRAWN}),
         # Those of the guide are not fitted.
         *(
             ("benchmark-online", {"stack": "guide", "max_total": 256}, {"as_in_guide": yes}, {})

@@ -121,6 +121,22 @@ def test_ten_subsets_of_mmlu_are_named():
     assert "--limit" not in everything
 
 
+def test_a_limit_draws_its_questions_of_each_set_by_the_seed():
+    argv = step("ask", datasets=("gsm8k", "mmlu"), question_seed=7).argv
+
+    given = json.loads(after(argv, "--dataset-args"))
+    assert {name: one["shuffle"] for name, one in given.items()} == {"gsm8k": True, "mmlu": True}
+    assert (after(argv, "--limit"), after(argv, "--seed")) == ("50", "7")
+
+
+@pytest.mark.parametrize("more", [{}, {"question_seed": 0, "limit": 0}])
+def test_older_jobs_and_whole_sets_are_not_shuffled(more):
+    argv = step("ask", **more).argv
+
+    assert json.loads(after(argv, "--dataset-args")) == {}
+    assert "--seed" not in argv
+
+
 def test_a_key_is_in_the_environment_of_one_step_alone():
     plan = planned()
 
