@@ -16,7 +16,7 @@ from jobs.catalog import STACKS
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import rules_of
 from jobs.metrics import METRICS
-from jobs.models import Account, Host, Job, Result
+from jobs.models import Account, Deployment, Host, Job, Result
 from jobs.queries.hosts import is_away
 from jobs.queries.matrices import CellView
 from jobs.tools.lib import variants
@@ -158,6 +158,7 @@ STATES: dict[str, StateStyle] = {
     "unhealthy": StateStyle(_("unhealthy"), "unhealthy", "warn"),
     "stopping": StateStyle(_("stopping"), "run", "run"),
     "stopped": StateStyle(_("stopped"), "cancelled", "cancelled"),
+    "unheard": StateStyle(_("host offline"), "lost", "lost"),
     # hosts
     "away": StateStyle(pgettext_lazy("host", "offline"), "lost", "lost"),
     "outdated": StateStyle(pgettext_lazy("host", "outdated"), "warn", "warn"),
@@ -257,6 +258,8 @@ def state_of(thing: Any) -> str:
         return host_state(thing)
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
         return "cancelling"
+    if isinstance(thing, Deployment) and thing.state == thing.State.READY and is_away(thing.host):
+        return "unheard"
     return str(thing.state)
 
 

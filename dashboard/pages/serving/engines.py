@@ -17,6 +17,7 @@ from dashboard.pages.shared.busy import busy_page
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import server_advice, why_server
 from dashboard.security.permissions import allowed, check, requires
+from dashboard.text import labels
 from dashboard.text.formatting import joined, number
 from dashboard.text.messages import message
 from dashboard.text.retention import removed_words
@@ -40,7 +41,7 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(deployment, heard.get(deployment.pk)) for deployment in rows],
         "show_all": show_all,
-        "ready": sum(one.state == Deployment.State.READY for one in rows),
+        "ready": sum(labels.state_of(one) == Deployment.State.READY for one in rows),
     }
     return render(request, "deployments/list.html", context)
 

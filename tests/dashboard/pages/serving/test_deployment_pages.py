@@ -35,6 +35,20 @@ def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
     assert "Stopped: no address." in of_ended
 
 
+def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin):
+    host = make_host(heartbeat_at=now() - timedelta(hours=1))
+    deployment = make_deployment(name="silent", host=host)
+
+    listed = client.get(reverse("deployment-list")).text
+    own = client.get(reverse("deployment-detail", args=[deployment.pk])).text
+
+    assert "No deployment is ready" in listed
+    for page in (listed, own):
+        assert '<span class="st lost">' in page
+        assert "host offline</span>" in page
+        assert '<span class="st ready">' not in page
+
+
 def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):
     deployment = make_deployment(name="served", dashboard_url="http://10.0.0.7:8000")
     DeploymentEvent.objects.create(
