@@ -7,6 +7,7 @@ from django import template
 from django.utils.translation import gettext
 
 from dashboard.text import formatting
+from dashboard.text.answers import ENDINGS
 from dashboard.text.messages import message
 from jobs.completions import SAMPLING
 from jobs.models import Turn
@@ -17,6 +18,14 @@ register = template.Library()
 register.filter("engine", engine_of)
 
 _LEAST_LEFT = 64  # tokens of a question and a line of an answer
+
+
+@register.filter
+def ending(finish_reason: str) -> str:
+    """Return what ended an answer, "" where it is whole or the turn says that it was cut."""
+    if finish_reason in ("stop", "length"):
+        return ""
+    return str(ENDINGS.get(finish_reason, finish_reason))
 
 
 @register.simple_tag

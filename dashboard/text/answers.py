@@ -58,7 +58,7 @@ _EARLIER: Mapping[str, str | Promise] = {
     "short": _("Earlier rule: accepted answer anywhere in the text."),
     "choice": _("Earlier rule: last letter in the text."),
 }
-_ENDINGS: Mapping[str, str | Promise] = {
+ENDINGS: Mapping[str, str | Promise] = {
     "stop": _("Finished by the model."),
     "length": _("Stopped at max output tokens."),
     "content_filter": _("Stopped by a content filter."),
@@ -92,7 +92,7 @@ def rule_words(answer: Answer) -> str:
 def ending_words(answer: Answer, max_tokens: int | None) -> str:
     """Return the finish reason of an answer; guesses are marked as such."""
     if answer.finish:
-        return str(_ENDINGS.get(answer.finish, answer.finish))
+        return str(ENDINGS.get(answer.finish, answer.finish))
     tokens = answer.detail.get("output_tokens")
     if max_tokens and isinstance(tokens, int | float) and tokens >= max_tokens:
         return gettext("Probably cut off: max output tokens reached, no finish reason reported.")

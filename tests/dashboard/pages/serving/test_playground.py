@@ -378,6 +378,19 @@ def test_a_turn_that_was_cut_says_by_what_and_offers_more(
     assert not more or f"Regenerate with {more} tokens<" in text
 
 
+@pytest.mark.parametrize(
+    ("finish_reason", "says"),
+    [("stop", False), ("length", False), ("tool_calls", "Ended with a tool call."), ("x", "x")],
+)
+def test_a_turn_says_what_ended_it_unless_it_is_whole(client, lin, finish_reason, says):
+    turn = make_turn(lin, answer="Four.", finish_reason=finish_reason)
+
+    text = client.get(reverse("playground-turn", args=[turn.pk])).text
+
+    assert f"<span>{finish_reason}</span>" not in text or says == finish_reason
+    assert not says or f"<span>{says}</span>" in text
+
+
 def test_a_turn_says_what_it_left_of_the_context(client, lin):
     deployment = make_deployment()
     type(deployment.job).objects.filter(pk=deployment.job_id).update(params={"context": 2048})
