@@ -11,7 +11,7 @@ import pytest
 from jobs.logstore import store
 from tests.bench import __main__ as command
 from tests.bench import peers
-from tests.bench.harness import Bench, Figure, Goal, interleaved, percentile, row
+from tests.bench.harness import Bench, Figure, Goal, exponent, interleaved, percentile, row
 from tests.bench.inside import log_reads
 from tests.bench.rows import PEERS, ROWS
 from tests.bench.rows.logs import write_log
@@ -111,6 +111,28 @@ def test_programs_of_others_are_measured_by_name_only(monkeypatch, names, rows):
     command.main([*names, "--json"])
 
     assert ran == list(rows)
+
+
+def test_growth_measures_a_tenth_of_each_row_that_grows(monkeypatch, capsys):
+    def ran(name, folder, quick, share=1.0):
+        measured = {1.0: 300.0, 0.1: 30.0}[share]
+        return [Figure(f"{name}.x", measured, None, None, "≤ 1 ms", False, "ms").to_json()]
+
+    monkeypatch.setattr(command, "_run", ran)
+
+    command.main(["growth", "--json"])
+    command.main(["growth", "lists", "--markdown"])
+
+    out, _, table = capsys.readouterr().out.rpartition("]")
+    grown = json.loads(out + "]")
+    assert [each["name"] for each in grown] == [f"{n}.x" for n, row in ROWS.items() if row.grows]
+    assert {(each["tenth"], each["measured"], each["exponent"]) for each in grown} == {(30, 300, 1)}
+    assert table.strip() == "| `lists.x` | jobs | 30 ms | 300 ms | +1.00 |"
+
+
+def test_a_figure_of_zero_has_no_growth():
+    assert exponent(0.0, 5.0) is None
+    assert exponent(20.0, 20.0) == 0
 
 
 @pytest.fixture

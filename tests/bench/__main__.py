@@ -20,29 +20,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.bench.harness import Bench
+from tests.bench.harness import Bench, exponent
 from tests.bench.rows import PEERS, ROWS
 from tests.stack import pids_with
 
 FOLDER = "BENCH_FOLDER"  # in the environment of all that a row starts
 GRACE_S = 60.0
 ALL = ROWS | PEERS
+GROWTH = "growth"
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(("peers", *ALL)))
+    words = ("peers", GROWTH, *ALL)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(words))
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--markdown", action="store_true", help="as docs/performance.md has them")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
+    parser.add_argument("--share", type=float, default=1.0, help=argparse.SUPPRESS)
     parser.add_argument("--in", type=Path, dest="folder", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.folder:  # a process of one row; SIGTERM ends it with all that it has started
         (name,) = options.names
-        figures = ALL[name].figures(Bench(options.folder, options.quick))
+        figures = ALL[name].figures(Bench(options.folder, options.quick, options.share))
         json.dump([figure.to_json() for figure in figures], sys.stdout)
         return 0
     names = [row for name in options.names for row in (PEERS if name == "peers" else [name])]
+    grows = GROWTH in names
+    names = [name for name in names if name != GROWTH]
     unknown = [name for name in names if name not in ALL]
     if unknown:
         parser.error(f"there is no row {unknown[0]}; there are {', '.join(ALL)}")
@@ -51,13 +56,15 @@ def main(arguments: Sequence[str]) -> int:
     broken = []
     try:
         _say(_machine(folder))
-        for name in names or ROWS:
+        for name in names or [name for name, row in ROWS.items() if row.grows or not grows]:
             figures = _run(name, folder, quick=options.quick)
+            if figures and grows:
+                figures = _grown(name, folder, figures, quick=options.quick)
             results += figures
             if not figures:
                 broken.append(name)
             if not options.json:
-                _print(figures, markdown=options.markdown)
+                (_print_growth if grows else _print)(figures, markdown=options.markdown)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if options.json:
@@ -67,13 +74,31 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if broken else 0
 
 
-def _run(name: str, parent: Path, *, quick: bool) -> list[dict[str, Any]]:
+def _grown(
+    name: str, parent: Path, figures: Sequence[dict[str, Any]], *, quick: bool
+) -> list[dict[str, Any]]:
+    """Return figures with those of a tenth of the size beside them; none when that broke."""
+    tenths = {each["name"]: each for each in _run(name, parent, quick=quick, share=0.1)}
+    return [
+        {
+            **{key: figure[key] for key in ("name", "unit", "measured")},
+            "size": ALL[name].grows,
+            "tenth": tenth["measured"],
+            "exponent": exponent(tenth["measured"], figure["measured"]),
+        }
+        for figure in figures
+        if (tenth := tenths.get(figure["name"]))
+    ]
+
+
+def _run(name: str, parent: Path, *, quick: bool, share: float = 1.0) -> list[dict[str, Any]]:
     """The figures of one row; none when it broke, took too long or left something behind."""
     row, folder = ALL[name], parent / name
     folder.mkdir()
     began = time.monotonic()
-    _say(f"{name}: {row.what} …")
+    _say(f"{name}: {row.what}{f', {row.grows} × {share:g}' if share < 1 else ''} …")
     command = [sys.executable, "-m", "tests.bench", name, "--in", str(folder)]
+    command += ["--share", str(share)]
     process = subprocess.Popen(
         [*command, *(["--quick"] * quick)],
         env=os.environ | {FOLDER: str(folder)},
@@ -122,6 +147,18 @@ def _print(figures: Sequence[dict[str, Any]], *, markdown: bool) -> None:
             columns = (f"{figure['name']:36}", f"{measured:>22}", f"{limit:>10}")
             columns += (f"{ratio and f'× {ratio}':>9}", f" {figure['goal']:22}")
             print(*columns, "met" if figure["met"] else "MISSED", flush=True)
+
+
+def _print_growth(figures: Sequence[dict[str, Any]], *, markdown: bool) -> None:
+    for figure in figures:
+        unit, power = figure["unit"], figure["exponent"]
+        texts = [f"{figure[key]:.4g} {unit}" for key in ("tenth", "measured")]
+        texts.append("–" if power is None else f"{power:+.2f}")
+        if markdown:
+            cells = (f"`{figure['name']}`", figure["size"], *texts)
+            print(f"| {' | '.join(cells)} |", flush=True)
+        else:
+            print(f"{figure['name']:36}", *(f"{text:>22}" for text in texts), flush=True)
 
 
 def _machine(folder: Path) -> str:

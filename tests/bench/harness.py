@@ -1,5 +1,6 @@
 """Shared parts of the rows: goals, figures, interleaved rounds, time of a process."""
 
+import math
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -68,23 +69,31 @@ Readings = Mapping[str, float | tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Arguments of a row: a folder of its own; ``quick``: a check without reliable figures."""
+    """Arguments of a row: a folder of its own; ``quick``: a check without reliable figures;
+    ``share`` of the amount that the row names as growing, 0 to 1."""
 
     folder: Path
     quick: bool
+    share: float = 1.0
 
     def size(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
+    def amount(self, full: int, quick: int) -> int:
+        """The size that grows: ``make bench ARGS=growth`` measures a tenth of it, too."""
+        return max(1, round(self.size(full, quick) * self.share))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. ``limit_s`` bounds its time, the start of what it needs included."""
+    """One row of the table. ``limit_s`` bounds its time, the start of what it needs included.
+    ``grows`` names its :meth:`Bench.amount`; "": it has none."""
 
     name: str
     what: str
     goals: tuple[Goal, ...]
     limit_s: int
+    grows: str
     measure: Callable[[Bench], Readings]
 
     def figures(self, bench: Bench) -> list[Figure]:
@@ -97,10 +106,16 @@ class Row:
 
 
 def row(
-    name: str, what: str, *goals: Goal, limit_s: int
+    name: str, what: str, *goals: Goal, limit_s: int, grows: str = ""
 ) -> Callable[[Callable[[Bench], Readings]], Row]:
     """Make a row of a function that measures each of ``goals``."""
-    return lambda measure: Row(name, what, goals, limit_s, measure)
+    return lambda measure: Row(name, what, goals, limit_s, grows, measure)
+
+
+def exponent(tenth: float, full: float) -> float | None:
+    """Return e of "a figure grows as its size to the e": 0 stays, 1 is linear. None: a figure is
+    zero."""
+    return math.log10(full / tenth) if tenth > 0 < full else None
 
 
 Medians = dict[str, float]
@@ -130,10 +145,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def cpu_s(*pids: int) -> float:
-    """Seconds of CPU that these processes have used so far, all their threads together."""
+def cpu_s(*pids: int, with_ended: bool = False) -> float:
+    """Seconds of CPU that these processes have used so far, all their threads together.
+
+    ``with_ended``: also those of their children that have ended.
+    """
     ticks = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(map(int, fields[11 : 15 if with_ended else 13]))
     return ticks / _TICKS_S
+
+
+def own_mb(pid: int) -> float:
+    """MB of memory that a process shares with no other."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) * 1024 / 1e6

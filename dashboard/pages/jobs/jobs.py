@@ -72,7 +72,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     order = read_order(request.GET.get("order", ""), queries.COLUMNS, NEWEST)
     after = request.GET.get("after", "")
     matching, hosts = queries.matching(filters), partial(all_hosts, request)
-    jobs, following = queries.grouped_page(matching, hosts, order, after)
+    jobs, following = queries.grouped_page(matching, hosts, order, after=after)
     is_flat = order.name not in queries.GROUPED
     if is_flat:
         waiting = forecasts([job for job in jobs if job.state == Job.State.QUEUED])

@@ -77,13 +77,18 @@ def page(jobs: QuerySet[Job], *, after: str = "", limit: int = PAGE_SIZE) -> tup
 
 
 def grouped_page(
-    jobs: QuerySet[Job], hosts: Callable[[], Iterable[Host]], order: Order, after: str
+    jobs: QuerySet[Job],
+    hosts: Callable[[], Iterable[Host]],
+    order: Order = NEWEST,
+    *,
+    after: str = "",
+    limit: int = PAGE_SIZE,
 ) -> tuple[list[Job], str]:
     """Return a page with the fields that it shows: of each group only the newest job, in the orders
     of ``GROUPED``. ``hosts`` returns all hosts; it is called after the jobs are read."""
     jobs = jobs.defer(*_UNSEEN).prefetch_related(None).prefetch_related("created_by")
     jobs = heads(jobs) if order.name in GROUPED else jobs
-    shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, PAGE_SIZE)
+    shown, following = sorted_page(jobs, COLUMNS[order.name], order, after, limit)
     by_id = {host.pk: host for host in hosts()}
     for job in shown:
         if host := by_id.get(job.host_id):  # else it is new, and read by itself

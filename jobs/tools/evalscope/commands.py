@@ -342,7 +342,8 @@ def sets_plan(
     extra_body: Body,
 ) -> Plan:
     """``params``: of ``evaluate-evalscope``. ``folder`` has the data; "": a hub. ``seed`` draws the
-    questions; None: the first ones. ``metrics``: counters of the engine to read. ``key``, ``extra_body``: as in :func:`eval_plan`."""
+    questions; None: the first ones. ``metrics``: counters of the engine to read. ``key``,
+    ``extra_body``: as in :func:`eval_plan`."""
     hub = "" if folder else params.source
     environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(params, site, hub)
     sets = [(name, BY_EVALSCOPE[name].evalscope) for name in params.datasets]

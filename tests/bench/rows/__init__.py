@@ -1,6 +1,6 @@
 """The rows, written out: a new one is a function with ``@row`` and a name here."""
 
-from tests.bench.rows import browser, chat, lists, logs
+from tests.bench.rows import browser, carrying, chat, lists, logs
 
 # In the order of the table in docs/performance.md.
 ROWS = {
@@ -9,6 +9,7 @@ ROWS = {
         *(logs.live_log, logs.live_log_paced, logs.launcher, logs.intake, logs.log_reads),
         *(lists.lists, browser.organised, browser.start, logs.queue, chat.relay),
         *(browser.viewer, browser.chart, browser.playground, browser.reader),
+        *(carrying.idle, carrying.memory),
     )
 }
 

@@ -25,7 +25,7 @@ OURS = "ours"
 
 class Chats:
     def __init__(self, stack: Stack, people: Program, engine: str) -> None:
-        self._stack = stack
+        self.stack = stack
         self._people = people
         self.engine = engine
         cookie = stack.cookie
@@ -37,7 +37,7 @@ class Chats:
     def prepared(self, rounds: int, streams: int) -> Iterator[list[int]]:
         """New chats for each round, all made before the first."""
         order = {"engine": self.engine, "count": rounds * streams}
-        made = self._stack.call("orders.chats", **order)
+        made = self.stack.call("orders.chats", **order)
         self._deployment, numbers = made["deployment"], made["chats"]
         return iter([numbers[at : at + streams] for at in range(0, len(numbers), streams)])
 
@@ -47,7 +47,7 @@ class Chats:
 
     def relay(self, turns: Sequence[int], tokens: int) -> Mapping[str, float]:
         """One round: the streams of these turns, all at once."""
-        urls = [f"{self._stack.url}/relay/turns/{turn}/start" for turn in turns]
+        urls = [f"{self.stack.url}/relay/turns/{turn}/start" for turn in turns]
         requests = [{"url": url, "json": {}} for url in urls]
         return self._ask(OURS, self._headers, requests, tokens)
 
@@ -66,7 +66,7 @@ class Chats:
         form = {"conversation": chat, "deployment": self._deployment, "prompt": prompt}
         data = urlencode({**form, "max_tokens": 1000}).encode()
         headers = {**self._headers, "Accept": "application/json"}
-        request = Request(f"{self._stack.url}/playground/ask/", data, headers)
+        request = Request(f"{self.stack.url}/playground/ask/", data, headers)
         with urlopen(request) as answer:
             return int(answer.read().partition(b'data-turn="')[2].partition(b'"')[0])
 
@@ -87,7 +87,7 @@ class Chats:
 
 
 @contextmanager
-def _chats(folder: Path) -> Iterator[Chats]:
+def chatting(folder: Path) -> Iterator[Chats]:
     with (
         dashboard(folder) as stack,
         program("engine") as engine,
@@ -105,7 +105,10 @@ def _asked_and_relayed(
 def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[float, float]]:
     """First token and rate of 1 and 100 streams, ours and the gateway's in turns."""
     figures = {}
-    for streams, rounds in ((1, bench.size(11, 5)), (100, bench.size(5, 2))):
+    for name_of, streams, rounds in (
+        (1, 1, bench.size(11, 5)),
+        (100, bench.amount(100, 100), bench.size(5, 2)),
+    ):
         body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
         made = chats.prepared(rounds + 1, streams)
         ours = partial(_asked_and_relayed, chats, made, body)
@@ -114,7 +117,7 @@ def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[flo
             way()  # loads what the others find loaded
         sides = interleaved(rounds, **ways)
         for name in ("ttft", "rate"):
-            figures[f"{name}-{streams}"] = (sides[OURS][name], sides[gateway.name][name])
+            figures[f"{name}-{name_of}"] = (sides[OURS][name], sides[gateway.name][name])
     return figures
 
 
@@ -153,10 +156,11 @@ def _costing(
     Goal("cpu", "µs a token", 5),
     Goal("cut", "streams", 0),
     limit_s=180,
+    grows="streams",
 )
 def relay(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
-    with _chats(bench.folder) as chats:
+    with chatting(bench.folder) as chats:
         figures = _beside(bench, chats, Gateway("direct", chats.engine))
         rounds, tokens = bench.size(5, 3), bench.size(10_000, 3_000)
         alone = interleaved(rounds, ours=_ours_at_full_speed(chats, rounds, tokens))
@@ -171,7 +175,7 @@ def _through(
     def measure(bench: Bench) -> Readings:
         folder = bench.folder / "peer"
         folder.mkdir()
-        with _chats(bench.folder) as chats, peer(folder, chats.engine) as gateway:
+        with chatting(bench.folder) as chats, peer(folder, chats.engine) as gateway:
             figures: dict[str, Any] = _beside(bench, chats, gateway)
             rounds, tokens = bench.size(5, 3), bench.size(3_000, 1_000)
             body = {"tokens": tokens, "rate": 0}

@@ -62,6 +62,7 @@ SERVED = {
     ),
     *(Goal(f"server.{name}", "ms of its processor", most) for name, (_, most) in SERVED.items()),
     limit_s=600,
+    grows="jobs",
 )
 def lists(bench: Bench) -> Readings:
     """Both databases, each with many and with few; every page of one right after that of the other.
@@ -69,7 +70,7 @@ def lists(bench: Bench) -> Readings:
     Deep pages of the many are compared with the first page of the few. ``server``: the processor
     time of pages of the many.
     """
-    jobs, rounds = bench.size(100_000, 5_000), bench.size(9, 3)
+    jobs, rounds = bench.amount(100_000, 5_000), bench.size(9, 3)
     figures: dict[str, float | tuple[float, float]] = {}
     for database in DATABASES:
         with ExitStack() as stack:

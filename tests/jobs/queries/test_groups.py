@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Host, Job, Matrix
 from jobs.queries.jobs.groups import firsts, groups_of
-from jobs.queries.jobs.jobs import GROUPED, JobFilters, matching, page
+from jobs.queries.jobs.jobs import GROUPED, JobFilters, grouped_page, matching, page
 from jobs.queries.sorting import Order
 from tests.factories import make_cell, make_host, make_job
 
@@ -39,7 +39,7 @@ def test_the_newest_job_of_a_group_stands_for_it():
     group = [make_job(chain=ONE) for _ in range(3)]
     last = make_job()
 
-    assert page(matching(JobFilters()), hosts=Host.objects.all)[0] == [last, group[2], single]
+    assert grouped_page(matching(JobFilters()), Host.objects.all)[0] == [last, group[2], single]
     assert len(page(matching(JobFilters()))[0]) == 5
 
 
@@ -56,8 +56,8 @@ def test_a_filter_finds_a_group_by_its_older_jobs():
     failed = make_job(chain=ONE, state="failed", title="oddity")
     make_job(chain=ONE)
 
-    assert page(matching(JobFilters(state="failed")), hosts=Host.objects.all)[0] == [failed]
-    assert page(matching(JobFilters(text="oddity")), hosts=Host.objects.all)[0] == [failed]
+    assert grouped_page(matching(JobFilters(state="failed")), Host.objects.all)[0] == [failed]
+    assert grouped_page(matching(JobFilters(text="oddity")), Host.objects.all)[0] == [failed]
     (group,) = groups_of([failed], Job.objects.filter(state="failed")).values()
     assert ([run.id for run in group.matching], group.jobs) == ([failed.pk], 2)
 
@@ -73,8 +73,8 @@ def test_pages_of_groups_hold_each_once(name):
         listed, after = [], ""
         while True:
             order = Order(name, descending)
-            jobs, after = page(
-                matching(JobFilters()), order, after=after, limit=2, hosts=Host.objects.all
+            jobs, after = grouped_page(
+                matching(JobFilters()), Host.objects.all, order, after=after, limit=2
             )
             listed += jobs
             if not after:
@@ -87,7 +87,7 @@ def test_jobs_of_a_group_are_not_grouped_in_an_order_in_which_they_differ():
     for _ in range(2):
         make_job(chain=ONE)
 
-    assert len(page(matching(JobFilters()), Order("duration"), hosts=Host.objects.all)[0]) == 2
+    assert len(grouped_page(matching(JobFilters()), Host.objects.all, Order("duration"))[0]) == 2
 
 
 def test_the_first_jobs_keep_the_order_of_the_list():

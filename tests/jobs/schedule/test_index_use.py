@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Host, Job
 from jobs.queries.hosts import held_names, host_page, leased_dies
-from jobs.queries.jobs.jobs import JobFilters, matching, page
+from jobs.queries.jobs.jobs import JobFilters, grouped_page, matching
 from jobs.schedule.capacity import capacity_of
 from jobs.schedule.targets import target_of
 from jobs.services.upkeep import retention
@@ -40,7 +40,7 @@ def test_no_question_about_a_host_walks_all_its_jobs(name):
 def test_no_list_of_jobs_starts_at_the_hosts():
     job = make_job()
     with CaptureQueriesContext(connection) as asked:
-        assert page(matching(JobFilters()), hosts=Host.objects.all)[0] == [job]
+        assert grouped_page(matching(JobFilters()), Host.objects.all)[0] == [job]
 
     assert not [query["sql"] for query in asked if "JOIN" in query["sql"]]
 

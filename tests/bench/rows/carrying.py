@@ -1,0 +1,124 @@
+"""What a dashboard costs that nobody uses, and what each viewer, stream and host adds."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+
+from jobs.host.base import process
+from tests.bench.harness import Bench, Goal, Readings, cpu_s, own_mb, row
+from tests.bench.programs import program
+from tests.bench.rows.browser import browsing
+from tests.bench.rows.chat import RATE, chatting
+from tests.bench.rows.logs import LINE_BYTES, append, page_headers, write_lines
+from tests.cluster import FIRST_PORT, PORTS, separate_host
+from tests.stack import Stack
+from tests.waiting import until
+
+SETTLED_S = 15  # after a start
+HOSTS, PAGES = 20, 20
+ADDRESSES = ("/", "/jobs/", "/results/", "/hosts/")
+
+
+@row(
+    "idle",
+    "processor time of all processes while nobody works: alone; 20 open pages and 20 hosts",
+    Goal("alone", "% of a core", 1),
+    Goal("busy", "% of a core", 10),
+    limit_s=420,
+    grows="pages and hosts",
+)
+def idle(bench: Bench) -> Readings:
+    """The supervisor with all that it started, but not the agents of the other hosts and the
+    browser, which are elsewhere in an office."""
+    seconds = bench.size(60, 10)
+    with browsing(bench.folder) as (stack, page):
+        time.sleep(SETTLED_S)
+        alone = _share_of_a_core(stack, seconds)
+        with _hosts(stack, bench.folder, bench.amount(HOSTS, 2)):
+            for number in range(bench.amount(PAGES, 2)):
+                page.context.new_page().goto(ADDRESSES[number % len(ADDRESSES)])
+            time.sleep(SETTLED_S)
+            return {"alone": alone, "busy": _share_of_a_core(stack, seconds)}
+
+
+def _share_of_a_core(stack: Stack, seconds: float) -> float:
+    """Percent of one core over the next seconds."""
+    supervisor = stack.process.pid
+    pids = (supervisor, *process.descendants(supervisor))
+    used, began = cpu_s(*pids, with_ended=True), time.monotonic()
+    time.sleep(seconds)
+    used = cpu_s(*pids, with_ended=True) - used
+    return 100 * used / (time.monotonic() - began)
+
+
+@contextmanager
+def _hosts(stack: Stack, folder: Path, count: int) -> Iterator[None]:
+    """That many agents, as real hosts run them, which have all reported."""
+    with ExitStack() as ends:
+        for number in range(count):
+            ports = FIRST_PORT + number * PORTS
+            ends.enter_context(separate_host(stack, folder, f"idle-{number}", ports))
+        reported = f"from jobs.models import Host; print(Host.objects.filter({_REPORTED}).count())"
+        until(lambda: int(stack.shell(reported)) == count, "all hosts have reported", 120)
+        yield
+
+
+_REPORTED = "name__startswith='idle-', heartbeat_at__isnull=False"
+
+
+@row(
+    "memory",
+    "memory of the web server's own that each log viewer, chat stream and host adds",
+    Goal("start", "MB", 150),
+    Goal("viewer", "kB each", 500),
+    Goal("stream", "kB each", 500),
+    Goal("host", "kB each", 500),
+    limit_s=420,
+    grows="viewers, streams and hosts",
+)
+def memory(bench: Bench) -> Readings:
+    """A few of each come before, so that what all share is loaded."""
+    with chatting(bench.folder) as chats:
+        stack = chats.stack
+        web = stack.children()["web"]
+        time.sleep(SETTLED_S)
+        start = own_mb(web)
+        count = bench.amount(100, 20)
+        readings = {"start": start}
+        job = stack.call("orders.open_job")
+        seed = bench.folder / "log"
+        write_lines(seed, 1000)
+        append(stack, job, seed)
+        order = {
+            "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
+            "headers": page_headers(stack),
+            "bytes": 1001 * LINE_BYTES,
+        }
+        with program("sockets", {**order, "sockets": 10}) as few:
+            few.hear()
+            before = own_mb(web)
+            with program("sockets", {**order, "sockets": count}) as pages:
+                pages.hear()
+                readings["viewer"] = _each(web, before, count)
+        made = chats.prepared(2, count)
+        body = {"tokens": 5 * RATE, "rate": RATE}
+        for _ in range(2):  # the first loads what all share
+            before, turns = own_mb(web), chats.ask(next(made), body)
+            reading = Thread(target=chats.relay, args=(turns, body["tokens"]))
+            reading.start()
+            time.sleep(3)
+            readings["stream"] = _each(web, before, count)
+            reading.join()
+        before, count = own_mb(web), bench.amount(HOSTS, 2)
+        with _hosts(stack, bench.folder, count):
+            time.sleep(SETTLED_S)
+            readings["host"] = _each(web, before, count)
+    return readings
+
+
+def _each(pid: int, before_mb: float, count: int) -> float:
+    """kB that each of ``count`` has added; memory that was free inside of the process counts as
+    nothing."""
+    return max(0.0, own_mb(pid) - before_mb) * 1000 / count
