@@ -478,7 +478,7 @@ def model_page(model_id: str) -> ModelPage:
     results = results.select_related("host", "deployment", "endpoint")
     jobs = Job.objects.filter(
         Q(model_id=model_id) | Q(product__model_id=model_id) | Q(params__model=model_id),
-        state__in=Job.OPEN_STATES,
+        Job.in_states(Job.OPEN_STATES),
     ).select_related("host", "created_by")
     return ModelPage(row, list(results[:_MODEL_RESULTS]), (firsts(jobs, _MODEL_JOBS), jobs))
 

@@ -125,7 +125,7 @@ def needing(servers: Iterable[tuple[int, int]]) -> dict[int, list[Job]]:
         named |= Q(**{f"inputs__{name}__id__in": list(started_by)})
         named |= Q(**{f"inputs__{name}__job__in": list(started_by.values())})
     dependents: dict[int, list[Job]] = {job: [] for job in started_by.values()}
-    for job in Job.objects.filter(named, state__in=Job.OPEN_STATES).order_by("pk"):
+    for job in Job.objects.filter(named, Job.in_states(Job.OPEN_STATES)).order_by("pk"):
         refs = [job.inputs[name] for name in ENGINES if name in job.inputs]
         makers = {started_by.get(ref.get("id") or 0) or ref.get("job") for ref in refs}
         for maker in makers & dependents.keys():
@@ -169,7 +169,7 @@ def jobs_against(endpoint: Endpoint) -> list[Job]:
     named = Q()
     for name in ENGINES:
         named |= Q(**{f"inputs__{name}__endpoint": endpoint.pk})
-    jobs = Job.objects.filter(named, state__in=Job.OPEN_STATES).select_related("host")
+    jobs = Job.objects.filter(named, Job.in_states(Job.OPEN_STATES)).select_related("host")
     return list(jobs.order_by("pk")[:_JOBS])
 
 

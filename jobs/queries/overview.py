@@ -82,7 +82,7 @@ class ServedModel(NamedTuple):
 
 def running(user: AbstractBaseUser | None) -> tuple[list[Job], QuerySet[Job]]:
     """Return the first running job of each group, and all running jobs."""
-    jobs = _of(user).filter(state__in=Job.ON_HOST_STATES).prefetch_related("steps")
+    jobs = _of(user).filter(Job.in_states(Job.ON_HOST_STATES)).prefetch_related("steps")
     jobs = jobs.order_by("started_at", "id")
     return firsts(jobs, _MOST), jobs
 

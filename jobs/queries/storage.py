@@ -128,7 +128,7 @@ def _bulks(record_type: str, rows: QuerySet[Any], ended: str, limit: int) -> lis
 def count(moment: datetime, *, aside: int) -> StorageCount:
     """Count anew; ``aside``: bytes in that folder, which no row knows of. Unmeasured records count
     with the size of their log, as do running jobs and servers."""
-    open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES)
+    open_jobs = Job.objects.filter(Job.in_states(Job.OPEN_STATES))
     fresh_jobs = Job.objects.filter(stored_bytes=None, finished_at__isnull=False, removed_at=None)
     servers = Deployment.objects.filter(removed_at=None)
     jobs, points = _sums(Job.objects.filter(stored_bytes__gt=0), "stored_bytes", "points_bytes")

@@ -105,6 +105,8 @@ def matching(filters: JobFilters) -> QuerySet[Job]:
     jobs = Job.objects.prefetch_related(*_NAMED, "steps")
     if filters.state == NEEDS_CONFIRMATION:
         jobs = jobs.filter(state=Job.State.QUEUED).exclude(needs_confirmation=[])
+    elif filters.state == OPEN:
+        jobs = jobs.filter(Job.in_states(Job.OPEN_STATES))
     elif filters.state:
         jobs = jobs.filter(state__in=GROUPS.get(filters.state, (filters.state,)))
     if filters.kind:

@@ -7,8 +7,9 @@ from django.utils.timezone import now
 
 from jobs.models import Host, Job
 from jobs.queries import overview
+from jobs.queries.catalogue import model_page
 from jobs.queries.hosts import held_names, host_page, leased_dies
-from jobs.queries.jobs.jobs import JobFilters, grouped_page, matching
+from jobs.queries.jobs.jobs import OPEN, JobFilters, grouped_page, matching, page
 from jobs.schedule.capacity import capacity_of
 from jobs.schedule.targets import target_of
 from jobs.services.upkeep import retention
@@ -47,19 +48,22 @@ def test_no_list_of_jobs_starts_at_the_hosts():
     assert not [query["sql"] for query in asked if "JOIN" in query["sql"]]
 
 
-def test_what_is_open_is_counted_by_its_index():
+def test_open_jobs_are_found_and_counted_by_their_index():
     host, person = make_host(), make_user("lin")
     fields = {"host": host, "kind": "benchmark", "created_by": person, "plan": {}}
     ended = [Job(state=Job.State.SUCCEEDED, finished_at=now(), **fields) for _ in range(300)]
     Job.objects.bulk_create([*ended, Job(state=Job.State.QUEUED, **fields)])
     retention.count_rows()  # as each installation does: the planner knows that few states are used
 
-    for who in (None, person):
-        with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as asked:
+        for who in (None, person):
             assert overview.counts(who, now())["waiting"] == 1
+            overview.running(who)
+        assert len(page(matching(JobFilters(state=OPEN)))[0]) == 1
+        model_page("deepseek-r1")
 
-        plans = [explained(query["sql"]) for query in asked]
-        assert not [plan for plan in plans if "SCAN jobs_job" in plan or "job_by_person" in plan]
+    plans = [explained(query["sql"]) for query in asked if query["sql"].startswith("SELECT")]
+    assert not [plan for plan in plans if "SCAN jobs_job" in plan or "job_by_person" in plan]
 
 
 @pytest.mark.postgresql
