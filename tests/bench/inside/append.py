@@ -24,6 +24,8 @@ def main() -> None:
     job = Job.objects.get(pk=order["job"])
     with Path(order["path"]).open("rb") as file:
         file.seek(order["offset"])
+        # The reader of progress, which stands by in a web server, starts.
+        append_log(job, offset=order["offset"], data=b"")
         print("ready", flush=True)
         sys.stdin.readline()
         began_at, offset = time.monotonic(), order["offset"]
