@@ -4,8 +4,9 @@ Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifica
 ``{"type": topic, "at": seconds since the epoch, …}``. Notifications may be lost; listeners also
 poll every second.
 
-Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name),
-``points`` (job), ``preflight`` (id), ``rates`` (id of a deployment with new points of its server).
+Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name: it
+changed), ``load`` (name: it reported, and only its measurements are new), ``points`` (job),
+``preflight`` (id), ``rates`` (id of a deployment with new points of its server).
 """
 
 import asyncio

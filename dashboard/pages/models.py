@@ -25,6 +25,7 @@ from dashboard.pages.shared.places import form_of
 from dashboard.pages.shared.words import published_tables
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.formatting import number
+from dashboard.text.labels import state_of
 from jobs.base.validation_errors import message_of
 from jobs.catalog import MODELS, SHIPPED, ZooModel, files, schema
 from jobs.catalog.library import MOST_BYTES, SUFFIX, ModelChanged, version_of
@@ -175,7 +176,7 @@ def _rungs(page: ModelPage, step: ModelStep | None) -> list[_RungView]:
     there = {
         "weights": bool(row.weights),
         "compiled": bool(row.artifacts),
-        "served": any(one.state == Deployment.State.READY for one in row.deployments),
+        "served": any(state_of(one) == Deployment.State.READY for one in row.deployments),
         "measured": bool(row.speed and row.answers),
     }
     titles = (_("Weights"), _("Compiled"), _("Served"), pgettext("model", "Measured"))

@@ -158,7 +158,7 @@ STATES: dict[str, StateStyle] = {
     "unhealthy": StateStyle(_("unhealthy"), "unhealthy", "warn"),
     "stopping": StateStyle(_("stopping"), "run", "run"),
     "stopped": StateStyle(_("stopped"), "cancelled", "cancelled"),
-    "unheard": StateStyle(_("host offline"), "lost", "lost"),
+    "host_away": StateStyle(_("host offline"), "lost", "lost"),
     # hosts
     "away": StateStyle(pgettext_lazy("host", "offline"), "lost", "lost"),
     "outdated": StateStyle(pgettext_lazy("host", "outdated"), "warn", "warn"),
@@ -258,8 +258,8 @@ def state_of(thing: Any) -> str:
         return host_state(thing)
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
         return "cancelling"
-    if isinstance(thing, Deployment) and thing.state == thing.State.READY and is_away(thing.host):
-        return "unheard"
+    if isinstance(thing, Deployment) and thing.state in thing.RUNNING_STATES:
+        return "host_away" if is_away(thing.host) else str(thing.state)
     return str(thing.state)
 
 

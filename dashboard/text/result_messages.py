@@ -93,6 +93,8 @@ RESULT_MESSAGES: dict[str, str] = {
     "evaluate:limited": "Limited to the first %(questions)s questions of each data set.",
     "evaluate:drawn": "Limited to %(questions)s questions of each data set, drawn at random by "
     "seed %(seed)s.",
+    "evaluate:drawn_of_subsets": "Limited to %(questions)s questions of each subset, drawn at "
+    "random by seed %(seed)s.",
     "evaluate:undrawn": "C-Eval: the first %(questions)s questions of each subset.",
     "evaluate:estimate": "%(questions)s questions at concurrency %(batch)s: about %(hours)s hours, "
     "assuming %(ms)s ms per token and %(tokens)s tokens per answer. No speed is published for this "

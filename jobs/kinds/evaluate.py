@@ -315,6 +315,8 @@ class SetsParams(vacc.VaccParams):
     thinking: evaluations.Thinking
     undrawn: ClassVar[str] = ""
     """The set whose first questions are asked also where others are drawn."""
+    drawn: ClassVar[str] = "evaluate:drawn"
+    """The remark that questions were drawn: a limit is of each set, or of each subset."""
 
 
 class PublicSets(vacc.OnVacc, params=SetsParams):
@@ -373,7 +375,7 @@ def limited_remark(params: SetsParams) -> list[Message]:
     if seed is None:
         return [Message("evaluate:limited", args)]
     undrawn = [Message("evaluate:undrawn", args)] if params.undrawn in params.datasets else []
-    return [Message("evaluate:drawn", {**args, "seed": seed}), *undrawn]
+    return [Message(params.drawn, {**args, "seed": seed}), *undrawn]
 
 
 def accuracy_message(
@@ -535,6 +537,8 @@ def group_of(dataset: str) -> str:
 
 class EvalscopeSetsParams(SetsParams):
     """Questions to send, and their settings. Lengths are in tokens."""
+
+    drawn: ClassVar[str] = "evaluate:drawn_of_subsets"
 
     stack: Literal["guide", "current"] = field("current", "Stack", "Stack", needs_dies=True)
     """Software stack on the host. The guide's stack scores with OpenCompass."""

@@ -149,7 +149,7 @@ def _why(item: Published, model: ZooModel, ours: Ours) -> Iterable[Why]:
         yield "prompt"
     if "evaluate:limited" in remarks:
         yield "limited"
-    elif "evaluate:drawn" in remarks or ours.questions < (
+    elif any(remark.startswith("evaluate:drawn") for remark in remarks) or ours.questions < (
         item.samples or _SIZES.get(item.dataset, 0)
     ):
         yield "part"

@@ -151,7 +151,7 @@ function changed(state, detail) {
 
 function lookAnyway() {
   if (document.hidden) return;
-  // Each by its own clock: the rail hears of hosts every few seconds, the page perhaps of nothing.
+  // Each by its own clock: the rail may hear of a job just when the page hears of nothing.
   const limit = isOpen ? SURE_MS : POLL_MS;
   for (const address of addresses(() => true)) {
     if (performance.now() - pageOf(address).last > limit) askSoon(address, restMs("job"));

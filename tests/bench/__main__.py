@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     unknown = [name for name in names if name not in ALL]
     if unknown:
         parser.error(f"there is no row {unknown[0]}; there are {', '.join(ALL)}")
+    if grows and (sizeless := [name for name in names if not ALL[name].grows]):
+        parser.error(f"{sizeless[0]} has no size that grows")
     folder = Path(tempfile.mkdtemp(prefix="vacc-bench-"))
     results: list[dict[str, Any]] = []
     broken = []

@@ -115,7 +115,7 @@ def row(
 def exponent(tenth: float, full: float) -> float | None:
     """Return e of "a figure grows as its size to the e": 0 stays, 1 is linear. None: a figure is
     zero."""
-    return math.log10(full / tenth) if tenth > 0 < full else None
+    return math.log10(full / tenth) if tenth > 0 and full > 0 else None
 
 
 Medians = dict[str, float]

@@ -112,7 +112,7 @@ def chain_of(chain_id: UUID) -> ChainProgress | None:
         return None
     jobs = list(
         Job.objects.filter(chain=chain_id)
-        .select_related("host", "deployment", "created_by", "result")
+        .select_related("host", "deployment__host", "created_by", "result")
         .prefetch_related("steps", "after")
         .order_by("id")
     )
@@ -280,7 +280,8 @@ class JobPage(NamedTuple):
 def job_page(job_id: int) -> JobPage:
     """Raises ``Job.DoesNotExist``."""
     job = Job.objects.select_related(
-        "host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "deployment", "cell"
+        *("host", "created_by", "cancelled_by", "pinned_by", "repeats", "result", "cell"),
+        "deployment__host",
     ).get(pk=job_id)
     after, before = tuple(job.after.order_by("id")), tuple(job.before.order_by("id"))
     chain = tuple(sorted({*after, job, *before}, key=lambda item: item.pk))

@@ -55,7 +55,7 @@ class Orders:
 def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     """Store the host's report and return its pending commands. Raises ``BadMessage``."""
     report = read(Heartbeat, body)
-    was_shut = is_away(host) or lacks_room(host) or host.is_outdated
+    before = _standing(host)
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, report)
@@ -66,7 +66,10 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         expected = deployments.expected_on(host)
         news |= deployments.note_heartbeat(expected, report.serves)
         serve, stop_serve = _serves(host, expected, report.serves)
-        notifications.notify("host", name=host.name)
+        has_changed = report.facts is not None or _standing(host) != before
+        # Each page asks for itself again when a host changed: twenty pages and twenty hosts that
+        # report every two seconds cost two thirds of a processor.
+        notifications.notify("host" if has_changed else "load", name=host.name)
     return Orders(
         start=sorted(
             job.pk for job in jobs if job.state == Job.State.STARTING and not job.claim_id
@@ -77,8 +80,13 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         stop_serve=stop_serve,
         resend=missing[:RESEND_MAX],
         facts_wanted=facts_wanted,
-        news=news or (was_shut and not lacks_room(host)),
+        news=news or (any(before) and not lacks_room(host)),
     )
+
+
+def _standing(host: Host) -> tuple[bool, bool, bool]:
+    """Return what keeps the host from taking jobs: it is away, lacks disk space, is outdated."""
+    return is_away(host), lacks_room(host), host.is_outdated
 
 
 def _keep_report(host: Host, report: Heartbeat) -> bool:

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 # The largest honest report, of 10,000 requests with 1,024 token times each, takes half of it.
 READERS = Pool(WorkerLimits(memory=2 * GB, answer=MB, cpu_s=120, wall_s=300.0), most=2, runs=1)
 _CLOSE = Task("jobs.services.outcomes.outcomes:close", int, READERS)
-_CAUSE = Task("jobs.services.outcomes.outcomes:cause_of_server", dict[str, Any], READERS)
+# Nobody asks for a cause again, so that the pool does.
+_CAUSES = Pool(READERS.limits, most=1)
+_CAUSE = Task("jobs.services.outcomes.outcomes:cause_of_server", dict[str, Any], _CAUSES)
 # A verdict is final: a reader that was killed, or met an error of the machine, is asked again when
 # the host sends the end once more, after a rising wait.
 _MOST_ASKED = 3

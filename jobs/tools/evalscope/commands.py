@@ -347,14 +347,6 @@ def sets_plan(
     hub = "" if folder else params.source
     environment, env = ENVIRONMENTS[EVALSCOPE], _sets_environment(params, site, hub)
     sets = [(name, BY_EVALSCOPE[name].evalscope) for name in params.datasets]
-    arguments: dict[str, dict[str, Any]] = {}
-    for name in params.datasets:
-        if folder:
-            arguments[name] = {"local_path": str(PurePosixPath(folder, name))}
-        if name == "mmlu" and params.mmlu == "ten":
-            arguments.setdefault(name, {})["subset_list"] = list(_TEN_OF_MMLU)
-        if seed is not None:  # EvalScope shuffles a set before it takes the limit of each subset
-            arguments.setdefault(name, {})["shuffle"] = True
     # ModelScope's command downloads, because EvalScope's library needs packages missing in the
     # environment. Existing files are only compared with the hub.
     download = (environment.program(site, "modelscope"), "download")
@@ -371,7 +363,7 @@ def sets_plan(
         *("--api-url", "{deployment.url}/v1", "--api-key", "" if key else "EMPTY"),
         *("--eval-type", "openai_api", "--datasets", *params.datasets),
         *(("--dataset-hub", hub) if hub else ()),
-        *("--dataset-args", literal(json.dumps(arguments))),
+        *("--dataset-args", literal(json.dumps(_of_sets(params, folder, seed)))),
         *("--eval-batch-size", str(params.batch)),
         *("--generation-config", generation, *_ONE_CLIENT),
         *(("--limit", str(params.limit)) if params.limit else ()),
@@ -394,6 +386,20 @@ def sets_plan(
             endpoint_check(),
         ),
     )
+
+
+def _of_sets(params: Any, folder: str, seed: int | None) -> dict[str, dict[str, Any]]:
+    """Return what EvalScope is told of each set that it does not take as it is."""
+    told = {}
+    for name in params.datasets:
+        one: dict[str, Any] = {"local_path": str(PurePosixPath(folder, name))} if folder else {}
+        if name == "mmlu" and params.mmlu == "ten":
+            one["subset_list"] = list(_TEN_OF_MMLU)
+        if seed is not None:  # a set is shuffled before the limit of each subset is taken
+            one["shuffle"] = True
+        if one:
+            told[name] = one
+    return told
 
 
 def _sets_environment(params: Any, site: Site, hub: str) -> tuple[tuple[str, str], ...]:

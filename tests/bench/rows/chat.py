@@ -105,7 +105,7 @@ def _asked_and_relayed(
 def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[float, float]]:
     """First token and rate of 1 and 100 streams, ours and the gateway's in turns."""
     figures = {}
-    for name_of, streams, rounds in (
+    for number, streams, rounds in (
         (1, 1, bench.size(11, 5)),
         (100, bench.amount(100, 100), bench.size(5, 2)),
     ):
@@ -117,7 +117,7 @@ def _beside(bench: Bench, chats: Chats, gateway: Gateway) -> dict[str, tuple[flo
             way()  # loads what the others find loaded
         sides = interleaved(rounds, **ways)
         for name in ("ttft", "rate"):
-            figures[f"{name}-{name_of}"] = (sides[OURS][name], sides[gateway.name][name])
+            figures[f"{name}-{number}"] = (sides[OURS][name], sides[gateway.name][name])
     return figures
 
 

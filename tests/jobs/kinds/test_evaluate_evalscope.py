@@ -8,6 +8,7 @@ from pytest import approx
 
 from jobs.base.messages import Message
 from jobs.kinds import KINDS
+from jobs.kinds.evaluate import drawing_seed, limited_remark
 from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG
@@ -127,6 +128,14 @@ def test_a_limit_draws_its_questions_of_each_set_by_the_seed():
     given = json.loads(after(argv, "--dataset-args"))
     assert {name: one["shuffle"] for name, one in given.items()} == {"gsm8k": True, "mmlu": True}
     assert (after(argv, "--limit"), after(argv, "--seed")) == ("50", "7")
+
+
+def test_the_questions_of_c_eval_are_drawn_too():
+    params = plans.params(datasets=("ceval",), question_seed=7)
+
+    assert drawing_seed(params) == 7
+    (remark,) = limited_remark(params)
+    assert (remark.id, remark.args["questions"]) == ("evaluate:drawn_of_subsets", 50)
 
 
 @pytest.mark.parametrize("more", [{}, {"question_seed": 0, "limit": 0}])

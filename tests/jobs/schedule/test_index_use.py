@@ -52,14 +52,17 @@ def test_open_jobs_are_found_and_counted_by_their_index():
     host, person = make_host(), make_user("lin")
     fields = {"host": host, "kind": "benchmark", "created_by": person, "plan": {}}
     ended = [Job(state=Job.State.SUCCEEDED, finished_at=now(), **fields) for _ in range(300)]
-    Job.objects.bulk_create([*ended, Job(state=Job.State.QUEUED, **fields)])
+    queued = [Job(state=Job.State.QUEUED, needs_confirmation=asks, **fields) for asks in ([], [{}])]
+    there = [Job(state=state, **fields) for state in Job.ON_HOST_STATES]
+    Job.objects.bulk_create([*ended, *queued, *there])
     retention.count_rows()  # as each installation does: the planner knows that few states are used
 
     with CaptureQueriesContext(connection) as asked:
         for who in (None, person):
-            assert overview.counts(who, now())["waiting"] == 1
-            overview.running(who)
-        assert len(page(matching(JobFilters(state=OPEN)))[0]) == 1
+            found = {"running": 2, "waiting": 2, "needs_confirmation": 1, "failed_today": 0}
+            assert overview.counts(who, now()) == found
+            assert overview.running(who)[1].count() == 2
+        assert len(page(matching(JobFilters(state=OPEN)))[0]) == 4
         model_page("deepseek-r1")
 
     plans = [explained(query["sql"]) for query in asked if query["sql"].startswith("SELECT")]

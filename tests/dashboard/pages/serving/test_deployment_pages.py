@@ -35,9 +35,10 @@ def test_the_list_shows_what_is_up_and_on_wish_what_ended(client, lin):
     assert "Stopped: no address." in of_ended
 
 
-def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin):
+@pytest.mark.parametrize("state", ["ready", "loading", "unhealthy"])
+def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin, state):
     host = make_host(heartbeat_at=now() - timedelta(hours=1))
-    deployment = make_deployment(name="silent", host=host)
+    deployment = make_deployment(name="silent", host=host, state=state)
 
     listed = client.get(reverse("deployment-list")).text
     own = client.get(reverse("deployment-detail", args=[deployment.pk])).text
@@ -46,7 +47,7 @@ def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin):
     for page in (listed, own):
         assert '<span class="st lost">' in page
         assert "host offline</span>" in page
-        assert '<span class="st ready">' not in page
+        assert f'<span class="st {state}">' not in page
 
 
 def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):

@@ -388,6 +388,7 @@ def test_a_turn_says_what_ended_it_unless_it_is_whole(client, lin, finish_reason
     text = client.get(reverse("playground-turn", args=[turn.pk])).text
 
     assert f"<span>{finish_reason}</span>" not in text or says == finish_reason
+    assert "Finished by the model" not in text
     assert not says or f"<span>{says}</span>" in text
 
 
