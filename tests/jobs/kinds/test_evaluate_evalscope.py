@@ -13,7 +13,9 @@ from jobs.kinds.lib.defaults import defaults_for
 from jobs.metrics import METRICS
 from jobs.metrics.measured import LOG
 from jobs.plans import secrets
+from jobs.services.outcomes.identity import identity_of
 from jobs.tools.lib.environments import ENVIRONMENTS
+from tests.factories import make_job, make_result
 from tests.jobs.lib.kind_plans import plans_of
 from tests.jobs.lib.target import DATA, files_below, here
 from tests.jobs.lib.vacc_target import vacc_host
@@ -136,6 +138,22 @@ def test_the_questions_of_c_eval_are_drawn_too():
     assert drawing_seed(params) == 7
     (remark,) = limited_remark(params)
     assert (remark.id, remark.args["questions"]) == ("evaluate:drawn_of_subsets", 50)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("seed", "limit", "is_repeat"), [(None, 50, True), (0, 50, False), (7, 50, False), (7, 0, True)]
+)
+def test_a_seed_makes_another_measurement_where_it_draws(seed, limit, is_repeat):
+    raw = {"deployment": "3", "datasets": ["gsm8k"], "limit": limit}
+    old, new = (
+        make_result(type="evaluation", job=make_job(kind=kind.name, params=params))
+        for params in (raw, raw | {"question_seed": seed})
+    )
+
+    assert (identity_of(old)["parts"]["workload"] == identity_of(new)["parts"]["workload"]) is (
+        is_repeat
+    )
 
 
 @pytest.mark.parametrize("more", [{}, {"question_seed": 0, "limit": 0}])

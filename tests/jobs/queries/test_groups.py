@@ -83,6 +83,14 @@ def test_pages_of_groups_hold_each_once(name):
         assert {job.chain for job in listed} == {ONE, OTHER, None}
 
 
+def test_a_job_of_a_host_that_is_made_meanwhile_is_listed():
+    job = make_job()
+
+    ((listed,), _) = grouped_page(matching(JobFilters()), list)
+
+    assert listed.host == job.host
+
+
 def test_jobs_of_a_group_are_not_grouped_in_an_order_in_which_they_differ():
     for _ in range(2):
         make_job(chain=ONE)
