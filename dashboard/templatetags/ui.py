@@ -80,6 +80,11 @@ def state_word(name: str) -> str:
     return str(labels.style_of(name).word)
 
 
+@register.filter
+def state_name(thing: Any) -> str:
+    return labels.state_of(thing)
+
+
 @register.simple_tag
 def state(thing: Any, word: str = "") -> SafeString:
     name = labels.state_of(thing)
