@@ -7,7 +7,7 @@ from django import template
 from django.utils.translation import gettext
 
 from dashboard.text import formatting
-from dashboard.text.answers import ENDINGS
+from dashboard.text.answers import finish_words
 from dashboard.text.messages import message
 from jobs.completions import SAMPLING
 from jobs.models import Turn
@@ -23,9 +23,7 @@ _LEAST_LEFT = 64  # tokens of a question and a line of an answer
 @register.filter
 def ending(finish_reason: str) -> str:
     """Return what ended an answer, "" where it is whole or the turn says that it was cut."""
-    if finish_reason in ("stop", "length"):
-        return ""
-    return str(ENDINGS.get(finish_reason, finish_reason))
+    return "" if finish_reason in ("stop", "length") else finish_words(finish_reason)
 
 
 @register.simple_tag

@@ -40,6 +40,7 @@ from jobs.queries.results.repeats import headline as headline_metric
 from jobs.schedule.forecast import Forecast
 
 register = template.Library()
+register.filter("state_name", labels.state_of)
 
 # Translated words of a name or text.
 register.filter("host_name", labels.host_title)
@@ -78,11 +79,6 @@ def shape(state: str, label: str = "") -> SafeString:
 @register.filter
 def state_word(name: str) -> str:
     return str(labels.style_of(name).word)
-
-
-@register.filter
-def state_name(thing: Any) -> str:
-    return labels.state_of(thing)
 
 
 @register.simple_tag

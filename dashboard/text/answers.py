@@ -58,7 +58,7 @@ _EARLIER: Mapping[str, str | Promise] = {
     "short": _("Earlier rule: accepted answer anywhere in the text."),
     "choice": _("Earlier rule: last letter in the text."),
 }
-ENDINGS: Mapping[str, str | Promise] = {
+_ENDINGS: Mapping[str, str | Promise] = {
     "stop": _("Finished by the model."),
     "length": _("Stopped at max output tokens."),
     "content_filter": _("Stopped by a content filter."),
@@ -89,10 +89,14 @@ def rule_words(answer: Answer) -> str:
     return gettext("Scored by the tool.")
 
 
+def finish_words(finish_reason: str) -> str:
+    return str(_ENDINGS.get(finish_reason, finish_reason))
+
+
 def ending_words(answer: Answer, max_tokens: int | None) -> str:
     """Return the finish reason of an answer; guesses are marked as such."""
     if answer.finish:
-        return str(ENDINGS.get(answer.finish, answer.finish))
+        return finish_words(answer.finish)
     tokens = answer.detail.get("output_tokens")
     if max_tokens and isinstance(tokens, int | float) and tokens >= max_tokens:
         return gettext("Probably cut off: max output tokens reached, no finish reason reported.")

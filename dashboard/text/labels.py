@@ -258,8 +258,9 @@ def state_of(thing: Any) -> str:
         return host_state(thing)
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
         return "cancelling"
-    if isinstance(thing, Deployment) and thing.state in thing.RUNNING_STATES:
-        return "host_away" if is_away(thing.host) else str(thing.state)
+    is_running = isinstance(thing, Deployment) and thing.state in thing.RUNNING_STATES
+    if is_running and is_away(thing.host):
+        return "host_away"
     return str(thing.state)
 
 

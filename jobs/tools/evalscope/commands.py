@@ -389,8 +389,8 @@ def sets_plan(
 
 
 def _of_sets(params: Any, folder: str, seed: int | None) -> dict[str, dict[str, Any]]:
-    """Return what EvalScope is told of each set that it does not take as it is."""
-    told = {}
+    """Return ``--dataset-args``, of sets that need any."""
+    arguments = {}
     for name in params.datasets:
         one: dict[str, Any] = {"local_path": str(PurePosixPath(folder, name))} if folder else {}
         if name == "mmlu" and params.mmlu == "ten":
@@ -398,8 +398,8 @@ def _of_sets(params: Any, folder: str, seed: int | None) -> dict[str, dict[str, 
         if seed is not None:  # a set is shuffled before the limit of each subset is taken
             one["shuffle"] = True
         if one:
-            told[name] = one
-    return told
+            arguments[name] = one
+    return arguments
 
 
 def _sets_environment(params: Any, site: Site, hub: str) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""What a dashboard costs that nobody uses, and what each viewer, stream and host adds."""
+"""Cost of an idle dashboard; memory of a viewer, a stream, a host."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.bench.harness import Bench, Goal, Readings, cpu_s, own_mb, row
 from tests.bench.programs import program
 from tests.bench.rows.browser import browsing
 from tests.bench.rows.chat import RATE, chatting
-from tests.bench.rows.logs import LINE_BYTES, append, page_headers, write_lines
+from tests.bench.rows.logs import LINE_BYTES, append, reading_order, write_lines
 from tests.cluster import FIRST_PORT, PORTS, separate_host
 from tests.stack import Stack
 from tests.waiting import until
@@ -91,22 +91,17 @@ def memory(bench: Bench) -> Readings:
         stack = chats.stack
         web = stack.children()["web"]
         time.sleep(SETTLED_S)
-        start = own_mb(web)
         count = bench.amount(100, 20)
-        readings = {"start": start}
+        readings = {"start": own_mb(web)}
         job = stack.call("orders.open_job")
         seed = bench.folder / "log"
         write_lines(seed, 1000)
         append(stack, job, seed)
-        order = {
-            "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
-            "headers": page_headers(stack),
-            "bytes": 1001 * LINE_BYTES,
-        }
-        with program("sockets", {**order, "sockets": 10}) as few:
+        more = 1001 * LINE_BYTES  # than there is: they wait
+        with program("sockets", reading_order(stack, job, 10, more)) as few:
             few.hear()
             before = own_mb(web)
-            with program("sockets", {**order, "sockets": count}) as pages:
+            with program("sockets", reading_order(stack, job, count, more)) as pages:
                 pages.hear()
                 readings["viewer"] = _each(web, before, count)
         body = {"tokens": 5 * RATE, "rate": RATE}

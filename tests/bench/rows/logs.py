@@ -49,6 +49,12 @@ def page_headers(stack: Stack) -> dict[str, str]:
     return {"Cookie": stack.cookie, "Origin": stack.url}
 
 
+def reading_order(stack: Stack, job: int, sockets: int, size: int) -> dict[str, Any]:
+    """The order of :mod:`tests.bench.sockets` to read a log's first ``size`` bytes."""
+    url = f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0"
+    return {"url": url, "headers": page_headers(stack), "sockets": sockets, "bytes": size}
+
+
 @row(
     "live-log",
     "live log to 100 sockets, full speed",
@@ -160,13 +166,7 @@ def _paced(stack: Stack, lines: int, rate: int, sockets: int) -> tuple[dict[str,
     """One job that prints ``rate`` lines a second: its figures, and its incomplete sockets."""
     argv = [*COMMAND, "tick", str(lines), str(rate)]
     job = stack.call("orders.queue_jobs", argv=argv)[0]
-    order = {
-        "url": f"ws://127.0.0.1:{stack.port}/ws/log/job/{job}/?from=0",
-        "headers": page_headers(stack),
-        "sockets": sockets,
-        "bytes": lines * LINE_BYTES,
-        "frames": True,
-    }
+    order = {**reading_order(stack, job, sockets, lines * LINE_BYTES), "frames": True}
     spool = stack.data_dir / "host" / "spool" / str(job)
     until(lambda: (spool / "log").exists(), "the command runs", 30)
     with program("sockets", order) as pages:

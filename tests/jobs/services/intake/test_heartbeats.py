@@ -1,4 +1,4 @@
-"""What pages hear of a host's reports."""
+"""Hints to pages after a host's report."""
 
 from datetime import timedelta
 
