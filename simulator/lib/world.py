@@ -28,6 +28,7 @@ FAULTS = (
     "exit0_no_result",
     "opencompass_all_dash",
     "second_set_waits",
+    "benchmark_waits",
     "iommu_on",
     "disk_full",
     "image_missing",

@@ -155,6 +155,12 @@ def figures(matrix, jobs):
     return {run["job"]: run["metrics"] for run in runs if run["job"] in jobs}
 
 
+def waiting(host, jobs):
+    """The job whose benchmark waits while the fault is on; None before."""
+    said = b"waits while the fault"
+    return next((job for job in jobs if said in host.raw(f"jobs/{job}/log?from=0")), None)
+
+
 LOAD = {"requests": 4, "output_tokens": 16}
 
 
@@ -197,33 +203,41 @@ def test_a_server_that_dies_midway_fails_its_benchmark_and_frees_dies(host, tell
     assert "Out of memory" in server["message"]
 
 
-def test_a_killed_cell_of_the_vendor_s_matrix_is_measured_again(host, idle):
+@pytest.fixture
+def long_server(host, idle):
+    """A deployment for the vendor's longest prompts; it stops after the test."""
     job = host.ended(host.launch("deploy-vllm", weights=idle, max_length=65536, port=0))
     assert job["state"] == "succeeded", job["message"]
-    (server,) = host.deployments()
-    matrix = host.ask("matrices", vendors_matrix(server["id"]))
+    yield host.deployments()[0]
+    host.break_()
+    host.stop_all()
+
+
+def test_a_killed_cell_of_the_vendor_s_matrix_is_measured_again(host, long_server, break_):
+    matrix = host.ask("matrices", vendors_matrix(long_server["id"]))
+    address = f"matrices/{matrix['id']}"
     first = jobs_of(matrix)
     assert (len(first), matrix["counts"]["skipped"]) == (8, 16)
-    killed, following = first[3], first[4]
-    launched = host.spool(killed) / "launcher.json"
-    until(launched.exists, "cell 4 is running")
-
-    os.kill(json.loads(launched.read_text())["pid"], signal.SIGKILL)
-
-    address = f"matrices/{matrix['id']}"
+    assert host.ended(first[0])["state"] == "succeeded"
+    break_("benchmark_waits")
+    killed = until(lambda: waiting(host, first), "a cell waits with its requests")
+    place = first.index(killed)
     done = host.ask(address)
+
+    launcher = json.loads((host.spool(killed) / "launcher.json").read_text())
+    os.kill(launcher["pid"], signal.SIGKILL)
+
     assert host.ended(killed)["state"] == "lost"
-    assert host.ended(following)["state"] == "succeeded"
+    break_()
     until(lambda: host.ask(address)["state"] == "done", "all cells are measured")
     whole = host.ask(address)
     assert (whole["counts"]["done"], whole["counts"]["skipped"]) == (8, 16)
     # Cells measured before keep their jobs and numbers; only the killed one has another job.
-    assert figures(whole, first[:3]) == figures(done, first[:3])
+    assert figures(whole, first[:place]) == figures(done, first[:place])
     assert [job for job in first if job not in jobs_of(whole)] == [killed]
-    again = host.job(jobs_of(whole)[3])
+    again = host.job(jobs_of(whole)[place])
     assert (again["repeats"], again["state"]) == (killed, "succeeded")
     assert again["plan"] == host.job(killed)["plan"]
-    host.stop_all()
 
 
 @pytest.mark.parametrize(

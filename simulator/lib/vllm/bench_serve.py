@@ -380,6 +380,10 @@ def _main_run(sender: _Sender, asked: list[Prompt], args: argparse.Namespace) ->
     sort = "Poisson process" if args.burstiness == 1.0 else "Gamma distribution"
     world.out(f"Burstiness factor: {args.burstiness} ({sort})")
     world.out(f"Maximum request concurrency: {args.max_concurrency}")
+    if world.fault("benchmark_waits"):
+        world.out("Simulated: waits while the fault benchmark_waits is on")
+        while world.fault("benchmark_waits"):
+            time.sleep(0.05)
     replies, seconds = asyncio.run(_send_all(sender, asked, args))
     goodput = []
     for text in args.goodput or ():
