@@ -40,7 +40,7 @@ from jobs.base.errors import DamagedLog
 from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.logstore.hub import Hub
-from jobs.models import Deployment, Job
+from jobs.models import ApiToken, Deployment, Job
 
 logger = logging.getLogger(__name__)
 
@@ -185,15 +185,18 @@ class TooManyError(Exception):
 
 
 class Login(NamedTuple):
-    """A person's session and the password that it began with: when either changes, it ends."""
+    """A person's session and the password that it began with: when either changes, it ends. Or
+    their API token."""
 
     session_key: str
     password_hash: str
     user_id: int | None
+    token_id: int | None = None
 
     @classmethod
     def of(cls, session: SessionBase, user: AbstractBaseUser | AnonymousUser) -> Login:
-        return cls(session.session_key or "", session.get(HASH_SESSION_KEY, ""), user.pk)
+        token = getattr(user, "token_id", None)
+        return cls(session.session_key or "", session.get(HASH_SESSION_KEY, ""), user.pk, token)
 
 
 @dataclass(eq=False, slots=True)
@@ -272,17 +275,21 @@ def refusals(listeners: Collection[Listener]) -> Mapping[Listener, int]:
     open_sessions = set(sessions.values_list("session_key", flat=True))
     ids = {each.login.user_id for each in listeners if each.login.user_id}
     users = User.objects.select_related("account").in_bulk(ids)
+    token_ids = {each.login.token_id for each in listeners if each.login.token_id}
+    tokens = ApiToken.valid().in_bulk(token_ids) if token_ids else {}
     refused = {}
     for listener in listeners:
         login = listener.login
         user = users.get(login.user_id or 0)
-        if (
-            user is None
-            or not user.is_active
-            or login.session_key not in open_sessions
+        if user is not None and login.token_id in tokens:
+            user = tokens[login.token_id].caller(user)
+        elif user is not None and not (
+            login.session_key in open_sessions
             # Another password than the session began with ends it.
-            or not constant_time_compare(login.password_hash, user.get_session_auth_hash())
+            and constant_time_compare(login.password_hash, user.get_session_auth_hash())
         ):
+            user = None
+        if user is None or not user.is_active:
             refused[listener] = LOGGED_OUT
         elif not allowed(user, listener.action, listener.obj):
             refused[listener] = FORBIDDEN

@@ -7,12 +7,13 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from dashboard.actions import access as actions
 from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
+    Asked,
     Json,
     Operations,
     Time,
@@ -108,7 +109,7 @@ class SecretAnswer(ApiAnswer):
 Secrets = listing("Secrets", "All secrets, by name.", "secrets", SecretAnswer)
 
 
-class SecretAsked(BaseModel):
+class SecretAsked(Asked):
     """Value and rules of a secret."""
 
     value: str | None = about("null: the stored value stays", None)
@@ -147,7 +148,7 @@ SourceType = Annotated[str, one_of(Source.Type.values)]
 sources_ = Operations("Sources", "sources")
 
 
-class SourceAsked(BaseModel):
+class SourceAsked(Asked):
     """A source to permit."""
 
     type: SourceType

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, cast
 
 import ninja
 from django.contrib.auth.decorators import login_not_required
-from django.core.serializers.json import DjangoJSONEncoder
 from django.http import (
     Http404,
     HttpRequest,
@@ -23,13 +21,16 @@ from django.urls import URLPattern, include, path, re_path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import conditional_page, require_GET
 from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 from ninja.parser import Parser
 
 from dashboard.api import (
     administration,
+    events,
+    files,
+    job_types,
     jobs,
     logs,
     matrices,
@@ -41,6 +42,7 @@ from dashboard.api import (
 )
 from dashboard.api.base import (
     ApiAnswer,
+    Encoder,
     Json,
     Operations,
     Refused,
@@ -64,7 +66,8 @@ Send `Authorization: Bearer TOKEN`. Make a token on the page *API tokens*, or wi
 Lists are newest first; `next` is the address of what is older, null at the end.
 A result is numbered `res-15`, in paths, queries, bodies and answers. Plain numbers are of jobs and
 other objects.
-Every error is `{"error": code, "message": words, "fields": {field: what is wrong}}`.
+Every error is `{"error": code, "message": words, "fields": {field: what is wrong}}`. An unknown
+name of a query or a body is one. Worked calls are in the guide, on the page *API*.
 """
 # Swagger UI, from the installed package, so that nothing is fetched from elsewhere.
 _SWAGGER = Path(ninja.__file__).parent / "static/ninja"
@@ -81,13 +84,6 @@ class JsonBody(Parser):
             text = _("Invalid value: remove zero bytes, unpaired surrogates and NaN.")
             raise Refused(error(400, "invalid", text))
         return cast(Json, body)
-
-
-class _Encoder(DjangoJSONEncoder):
-    """Times with microseconds."""
-
-    def default(self, value: Any) -> Any:
-        return value.isoformat() if isinstance(value, datetime) else super().default(value)
 
 
 class Api(NinjaAPI):
@@ -108,7 +104,7 @@ class Api(NinjaAPI):
         """Return an answer. Its schema is not asked: a record of years ago would be a 500."""
         if temporal_response is not None:
             status = temporal_response.status_code
-        return JsonResponse(data, encoder=_Encoder, status=status)
+        return JsonResponse(data, encoder=Encoder, status=status)
 
 
 api = Api(
@@ -148,6 +144,8 @@ def openapi(request: HttpRequest) -> JsonResponse:
 def document() -> Json:
     schema = dict(api.get_openapi_schema(path_prefix=reverse("api-root")))
     schema["components"]["schemas"].update(schemas())
+    for ways in schema["paths"].values():
+        ways.pop("head", None)  # as GET
     return schema
 
 
@@ -158,7 +156,7 @@ for _router in (
     *(results.imports_, results.one_import, reports.parity, logs.operations, jobs.probes),
     *(matrices.every, matrices.one, sets.data_sets, reports.reports, serving.endpoints_),
     *(serving.endpoint, sets.prompts, administration.secrets_, administration.sources_),
-    administration.audit_log,
+    *(administration.audit_log, job_types.job_types, files.files, events.events),
 ):
     api.add_router("", _router)
 handle_errors(api)
@@ -178,6 +176,8 @@ def patterns() -> list[URLPattern]:
 def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any:
     """django-ninja's view of one address, which refuses a wrong method in our words.
     ``rights_actions``: the right of each operation, which the test of all views reads."""
+
+    callback = conditional_page(callback)
 
     @wraps(callback)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -7,11 +7,12 @@ Every error is ``{"error": code, "message": words, "fields": {…}}``: a code fo
 people in their language, and the fault of each field of the body, query or path.
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, wraps
 from http import HTTPStatus
 from inspect import cleandoc
 from operator import attrgetter
@@ -19,8 +20,9 @@ from typing import Annotated, Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signals import got_request_exception
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -28,9 +30,18 @@ from ninja import NinjaAPI, Router
 from ninja.constants import NOT_SET
 from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.operation import Operation
+from ninja.params.models import QueryModel
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic.json_schema import models_json_schema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
@@ -136,9 +147,7 @@ def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonRespon
         source, *inner = item["loc"]
         # A body's fault names the view's argument first.
         path = [str(part) for part in (inner[1:] if source == "body" else inner)]
-        is_number = item["type"] == "number"
-        text = _("Enter a whole number.") if is_number else message_of(item)
-        fields.setdefault(".".join(path), text)
+        fields.setdefault(".".join(path), _wrong(item))
     name, wrong = next(iter(fields.items()))
     first = validation.errors[0]
     if not name:
@@ -149,6 +158,14 @@ def _unreadable(request: HttpRequest, validation: ValidationError) -> JsonRespon
         problem = _("“%(field)s”: %(wrong)s") % {"field": name, "wrong": wrong}
     code = "number" if first["type"] == "number" else "invalid"
     return error(400, code, problem, fields={key: text for key, text in fields.items() if key})
+
+
+def _wrong(item: Mapping[str, Any]) -> str:
+    if item["type"] == "number":
+        return _("Enter a whole number.")
+    if item["type"] == "extra_forbidden":
+        return _("Unknown field. See the API reference for the fields of this request.")
+    return message_of(item)
 
 
 def _of_ninja(request: HttpRequest, failure: HttpError) -> JsonResponse:
@@ -246,17 +263,13 @@ def _unauthorized(code: str, text: str) -> Refused:
 def user_of_token(request: HttpRequest) -> Any:
     """The user whose API token the request carries; None: unknown, expired, or a closed account."""
     moment = now()
-    row = (
-        ApiToken.objects.select_related("user__account")
-        .filter(Q(expires_at=None) | Q(expires_at__gt=moment), token_sha256=hashed(bearer(request)))
-        .first()
-    )
+    rows = ApiToken.valid().select_related("user__account")
+    row = rows.filter(token_sha256=hashed(bearer(request))).first()
     if row is None or not row.user.is_active:
         return None
     if row.last_used_at is None or moment - row.last_used_at > _USED_EVERY:
         ApiToken.objects.filter(pk=row.pk).update(last_used_at=moment)
-    row.user.token_scope = row.scope  # type: ignore[attr-defined]  # for dashboard.security.permissions
-    return row.user
+    return row.caller(row.user)
 
 
 _REF = "#/components/schemas/{model}"
@@ -267,6 +280,17 @@ _COMMON = (400, 401, 403, 404, 429)
 
 
 # Answers
+
+
+class Encoder(DjangoJSONEncoder):
+    """Times with microseconds."""
+
+    def default(self, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else super().default(value)
+
+
+def to_json(answer: Json) -> bytes:
+    return json.dumps(answer, cls=Encoder).encode()
 
 
 class _From:
@@ -424,7 +448,37 @@ Priority = Annotated[str, one_of(PRIORITIES)]
 Confirm = Annotated[list[str] | None, about("names of checks whose warnings are accepted, or all")]
 
 
-class Page(BaseModel):
+class Asked(BaseModel):
+    """Base of all requests: an unknown field is an error, as a misspelt one would be ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def choice(*names: str) -> Any:
+    """Return the type of a text that is one of ``names``, or empty."""
+
+    def check(value: str) -> str:
+        if value and value not in names:
+            raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})
+        return value
+
+    return Annotated[str, AfterValidator(check), one_of(["", *names])]
+
+
+def _known_host(name: str) -> str:
+    if name and not Host.objects.filter(name=name).exists():
+        raise PydanticCustomError("host", "{text}", {"text": _no_host(name)})
+    return name
+
+
+HostName = Annotated[str, AfterValidator(_known_host)]  # of a host that exists, or empty
+
+
+def _no_host(name: str) -> str:
+    return _("No host is named “%(name)s”.") % {"name": name}
+
+
+class Page(Asked):
     """Query of one page of a list."""
 
     before: str = about("cursor of “next”: returns older rows", "")
@@ -457,7 +511,7 @@ def host_of(name: str) -> Host:
     """Return the host that a body names. Raises ``Refused``: there is none of that name."""
     host = Host.objects.filter(name=name).first()
     if host is None:
-        raise invalid("host", _("No host is named “%(name)s”.") % {"name": name})
+        raise invalid("host", _no_host(name))
     return host
 
 
@@ -478,7 +532,7 @@ class Operations(Router):
         name: str,
         answer: type[ApiAnswer] | None,
         *statuses: int,
-        include_in_schema: bool = True,
+        takes_any_query: bool = False,
         shown: Json | None = None,
         document: Json | None = None,
     ) -> Callable[[View], View]:
@@ -486,9 +540,10 @@ class Operations(Router):
 
         ``where``: method and rest of the path. ``right``: of the caller, one of
         ``dashboard.security.permissions``. ``answer``: None for bytes. ``statuses``: its errors,
-        beside those of all, and its success if that is not 200. ``shown`` and ``document``: its
-        answer and other parts in the words of OpenAPI. The docstring's first sentence is the title
-        of the operation.
+        beside those of all, and its success if that is not 200. ``takes_any_query``: the view
+        checks the names of the query. ``shown`` and ``document``: its answer and other parts in the
+        words of OpenAPI. The docstring's first sentence is the title of the operation. HEAD is
+        answered as GET is.
         """
         method, _space, path = where.partition(" ")
         success = next((code for code in statuses if code < HTTPStatus.BAD_REQUEST), 200)
@@ -502,22 +557,45 @@ class Operations(Router):
 
             def settle(operation: Operation) -> None:
                 operation.response_models = {success: NOT_SET}
+                if not takes_any_query:
+                    operation.view_func = _strict(operation)
 
             view._ninja_contribute_to_operation = [settle]  # type: ignore[attr-defined]
             self.add_api_operation(
                 self._at + path,
-                [method],
+                ["GET", "HEAD"] if method == "GET" else [method],
                 view,
                 auth=caller(right),
                 url_name=name,
                 summary=summary,
                 description=rest,
-                include_in_schema=include_in_schema,
                 openapi_extra={"responses": responses, **(document or {})},
             )
             return view
 
         return decorate
+
+
+def _strict(operation: Operation) -> Callable[..., Any]:
+    """Return the view of an operation, which refuses unknown names of a query."""
+    view: Any = operation.view_func
+    queries: list[Any] = [one for one in operation.models if issubclass(one, QueryModel)]
+    known = [name for one in queries for name in one.__ninja_flatten_map__]
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if unknown := next((name for name in request.GET if name not in known), ""):
+            raise unknown_name(unknown, known)
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def unknown_name(name: str, known: Iterable[str]) -> Refused:
+    """Return the error for a name of a query that an operation does not take."""
+    names = ", ".join(known)
+    text = _("Unknown. Known names: %(names)s.") if names else _("This address takes no query.")
+    return invalid(name[:100], text % {"names": names})
 
 
 _answered: set[type[BaseModel]] = {Problem, Removed}

@@ -1,20 +1,23 @@
 """Jobs, their queue, and pipelines: jobs that were launched together."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool
 
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
+    Asked,
     JobId,
     Json,
     Operations,
@@ -24,6 +27,7 @@ from dashboard.api.base import (
     conflict,
     read,
 )
+from dashboard.api.waiting import WaitAsked, answer_when, of_any_job, of_job
 from dashboard.pages.jobs import probe_card
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
@@ -31,6 +35,7 @@ from dashboard.text.messages import message, stalled_text, view_of
 from dashboard.text.queue_words import priority_for, priority_name, starts, waits
 from jobs.base.errors import DamagedLog
 from jobs.base.numbers import result_number
+from jobs.kinds import KINDS
 from jobs.launch import launch
 from jobs.logstore import store
 from jobs.models import Deployment, Host, Job
@@ -44,7 +49,7 @@ from jobs.tools.greedy_probe.commands import KIND
 _JOB = "jobs/{int:job_id}"
 jobs, job = Operations("Jobs"), Operations("Jobs", _JOB)
 queue, queued = Operations("Queue"), Operations("Queue", _JOB)
-pipelines = Operations("Pipelines", "pipelines/{uuid:chain_id}")
+pipelines = Operations("Pipelines", "pipelines/{uuid:pipeline_id}")
 _QUEUE = 200  # jobs of a host's queue that are returned
 
 
@@ -68,6 +73,22 @@ class WithLog(base.Created):
     )
     log_bytes: int = read(_log_bytes)
     removed: base.Removal | None = read(removal)
+
+
+class Progress(ApiAnswer):
+    """What the log says of the work that is done."""
+
+    done: base.Number = read(lambda known: known["done"])
+    total: base.Number | None = read(lambda known: known.get("total"))
+    unit: str = read(lambda known: str(known.get("unit", "")))
+    since: Time | None = read(
+        lambda known: datetime.fromtimestamp(known["since"], UTC) if "since" in known else None,
+        "when the numbers last changed",
+    )
+
+
+def progress_of(row: Job | Deployment) -> Json | None:
+    return Progress.of(row.progress) if "done" in (row.progress or {}) else None
 
 
 class Ask(ApiAnswer):
@@ -102,8 +123,8 @@ class JobAnswer(WithLog):
     )
     message_id: str
     needs_confirmation: list[Ask] = read(_asks)
-    chain: str | None = about("id of the pipeline")
-    repeats: int | None = read("repeats_id", "id of the job that this job retries")
+    pipeline: str | None = read("chain", "id of its pipeline")
+    retry_of: int | None = read("repeats_id", "id of the job that this job retries")
     resumed: bool = about("it takes over the answers of the job that it retries")
     priority: str = read("priority", then=priority_name)
     exclusive: bool
@@ -159,6 +180,11 @@ class StepAnswer(ApiAnswer):
 class Output(ApiAnswer):
     """An output file of a job."""
 
+    id: int
+    address: str = read(
+        lambda row: reverse("api-job-output", args=[row.job_id, row.pk]),
+        "path to download it, below the dashboard's own address",
+    )
     name: str
     path: str
     bytes: int
@@ -222,6 +248,7 @@ class WholeJob(_Whole):
     plan_sha256: str
     values: dict[str, Any]
     log_sha256: str
+    progress: Progress | None = read(progress_of, "null: none is known")
     steps: list[StepAnswer] = read(lambda row: [StepAnswer.of(one) for one in row.steps.all()])
     outputs: list[Output] = read(lambda row: [Output.of(one) for one in row.outputs.all()])
     waits: PlacedWait | None = read(_place_in_queue)
@@ -304,16 +331,18 @@ def _whole_job(job_id: int) -> Json:
 class JobsAsked(base.Page):
     """Query of the list of jobs."""
 
-    state: str = about("a state, or open, failed_or_lost, needs_confirmation", "")
-    kind: str = ""
-    host: str = ""
+    state: base.choice(  # type: ignore[valid-type]
+        *Job.State.values, *queries.GROUPS, queries.NEEDS_CONFIRMATION
+    ) = ""
+    kind: base.choice(*KINDS) = ""  # type: ignore[valid-type]
+    host: base.HostName = ""
     person: str = ""
     text: str = ""
     pinned: str = about("any value: only jobs whose files are kept", "")
 
 
-class Planned(BaseModel):
-    """A job to preview or launch. ``params`` are those of its kind: ``manage.py job_types``."""
+class Planned(Asked):
+    """A job to preview or launch. ``params`` are those of its kind: ``GET job-types/KIND``."""
 
     kind: str
     host: str
@@ -327,13 +356,13 @@ class LaunchAsked(Planned):
     confirm: base.Confirm = None
 
 
-class ConfirmAsked(BaseModel):
+class ConfirmAsked(Asked):
     """Confirmation of warnings: of the given checks; without any, of all."""
 
     checks: list[str] | None = None
 
 
-class PinAsked(BaseModel):
+class PinAsked(Asked):
     """Keep a job's log, files and points, or apply retention again."""
 
     pinned: StrictBool
@@ -374,9 +403,16 @@ def preview_job(request: HttpRequest, asked: Planned) -> Json:
 
 
 @job.on("GET ", "job.view", "api-job", WholeJob)
-def read_job(request: HttpRequest, job_id: int) -> Json:
-    """Read a job. State, params, plan, steps, outputs, and the objects that the job created."""
-    return _whole_job(job_id)
+def read_job(request: HttpRequest, job_id: int, query: Query[WaitAsked]) -> Json | HttpResponseBase:
+    """Read a job. State, params, plan, steps, outputs, and the objects that the job created. With
+    ``wait`` it answers when the job has ended."""
+    return answer_when(
+        request, query.wait, "job.view", lambda: _whole_job(job_id), _has_ended, of_job(job_id)
+    )
+
+
+def _has_ended(answer: Json) -> bool:
+    return answer["state"] not in Job.OPEN_STATES
 
 
 @job.on("POST /cancel", "job.cancel", "api-job-cancel", JobAnswer, 409)
@@ -430,7 +466,7 @@ def pin_job(request: HttpRequest, job_id: int, asked: PinAsked) -> Json:
 # The queue of a host
 
 
-class MoveAsked(BaseModel):
+class MoveAsked(Asked):
     """New position of a queued job: one of the three."""
 
     to: Annotated[str, base.one_of(STEPS)] | None = None
@@ -438,13 +474,13 @@ class MoveAsked(BaseModel):
     after: JobId | None = about("place after the job with this id", None)
 
 
-class PriorityAsked(BaseModel):
+class PriorityAsked(Asked):
     """New priority of a queued job."""
 
     priority: base.Priority = ""
 
 
-class ExclusiveAsked(BaseModel):
+class ExclusiveAsked(Asked):
     """Require the host exclusively for a queued job, or not."""
 
     exclusive: StrictBool = False
@@ -487,53 +523,59 @@ def set_exclusive(request: HttpRequest, job_id: int, asked: ExclusiveAsked | Non
     return _whole_job(job_id)
 
 
-# Pipelines: their id is the ``chain`` of a job
+# Pipelines
 
 
 @pipelines.on("GET ", "job.view", "api-pipeline", PipelineAnswer)
-def read_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
+def read_pipeline(
+    request: HttpRequest, pipeline_id: UUID, query: Query[WaitAsked]
+) -> Json | HttpResponseBase:
     """Read a pipeline. Return the jobs of a pipeline in order, each with its dependencies and queue
-    reason."""
-    return PipelineAnswer.of(_chain(chain_id))
+    reason. With ``wait`` it answers when all have ended."""
+
+    def read() -> Json:
+        return PipelineAnswer.of(_pipeline(pipeline_id))
+
+    return answer_when(request, query.wait, "job.view", read, _has_ended, of_any_job)
 
 
 @pipelines.on("POST /cancel", "job.cancel", "api-pipeline-cancel", CancelledPipeline, 409)
-def cancel_pipeline(request: HttpRequest, chain_id: UUID) -> Json:
+def cancel_pipeline(request: HttpRequest, pipeline_id: UUID) -> Json:
     """Cancel a pipeline. Cancel every open job of it: ``cancelled`` has their ids. All must be the
     caller's."""
-    cancelled = actions.cancel_pipeline(request.user, _chain(chain_id).to_cancel, chain_id)
+    cancelled = actions.cancel_pipeline(request.user, _pipeline(pipeline_id).to_cancel, pipeline_id)
     if not cancelled:
         text = _("No job to cancel: all have ended, or are being cancelled.")
         raise conflict("finished", text)
     numbers = sorted(job.pk for job in cancelled)
-    return CancelledPipeline.of(_chain(chain_id), cancelled=numbers)
+    return CancelledPipeline.of(_pipeline(pipeline_id), cancelled=numbers)
 
 
 @pipelines.on("POST /retry", "job.repeat", "api-pipeline-retry", StartedPipeline, 201, 409, 422)
-def retry_pipeline(request: HttpRequest, chain_id: UUID, key: KeyHeader = "") -> Json:
+def retry_pipeline(request: HttpRequest, pipeline_id: UUID, key: KeyHeader = "") -> Json:
     """Retry a pipeline. Start again what failed or was cancelled: ``started`` has the ids of the
     new jobs."""
-    _chain(chain_id)
+    _pipeline(pipeline_id)
 
     def run() -> list[int]:
-        return sorted(job.pk for job in actions.retry_pipeline(request.user, chain_id))
+        return sorted(job.pk for job in actions.retry_pipeline(request.user, pipeline_id))
 
     started = once_by_header(request, key, run)
-    return StartedPipeline.of(_chain(chain_id), started=started)
+    return StartedPipeline.of(_pipeline(pipeline_id), started=started)
 
 
-def _chain(chain_id: UUID) -> ChainProgress:
-    chain = chain_of(chain_id)
-    if chain is None:
+def _pipeline(pipeline_id: UUID) -> ChainProgress:
+    pipeline = chain_of(pipeline_id)
+    if pipeline is None:
         raise base.missing()
-    return chain
+    return pipeline
 
 
 probes = Operations("Jobs")
 PAGE = 50  # prompts
 
 
-class ProbeAsked(BaseModel):
+class ProbeAsked(Asked):
     """Prompts to return, a page of them."""
 
     show: Literal["different", "equal", "failed", "all"] = Field(

@@ -13,10 +13,20 @@ from typing import Any, cast, get_type_hints
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from dashboard.api import base
-from dashboard.api.base import ApiAnswer, Json, Offset, Operations, Refused, about, invalid, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Json,
+    Offset,
+    Operations,
+    Refused,
+    about,
+    invalid,
+    read,
+)
 from dashboard.consumers import ACTIONS, find_record
 from dashboard.security.counters import search_turn
 from dashboard.security.permissions import check
@@ -46,7 +56,7 @@ WARNINGS = rf"(WARN|WARNING)\b|{BREAKS}"
 WARNING_WORDS = ("WARN", "ERROR", "CRITICAL", "FATAL", "Traceback", "Error:", "Exception:")
 
 
-class LogAsked(BaseModel):
+class LogAsked(Asked):
     """Range of bytes of a log, and its format."""
 
     start: Offset = Field(None, alias="from", description="first byte")
@@ -56,7 +66,7 @@ class LogAsked(BaseModel):
     download: str = about("1: as a file download", "")
 
 
-class LinesAsked(BaseModel):
+class LinesAsked(Asked):
     """Range of lines of a log, from 1, both ends included."""
 
     start: Offset = Field(None, alias="from", description="first line; default 1")
@@ -65,7 +75,7 @@ class LinesAsked(BaseModel):
     download: str = ""
 
 
-class SearchAsked(BaseModel):
+class SearchAsked(Asked):
     """Query of a search in a log."""
 
     q: str = ""
@@ -75,7 +85,7 @@ class SearchAsked(BaseModel):
     near: Offset = about("lines around this line", None)
 
 
-class KnownAsked(BaseModel):
+class KnownAsked(Asked):
     """Data that the caller already has; the response begins after it."""
 
     known: Offset = None
@@ -87,7 +97,7 @@ class FoldsAsked(KnownAsked):
     series: str = ""
 
 
-class FromAsked(BaseModel):
+class FromAsked(Asked):
     """Start of a range of bytes."""
 
     start: Offset = Field(None, alias="from")
@@ -177,18 +187,15 @@ def _log(
 ) -> Callable[[Reader], Reader]:
     """Make a reader of logs an operation on those of jobs and of deployments.
 
-    ``reader(log, query)``, or without a query, is for those who may see the log. HEAD answers as
-    GET does, and is not documented twice.
+    ``reader(log, query)``, or without a query, is for those who may see the log.
     """
 
     def decorate(reader: Reader) -> Reader:
         for kind, action in ACTIONS.items():
             view = _view(kind, reader, f"{title} of a {kind}")
             name = f"api-{kind}-{path.replace('/', '-')}"
-            for method in ("GET", "HEAD"):
-                where, shown = f"{method} {kind}s/{{int:record_id}}/{path}", method == "GET"
-                on = operations.on(where, action, name, answer, 410, include_in_schema=shown)
-                on(view)
+            where = f"GET {kind}s/{{int:record_id}}/{path}"
+            operations.on(where, action, name, answer, 410)(view)
         return reader
 
     return decorate

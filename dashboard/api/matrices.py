@@ -3,26 +3,37 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, Field
+from ninja import Query
+from pydantic import Field
 
 from dashboard.actions import jobs as actions
 from dashboard.actions.action import KeyHeader, once_by_header
 from dashboard.api import base
-from dashboard.api.base import ApiAnswer, Confirm, Json, Number, Operations, about, host_of, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Confirm,
+    Json,
+    Number,
+    Operations,
+    about,
+    host_of,
+    read,
+)
+from dashboard.api.waiting import WaitAsked, answer_when, of_any_job
 from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import MOST_TITLE, MatrixSpec, preview_matrix
 from jobs.models import Job, Matrix, MatrixCell
-from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrices, matrix_page
+from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrix_page
 
 every = Operations("Matrices", "matrices")
 one = Operations("Matrices", "matrices/{int:matrix_id}")
-_LISTED = 100
 _State = Annotated[str, base.one_of(STATES)]
 
 
@@ -34,13 +45,13 @@ class MatrixAsked(MatrixSpec):
     confirm: Confirm = None
 
 
-class NameAsked(BaseModel):
+class NameAsked(Asked):
     """Another name of a matrix."""
 
     title: str = Field(min_length=1, max_length=MOST_TITLE)
 
 
-class RunsAsked(BaseModel):
+class RunsAsked(Asked):
     """Further runs of a measured cell; a failed run is run once."""
 
     count: int = Field(1, ge=1, le=10)
@@ -95,10 +106,7 @@ class MatrixLine(base.Created):
     workload: str = read(lambda row: str(row.spec.get("workload", "")))
 
 
-class Matrices(ApiAnswer):
-    """The newest matrices."""
-
-    matrices: list[MatrixLine]
+Matrices = base.listing("Matrices", "A page of matrices.", "matrices", MatrixLine)
 
 
 class MatrixAnswer(MatrixLine):
@@ -165,9 +173,10 @@ def _whole(matrix_id: int, answer: type[MatrixAnswer] = MatrixAnswer, **more: li
 
 
 @every.on("GET ", "job.view", "api-matrices", Matrices)
-def list_matrices(request: HttpRequest) -> Json:
-    """List matrices. Return the newest 100."""
-    return {"matrices": [MatrixLine.of(row) for row in matrices()[:_LISTED]]}
+def list_matrices(request: HttpRequest, query: Query[base.Page]) -> Json:
+    """List matrices. Newest first."""
+    rows, older = base.filtered_page(query, Matrix.objects.select_related("host", "created_by"), {})
+    return base.page(request, "matrices", [MatrixLine.of(row) for row in rows], older)
 
 
 @every.on("POST ", "job.launch", "api-matrices", MatrixAnswer, 201, 409, 413, 422)
@@ -200,9 +209,19 @@ def _spec(asked: MatrixAsked) -> MatrixSpec:
 
 
 @one.on("GET ", "job.view", "api-matrix", MatrixAnswer)
-def read_matrix(request: HttpRequest, matrix_id: int) -> Json:
-    """Read a matrix. Return the cells with state, number and runs."""
-    return _whole(matrix_id)
+def read_matrix(
+    request: HttpRequest, matrix_id: int, query: Query[WaitAsked]
+) -> Json | HttpResponseBase:
+    """Read a matrix. Return the cells with state, number and runs. With ``wait`` it answers when no
+    run is open."""
+
+    def is_over(answer: Json) -> bool:
+        jobs = [run["job_state"] for cell in answer["cells"] for run in cell["runs"]]
+        return not any(state in Job.OPEN_STATES for state in jobs)
+
+    return answer_when(
+        request, query.wait, "job.view", lambda: _whole(matrix_id), is_over, of_any_job
+    )
 
 
 @one.on("PATCH ", "matrix.rename", "api-matrix", MatrixAnswer, 413, 422)

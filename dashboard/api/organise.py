@@ -4,11 +4,21 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import Field, StrictBool
 
 from dashboard.actions import results as actions
 from dashboard.api import base
-from dashboard.api.base import ApiAnswer, Created, Json, Operations, Time, about, listing, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Created,
+    Json,
+    Operations,
+    Time,
+    about,
+    listing,
+    read,
+)
 from dashboard.pages.results.results import kept
 from dashboard.pages.shared.addresses import ResultId
 from dashboard.pages.shared.marks import as_data, marks_of
@@ -43,7 +53,7 @@ class TagsAnswer(ApiAnswer):
     tags: list[str]
 
 
-class TagsAsked(BaseModel):
+class TagsAsked(Asked):
     """Tags to add to a result."""
 
     tags: list[str]
@@ -82,7 +92,7 @@ class NoteAnswer(Created):
 Notes = listing("Notes", "All notes of a result, oldest first.", "notes", NoteAnswer)
 
 
-class NoteAsked(BaseModel):
+class NoteAsked(Asked):
     """Text of a note."""
 
     text: str
@@ -138,7 +148,7 @@ SignOffs = listing(
 )
 
 
-class SignOffAsked(BaseModel):
+class SignOffAsked(Asked):
     """Purpose of a sign-off: to whom the result is released. ``accept``: each of the result's
     flags simulated, incomplete, disturbed, loaded."""
 
@@ -236,7 +246,7 @@ class ViewAnswer(Created):
 Views = listing("Views", "Own saved views, then those that others share.", "views", ViewAnswer)
 
 
-class ViewAsked(BaseModel):
+class ViewAsked(Asked):
     """A view of the result list: filters, order, rows and columns of its address."""
 
     name: str
@@ -244,7 +254,7 @@ class ViewAsked(BaseModel):
     shared: StrictBool = False
 
 
-class ViewChange(BaseModel):
+class ViewChange(Asked):
     """Parts of a saved view to change; null: stays."""
 
     name: str | None = None

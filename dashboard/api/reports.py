@@ -4,9 +4,18 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from dashboard.api.base import ApiAnswer, Json, Operations, ResultNumber, about, invalid, missing
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Json,
+    Operations,
+    ResultNumber,
+    about,
+    invalid,
+    missing,
+)
 from dashboard.pages.parity.asked import family, stated
 from dashboard.pages.parity.words import as_data, family_data
 from dashboard.reports.document import ReportError, ReportKind
@@ -23,7 +32,7 @@ _GOAL = Field(
 _PLANNED = Field("", max_length=20, description="questions of a run that stops early")
 
 
-class ParityAsked(BaseModel):
+class ParityAsked(Asked):
     """Two results; ``res-11,res-12`` are repeats of one evaluation."""
 
     base: str = Field(max_length=400, description="baseline")
@@ -33,7 +42,7 @@ class ParityAsked(BaseModel):
     planned: str = _PLANNED
 
 
-class FamilyAsked(BaseModel):
+class FamilyAsked(Asked):
     """Several results against one baseline."""
 
     base: str = Field(max_length=400, description="baseline")
@@ -42,7 +51,7 @@ class FamilyAsked(BaseModel):
     goal: str = _GOAL
 
 
-class CountsAsked(BaseModel):
+class CountsAsked(Asked):
     """Correct answers and questions of each data set, the same sets on both sides."""
 
     base_counts: str = Field(max_length=20000, description="154/159,933/976")

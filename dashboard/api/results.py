@@ -9,12 +9,22 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from dashboard.actions import imports as actions
 from dashboard.actions import question_sets
 from dashboard.api import base
-from dashboard.api.base import ApiAnswer, Created, Json, Operations, ResultNumber, Time, about, read
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Created,
+    Json,
+    Operations,
+    ResultNumber,
+    Time,
+    about,
+    read,
+)
 from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.pages.answers import Export, export
 from dashboard.pages.results.fleet import stale_text
@@ -191,9 +201,9 @@ Results = base.listing("Results", "A page of results.", "results", ResultAnswer)
 class ResultsAsked(base.Page):
     """Query of the list of results."""
 
-    type: str = ""
+    type: base.choice(*Result.Type.values) = ""  # type: ignore[valid-type]
     model: str = ""
-    host: str = ""
+    host: base.HostName = ""
     deployment: str = ""
     endpoint: str = ""
     job: str = ""
@@ -201,7 +211,7 @@ class ResultsAsked(base.Page):
     stack: str = ""
     parallelism: str = about("such as tp8 × pp4", "")
     tag: str = ""
-    flag: str = about(f"one of {', '.join(STAMPS)}", "")
+    flag: base.choice(*STAMPS) = ""  # type: ignore[valid-type]
     released: str = about("any value: only results with a valid sign-off", "")
 
 
@@ -219,7 +229,7 @@ def list_results(request: HttpRequest, query: Query[ResultsAsked]) -> Json:
     if query.pinned:
         rows = rows.filter(job__pinned_at__isnull=False)
     if query.flag:
-        rows = rows.filter(STAMPS[query.flag]) if query.flag in STAMPS else rows.none()
+        rows = rows.filter(STAMPS[query.flag])
     if query.released:
         rows = rows.filter(pk__in=MARKS["released"]())
     listed, older = base.filtered_page(query, rows, _COLUMNS)
@@ -250,7 +260,7 @@ def _numbers(rows: Iterable[Result]) -> list[str]:
 # Questions of an evaluation
 
 
-class ListedAsked(BaseModel):
+class ListedAsked(Asked):
     """Filters as in the address of the reader; empty: all answers."""
 
     show: str = Field("", max_length=200, description="such as changed or incorrect,cut")
@@ -347,7 +357,7 @@ class FleetAnswer(ApiAnswer):
     next: str | None
 
 
-class FleetAsked(BaseModel):
+class FleetAsked(Asked):
     """Query of the fleet."""
 
     days: str = about("results older than this are stale; default 30", "")
@@ -383,7 +393,7 @@ imports_ = Operations("Results", "imports")
 one_import = Operations("Results", "imports/{typed_result:import_result_id}")
 
 
-class ImportDeclared(BaseModel):
+class ImportDeclared(Asked):
     """Declared parts of an import."""
 
     device: str = about(ABOUT_FIELDS["device"], "")

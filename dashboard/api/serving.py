@@ -3,17 +3,17 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BaseModel
 
 from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as actions
 from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
+    Asked,
     Json,
     Operations,
     Page,
@@ -23,7 +23,8 @@ from dashboard.api.base import (
     listing,
     read,
 )
-from dashboard.api.jobs import WithLog
+from dashboard.api.jobs import Progress, WithLog, progress_of
+from dashboard.api.waiting import WaitAsked, answer_when, missed_or
 from dashboard.text.messages import message, server_message
 from jobs.models import Deployment, Endpoint, Host
 from jobs.queries.engines import endpoints
@@ -77,7 +78,7 @@ class DeploymentAnswer(WithLog):
     label: str = read(lambda row: row.artifact.label if row.artifact else "")
     state: base.ServerState
     message: str = read(server_message)
-    progress: Any
+    progress: Progress | None = read(progress_of, "of loading; null: none is known")
     run: int
     url: str = read("host_url", "server address as the host reaches it")
     ready_at: Time | None
@@ -90,8 +91,8 @@ Deployments = listing("Deployments", "A page of deployments.", "deployments", De
 class DeploymentsAsked(Page):
     """Query of the list of deployments."""
 
-    state: str = ""
-    host: str = ""
+    state: base.choice(*Deployment.State.values) = ""  # type: ignore[valid-type]
+    host: base.HostName = ""
     model: str = ""
 
 
@@ -112,9 +113,21 @@ def list_deployments(request: HttpRequest, query: Query[DeploymentsAsked]) -> Js
 
 
 @deployment.on("GET ", "deployment.view", "api-deployment", DeploymentAnswer)
-def read_deployment(request: HttpRequest, deployment_id: int) -> Json:
-    """Read a deployment. State, settings and endpoint of a deployment."""
-    return DeploymentAnswer.of(_find(deployment_id))
+def read_deployment(
+    request: HttpRequest, deployment_id: int, query: Query[WaitAsked]
+) -> Json | HttpResponseBase:
+    """Read a deployment. State, settings and endpoint of a deployment. With ``wait`` it answers
+    when the deployment is ready or has ended."""
+
+    def read() -> Json:
+        return DeploymentAnswer.of(_find(deployment_id))
+
+    concerns = missed_or(lambda one: one["type"] == "deployment" and one["id"] == deployment_id)
+    return answer_when(request, query.wait, "deployment.view", read, _is_settled, concerns)
+
+
+def _is_settled(answer: Json) -> bool:
+    return answer["state"] in (Deployment.State.READY, *Deployment.ENDED_STATES)
 
 
 @deployment.on("POST /stop", "deployment.stop", "api-deployment-stop", DeploymentAnswer, 409)
@@ -142,13 +155,13 @@ endpoints_ = Operations("Endpoints", "endpoints")
 endpoint = Operations("Endpoints", "endpoints/{int:endpoint_id}")
 
 
-class EndpointsAsked(BaseModel):
+class EndpointsAsked(Asked):
     """Query of the list of endpoints."""
 
     all: str = about("1: archived ones too", "")
 
 
-class EndpointAsked(BaseModel):
+class EndpointAsked(Asked):
     """An engine that this dashboard did not start."""
 
     name: str

@@ -2,12 +2,11 @@
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest
-from pydantic import BaseModel
 
 from dashboard.actions import rows
 from dashboard.actions.rows import PromptForm
 from dashboard.api import base
-from dashboard.api.base import ApiAnswer, Created, Json, Operations, about, listing, read
+from dashboard.api.base import ApiAnswer, Asked, Created, Json, Operations, about, listing, read
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
@@ -100,7 +99,7 @@ def team_answer(team_set: TeamSet) -> Json:
 prompts = Operations("Prompts", "prompts")
 
 
-class PromptSetAsked(BaseModel):
+class PromptSetAsked(Asked):
     """Prompts of the team for benchmarks."""
 
     name: str = about("value of the field prompts of a benchmark")

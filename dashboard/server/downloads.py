@@ -173,6 +173,7 @@ RETRY_AFTER_S = 5  # for a refused one
 class Stream(StreamingHttpResponse):
     """Pieces of an asynchronous generator, which ends with the answer or its client."""
 
+    takes_slot = True
     slot: ExitStack | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -203,7 +204,7 @@ def limited_streams(get_response: GetResponse) -> GetResponse:
 
 
 def _is_stream(request: HttpRequest, response: HttpResponseBase) -> bool:
-    return isinstance(response, Stream)
+    return isinstance(response, Stream) and response.takes_slot
 
 
 def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:

@@ -138,6 +138,7 @@ _CHECKS: dict[str, str | Promise] = {
     "tool": _("Tool"),
     "weights": _("Weights"),
 }
+HOST_AWAY = "host_away"  # of a running deployment
 STATES: dict[str, StateStyle] = {
     # jobs and their steps
     "queued": StateStyle(_("queued"), "queued", "queued"),
@@ -158,7 +159,7 @@ STATES: dict[str, StateStyle] = {
     "unhealthy": StateStyle(_("unhealthy"), "unhealthy", "warn"),
     "stopping": StateStyle(_("stopping"), "run", "run"),
     "stopped": StateStyle(_("stopped"), "cancelled", "cancelled"),
-    "host_away": StateStyle(_("host offline"), "lost", "lost"),
+    HOST_AWAY: StateStyle(_("host offline"), "lost", "lost"),
     # hosts
     "away": StateStyle(pgettext_lazy("host", "offline"), "lost", "lost"),
     "outdated": StateStyle(pgettext_lazy("host", "outdated"), "warn", "warn"),
@@ -260,7 +261,7 @@ def state_of(thing: Any) -> str:
         return "cancelling"
     is_running = isinstance(thing, Deployment) and thing.state in thing.RUNNING_STATES
     if is_running and is_away(thing.host):
-        return "host_away"
+        return HOST_AWAY
     return str(thing.state)
 
 

@@ -21,6 +21,7 @@ from dashboard.text.formatting import (
     duration,
     joined,
     measured,
+    moment,
     number,
     percent,
     points,
@@ -30,7 +31,7 @@ from dashboard.text.result_messages import RESULT_MESSAGES
 from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.kinds import KINDS
 from jobs.kinds.lib import vacc
-from jobs.models import Deployment, Job
+from jobs.models import Deployment, Host, Job
 from jobs.queries.jobs.progress import stalled_since
 from jobs.statistics.paired import Decision
 
@@ -130,6 +131,8 @@ def telling_line(kept: Any) -> str:
 
 def server_message(deployment: Deployment) -> str:
     """Return the message of a deployment, with the loading progress of its server."""
+    if labels.state_of(deployment) == labels.HOST_AWAY:
+        return offline_since(deployment.host)
     line = message(deployment.message_id, deployment.message_args)
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
@@ -137,6 +140,14 @@ def server_message(deployment: Deployment) -> str:
     counts = {name: number(progress[name]) for name in ("done", "total")}
     counts["unit"] = labels.unit_word(progress["unit"])
     return joined(line, gettext("%(done)s of %(total)s %(unit)s.") % counts)
+
+
+def offline_since(host: Host) -> str:
+    """Say since when a host is offline, beside what it reported before."""
+    return gettext("%(host)s has been offline since %(time)s; data shown is from then.") % {
+        "host": labels.host_title(host),
+        "time": moment(host.heartbeat_at) if host.heartbeat_at else "?",
+    }
 
 
 # Actions besides fixing the cause.

@@ -1,12 +1,13 @@
 """Identity of this dashboard, access to it; secrets and sources that jobs may use."""
 
 import uuid
-from typing import ClassVar
+from copy import copy
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import UniqueConstraint
+from django.db.models import Q, UniqueConstraint
 from django.utils.timezone import now
 
 from jobs.models.hosts import USER, Host
@@ -61,6 +62,17 @@ class ApiToken(models.Model):
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= now()
+
+    @classmethod
+    def valid(cls) -> models.QuerySet["ApiToken"]:
+        """Return the tokens that have not expired."""
+        return cls._default_manager.filter(Q(expires_at=None) | Q(expires_at__gt=now()))
+
+    def caller(self, user: Any) -> Any:
+        """Return ``user``, its owner, as one who calls with it: within its scope."""
+        caller = copy(user)
+        caller.token_scope, caller.token_id = self.scope, self.pk
+        return caller
 
 
 class IdempotencyKey(models.Model):

@@ -103,7 +103,9 @@ def conversations_of(
     """Return the newest chats of ``user`` that have each of ``terms``."""
     conversations = Conversation.objects.filter(user_id=user.pk)
     for word in terms:
-        condition = Q(prompt__icontains=word) | Q(answer__icontains=word)
+        condition = (
+            Q(prompt__icontains=word) | Q(reasoning__icontains=word) | Q(answer__icontains=word)
+        )
         turns = Turn.objects.filter(condition, conversation__user_id=user.pk)
         conversations = conversations.filter(
             Q(title__icontains=word) | Q(pk__in=turns.values("conversation"))

@@ -45,8 +45,9 @@ function pressed(event) {
   } else if (event.key === "j" || event.key === "k") {
     walk(event.key === "j" ? 1 : -1);
   } else {
-    const target = /** @type {HTMLElement | null} */ (
-      document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)
+    // The last one: of a chat's turns the newest.
+    const target = /** @type {HTMLElement | undefined} */ (
+      [...document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)].at(-1)
     );
     if (!target) return;
     event.preventDefault();

@@ -7,8 +7,10 @@ import { bindParams, placeOnPhone, setParam } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { bindSync } from "./lib/chat_sync.js";
 import { Follower } from "./lib/follow.js";
+import { bindMessageBox, bindToEnd } from "./lib/message_box.js";
 import { expand, partOf, showEnded, TurnView } from "./lib/turn_view.js";
 
+const IME_KEY = 229; // keyCode of a key that an input method took
 const form = /** @type {HTMLFormElement} */ (document.getElementById("ask"));
 const prompt = /** @type {HTMLTextAreaElement} */ (document.getElementById("prompt"));
 const sendButton = /** @type {HTMLElement} */ (document.getElementById("send"));
@@ -60,6 +62,7 @@ function show(turn) {
 
 const tellOthers = bindSync(convo, () => current !== null, show);
 const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
+const fit = bindMessageBox(prompt);
 
 /** @param {string} address @param {RequestInit} request @returns {Promise<Response | null>} null: the page shows why */
 async function posted(address, request) {
@@ -96,6 +99,7 @@ async function ask(retry) {
   if (!retry) {
     prompt.value = "";
     saveDraft();
+    fit();
   }
   if (response.headers.get("content-type")?.startsWith("application/json")) {
     location.assign((await response.json()).url);
@@ -126,8 +130,8 @@ form.addEventListener("submit", (event) => {
   ask();
 });
 prompt.addEventListener("keydown", (event) => {
-  // Enter that ends a word in an input method is not for us.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // Enter that ends a word in an input method is not for us. Safari sends it after the composition.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === IME_KEY) return;
   event.preventDefault();
   form.requestSubmit();
 });
@@ -152,6 +156,11 @@ convo.addEventListener("click", (event) => {
 
 bindParams(form);
 placeOnPhone();
+bindToEnd(
+  /** @type {HTMLElement} */ (document.getElementById("to-end")),
+  /** @type {Element} */ (document.getElementById("end")),
+  () => page.toEnd(),
+);
 bindDeployment(form, complain);
 const shown = /** @type {HTMLElement[]} */ ([...convo.querySelectorAll("[data-turn]")]);
 for (const turn of shown) show(turn);

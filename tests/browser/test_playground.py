@@ -285,6 +285,8 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, open_page):
 
 
 SHOWN = (
+    ("**“粗体”**后文", "strong", "“粗体”"),
+    ("前文**（粗体）**。", "strong", "（粗体）"),
     (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
     (r"So \boxed{42} it is.", ".katex", None),
     (r"It is \ce{H2O}.", ".katex", None),
@@ -307,6 +309,73 @@ def test_answers_are_shown_as_they_are_meant(page, engine):
         expect(place).to_be_visible()
         if shown:
             expect(place).to_have_text(shown)
+
+
+def test_the_message_box_is_ready_and_grows_with_its_text(page, engine):
+    message = page.get_by_label("Message")
+    expect(message).to_be_focused()
+    low = message.bounding_box()["height"]
+
+    message.fill("one\n" * 8)
+    high = message.bounding_box()["height"]
+    message.fill("one\n" * 200)
+    highest = message.bounding_box()["height"]
+    engine.end(delta(content="fine"), END)
+    ask(page)
+
+    assert low < high < highest < page.viewport_size["height"] / 2
+    until(page, lambda: message.bounding_box()["height"] == low)
+
+
+def test_r_folds_the_newest_thought(page, engine):
+    for number in (1, 2):
+        engine.end(delta(reasoning_content="Hm."), delta(content="fine"), END)
+        ask(page)
+        expect(page.locator("[data-turn]")).to_have_count(number)
+        expect(page.locator("[data-turn]").last).to_have_attribute("data-state", "done")
+    thoughts = page.locator("details.think")
+    before = [thoughts.nth(n).evaluate("one => one.open") for n in (0, 1)]
+    page.evaluate("document.activeElement.blur()")
+
+    page.keyboard.press("r")
+
+    after = [thoughts.nth(n).evaluate("one => one.open") for n in (0, 1)]
+    assert after == [before[0], not before[1]]
+
+
+def test_a_button_leads_to_the_end_from_above(page, engine):
+    answered(page, engine, "".join(f"Line {n}.\n\n" for n in range(200)))
+    button = page.get_by_role("button", name="To the end")
+    expect(button).to_be_hidden()
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+
+    button.click()
+
+    until(page, lambda: from_end(page) < 8)
+    expect(button).to_be_hidden()
+
+
+def test_a_formula_is_no_wider_than_its_answer(page, engine):
+    turn = answered(page, engine, r"$\rule{99999em}{99999em}$")
+
+    answer = part(turn, "answer")
+    expect(answer.locator(".katex")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert answer.bounding_box()["height"] < 2000
+
+
+def test_enter_that_ends_a_composition_sends_nothing(page, engine):
+    message = page.get_by_label("Message")
+    message.fill("ni hao")
+
+    # As Safari sends it: the composition is over, the key is still that of the input method.
+    message.evaluate(
+        """element => element.dispatchEvent(new KeyboardEvent(
+            "keydown", {key: "Enter", keyCode: 229, bubbles: true, cancelable: true}))"""
+    )
+
+    assert page.locator("[data-turn]").count() == 0
+    expect(message).to_have_value("ni hao")
 
 
 def test_an_error_below_a_long_question_is_in_sight(page, engine):

@@ -99,7 +99,7 @@ def test_a_button_starts_all_five_kinds(page, api):
     expect(page.locator("#overview [data-unfold]").first).to_be_visible()
     jobs = api.jobs()
     assert [kind for kind in KINDS if any(job["kind"] == kind for job in jobs)] == KINDS
-    assert len({job["chain"] for job in jobs}) == 1
+    assert len({job["pipeline"] for job in jobs}) == 1
     numbers = sorted(job["id"] for job in jobs)
     expect(page.locator("#overview")).to_contain_text(f"#{numbers[0]}–{numbers[-1]}")
 
@@ -108,7 +108,7 @@ def test_a_terminal_goes_on_with_the_tour_that_runs(api, terminal):
     command, logs = terminal
 
     until(lambda: b"prepare #" in logs.read_bytes(), "it follows")
-    assert len({job["chain"] for job in api.jobs()}) == 1
+    assert len({job["pipeline"] for job in api.jobs()}) == 1
     assert command.poll() is None
 
 

@@ -21,7 +21,7 @@ PATHS = [path for name in NAMES for path in PAGES[name] if "?" not in path and "
 def made(toured):
     """Numbers of the tour's records, by their names in PAGES."""
     jobs = toured.jobs()
-    ids = {job["kind"]: job["id"] for job in reversed(jobs)} | {"chain": jobs[0]["chain"]}
+    ids = {job["kind"]: job["id"] for job in reversed(jobs)} | {"chain": jobs[0]["pipeline"]}
     for result in toured.ask("results")["results"]:
         number = result["id"].removeprefix("res-")
         if result["type"] == "benchmark":

@@ -84,7 +84,7 @@ def launched(page, host, pipeline, model):
     page.get_by_role("button", name="Launch full pipeline").click()
     page.wait_for_url(re.compile(r"/pipelines/[0-9a-f-]{36}/$"))
     chain = page.url.split("/")[-2]
-    host.pipelines[pipeline, model] = [job["id"] for job in host.jobs() if job["chain"] == chain]
+    host.pipelines[pipeline, model] = [job["id"] for job in host.jobs() if job["pipeline"] == chain]
     return host.pipelines[pipeline, model]
 
 
@@ -135,7 +135,7 @@ class TestAWay:
         assert {job["state"] for job in jobs} == {"succeeded"}, [job["message"] for job in jobs]
 
     def test_its_own_page_is_whole(self, inspectors, host, pipeline, model):
-        chain = host.job(host.pipelines[pipeline, model][0])["chain"]
+        chain = host.job(host.pipelines[pipeline, model][0])["pipeline"]
         for locale, inspector in inspectors.items():
             address = reverse("pipeline", args=[chain])
             assert inspector.faults(address, looks=LOOKS[locale]) == [], locale

@@ -372,7 +372,7 @@ def test_a_resumed_evaluation_asks_no_answered_question(api):
         resumed = api.ask(f"jobs/{stopped}/resume", {})
 
         done = api.ended(resumed["id"])
-        assert (done["state"], resumed["resumed"], resumed["repeats"]) == (
+        assert (done["state"], resumed["resumed"], resumed["retry_of"]) == (
             "succeeded",
             True,
             stopped,

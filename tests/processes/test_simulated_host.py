@@ -236,7 +236,7 @@ def test_a_killed_cell_of_the_vendor_s_matrix_is_measured_again(host, long_serve
     assert figures(whole, first[:place]) == figures(done, first[:place])
     assert [job for job in first if job not in jobs_of(whole)] == [killed]
     again = host.job(jobs_of(whole)[place])
-    assert (again["repeats"], again["state"]) == (killed, "succeeded")
+    assert (again["retry_of"], again["state"]) == (killed, "succeeded")
     assert again["plan"] == host.job(killed)["plan"]
 
 

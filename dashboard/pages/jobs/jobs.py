@@ -35,7 +35,7 @@ from dashboard.server.json_errors import gone
 from dashboard.text import labels, queue_words
 from dashboard.text.formatting import joined, moment, number
 from dashboard.text.labels import kind_title, phrase
-from dashboard.text.messages import message, stalled_text
+from dashboard.text.messages import message, offline_since, stalled_text
 from dashboard.text.retention import may_pin, pinned_words, removal_words, removed_words
 from jobs import logstore
 from jobs.base.errors import DamagedLog
@@ -239,7 +239,7 @@ def job_again(request: HttpRequest, job_id: int, launch: Callable[[Any, int], Jo
     return redirect("job-detail", made or job_id)
 
 
-@requires("job.view", "GET")
+@requires("job.view", "GET", "HEAD")
 def job_points(request: HttpRequest, job_id: int) -> JsonResponse:
     """Return points after the cursor ``after`` (bytes; -1: all, decimated), as curves.
     ``marks`` are start times of steps on the host's clock, as ``t`` of the series."""
@@ -396,11 +396,7 @@ def _message(page: JobPage, in_queue: queue_words.QueueRow | None, why: Mapping[
     if in_queue is not None:
         return message(in_queue.why.id, in_queue.why.args)
     if job.is_open and page.host_away:
-        seen = job.host.heartbeat_at
-        return _("%(host)s has been offline since %(time)s; data shown is from then.") % {
-            "host": labels.host_title(job.host),
-            "time": moment(seen) if seen else "?",
-        }
+        return offline_since(job.host)
     if job.state != Job.State.RUNNING:
         known, line = why["known"], why["telling"]
         if line:

@@ -221,7 +221,7 @@ def make_form(
         default = "" if default is PydanticUndefined else default
         if name in without_switch and typed.get(name, default) == default:
             continue  # another value stays, with its error
-        limit = _limit(_specs(kind.Params)[name], bound.get(name))
+        limit = _limit(specs(kind.Params)[name], bound.get(name))
         field = _field(kind, target, name, text_of(default), typed, model)
         field = field._replace(error=errors.get(name, ""), limit=limit)
         groups.setdefault(rules.group, []).append(field)
@@ -249,7 +249,7 @@ def typed_values(kind: Kind, data: QueryDict) -> dict[str, str]:
         name: ", ".join(map(str, data.getlist(name)))
         if spec.get("type") == "array"
         else str(data[name])
-        for name, spec in _specs(kind.Params).items()
+        for name, spec in specs(kind.Params).items()
         if name in data
     }
 
@@ -265,10 +265,9 @@ def typed_from_params(kind: Kind, params: Mapping[str, Any]) -> dict[str, str]:
 
 def raw_values(fields: Iterable[Field], params: type[BaseModel]) -> Raw:
     """Return the values of a form for ``params``: texts, or lists for several values."""
-    specs = _specs(params)
     raw: Raw = {}
     for field in fields:
-        spec = specs[field.name]
+        spec = specs(params)[field.name]
         value = field.value.strip()
         if spec.get("type") == "array":
             raw[field.name] = [part for part in re.split(r"[,，、\s]+", value) if part]
@@ -297,7 +296,7 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
         return None
     offered = kind.choices(name, target)
     if not rules.asset:
-        enum = _specs(kind.Params)[name].get("enum")
+        enum = specs(kind.Params)[name].get("enum")
         if offered is None and enum is not None:
             return [Choice(text_of(value), text_of(value)) for value in enum]
         return offered
@@ -325,7 +324,7 @@ def _field(
     typed: Mapping[str, str],
     model: str,
 ) -> Field:
-    rules, spec, choices = rules_of(kind.Params)[name], _specs(kind.Params)[name], None
+    rules, spec, choices = rules_of(kind.Params)[name], specs(kind.Params)[name], None
     offered = offers(kind, target, name)
     if offered is not None and default not in [choice.value for choice in offered]:
         default = offered[0].value if offered else ""
@@ -435,7 +434,7 @@ def _limit(spec: Mapping[str, Any], most: int | None) -> str:
 
 
 @cache
-def _specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
+def specs(params: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
     """Return field -> JSON schema without references; pydantic rebuilds it on each call."""
     schema = params.model_json_schema()
     return {name: _resolved(spec, schema) for name, spec in schema.get("properties", {}).items()}

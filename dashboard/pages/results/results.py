@@ -493,7 +493,7 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
     return JsonResponse(data, json_dumps_params=indented, headers=headers)
 
 
-@requires("result.view", "GET")
+@requires("result.view", "GET", "HEAD")
 def result_requests(request: HttpRequest, result_id: int) -> HttpResponse:
     """Export the completed requests of each concurrency with their times, in the order of the tool;
     a time that was not reported is empty."""

@@ -37,10 +37,12 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     """List deployments; ``?all=1`` includes ended ones."""
     show_all = request.GET.get("all") == "1"
     rows = queries.deployments(only_live=not show_all)
-    heard = rates(rows)
+    ready = [one for one in rows if one.state == Deployment.State.READY]
+    heard = rates(ready)
     context = {
         "rows": [(deployment, heard.get(deployment.pk)) for deployment in rows],
         "show_all": show_all,
+        "has_rates": bool(heard),
         "ready": sum(labels.state_of(one) == Deployment.State.READY for one in rows),
     }
     return render(request, "deployments/list.html", context)

@@ -18,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
         *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/tokens", "use/compare"),
         *("use/accuracy", "use/reports", "use/organise", "use/import", "use/endpoints"),
-        *("use/probe", "use/chat"),
+        *("use/probe", "use/chat", "use/api"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),
@@ -65,8 +65,8 @@ HELP: Mapping[str, str] = {
     "secret": "run/security/",
     "source": "run/security/#permitted-programs-and-sources",
     "audit": "run/security/#audit-log",
-    "token": "use/launch/#over-the-api",
-    "api-root": "use/launch/#over-the-api",
+    "token": "use/api/#tokens",
+    "api-root": "use/api/",
     "people": "run/security/",
     "person": "run/security/",
 }

@@ -288,7 +288,11 @@ class KindParams(BaseModel):
     """Base of the Params of kinds: immutable, and unknown fields are errors."""
 
     model_config = ConfigDict(
-        title="Params", frozen=True, extra="forbid", use_attribute_docstrings=True
+        title="Params",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        coerce_numbers_to_str=True,  # the id of a deployment may be 3 or "3"
     )
 
     @classmethod

@@ -31,6 +31,26 @@ function formulas(name, level) {
   };
 }
 
+// Ideographs, kana, hangul, and their punctuation.
+const CJK = /[\u2018-\u201d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/;
+const STRONG = /^\*\*(?!\s)([^*\n]*[^*\s])\*\*/;
+
+/**
+ * `**“粗体”**后文`: CommonMark wants a space or punctuation around such marks, which Chinese does not
+ * have.
+ */
+const chineseStrong = {
+  name: "chinese_strong",
+  level: /** @type {"inline"} */ ("inline"),
+  start: (/** @type {string} */ text) => text.indexOf("**"),
+  /** @this {any} @param {string} text */
+  tokenizer(text) {
+    const found = STRONG.exec(text);
+    if (!found || !CJK.test(found[1])) return undefined;
+    return { type: "strong", raw: found[0], text: found[1], tokens: this.lexer.inlineTokens(found[1]) };
+  },
+};
+
 const marked = new Marked({
   gfm: true,
   breaks: false,
@@ -44,7 +64,7 @@ const marked = new Marked({
       return `<a href="${escaped(token.href)}">${escaped(gettext("image"))}: ${escaped(label)}</a>`;
     },
   },
-  extensions: [formulas("tex_block", "block"), formulas("tex_inline", "inline")],
+  extensions: [formulas("tex_block", "block"), formulas("tex_inline", "inline"), chineseStrong],
 });
 
 const ALLOWED = {
@@ -188,6 +208,7 @@ function setFormula(element) {
       displayMode: element.dataset.display === "1",
       throwOnError: true,
       maxExpand: 200,
+      maxSize: 20, // em
       trust: false,
       strict: "ignore",
     });

@@ -113,7 +113,8 @@ def checked(window: BrowserContext, *, but: str = "-") -> Iterator[Callable[...,
     window.set_offline(False)
     window.clear_cookies()
     window.add_cookies(cookies)
-    assert [each for each in window.complaints if not each.startswith(but)] == []
+    complaints = [each for each in window.complaints if not each.startswith(but)]
+    assert complaints == [], complaints
 
 
 def log_in(page: Page, name: str = "admin") -> None:

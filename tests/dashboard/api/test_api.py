@@ -92,7 +92,47 @@ def test_jobs_are_filtered_by_groups_of_states(api):
     assert listed("open") == sorted([running.pk, unconfirmed.pk])
     assert listed("failed_or_lost") == [lost.pk]
     assert listed("needs_confirmation") == [unconfirmed.pk]
-    assert listed("broke") == listed("asks") == listed("no such state") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("jobs", {"state": "bogus"}),
+        ("jobs", {"kind": "bogus"}),
+        ("jobs", {"host": "nowhere"}),
+        ("jobs", {"tags": "x"}),
+        ("results", {"type": "bogus"}),
+        ("results", {"flag": "bogus"}),
+        ("deployments", {"state": "bogus"}),
+        ("me", {"who": "me"}),
+    ],
+)
+def test_unknown_names_and_values_of_a_query_are_refused_at_their_field(api, path, wrong):
+    answer = api.get(path, **wrong)
+
+    assert (answer.status_code, [*answer.json()["fields"]]) == (400, [*wrong])
+
+
+def test_an_unknown_field_of_a_body_is_refused_at_its_name(api):
+    host = make_host()
+
+    answer = api.post("jobs", {"kind": "prepare", "host": host.name, "pritority": "high"})
+
+    assert (answer.status_code, [*answer.json()["fields"]]) == (400, ["pritority"])
+    assert not Job.objects.exists()
+
+
+def test_an_id_may_be_a_number(api):
+    deployment = make_deployment(state="ready")
+    body = {"kind": "benchmark", "host": deployment.host.name}
+
+    as_number, as_text = (
+        api.post("jobs/preview", {**body, "params": {"deployment": key}}).json()
+        for key in (deployment.pk, str(deployment.pk))
+    )
+
+    assert as_number == as_text
+    assert as_number["plan"]
 
 
 MOMENTS = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00")
@@ -291,7 +331,7 @@ def test_an_internal_error_has_the_same_shape(api, monkeypatch):
 def test_a_wrong_method_names_the_right_ones(api):
     answer = api.client.delete("/api/v1/jobs", headers=api.headers)
 
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
 def test_a_long_log_is_sent_piece_by_piece(api, monkeypatch):

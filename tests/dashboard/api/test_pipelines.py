@@ -39,7 +39,7 @@ def test_a_pipeline_has_its_jobs_with_states_and_waits(api, chain):
     assert f"job {second.pk}" in waits[2]["message"]
     assert pipeline["jobs"][0]["deployment"] == deployment.pk
     assert pipeline["jobs"][0]["result"] == f"res-{result.pk}"
-    assert api.get(f"jobs/{first.pk}").json()["chain"] == pipeline["id"]
+    assert api.get(f"jobs/{first.pk}").json()["pipeline"] == pipeline["id"]
 
 
 @pytest.mark.parametrize(

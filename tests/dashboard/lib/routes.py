@@ -24,9 +24,11 @@ def every_pattern(patterns: Sequence[Any], prefix: str = "") -> Iterator[tuple[s
 
 
 PATTERNS = dict(every_pattern(get_resolver().url_patterns))
-# Hosts have tests of their own; health is 503 without Redis.
+# Hosts have tests of their own; health is 503 without Redis; events of a job go on.
 OF_PEOPLE = sorted(
-    route for route in PATTERNS if not route.startswith("api/v1/host/") and route != "healthz"
+    route
+    for route, pattern in PATTERNS.items()
+    if not route.startswith("api/v1/host/") and pattern.name not in ("health", "api-job-events")
 )
 ASKED = re.compile(r"""(?:GET|POST|data|form)(?:\.get|\.getlist)?[(\[]"([\w-]+)\"""")
 # The id of a result in the path or the query of an address of an earlier version, without its mark.
@@ -82,9 +84,12 @@ def filled(route: str, made: Mapping[str, Any]) -> str:
     }
     texts = {"chain_id": made["chain"], "name": "this-computer", "kind_name": "benchmark"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "results"}
+    texts["kind"] = texts["kind_name"]
 
     def value(match: re.Match[str]) -> str:
         kind, _colon, name = match[1].rpartition(":")
+        if kind.startswith("uuid"):
+            return str(made["chain"])
         value = str(numbers.get(name) or texts.get(name) or 1)
         return f"res-{value}" if kind in ("result", "typed_result") else value
 

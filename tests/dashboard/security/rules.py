@@ -218,6 +218,12 @@ api-job-exclusive POST owner {"exclusive": true}
 api-job-pin POST member {"pinned": true}
 api-job-pin POST owner @kept {"pinned": false}
 api-job-probe GET viewer
+api-job-types GET viewer
+api-job-type GET viewer
+api-job-events GET viewer
+api-job-output GET viewer
+api-job-points GET viewer
+api-job-script GET viewer
 api-job-log GET viewer
 api-job-log-lines GET viewer
 api-job-log-search GET viewer
@@ -246,6 +252,8 @@ api-prompt-set GET viewer
 api-prompt-set DELETE owner
 api-results GET viewer
 api-result GET viewer
+api-result-points GET viewer
+api-result-requests GET viewer
 api-result-tags POST member {"tags": ["new"]}
 api-result-tag DELETE owner
 api-result-notes GET viewer
@@ -276,6 +284,7 @@ api-matrices POST member {"kind":"x","host":"far", "output_tokens": [8], "concur
 api-matrix-preview POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
 api-matrix GET viewer
 api-matrix PATCH owner {"title":"x"}
+api-matrix-runs GET viewer
 api-matrix-resume POST member
 api-matrix-cancel POST owner
 api-matrix-run POST member {}

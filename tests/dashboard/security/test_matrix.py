@@ -247,6 +247,8 @@ def client_of(made, actor):
 def address_of(made, case):
     def value(match):
         kind, _colon, name = match[1].rpartition(":")
+        if kind.startswith("uuid"):
+            return str(made.values["chain_id"])
         is_log = name == "record_id" and "deployments" in ROUTES[case.name]
         known = {"job_id": made.jobs[case.job], "record_id": made.jobs[case.job], **made.values}
         found = str(known["deployment_id"] if is_log else known.get(name, 1))

@@ -230,12 +230,15 @@ def _files(folder):
     return {str(path): path.read_bytes() for path in paths}
 
 
+NOT_ASKED = ("logout", "api-job-events")  # the last goes on, with what a log has
+
+
 def _answers(client, job):
     """Every page and API operation that GET reaches, with the numbers and names that exist."""
     names = {"job_id": job.pk, "record_id": job.pk, "name": "HF_TOKEN", "kind_name": KIND}
     answers = {}
     for route, pattern in every_pattern(get_resolver().url_patterns):
-        if getattr(pattern.callback, "for_hosts", False) or pattern.name == "logout":
+        if getattr(pattern.callback, "for_hosts", False) or pattern.name in NOT_ASKED:
             continue
         address = "/" + re.sub(
             r"<(?:\w+:)?(\w+)>", lambda found: str(names.get(found[1], "1")), route

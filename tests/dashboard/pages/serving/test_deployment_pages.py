@@ -1,4 +1,5 @@
 import re
+import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -6,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.pages.shared import engine_rates
 from jobs.models import AuditEntry, DeploymentEvent, Host
 from jobs.schedule.capacity import capacity_of
 from jobs.schedule.targets import deployment_ref
@@ -47,7 +49,21 @@ def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin, state):
     for page in (listed, own):
         assert '<span class="st lost">' in page
         assert "host offline</span>" in page
+        assert f"{host.name} has been offline since" in page
         assert f'<span class="st {state}">' not in page
+
+
+def test_columns_of_rates_are_there_where_an_engine_reported(client, lin, monkeypatch):
+    deployment = make_deployment(name="served")
+    without = client.get(reverse("deployment-list")).text
+    sample = (time.time() - 1, {"vllm:generation_tokens_total": 5.0})
+    monkeypatch.setattr(
+        engine_rates, "served_samples", lambda pks, since: {deployment.pk: [sample]}
+    )
+
+    reported = client.get(reverse("deployment-list")).text
+
+    assert ("Last 30 min" in without, "Last 30 min" in reported) == (False, True)
 
 
 def test_the_page_shows_history_addresses_and_a_request_to_copy(client, lin):

@@ -260,14 +260,20 @@ def test_an_address_without_earlier_turns_leads_to_the_chat(client, lin, before)
 
 def test_chats_are_found_by_their_text(client, lin):
     chats = [Conversation.objects.create(user=lin, title=title) for title in ("one", "two")]
-    Turn.objects.create(conversation=chats[0], index=0, prompt="tell of Otters", answer="furry")
+    Turn.objects.create(
+        conversation=chats[0],
+        index=0,
+        prompt="tell of Otters",
+        answer="furry",
+        reasoning="They swim.",
+    )
     other = Conversation.objects.create(user=make_user("chen"), title="otters are secret")
 
     def titles(query):
         page = client.get(reverse("playground"), {"q": query})
         return [chat.title for _, group in page.context["groups"] for chat in group]
 
-    assert titles("otter furry") == titles("one otter") == ["one"]
+    assert titles("otter furry") == titles("one otter") == titles("swim") == ["one"]
     assert titles("furry two") == []
     assert other.title not in titles("secret")
     assert set(titles("")) == {"one", "two"}  # those of others are not listed

@@ -1,0 +1,88 @@
+"""Downloads: outputs and the script of a job, its measured curves, tables of results."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from ninja import Query
+
+from dashboard.api.base import ApiAnswer, Asked, Operations, about
+from dashboard.pages.jobs import groups
+from dashboard.pages.jobs import jobs as job_pages
+from dashboard.pages.results import results as result_pages
+from dashboard.pages.shared.addresses import ResultId
+from jobs.queries.matrices import matrix_page
+
+files = Operations("Files")
+_SCRIPT = {
+    "description": "The script",
+    "content": {"text/x-shellscript": {"schema": {"type": "string"}}},
+}
+_CSV = {"description": "The table", "content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
+class CurvesAsked(Asked):
+    """Query of the curves of a job."""
+
+    after: int = about("“after” of the answer before: newer points; -1: all, fewer where many", -1)
+
+
+class Curves(ApiAnswer):
+    """Measured curves of a job: engine, client and cards."""
+
+    after: int = about("cursor for the next request, bytes")
+    open: bool = about("the job has not ended")
+    series: dict[str, Any] = about("name → times and values")
+    marks: list[dict[str, Any]] = about("starts of steps")
+
+
+@files.on("GET jobs/{int:job_id}/outputs/{int:output_id}", "job.view", "api-job-output", None, 410)
+def download_output(request: HttpRequest, job_id: int, output_id: int) -> HttpResponseBase:
+    """Download an output file. Ranges are answered; the ETag is the SHA-256 of the file, where it
+    is stored whole."""
+    return job_pages.job_output(request, job_id=job_id, output_id=output_id)
+
+
+@files.on("GET jobs/{int:job_id}/reproduce.sh", "job.view", "api-job-script", None, shown=_SCRIPT)
+def download_script(request: HttpRequest, job_id: int) -> HttpResponseBase:
+    """Download the script of a job. To run it by hand in an empty folder on its host."""
+    return job_pages.job_script(request, job_id=job_id)
+
+
+@files.on("GET jobs/{int:job_id}/points", "job.view", "api-job-points", Curves, 410)
+def read_points(request: HttpRequest, job_id: int, query: Query[CurvesAsked]) -> HttpResponseBase:
+    """Read the measured curves of a job. Asked again with ``after`` it returns newer points."""
+    return job_pages.job_points(request, job_id=job_id)
+
+
+@files.on(
+    "GET results/{typed_result:result_id}/points.csv",
+    "result.view",
+    "api-result-points",
+    None,
+    shown=_CSV,
+)
+def download_points(request: HttpRequest, result_id: ResultId) -> HttpResponseBase:
+    """Download a result as a table. Points of a benchmark, or questions of an evaluation."""
+    return result_pages.result_file(request, result_id=result_id, ending="csv")
+
+
+@files.on(
+    "GET results/{typed_result:result_id}/requests.csv",
+    "result.view",
+    "api-result-requests",
+    None,
+    shown=_CSV,
+)
+def download_requests(request: HttpRequest, result_id: ResultId) -> HttpResponseBase:
+    """Download the requests of a benchmark. Completed requests of each concurrency with their
+    times."""
+    return result_pages.result_requests(request, result_id=result_id)
+
+
+@files.on("GET matrices/{int:matrix_id}/runs.csv", "job.view", "api-matrix-runs", None, shown=_CSV)
+def download_runs(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
+    """Download the runs of a matrix. Each with its state, and all metrics of its result."""
+    page = matrix_page(matrix_id)
+    if page is None:
+        raise Http404(matrix_id)
+    return groups.matrix_csv(page)
