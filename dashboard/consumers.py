@@ -281,8 +281,9 @@ def refusals(listeners: Collection[Listener]) -> Mapping[Listener, int]:
     for listener in listeners:
         login = listener.login
         user = users.get(login.user_id or 0)
-        if user is not None and login.token_id in tokens:
-            user = tokens[login.token_id].caller(user)
+        if login.token_id is not None:
+            token = tokens.get(login.token_id)
+            user = token.caller(user) if token and user else None
         elif user is not None and not (
             login.session_key in open_sessions
             # Another password than the session began with ends it.

@@ -1,8 +1,10 @@
 """The API of people and scripts: addresses below ``/api/v1/``, OpenAPI document, reference page."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import cache, wraps
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +23,7 @@ from django.urls import URLPattern, include, path, re_path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import conditional_page, require_GET
+from django.views.decorators.http import require_GET
 from ninja import NinjaAPI
 from ninja.operation import Operation, PathView
 from ninja.parser import Parser
@@ -52,8 +54,10 @@ from dashboard.api.base import (
     read,
     schemas,
 )
+from dashboard.api.examples import add_examples
 from dashboard.intake import ingest
 from dashboard.security.permissions import requires, scope_of
+from dashboard.server.downloads import unmet
 from dashboard.server.json_errors import error
 from jobs.access.accounts import role_of
 from jobs.base.sanitize import sanitize
@@ -146,6 +150,7 @@ def document() -> Json:
     schema["components"]["schemas"].update(schemas())
     for ways in schema["paths"].values():
         ways.pop("head", None)  # as GET
+    add_examples(schema)
     return schema
 
 
@@ -156,7 +161,8 @@ for _router in (
     *(results.imports_, results.one_import, reports.parity, logs.operations, jobs.probes),
     *(matrices.every, matrices.one, sets.data_sets, reports.reports, serving.endpoints_),
     *(serving.endpoint, sets.prompts, administration.secrets_, administration.sources_),
-    *(administration.audit_log, job_types.job_types, files.files, events.events),
+    *(job_types.job_types, files.files, events.events),
+    administration.audit_log,
 ):
     api.add_router("", _router)
 handle_errors(api)
@@ -177,16 +183,32 @@ def _answering(callback: Callable[..., HttpResponseBase], view: PathView) -> Any
     """django-ninja's view of one address, which refuses a wrong method in our words.
     ``rights_actions``: the right of each operation, which the test of all views reads."""
 
-    callback = conditional_page(callback)
-
     @wraps(callback)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = callback(request, *args, **kwargs)
-        return not_allowed(response) if isinstance(response, HttpResponseNotAllowed) else response
+        if isinstance(response, HttpResponseNotAllowed):
+            return not_allowed(response)
+        return _unless_known(request, response)
 
     actions = [cast(Any, way).action for one in view.operations for way in one.auth_callbacks]
     answer.rights_actions = actions  # type: ignore[attr-defined]
     return csrf_exempt(login_not_required(answer))
+
+
+def _unless_known(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Give a JSON answer an ETag; 304 for a caller who has it. Files have ETags of their own."""
+    if (
+        request.method not in ("GET", "HEAD")
+        or not isinstance(response, JsonResponse)
+        or response.status_code != HTTPStatus.OK
+        or "no-store" in response.get("Cache-Control", "")
+    ):
+        return response
+    etag = f'"{hashlib.sha256(response.content).hexdigest()}"'
+    status = unmet(request, etag)
+    answer = response if status is None else HttpResponse(status=status)
+    answer.headers["ETag"] = f"W/{etag}"  # it may be compressed
+    return answer
 
 
 @require_GET

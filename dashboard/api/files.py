@@ -37,8 +37,8 @@ class Curves(ApiAnswer):
 
 @files.on("GET jobs/{int:job_id}/outputs/{int:output_id}", "job.view", "api-job-output", None, 410)
 def download_output(request: HttpRequest, job_id: int, output_id: int) -> HttpResponseBase:
-    """Download an output file. Ranges are answered; the ETag is the SHA-256 of the file, where it
-    is stored whole."""
+    """Download an output file. Ranges are answered. The job has its SHA-256, which is the ETag,
+    too, where no nginx sends the file."""
     return job_pages.job_output(request, job_id=job_id, output_id=output_id)
 
 

@@ -1,27 +1,35 @@
 """Waiting for a state: an answer that comes once it is reached, from the event loop.
 
-A caller who waits holds no thread. Who loses the right meanwhile is told within
-``dashboard.consumers.CHECK_S`` seconds. A person may wait as often as they may have sockets.
+A caller who waits keeps an idle thread and no connection to the database. Who loses the right
+meanwhile is told within ``dashboard.consumers.CHECK_S`` seconds. A person may wait as often as they
+may have sockets.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from channels.db import database_sync_to_async
-from django.http import HttpRequest, HttpResponseBase
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 from pydantic import Field
 
-from dashboard.api.base import Asked, Json, to_json
+from dashboard.api.base import Asked, Json, Refused, to_json
 from dashboard.consumers import Login, Notification, TooManyError, broadcaster, session_guard
 from dashboard.server.downloads import Stream
 
+logger = logging.getLogger(__name__)
+
 MOST_WAIT_S = 300
 PAUSE_S = 15.0  # a proxy ends a connection that is silent for longer
+REST_S = 1.0  # between two reads: of a pipeline's jobs any may change
 T = TypeVar("T")
-Take = Callable[[float], Awaitable[list[Notification]]]
+Concerns = Callable[[Notification], bool]
 
 
 class WaitAsked(Asked):
@@ -45,28 +53,40 @@ class Dismissed(Exception):
     """The caller may listen no more."""
 
 
-@asynccontextmanager
-async def news_for(login: Login, action: str) -> AsyncGenerator[Take]:
-    """Give a function that waits for notifications, at most so many seconds.
+@dataclass(frozen=True)
+class Listening:
+    """Notifications for one caller; ``dismissed`` is done when the caller has lost the right."""
 
-    It raises ``Dismissed`` when the caller has lost the right to ``action``. Raises
-    ``TooManyError``: the person listens too often.
-    """
+    dismissed: asyncio.Future[int]
+    inbox: Any
+
+    async def take(self, within_s: float, concerns: Concerns) -> list[Notification]:
+        """Wait for notifications that ``concerns`` holds for; none: the time has passed. Raises
+        ``Dismissed``."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within_s
+        while (left_s := ends_at - loop.time()) > 0:
+            taking = asyncio.create_task(self.inbox.take())
+            either: set[asyncio.Future[Any]] = {taking, self.dismissed}
+            try:
+                await asyncio.wait(either, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                if self.dismissed.done():
+                    raise Dismissed
+                if taking.done() and (news := [*filter(concerns, taking.result())]):
+                    return news
+            finally:
+                taking.cancel()
+        return []
+
+
+@asynccontextmanager
+async def news_for(login: Login, action: str) -> AsyncGenerator[Listening]:
+    """Listen for a caller who may do ``action``. Raises ``TooManyError``: the person listens too
+    often."""
     listener, source = session_guard().enter(login, action), broadcaster()
     inbox = source.join()
-
-    async def take(within_s: float) -> list[Notification]:
-        taking = asyncio.create_task(inbox.take())
-        either: set[asyncio.Future[Any]] = {taking, listener.dismissed}
-        await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        if listener.dismissed.done() or not taking.done():
-            taking.cancel()
-        if listener.dismissed.done():
-            raise Dismissed
-        return taking.result() if taking.done() else []
-
     try:
-        yield take
+        yield Listening(listener.dismissed, inbox)
     finally:
         source.leave(inbox)
         session_guard().leave(listener)
@@ -78,7 +98,7 @@ def answer_when(
     action: str,
     read: Callable[[], Json],
     is_over: Callable[[Json], bool],
-    concerns: Callable[[Notification], bool],
+    concerns: Concerns,
 ) -> Json | HttpResponseBase:
     """Return ``read()``; with ``wait_s`` once ``is_over`` holds for it, or that time has passed.
 
@@ -87,8 +107,16 @@ def answer_when(
     answer = read()
     if not wait_s or is_over(answer) or request.method != "GET":
         return answer
-    login = Login.of(request.session, request.user)
-    pieces = _when(login, action, wait_s, as_asked(read), is_over, concerns)
+    refusal = {"error": "forbidden", "message": _("You have no permission to do this.")}
+    pieces = _when(
+        Login.of(request.session, request.user),
+        action,
+        wait_s,
+        read=as_asked(_told(read)),
+        is_over=is_over,
+        concerns=concerns,
+        refusal={**refusal, "fields": {}},
+    )
     return Waiting(pieces, content_type="application/json", headers={"X-Accel-Buffering": "no"})
 
 
@@ -96,30 +124,50 @@ async def _when(
     login: Login,
     action: str,
     wait_s: float,
+    *,
     read: Callable[[], Json],
     is_over: Callable[[Json], bool],
-    concerns: Callable[[Notification], bool],
+    concerns: Concerns,
+    refusal: Json,
 ) -> AsyncIterator[bytes]:
-    again = database_sync_to_async(read)
-    ends_at = asyncio.get_running_loop().time() + wait_s
+    again, loop = database_sync_to_async(read), asyncio.get_running_loop()
+    ends_at = loop.time() + wait_s
     try:
-        async with news_for(login, action) as take:
-            while not is_over(answer := await again()):
-                is_news = False
-                while not is_news and (left_s := ends_at - asyncio.get_running_loop().time()) > 0:
-                    news = await take(min(left_s, PAUSE_S))
-                    is_news = any(map(concerns, news))
-                    if not news:
-                        yield b" "  # which JSON allows before it begins
-                        is_news = True
-                if not is_news:
+        async with news_for(login, action) as news:
+            while not _is_final(answer := await again(), is_over):
+                left_s = ends_at - loop.time()
+                if left_s <= 0:
                     break
-    except Dismissed:
-        yield to_json({"error": "forbidden", "message": "", "fields": {}})
+                await asyncio.sleep(min(left_s, REST_S))
+                if not await news.take(min(left_s, PAUSE_S) - REST_S, concerns):
+                    yield b" "  # which JSON allows before it begins
     except TooManyError:
-        yield to_json(await again())
-    else:
-        yield to_json(answer)
+        await asyncio.sleep(min(wait_s, PAUSE_S))  # who asks again at once would ask for ever
+        answer = await again()
+    except Dismissed:
+        answer = refusal
+    yield to_json(answer)
+
+
+def _is_final(answer: Json, is_over: Callable[[Json], bool]) -> bool:
+    return "error" in answer or is_over(answer)
+
+
+def _told(read: Callable[[], Json]) -> Callable[[], Json]:
+    """Return ``read``, whose errors are answers: the status was sent before."""
+
+    def run() -> Json:
+        try:
+            return read()
+        except (Http404, Refused):  # removed meanwhile
+            text = _("Not found: no object has this name or number.")
+            return {"error": "missing", "message": text, "fields": {}}
+        except DatabaseError:
+            logger.exception("an answer that waited could not be read")
+            text = _("Internal error. See the dashboard's log.")
+            return {"error": "internal", "message": text, "fields": {}}
+
+    return run
 
 
 def as_asked(read: Callable[[], T]) -> Callable[[], T]:
@@ -133,12 +181,12 @@ def as_asked(read: Callable[[], T]) -> Callable[[], T]:
     return run
 
 
-def missed_or(concerns: Callable[[Notification], bool]) -> Callable[[Notification], bool]:
+def missed_or(concerns: Concerns) -> Concerns:
     """Return the condition that also holds when notifications may be lost."""
     return lambda one: one["type"] == "missed" or concerns(one)
 
 
-def of_job(job_id: int) -> Callable[[Notification], bool]:
+def of_job(job_id: int) -> Concerns:
     return missed_or(lambda one: one["type"] == "job" and one.get("id") == job_id)
 
 

@@ -84,7 +84,7 @@ def ranged(
 ) -> HttpResponseBase:
     """Answer GET or HEAD with ``size`` bytes, or a range. ``etag`` has its quotes; empty: none."""
     own = {"ETag": etag} if etag else {}
-    if (status := _unmet(request, etag)) is not None:
+    if (status := unmet(request, etag)) is not None:
         return HttpResponse(status=status, headers=own)
     head = {**headers, **own, "Accept-Ranges": "bytes"}
     span = _range(request, size, etag)
@@ -137,7 +137,7 @@ def _some(read: Read, start: int, end: int) -> bytes:
     return piece
 
 
-def _unmet(request: HttpRequest, etag: str) -> HTTPStatus | None:
+def unmet(request: HttpRequest, etag: str) -> HTTPStatus | None:
     """Return the status of a request whose condition does not hold. Times do not count."""
     wanted = parse_etags(request.headers.get("If-Match", ""))
     if wanted and wanted != ["*"] and etag not in wanted:

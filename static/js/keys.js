@@ -45,9 +45,10 @@ function pressed(event) {
   } else if (event.key === "j" || event.key === "k") {
     walk(event.key === "j" ? 1 : -1);
   } else {
-    // The last one: of a chat's turns the newest.
+    const all = document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    // Of a chat's thoughts the newest.
     const target = /** @type {HTMLElement | undefined} */ (
-      [...document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)].at(-1)
+      [...all].filter((one) => one.checkVisibility()).at(-1)
     );
     if (!target) return;
     event.preventDefault();

@@ -159,7 +159,10 @@ placeOnPhone();
 bindToEnd(
   /** @type {HTMLElement} */ (document.getElementById("to-end")),
   /** @type {Element} */ (document.getElementById("end")),
-  () => page.toEnd(),
+  () => {
+    page.toEnd();
+    prompt.focus({ preventScroll: true });
+  },
 );
 bindDeployment(form, complain);
 const shown = /** @type {HTMLElement[]} */ ([...convo.querySelectorAll("[data-turn]")]);

@@ -287,6 +287,10 @@ def test_what_one_tab_asks_appears_in_the_other(page, engine, open_page):
 SHOWN = (
     ("**“粗体”**后文", "strong", "“粗体”"),
     ("前文**（粗体）**。", "strong", "（粗体）"),
+    ("**变量`x**2`很大**", "strong", "变量x**2很大"),
+    ("**见[链接](http://x/a**b)**", "strong a", "链接"),
+    ("幂a**(n-1)和b**2", "p:not(:has(strong))", "幂a**(n-1)和b**2"),
+    ("**“a” and “b”**", "strong", "“a” and “b”"),
     (r"\begin{align}a&=b\\c&=d\end{align}", ".katex-display", None),
     (r"So \boxed{42} it is.", ".katex", None),
     (r"It is \ce{H2O}.", ".katex", None),

@@ -31,13 +31,14 @@ function formulas(name, level) {
   };
 }
 
-// Ideographs, kana, hangul, and their punctuation.
-const CJK = /[\u2018-\u201d\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]/;
-const STRONG = /^\*\*(?!\s)([^*\n]*[^*\s])\*\*/;
+// Marks of Chinese and Japanese, which CommonMark takes for the punctuation of English.
+const MARK = "[\u2014\u2018-\u201f\u2026\u3000-\u303f\uff00-\uff0f\uff1a-\uff1f\uff3b-\uff3d\uff5b-\uff65]";
+const INSIDE = "[^*\\n`\\\\$\\[\\]<]"; // no code, escape, formula, link or other mark
+const STRONG = new RegExp(`^\\*\\*(${MARK}${INSIDE}*?|(?!\\s)${INSIDE}*?${MARK})\\*\\*`);
 
 /**
- * `**“粗体”**后文`: CommonMark wants a space or punctuation around such marks, which Chinese does not
- * have.
+ * `**“粗体”**后文`: CommonMark wants a space or punctuation around such a bold text, and Chinese has
+ * none.
  */
 const chineseStrong = {
   name: "chinese_strong",
@@ -46,7 +47,7 @@ const chineseStrong = {
   /** @this {any} @param {string} text */
   tokenizer(text) {
     const found = STRONG.exec(text);
-    if (!found || !CJK.test(found[1])) return undefined;
+    if (!found || /\s$/.test(found[1])) return undefined;
     return { type: "strong", raw: found[0], text: found[1], tokens: this.lexer.inlineTokens(found[1]) };
   },
 };

@@ -13,8 +13,12 @@ export function bindMessageBox(field) {
   field.addEventListener("input", fit);
   addEventListener("resize", fit);
   fit();
-  // On a phone the keyboard would cover the chat.
-  if (matchMedia("(hover: hover)").matches && !location.hash) field.focus({ preventScroll: true });
+  // On a phone the keyboard would cover the chat; who searches for a chat is there.
+  const isFree = document.activeElement === document.body && !location.hash && !location.search.includes("q=");
+  if (isFree && matchMedia("(hover: hover)").matches) field.focus({ preventScroll: true });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") field.blur(); // the keys of the page again
+  });
   return fit;
 }
 
@@ -25,8 +29,8 @@ export function bindMessageBox(field) {
  * @param {() => void} toEnd
  */
 export function bindToEnd(button, end, toEnd) {
-  new IntersectionObserver(([seen]) => {
-    button.hidden = seen.isIntersecting;
+  new IntersectionObserver((seen) => {
+    button.hidden = seen.at(-1)?.isIntersecting ?? true;
   }).observe(end);
   button.addEventListener("click", toEnd);
 }

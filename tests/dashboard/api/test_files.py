@@ -2,7 +2,8 @@
 
 from django.urls import reverse
 
-from tests.factories import make_measured
+from jobs.models import PointBlock
+from tests.factories import make_job, make_measured
 from tests.kept import DAY, ended
 
 
@@ -35,25 +36,27 @@ def test_a_script_and_tables_are_those_of_the_pages(api, client):
 
 
 def test_curves_go_on_from_their_cursor(api):
-    job = ended(DAY, points=2)
+    job = ended(DAY)
+    for offset, watch in enumerate(("dies", "engine")):
+        PointBlock.objects.create(
+            job=job, offset=offset, watch=watch, rows=[[1.0, {"vllm:num_requests_running": 1}]]
+        )
 
     first = api.get(f"jobs/{job.pk}/points").json()
     second = api.get(f"jobs/{job.pk}/points", after=first["after"]).json()
 
-    assert (first["open"], first["after"]) == (False, 1)
-    assert second["after"] == 1
+    assert (first["open"], first["after"], second["after"]) == (False, 1, 1)
+    assert any(series["t"] for series in first["series"].values())
+    assert not any(series["t"] for series in second["series"].values())
 
 
-def test_head_answers_as_get_without_reading_the_body(api):
-    job = ended(DAY)
+def test_head_of_what_could_wait_or_go_on_answers_at_once(api):
+    job = make_job()
+    paths = (f"jobs/{job.pk}?wait=300", f"jobs/{job.pk}/events?log_from=0")
 
-    got, asked = (
-        getattr(api.client, way)(f"/api/v1/jobs/{job.pk}", headers=api.headers)
-        for way in ("get", "head")
-    )
+    answers = [api.client.head(f"/api/v1/{path}", headers=api.headers) for path in paths]
 
-    assert (asked.status_code, asked.content) == (200, b"")
-    assert asked.headers["Content-Type"] == got.headers["Content-Type"]
+    assert [(answer.status_code, answer.streaming) for answer in answers] == [(200, False)] * 2
 
 
 def test_an_answer_that_is_known_is_not_sent_again(api):

@@ -36,18 +36,23 @@ def test_a_host_gives_choices_defaults_and_a_launchable_job(api):
 
 
 def test_a_value_in_the_query_moves_the_defaults_of_others(api):
-    make_host("va16")
+    host = make_host("va16")
+    deployments = [
+        make_deployment(host=host, state="ready", model_id=model)
+        for model in ("smollm2-135m-instruct", "deepseek-r1-distill-qwen-1.5b")
+    ]
 
-    weights, tools = (
+    thinking = [
         {
-            field["name"]: field["counts_when"]
-            for field in api.get("job-types/prepare", host="va16", what=what).json()["fields"]
-        }
-        for what in ("weights", "environment")
-    )
+            field["name"]: field["default"]
+            for field in api.get("job-types/evaluate", host="va16", deployment=one.pk).json()[
+                "fields"
+            ]
+        }["max_tokens"]
+        for one in deployments
+    ]
 
-    assert weights == tools
-    assert {"what": "environment"} in weights.values()
+    assert thinking[0] < thinking[1]
 
 
 def test_a_host_without_choices_says_why(api):

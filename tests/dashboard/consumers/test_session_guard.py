@@ -25,7 +25,7 @@ from dashboard.consumers import (
     session_guard,
 )
 from jobs.access.accounts import set_role
-from jobs.models import Account
+from jobs.models import Account, ApiToken
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,6 +86,40 @@ def let_expire(user, client):
 )
 def test_who_is_not_logged_in_any_more_is_sent_away(change):
     assert refused_after(change) == (None, LOGGED_OUT)
+
+
+def revoke(token):
+    token.delete()
+
+
+def let_token_expire(token):
+    ApiToken.objects.update(expires_at=now())
+
+
+def lock_out_its_owner(token):
+    lock_out(token.user, None)
+
+
+@pytest.mark.parametrize("change", [revoke, let_token_expire, lock_out_its_owner])
+def test_a_token_that_ends_ends_its_listener_although_its_owner_is_logged_in(change):
+    user = make_user()
+    _client, session = logged_in(user)
+    token = ApiToken.objects.create(user=user, name="t", token_sha256="a" * 64, scope="read")
+
+    async def scenario():
+        caller = token.caller(user)
+        reads = session_guard().enter(Login.of(session, caller), "job.view")
+        launches = session_guard().enter(Login.of(session, caller), "job.launch")
+        before = await sync_to_async(refusals)([reads, launches])
+        await sync_to_async(change)(token)
+        after = await sync_to_async(refusals)([reads])
+        session_guard().leave(reads)
+        session_guard().leave(launches)
+        return before, after[reads], launches
+
+    before, code, launches = listening(scenario)
+    assert before == {launches: FORBIDDEN}
+    assert code == LOGGED_OUT
 
 
 def test_who_loses_a_right_is_sent_away_from_what_it_was_for():

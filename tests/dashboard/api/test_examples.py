@@ -1,0 +1,153 @@
+"""Each operation has an example, and each example runs."""
+
+import json
+import re
+import uuid
+from urllib.parse import urlencode
+
+import pytest
+
+from dashboard.api.app import document
+from dashboard.api.examples import BODY, PATH, QUERY
+from jobs.catalog import QUESTION_SETS
+from jobs.models import Matrix, Note, SavedView, SignOff, Tag
+from tests import sample_data
+from tests.dashboard.lib.caller import Caller
+from tests.factories import (
+    keep_secret,
+    make_cell,
+    make_deployment,
+    make_endpoint,
+    make_evaluation,
+    make_host,
+    make_job,
+    make_prompts,
+    make_user,
+)
+from tests.jobs.lib.importing import imported
+from tests.kept import ended
+
+OPERATIONS = {
+    operation["operationId"]: (method, path, operation)
+    for path, ways in document()["paths"].items()
+    for method, operation in ways.items()
+}
+# What needs more than rows: its status, and why.
+REFUSED = {
+    "import_results": 422,  # its body is a file
+    "resume_job": 422,  # needs the answers of a stopped evaluation
+}
+UNCONFIRMED = {"check": "shm", "message_id": "check:shm", "message_args": {}}
+# Operations on jobs in other states than ended.
+STATES = {
+    "cancel_job": {},
+    "confirm_job": {"needs_confirmation": [UNCONFIRMED]},
+    "move_job": {},
+    "set_priority": {},
+    "set_exclusive": {},
+}
+
+
+@pytest.fixture
+def rows():
+    """Records, by the names of parameters in paths; and their owner, an administrator."""
+    root, host = make_user("root", is_staff=True), make_host("this-computer", type="this-computer")
+    of = {"host": host, "created_by": root}
+    deployment = make_deployment(job=make_job(**of, state="succeeded"), created_by=root)
+    base, other, third = (
+        make_evaluation([1, 0, 1], host=host, params={"questions": "basics"}) for _ in range(3)
+    )
+    question = QUESTION_SETS["basics"].questions[0]
+    base.answers.filter(index=1).update(
+        question_id=question.id, question=question.question, expected=" | ".join(question.answers)
+    )
+    matrices = [Matrix.objects.create(title="m", kind="benchmark", spec={}, **of) for _ in range(2)]
+    cells = [make_cell(one, 0, make_job(**of, state="failed")) for one in matrices]
+    make_cell(matrices[0], 1, make_job(**of))
+    chain = uuid.uuid4()
+    for state in ("failed", "queued"):
+        make_job(**of, chain=chain, state=state)
+    added = {"result": base, "created_by": root}
+    Tag.objects.create(name="nightly", **added)
+    keep_secret("HF_TOKEN", "hf_0123456789")
+    job = ended(log=b"one\ntwo\n", files=1, **of)
+    return {
+        **{"user": root, "host": host, "job_id": job.pk, "record_id": job.pk},
+        "output_id": job.outputs.get().pk,
+        "deployment_id": deployment.pk,
+        "endpoint_id": make_endpoint("other", url="http://127.0.0.1:9", created_by=root).pk,
+        "import_result_id": f"res-{imported(user=root).pk}",
+        "matrix_id": matrices[0].pk,
+        "note_id": Note.objects.create(text="warm", **added).pk,
+        "pipeline_id": str(chain),
+        "prompt_set_id": make_prompts(created_by=root).pk,
+        "result_id": f"res-{base.pk}",
+        "run_id": cells[0].pk,
+        "sign_off_id": SignOff.objects.create(purpose="ACME", **added).pk,
+        "source_id": sample_data.source(),
+        "view_id": SavedView.objects.create(name="mine", created_by=root).pk,
+        # In bodies and queries.
+        **{"res-15": f"res-{base.pk}", "res-16": f"res-{other.pk}", "res-17": f"res-{third.pk}"},
+        "http://10.0.0.5:8000": "http://127.0.0.1:9",
+        **{3: deployment.pk, 4: matrices[0].pk, 5: matrices[1].pk},
+    }
+
+
+def real(value, rows, name=""):
+    """The example with records that are there."""
+    if isinstance(value, dict):
+        return {key: real(one, rows, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [real(one, rows, name) for one in value]
+    if isinstance(value, str):
+        return re.sub(r"res-\d+|http://10.0.0.5:8000", lambda found: rows[found[0]], value)
+    return rows[value] if name in ("id", "deployment") else value
+
+
+def test_each_parameter_of_a_path_has_an_example():
+    names = {
+        parameter["name"]: parameter.get("example")
+        for _method, _path, operation in OPERATIONS.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+
+    assert names == PATH
+
+
+def test_each_example_is_of_an_operation_and_each_body_has_one():
+    with_body = {
+        name
+        for name, (_method, _path, one) in OPERATIONS.items()
+        if "application/json" in one.get("requestBody", {}).get("content", {})
+    }
+
+    assert {*BODY} == with_body
+    assert {*QUERY} <= {*OPERATIONS}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "follow_job"])
+def test_an_example_runs(name, rows):
+    method, path, _operation = OPERATIONS[name]
+    if name in STATES:
+        rows["job_id"] = make_job(host=rows["host"], created_by=rows["user"], **STATES[name]).pk
+    if "/deployments/" in path:
+        rows["record_id"] = rows["deployment_id"]
+    if name == "read_probe":
+        rows["job_id"] = sample_data.probe(rows["host"])
+    place = re.sub(r"{(\w+)}", lambda found: str(rows.get(found[1], PATH[found[1]])), path)
+    query = urlencode(real(QUERY.get(name, {}), rows), doseq=True)
+    caller, body = Caller(rows["user"]), real(BODY.get(name), rows)
+
+    answer = caller.client.generic(
+        method.upper(),
+        f"{place}?{query}",
+        "" if body is None else json.dumps(body),
+        content_type="application/json",
+        headers=caller.headers,
+    )
+
+    said = b"" if answer.streaming else answer.content[:500]
+    assert answer.status_code == REFUSED.get(name, answer.status_code), said
+    assert name in REFUSED or answer.status_code < 300, said
