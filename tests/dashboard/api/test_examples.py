@@ -49,7 +49,7 @@ STATES = {
 
 
 @pytest.fixture
-def rows():
+def rows(question_folder):
     """Records, by the names of parameters in paths; and their owner, an administrator."""
     root, host = make_user("root", is_staff=True), make_host("this-computer", type="this-computer")
     of = {"host": host, "created_by": root}
