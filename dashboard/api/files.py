@@ -1,5 +1,6 @@
 """Downloads: outputs and the script of a job, its measured curves, tables of results."""
 
+from functools import partial
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -18,6 +19,7 @@ _SCRIPT = {
     "content": {"text/x-shellscript": {"schema": {"type": "string"}}},
 }
 _CSV = {"description": "The table", "content": {"text/csv": {"schema": {"type": "string"}}}}
+_table = partial(files.on, answer=None, shown=_CSV)
 
 
 class CurvesAsked(Asked):
@@ -54,32 +56,20 @@ def read_points(request: HttpRequest, job_id: int, query: Query[CurvesAsked]) ->
     return job_pages.job_points(request, job_id=job_id)
 
 
-@files.on(
-    "GET results/{typed_result:result_id}/points.csv",
-    "result.view",
-    "api-result-points",
-    None,
-    shown=_CSV,
-)
+@_table("GET results/{typed_result:result_id}/points.csv", "result.view", "api-result-points")
 def download_points(request: HttpRequest, result_id: ResultId) -> HttpResponseBase:
     """Download a result as a table. Points of a benchmark, or questions of an evaluation."""
     return result_pages.result_file(request, result_id=result_id, ending="csv")
 
 
-@files.on(
-    "GET results/{typed_result:result_id}/requests.csv",
-    "result.view",
-    "api-result-requests",
-    None,
-    shown=_CSV,
-)
+@_table("GET results/{typed_result:result_id}/requests.csv", "result.view", "api-result-requests")
 def download_requests(request: HttpRequest, result_id: ResultId) -> HttpResponseBase:
     """Download the requests of a benchmark. Completed requests of each concurrency with their
     times."""
     return result_pages.result_requests(request, result_id=result_id)
 
 
-@files.on("GET matrices/{int:matrix_id}/runs.csv", "job.view", "api-matrix-runs", None, shown=_CSV)
+@_table("GET matrices/{int:matrix_id}/runs.csv", "job.view", "api-matrix-runs")
 def download_runs(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
     """Download the runs of a matrix. Each with its state, and all metrics of its result."""
     page = matrix_page(matrix_id)

@@ -75,7 +75,7 @@ class JobTypeAsked(Asked):
     """Host whose choices are wanted. Any field of the job type may follow with its value, such as
     ``deployment=3``: the defaults and bounds of other fields are those with it."""
 
-    host: base.HostName = ""
+    host: str = ""
 
 
 @job_types.on("GET ", "job.view", "api-job-types", JobTypes)

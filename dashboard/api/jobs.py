@@ -76,7 +76,7 @@ class WithLog(base.Created):
 
 
 class Progress(ApiAnswer):
-    """What the log says of the work that is done."""
+    """Work done so far, as the log counts it."""
 
     done: base.Number = read(lambda known: known["done"])
     total: base.Number | None = read(lambda known: known.get("total"))

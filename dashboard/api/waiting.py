@@ -1,8 +1,8 @@
 """Waiting for a state: an answer that comes once it is reached, from the event loop.
 
-A caller who waits keeps an idle thread and no connection to the database. Who loses the right
-meanwhile is told within ``dashboard.consumers.CHECK_S`` seconds. A person may wait as often as they
-may have sockets.
+A caller who waits keeps an idle thread and no connection to the database. A caller who loses the
+right is told within ``dashboard.consumers.CHECK_S`` seconds. A person has one limit of waiting
+requests and sockets: ``dashboard.consumers.MOST_OF_A_PERSON``.
 """
 
 import asyncio
@@ -171,7 +171,7 @@ def _told(read: Callable[[], Json]) -> Callable[[], Json]:
 
 
 def as_asked(read: Callable[[], T]) -> Callable[[], T]:
-    """Return ``read`` in the language and time zone of now, for the time after the request."""
+    """Return ``read`` in the language and time zone of the request that runs now."""
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
     def run() -> T:
