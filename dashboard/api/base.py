@@ -443,6 +443,8 @@ Offset = Annotated[
     BeforeValidator(_whole),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**DIGITS - 1}),
 ]
+# 1, true or yes; 0, false, no or empty.
+Flag = Annotated[bool, BeforeValidator(lambda value: value or False)]
 JobId = Annotated[int, Field(ge=0, lt=10**DIGITS)]
 Priority = Annotated[str, one_of(PRIORITIES)]
 Confirm = Annotated[list[str] | None, about("names of checks whose warnings are accepted, or all")]
@@ -500,10 +502,8 @@ def filtered_page(
     """Return one page of rows, newest first, and the place of older ones. ``fields``: a name of the
     query → its column."""
     given = query.model_dump()
-    asked = {column: given[name] for name, column in fields.items() if given[name]}
-    numbers = [column for column in asked if column.endswith("_id") and column != "model_id"]
-    if any(number_from(asked[column]) is None for column in numbers):
-        return [], ""
+    asked = {column: given[name] for name, column in fields.items()}
+    asked = {column: value for column, value in asked.items() if value not in ("", None)}
     return sorted_page(rows.filter(**asked), MADE, NEWEST, query.cursor(), query.limit)
 
 

@@ -338,7 +338,7 @@ class JobsAsked(base.Page):
     host: base.HostName = ""
     person: str = ""
     text: str = ""
-    pinned: str = about("any value: only jobs whose files are kept", "")
+    pinned: base.Flag = about("only jobs whose files are kept", False)
 
 
 class Planned(Asked):

@@ -5,8 +5,9 @@ of them answers 410, see :mod:`dashboard.server.json_errors`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import cleandoc
 from typing import Any, cast, get_type_hints
 
@@ -19,6 +20,7 @@ from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
     Asked,
+    Flag,
     Json,
     Offset,
     Operations,
@@ -31,7 +33,7 @@ from dashboard.consumers import ACTIONS, find_record
 from dashboard.security.counters import search_turn
 from dashboard.security.permissions import check
 from dashboard.security.request import member
-from dashboard.server.downloads import PIECE_BYTES, Stream, ranged
+from dashboard.server.downloads import PIECE_BYTES, Stream, ranged, unmet
 from dashboard.server.json_errors import gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
@@ -61,9 +63,9 @@ class LogAsked(Asked):
 
     start: Offset = Field(None, alias="from", description="first byte")
     to: Offset = about("end of the range, exclusive, bytes", None)
-    framed: str = about("1: at most 256 KiB, with arrival times", "")
-    plain: str = about("1: without escape sequences, updates collapsed", "")
-    download: str = about("1: as a file download", "")
+    framed: Flag = about("at most 256 KiB, with arrival times", False)
+    plain: Flag = about("without escape sequences, updates collapsed", False)
+    download: Flag = about("as a file download", False)
 
 
 class LinesAsked(Asked):
@@ -71,16 +73,16 @@ class LinesAsked(Asked):
 
     start: Offset = Field(None, alias="from", description="first line; default 1")
     to: Offset = about("last line; default 999 lines after the first", None)
-    plain: str = ""
-    download: str = ""
+    plain: Flag = False
+    download: Flag = False
 
 
 class SearchAsked(Asked):
     """Query of a search in a log."""
 
     q: str = ""
-    regex: str = about("1: q is a regular expression", "")
-    warnings: str = about("1: lines with warnings or errors, any q", "")
+    regex: Flag = about("q is a regular expression", False)
+    warnings: Flag = about("lines with warnings or errors, any q", False)
     limit: Offset = about("maximum lines; default 1000", None)
     near: Offset = about("lines around this line", None)
 
@@ -231,10 +233,11 @@ def _view(kind: str, reader: Reader, title: str) -> Callable[..., HttpResponseBa
 @_log("log", "Read a log")
 def log(asked: Log, query: LogAsked) -> HttpResponseBase:
     """The bytes from ``from`` up to ``to``; all of it when neither is given. ``X-Log-Size`` is the
-    size of the whole log. ``Range`` counts from ``from``; the log of an ended job has an ETag."""
+    size of the whole log. ``Range`` counts from ``from``. The log of an ended job has an ETag;
+    without one the plain text has no ranges."""
     size = store().size(asked.key)
     start, end = query.start or 0, size if query.to is None else min(size, query.to)
-    if query.framed == "1":
+    if query.framed:
         data = store().read(asked.key, start, min(end, start + MAX_FRAME_BYTES))
         last = start + len(data) - 1
         times = store().arrivals(asked.key, start, last, limit=MOST_TIMES) if data else []
@@ -260,10 +263,10 @@ def log_lines(asked: Log, query: LinesAsked) -> HttpResponseBase:
 def log_search(asked: Log, query: SearchAsked) -> HttpResponseBase:
     """Return the number of matches and the first of them, or with ``near`` those around that
     line. A person's searches run one after another."""
-    is_ours = query.warnings == "1"
+    is_ours = query.warnings
     wanted = LogQuery(
         WARNINGS if is_ours else query.q[:1000],
-        regex=is_ours or query.regex == "1",
+        regex=is_ours or query.regex,
         limit=min(MOST_MATCHES, 1000 if query.limit is None else query.limit),
         near=query.near or 0,
         grave=BREAKS if is_ours else "",
@@ -337,29 +340,21 @@ def _step(item: StepState, key: str) -> Json:
 
 
 def _bytes(asked: Log, query: LogAsked | LinesAsked, start: int, end: int) -> HttpResponseBase:
-    """A part of a log: of its bytes any range, of its plain text the whole."""
+    """A part of a log, whose bytes of an ended job have an ETag."""
     logs, key, record = store(), asked.key, asked.record
-    is_plain, size = query.plain == "1", logs.size(asked.key)
+    size, length = logs.size(key), max(0, end - start)
     headers = {
         "X-Log-Size": str(size),
         "X-Content-Type-Options": "nosniff",
         "Content-Type": "text/plain; charset=utf-8",
     }
-    if query.download == "1":
-        name = key.replace("/", "-") + (".txt" if is_plain else ".log")
+    if query.download:
+        name = key.replace("/", "-") + (".txt" if query.plain else ".log")
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    length = max(0, end - start)
-    if is_plain:
-        # Its size is not known before it is sent.
-        pieces = plain_stream(logs.chunks(key, start, start + length))
-        if asked.request.method == "HEAD":
-            return Stream(_each(iter(())), headers=headers)
-        if length > PIECE_BYTES:
-            return Stream(_each(pieces), headers=headers)
-        return HttpResponse(b"".join(pieces), headers=headers)
     digest = getattr(record, "log_sha256", "")
-    is_whole = bool(digest) and record.log_bytes == size
-    etag = f'"{digest}-{start}-{end}"' if is_whole else ""
+    known = f"{digest}-{start}-{end}" if digest and record.log_bytes == size else ""
+    if query.plain:
+        return _plain(asked, start, start + length, f'"{known}-plain"' if known else "", headers)
 
     def read(begin: int, stop: int) -> bytes:
         piece = logs.read(key, start + begin, start + stop)
@@ -367,7 +362,52 @@ def _bytes(asked: Log, query: LogAsked | LinesAsked, start: int, end: int) -> Ht
             raise LogRemoved(f"the log {key} was removed during the transfer")
         return piece
 
+    etag = f'"{known}"' if known else ""
     return ranged(asked.request, read, size=length, etag=etag, headers=headers)
+
+
+def _plain(
+    asked: Log, start: int, end: int, etag: str, headers: Mapping[str, str]
+) -> HttpResponseBase:
+    """The plain text of a part. Its size is unknown before it is made: a long one is sent without
+    a size, and to answer a range it is read once more."""
+    request, pieces = asked.request, _plain_pieces(asked.key, start, end)
+    if end - start <= PIECE_BYTES:
+        text = b"".join(pieces)
+        return ranged(request, lambda a, b: text[a:b], size=len(text), etag=etag, headers=headers)
+    if etag and "Range" in request.headers:
+        size = _plain_size(asked.key, start, end, etag)
+        return ranged(request, _Ahead(pieces).read, size=size, etag=etag, headers=headers)
+    own = {"ETag": etag, "Accept-Ranges": "bytes"} if etag else {}
+    if (status := unmet(request, etag)) is not None:
+        return HttpResponse(status=status, headers=own)
+    sent = iter(()) if request.method == "HEAD" else pieces
+    return Stream(_each(sent), headers={**headers, **own})
+
+
+def _plain_pieces(key: str, start: int, end: int) -> Iterator[bytes]:
+    return plain_stream(store().chunks(key, start, end))
+
+
+@lru_cache(maxsize=256)
+def _plain_size(key: str, start: int, end: int, etag: str) -> int:
+    return sum(map(len, _plain_pieces(key, start, end)))
+
+
+class _Ahead:
+    """Pieces that are read by offset, each after the one before."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces, self._at, self._piece = pieces, 0, b""
+
+    def read(self, start: int, end: int) -> bytes:
+        while start >= self._at + len(self._piece):
+            self._at += len(self._piece)
+            following = next(self._pieces, None)
+            if following is None:
+                return b""
+            self._piece = following
+        return self._piece[start - self._at : end - self._at]
 
 
 async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

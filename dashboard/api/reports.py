@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from ninja import Query
 from pydantic import Field
 
@@ -188,10 +188,10 @@ def _answered(answer: Callable[[], Json]) -> Json:
 reports = Operations("Reports")
 
 
-def _operation(kind: ReportKind) -> Callable[..., HttpResponse]:
+def _operation(kind: ReportKind) -> Callable[..., HttpResponseBase]:
     way = Query[kind.asked]  # type: ignore[name-defined]
 
-    def read(request: HttpRequest, query: way) -> HttpResponse:
+    def read(request: HttpRequest, query: way) -> HttpResponseBase:
         try:
             return download(make(kind, query))
         except ReportError as error:

@@ -35,11 +35,11 @@ from dashboard.security.request import member
 from dashboard.text.labels import result_name
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
-from jobs.base.numbers import number_from, result_number
+from jobs.base.numbers import result_number
 from jobs.catalog.questions import jsonl
 from jobs.kinds.lib.load import measured_lengths
 from jobs.models import Import, Result
-from jobs.queries.fleet import FleetValue, fleet, whole_days
+from jobs.queries.fleet import MOST_DAYS, STALE_DAYS, FleetValue, fleet
 from jobs.queries.results.listing import MARKS, STAMPS
 from jobs.queries.results.provenance import counts, provenance, with_rates
 from jobs.queries.results.repeats import repeats_of
@@ -192,7 +192,7 @@ class WholeResult(ResultAnswer):
     sets: list[SetScore] = read(
         lambda row: [SetScore.of(one) for group in set_groups(row) for one in group.rows]
     )
-    answers: list[dict[str, Any]] = read(answer_rows)
+    answers: list[dict[str, Any]] = read(lambda row: [*answer_rows(row)])
 
 
 Results = base.listing("Results", "A page of results.", "results", ResultAnswer)
@@ -204,15 +204,15 @@ class ResultsAsked(base.Page):
     type: base.choice(*Result.Type.values) = ""  # type: ignore[valid-type]
     model: str = ""
     host: base.HostName = ""
-    deployment: str = ""
-    endpoint: str = ""
-    job: str = ""
-    pinned: str = ""
+    deployment: base.Offset = None
+    endpoint: base.Offset = None
+    job: base.Offset = None
+    pinned: base.Flag = False
     stack: str = ""
     parallelism: str = about("such as tp8 × pp4", "")
     tag: str = ""
     flag: base.choice(*STAMPS) = ""  # type: ignore[valid-type]
-    released: str = about("any value: only results with a valid sign-off", "")
+    released: base.Flag = about("only results with a valid sign-off", False)
 
 
 _COLUMNS = {
@@ -360,14 +360,16 @@ class FleetAnswer(ApiAnswer):
 class FleetAsked(Asked):
     """Query of the fleet."""
 
-    days: str = about("results older than this are stale; default 30", "")
+    days: Annotated[int, BeforeValidator(lambda days: days or STALE_DAYS)] = Field(
+        STALE_DAYS, ge=1, le=MOST_DAYS, description="results older than this are stale"
+    )
 
 
 @results.on("GET fleet", "result.view", "api-fleet", FleetAnswer)
 def read_fleet(request: HttpRequest, query: Query[FleetAsked]) -> Json:
     """Read the fleet. Each value is of the newest sign-off or baseline, else of the largest sample
     that counts, else of the newest result; ``flags`` says what limits it."""
-    days = whole_days(number_from(query.days))
+    days = query.days
 
     def metric(value: FleetValue | None) -> Json | None:
         if value is None:

@@ -14,6 +14,7 @@ from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
     Asked,
+    Flag,
     Json,
     Operations,
     Page,
@@ -158,7 +159,7 @@ endpoint = Operations("Endpoints", "endpoints/{int:endpoint_id}")
 class EndpointsAsked(Asked):
     """Query of the list of endpoints."""
 
-    all: str = about("1: archived ones too", "")
+    all: Flag = about("archived ones too", False)
 
 
 class EndpointAsked(Asked):
@@ -211,7 +212,7 @@ Endpoints = listing("Endpoints", "All endpoints, by name.", "endpoints", Endpoin
 @endpoints_.on("GET ", "endpoint.view", "api-endpoints", Endpoints)
 def list_endpoints(request: HttpRequest, query: Query[EndpointsAsked]) -> Json:
     """List endpoints. By name."""
-    rows = endpoints(with_archived=query.all == "1")
+    rows = endpoints(with_archived=query.all)
     return {"endpoints": [EndpointAnswer.of(row) for row in rows], "next": None}
 
 

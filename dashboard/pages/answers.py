@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -364,7 +364,7 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
 
 @requires("result.view", "GET", "HEAD")
 @with_old_queries("base")
-def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponse:
+def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponseBase:
     """Download the listed answers' questions in the form that an upload accepts."""
     result = _result(result_id)
     try:

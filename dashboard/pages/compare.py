@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -60,7 +60,7 @@ Groups = Sequence[Sequence[Result]]
 @requires("result.view", "GET")
 @with_old_queries("id", "group")
 @units.with_unit
-def compare_results(request: HttpRequest) -> HttpResponse:
+def compare_results(request: HttpRequest) -> HttpResponseBase:
     """Compare several ``?id=res-1`` (runs) or ``?group=res-1,res-2`` (repeats); the first is the
     baseline.
 
@@ -297,7 +297,7 @@ def _query(groups: Groups, *, is_grouped: bool) -> str:
     return "&".join("group=" + ",".join(map(result_name, runs)) for runs in groups)
 
 
-def comparison_csv(comparison: Comparison) -> HttpResponse:
+def comparison_csv(comparison: Comparison) -> HttpResponseBase:
     """Return each column's metrics at every concurrency. ``low`` and ``high``: 95 % interval of the
     mean ("t", of values above 0 "log t") or of an accuracy over its questions ("wilson")."""
     columns = comparison.columns
@@ -370,7 +370,7 @@ def _line(
 
 @requires("result.view", "GET")
 @with_old_queries("id")
-def result_tables(request: HttpRequest) -> HttpResponse:
+def result_tables(request: HttpRequest) -> HttpResponseBase:
     """Show the evaluations ``?id=res-11&id=res-27`` as tables of the deployment guide; ``name``:
     heading of each in turn. ``format=md`` is a file."""
     try:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.functional import Promise
@@ -290,7 +290,7 @@ def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
 
 
 @requires("model.view", "GET", "HEAD")
-def model_yaml(request: HttpRequest, model_id: str) -> HttpResponse:
+def model_yaml(request: HttpRequest, model_id: str) -> HttpResponseBase:
     if model_id in SHIPPED:
         text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:

@@ -6,7 +6,7 @@ from itertools import islice, zip_longest
 from typing import Any, NamedTuple, get_origin
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import get_language, override
@@ -68,18 +68,18 @@ def make(kind: ReportKind, asked: ReportAsked) -> File:
     return File(f"{report.file}.{asked.language}.{asked.format}", TYPES[asked.format], text)
 
 
-def download(file: File) -> HttpResponse:
+def download(file: File) -> HttpResponseBase:
     return attachment(file.text, file.name, file.content_type)
 
 
 def _view(
-    kind: ReportKind, show: Callable[[HttpRequest, Any], HttpResponse], *methods: str
+    kind: ReportKind, show: Callable[[HttpRequest, Any], HttpResponseBase], *methods: str
 ) -> View:
     """Return the view of a kind; the address, or what is posted, has all that it is asked for."""
 
     @requires(kind.action, *methods)
     @with_old_queries(*kind.results)
-    def report(request: HttpRequest) -> HttpResponse:
+    def report(request: HttpRequest) -> HttpResponseBase:
         query = request.POST if request.method == "POST" else request.GET
         given: dict[str, Any] = {
             name: query.getlist(name) if get_origin(field.annotation) is list else query[name]
@@ -105,7 +105,7 @@ def _form(kind: ReportKind) -> View:
     """Return the view of the form of own words. A post returns the file, and keeps the words for
     the team."""
 
-    def show(request: HttpRequest, asked: ReportAsked) -> HttpResponse:
+    def show(request: HttpRequest, asked: ReportAsked) -> HttpResponseBase:
         may_keep = allowed(request.user, "result.report")
         records = asked.model_dump(include=_RECORDS, exclude_defaults=True)
         about = kind.name, text_sha256(json.dumps(records, sort_keys=True))

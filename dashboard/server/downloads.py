@@ -14,13 +14,14 @@ import mimetypes
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, aclosing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, aclosing, contextmanager, suppress
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import time, time_ns
-from typing import Any, cast
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -239,15 +240,19 @@ def resumable_exports(get_response: GetResponse) -> GetResponse:
 
 def remove_old_exports() -> None:
     """Remove files that nobody has read for ``KEPT_S``."""
-    for file in Path(settings.DATA_DIR, EXPORTS).glob("*"):
+    for file in _folder().glob("*"):
         with suppress(FileNotFoundError):
             if file.stat().st_atime < time() - KEPT_S:
                 file.unlink()
 
 
+class Export(StreamingHttpResponse):
+    """A download that a view makes in pieces. What is sent has ranges: it is kept in a file."""
+
+
 def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
-        isinstance(response, HttpResponse)
+        isinstance(response, HttpResponse | Export)
         and request.method in ("GET", "HEAD")
         and response.status_code == HTTPStatus.OK
         and response.get("Content-Disposition", "").startswith("attachment")
@@ -257,29 +262,73 @@ def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-def _export(request: HttpRequest, response: HttpResponse) -> HttpResponseBase:
-    content = response.content
-    size, digest = len(content), hashlib.sha256(content).hexdigest()
-
-    def read(start: int, end: int) -> bytes:
-        return content[start:end]
-
-    if size > PIECE_BYTES:
-        try:
-            path = _file(request, digest, content)
-            seen = path.stat()
-        except (OSError, DiskReserved) as problem:
-            logger.warning("an export of %s bytes is sent from memory: %s", size, problem)
-        else:
-            size, digest = seen.st_size, path.name.rpartition("-")[2]
-            read_file = file_reader(path, seen, may_grow=False)
-
-            def read(start: int, end: int) -> bytes:
-                _renew(path)
-                return read_file(start, end)
-
+def _export(request: HttpRequest, response: HttpResponse | Export) -> HttpResponseBase:
+    made = _begun(request) or _made(request, iter(response))
     headers = dict(response.items())
-    return ranged(request, read, size=size, etag=f'"{digest}"', headers=headers)
+    if isinstance(made, bytes):
+        etag = f'"{hashlib.sha256(made).hexdigest()}"'
+        read: Read = lambda start, end: made[start:end]  # noqa: E731
+        return ranged(request, read, size=len(made), etag=etag, headers=headers)
+    seen = made.stat()
+    read_file = file_reader(made, seen, may_grow=False)
+
+    def read_kept(start: int, end: int) -> bytes:
+        _renew(made)
+        return read_file(start, end)
+
+    etag = f'"{made.name.rpartition("-")[2]}"'
+    return ranged(request, read_kept, size=seen.st_size, etag=etag, headers=headers)
+
+
+def _begun(request: HttpRequest) -> Path | None:
+    """Return the file of the download that goes on."""
+    begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
+    path = _folder() / f"{_owner(request)}{begun[1]}" if begun else None
+    return path if path and _renew(path) else None
+
+
+def _made(request: HttpRequest, pieces: Iterator[bytes]) -> Path | bytes:
+    """Return the file of an export, or the content of a short one."""
+    begun = b""
+    for piece in pieces:
+        begun += piece
+        if len(begun) > PIECE_BYTES:
+            return _file(request, chain([begun], pieces))
+    return begun
+
+
+def _file(request: HttpRequest, pieces: Iterator[bytes]) -> Path | bytes:
+    """Return the file of an export. Without room on the disk return its content."""
+    digest, size, new = hashlib.sha256(), 0, None
+    with ExitStack() as stack:
+        for piece in pieces:
+            try:
+                check_disk(len(piece))
+                new = new or stack.enter_context(_new_file(_owner(request)))
+                new.write(piece)
+                new.flush()
+            except (OSError, DiskReserved) as problem:
+                logger.warning("an export is sent from memory: %s", problem)
+                begun = os.pread(new.fileno(), size, 0) if new else b""
+                return b"".join([begun, piece, *pieces])
+            digest.update(piece)
+            size += len(piece)
+        path = _folder() / f"{_owner(request)}{digest.hexdigest()}"
+        if not _renew(path):
+            Path(cast(Any, new).name).replace(path)
+    return path
+
+
+@contextmanager
+def _new_file(owner: str) -> Iterator[IO[bytes]]:
+    """Open a file in the folder of exports, which is removed if it still has its name."""
+    _folder().mkdir(exist_ok=True, mode=0o700)
+    _make_room(owner)
+    with NamedTemporaryFile(dir=_folder(), prefix="new-", delete=False) as new:
+        try:
+            yield new
+        finally:
+            Path(new.name).unlink(missing_ok=True)
 
 
 def _renew(path: Path) -> bool:
@@ -292,27 +341,20 @@ def _renew(path: Path) -> bool:
     return True
 
 
-def _file(request: HttpRequest, digest: str, content: bytes) -> Path:
-    """Return the file of the download that goes on, else one with ``content``."""
-    folder, owner = Path(settings.DATA_DIR, EXPORTS), f"{request.user.pk}-"
-    begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
-    if begun and _renew(path := folder / f"{owner}{begun[1]}"):
-        return path
-    if _renew(path := folder / f"{owner}{digest}"):
-        return path
-    check_disk(len(content))
-    folder.mkdir(exist_ok=True, mode=0o700)
-    _make_room(folder, owner)
-    with NamedTemporaryFile(dir=folder, prefix="new-", delete=False) as new:
-        new.write(content)
-    return Path(new.name).replace(path)
+def _folder() -> Path:
+    return Path(settings.DATA_DIR, EXPORTS)
 
 
-def _make_room(folder: Path, owner: str) -> None:
+def _owner(request: HttpRequest) -> str:
+    """Return how the names of a person's files begin."""
+    return f"{request.user.pk}-"
+
+
+def _make_room(owner: str) -> None:
     """Remove files that were read the longest ago. Raises ``OSError``: all are in use."""
-    read_at = {file: file.stat().st_atime for file in folder.glob(f"{owner}*")}
+    read_at = {file: file.stat().st_atime for file in _folder().glob(f"{owner}*")}
     oldest = sorted(read_at, key=read_at.__getitem__)
     for file in oldest[: max(0, len(oldest) + 1 - KEPT_OF_A_PERSON)]:
         if read_at[file] > time() - IN_USE_S:
-            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), str(folder))
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), str(_folder()))
         file.unlink(missing_ok=True)

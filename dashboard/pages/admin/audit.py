@@ -1,25 +1,23 @@
 """The audit log: who changed what, when, from where; as a page, as CSV, as JSON lines."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 
-from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
-from django.utils import translation
 from django.utils.timezone import make_aware, now
 from django.utils.translation import gettext, ngettext
 
-from dashboard.pages.shared.export import BOM, csv_text
+from dashboard.pages.shared.export import attachment, csv_pieces
 from dashboard.security.permissions import requires
-from dashboard.server.downloads import Stream
-from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, as_dict, csv_line, rows
+from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, EntryRow, as_dict, csv_line, rows
 from jobs.queries import audit
 from jobs.queries.audit import NOBODY, AuditFilters
 
-FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+FORMATS = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 # Days whose begin every database and time zone has.
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(9999, 1, 1)
 
@@ -64,35 +62,24 @@ def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
     if format not in FORMATS or errors:
         raise Http404(format)
     name = f"audit-{now():%Y-%m-%d}.{format}"
-    headers = {
-        "Content-Type": FORMATS[format],
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
-    return Stream(_pieces(filters, format), headers=headers)
+    if format == "csv":
+        lines = chain([CSV_HEAD], (csv_line(row) for batch in _batches(filters) for row in batch))
+        return attachment(csv_pieces(lines), name, FORMATS[format])
+    return attachment(map(_json_lines, _batches(filters)), name, FORMATS[format])
 
 
-async def _pieces(filters: AuditFilters, format: str) -> AsyncIterator[bytes]:
-    """Yield the export page by page: its size does not matter to the memory."""
-    language, after = translation.get_language() or "en", ""
+def _batches(filters: AuditFilters) -> Iterator[list[EntryRow]]:
+    """Yield all entries page by page: their number does not matter to the memory."""
+    after = ""
     while True:
-        data, after = await sync_to_async(_piece)(filters, format, after, language)
-        yield data
+        entries, after = audit.page(filters, after, audit.BATCH)
+        yield rows(entries)
         if not after:
             return
 
 
-def _piece(filters: AuditFilters, format: str, after: str, language: str) -> tuple[bytes, str]:
-    """Return the page after an entry, and its last entry if there are more; "": none."""
-    with translation.override(language):
-        entries, following = audit.page(filters, after, audit.BATCH)
-        if format == "jsonl":
-            lines = [json.dumps(as_dict(row), ensure_ascii=False) for row in rows(entries)]
-            text = "".join(f"{line}\n" for line in lines)
-        else:
-            text = csv_text([*([] if after else [CSV_HEAD]), *map(csv_line, rows(entries))])
-        if after:
-            text = text.removeprefix(BOM)
-        return text.encode(errors="replace"), following
+def _json_lines(batch: list[EntryRow]) -> str:
+    return "".join(f"{json.dumps(as_dict(row), ensure_ascii=False)}\n" for row in batch)
 
 
 def _filters(request: HttpRequest) -> tuple[AuditFilters, dict[str, str], dict[str, str]]:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -119,7 +119,7 @@ def _launches(known: DataSet | None, team_set: TeamSet | None) -> list[tuple[str
 
 
 @requires("questions.view", "GET", "HEAD")
-def question_file(request: HttpRequest, set_id: str) -> HttpResponse:
+def question_file(request: HttpRequest, set_id: str) -> HttpResponseBase:
     questions = _questions(*_find(set_id), request.GET.get("version", ""))
     if questions is None:
         raise Http404(set_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -174,7 +174,7 @@ def prompt_detail(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
 
 
 @requires("prompts.view", "GET", "HEAD")
-def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponse:
+def prompt_file(request: HttpRequest, prompt_set_id: int) -> HttpResponseBase:
     row = _PROMPTS.get(prompt_set_id)
     return attachment(row.text, f"{row.name}.jsonl", "application/x-ndjson")
 

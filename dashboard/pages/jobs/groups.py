@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -233,7 +233,7 @@ def matrix_list(request: HttpRequest) -> HttpResponse:
 
 @requires("job.view", "GET")
 @units.with_unit
-def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponse:
+def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
     """Show the table of cells; ``metric`` selects its number, ``picture`` adds its chart, and
     ``format=csv`` exports runs."""
     metric, per = request.GET.get("metric", RATE), request.GET.get(units.PER, "")
@@ -329,7 +329,7 @@ def _query(matrix: Matrix) -> dict[str, str]:
     return {name: text_of(value) for name, value in values.items() if value is not None}
 
 
-def matrix_csv(page: MatrixPage) -> HttpResponse:
+def matrix_csv(page: MatrixPage) -> HttpResponseBase:
     """Return every run with its state and cause, and of results the context and all metrics."""
     results = [run.result for run in page.runs if run.result is not None]
     marks = marks_of(results)

@@ -288,7 +288,7 @@ def job_accuracy_table(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 @requires("job.view", "GET")
-def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
+def job_probe(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """Show a greedy probe's prompts in the state ``show``; ``format=csv`` exports all."""
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=PROBE)
     if request.GET.get("format") == "csv":
@@ -302,7 +302,7 @@ def job_probe(request: HttpRequest, job_id: int) -> HttpResponse:
     return render(request, "jobs/probe.html", context)
 
 
-def _probe_csv(request: HttpRequest, job: Job) -> HttpResponse:
+def _probe_csv(request: HttpRequest, job: Job) -> HttpResponseBase:
     try:
         table = probe_card.read(job, probe_card.TABLE)
     except NotDone as error:
@@ -332,7 +332,7 @@ def job_output(request: HttpRequest, job_id: int, output_id: int) -> HttpRespons
 
 
 @requires("job.view", "GET", "HEAD")
-def job_script(request: HttpRequest, job_id: int) -> HttpResponse:
+def job_script(request: HttpRequest, job_id: int) -> HttpResponseBase:
     """Download the job as a shell script, to run by hand in an empty folder on its host."""
     job = get_object_or_404(Job, pk=job_id)
     return script_file(script(from_json(job.plan), job.values), f"reproduce-{job_id}.sh")

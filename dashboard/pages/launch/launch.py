@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -82,7 +82,7 @@ def launch_preview(request: HttpRequest, kind_name: str) -> HttpResponse:
 
 
 @requires("job.launch", "GET")
-def launch_script(request: HttpRequest, kind_name: str) -> HttpResponse:
+def launch_script(request: HttpRequest, kind_name: str) -> HttpResponseBase:
     return parts.script_file(_context(request, _kind(kind_name), request.GET)["script"], "plan.sh")
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -134,7 +134,7 @@ def _faults(form: MatrixForm) -> dict[str, Any]:
 
 
 @requires("job.launch", "GET")
-def launch_matrix_script(request: HttpRequest) -> HttpResponse:
+def launch_matrix_script(request: HttpRequest) -> HttpResponseBase:
     planned = _matrix_context(request, request.GET)["planned"]
     return parts.script_file(planned.script if planned else None, "matrix.sh")
 

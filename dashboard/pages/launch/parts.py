@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -60,7 +60,7 @@ def command_of(planned: LaunchPreview | None, before: Plan | None = None) -> Com
     )
 
 
-def script_file(script: str | None, name: str) -> HttpResponse:
+def script_file(script: str | None, name: str) -> HttpResponseBase:
     """Return a shell script as a download; Http404 for a form without a plan."""
     if script is None:
         raise Http404("this form makes no plan")

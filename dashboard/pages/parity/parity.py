@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -41,7 +41,7 @@ SIDES: Sequence[Which] = ("result", "base")
 
 @requires("result.view", "GET", "POST")
 @with_old_queries("base", "id")
-def parity(request: HttpRequest) -> HttpResponse:
+def parity(request: HttpRequest) -> HttpResponseBase:
     """Show the statement of an address (GET) or of pasted tables (POST), and its form.
 
     ``?base=res-11&id=res-27&margin=1``; ``res-11,res-12`` are repeats, ``res-27;res-31`` several
@@ -96,7 +96,7 @@ def parity(request: HttpRequest) -> HttpResponse:
 
 def _family(
     request: HttpRequest, found: Family, context: dict[str, Any], *, is_typed: bool
-) -> HttpResponse:
+) -> HttpResponseBase:
     """Show the statement on several candidates."""
     if is_typed:
         return redirect(f"{request.path}?{found.query}")

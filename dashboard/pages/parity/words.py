@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import floor, log10
 from typing import Any, Literal, NamedTuple
 
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -493,7 +493,7 @@ def forest_of(statement: Statement) -> Figure:
     return accuracy.differences(rows, statement.margin)
 
 
-def parity_csv(stated: Stated) -> HttpResponse:
+def parity_csv(stated: Stated) -> HttpResponseBase:
     """Return a line for each set, each group of sets and all questions, with every digit; of sides
     that are not comparable one line with the verdict."""
     data = as_data(stated)
@@ -731,7 +731,7 @@ def family_text(family: Family) -> str:
     return "\n".join([*lines, "", *family_methods(family)[:1], *family_warnings(family)])
 
 
-def family_csv(family: Family) -> HttpResponse:
+def family_csv(family: Family) -> HttpResponseBase:
     rows = []
     for one in family_data(family)["candidates"]:
         alone, pooled = one["alone"], one["alone"]["pooled"] or {}

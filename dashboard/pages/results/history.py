@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -45,7 +45,7 @@ def _short_part(name: str, value: Any, longest: int) -> str:
 
 
 @requires("result.view", "GET")
-def result_history(request: HttpRequest, result_id: int) -> HttpResponse:
+def result_history(request: HttpRequest, result_id: int) -> HttpResponseBase:
     """Show the history of a result's measurement. ``?metric=`` and ``?concurrency=`` select the
     value, ``format=csv`` exports every run."""
     concurrency = number_from(request.GET.get("concurrency", ""))
@@ -96,7 +96,7 @@ def _changed_parts(period: Period) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _csv(found: History) -> HttpResponse:
+def _csv(found: History) -> HttpResponseBase:
     runs = [run for period in found.periods for run in period.runs]
     marks = marks_of(runs)
     about = {run.pk: fixed(run, marks[run.pk]) for run in runs}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -10,6 +11,7 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
+    HttpResponseBase,
     HttpResponseRedirect,
     JsonResponse,
     QueryDict,
@@ -264,7 +266,7 @@ def list_head(
 
 
 @requires("result.view", "GET")
-def results(request: HttpRequest) -> HttpResponse:
+def results(request: HttpRequest) -> HttpResponseBase:
     """Result list, filtered by the facets in the URL. ``order=-NAME`` sorts by a column, from high
     to low; ``group=identity`` has one row an identity. ``format=csv`` or ``json`` exports at most
     ``EXPORT_MOST`` of these results in this order, with all columns."""
@@ -483,7 +485,7 @@ def _organised(request: HttpRequest, result: Result) -> dict[str, Any]:
 
 
 @requires("result.view", "GET", "HEAD")
-def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponse:
+def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpResponseBase:
     """Export a result as JSON or CSV: points of a benchmark, questions of an evaluation."""
     page = _page(result_id)
     if ending != "json":
@@ -494,18 +496,20 @@ def result_file(request: HttpRequest, result_id: int, ending: str) -> HttpRespon
 
 
 @requires("result.view", "GET", "HEAD")
-def result_requests(request: HttpRequest, result_id: int) -> HttpResponse:
+def result_requests(request: HttpRequest, result_id: int) -> HttpResponseBase:
     """Export the completed requests of each concurrency with their times, in the order of the tool;
     a time that was not reported is empty."""
     rows = Result.objects.select_related("host", "deployment", "endpoint", "created_by")
     result = get_object_or_404(rows, pk=result_id)
     about = export.fixed(result, marks_of([result])[result.pk])
-    lines: list[Sequence[Any]] = [[*_REQUESTS_HEAD, *about]]
     points = PointRequests.objects.filter(point__result=result).order_by("point__concurrency", "pk")
-    for concurrency, requests in points.values_list("point__concurrency", "rows"):
-        for number, times in enumerate(requests, start=1):
-            lines.append([concurrency, number, *times, *about.values()])
-    return export.as_csv(lines, f"{result_name(result)}-requests")
+    lines = (
+        [concurrency, number, *times, *about.values()]
+        for concurrency, requests in points.values_list("point__concurrency", "rows").iterator(1)
+        for number, times in enumerate(requests, start=1)
+    )
+    head = [*_REQUESTS_HEAD, *about]
+    return export.as_csv(chain([head], lines), f"{result_name(result)}-requests")
 
 
 urlpatterns: list[URLPattern] = [

@@ -6,14 +6,15 @@ several concurrencies. Column names have the unit in brackets.
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
-from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.timezone import now
 
 from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fields
+from dashboard.server.downloads import Export
 from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
@@ -25,7 +26,8 @@ from jobs.queries.results.results import ANSWER_FIELDS, ResultPage, answer_rows,
 
 _ANSWER_DETAILS = ("category", "rule", "input_tokens", "output_tokens", "latency_s")
 _LENGTHS = ("input_tokens", "output_tokens")
-BOM = "\ufeff"  # of a CSV: otherwise Excel assumes the system encoding
+_PIECE_LINES = 500  # of a CSV that is made in pieces
+_BOM = "\ufeff"  # of a CSV: otherwise Excel assumes the system encoding
 
 
 def list_json(rows: Sequence[Result]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def list_json(rows: Sequence[Result]) -> dict[str, Any]:
     return {"results": [{**_about(row, marks[row.pk]), "points": _points(row)} for row in rows]}
 
 
-def list_csv(rows: Sequence[Result]) -> HttpResponse:
+def list_csv(rows: Sequence[Result]) -> Export:
     """Needs host, deployment and points."""
     return as_csv(_table(rows, marks_of(rows)), f"results-{now():%Y-%m-%d}")
 
@@ -76,7 +78,7 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
     }
 
 
-def result_csv(row: Result) -> HttpResponse:
+def result_csv(row: Result) -> Export:
     """Return the points of a benchmark, or the questions of an evaluation."""
     marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:
@@ -86,7 +88,8 @@ def result_csv(row: Result) -> HttpResponse:
         [*map(one.get, ANSWER_FIELDS), *map(one["detail"].get, _ANSWER_DETAILS), *about.values()]
         for one in answer_rows(row)
     )
-    return as_csv([[*ANSWER_FIELDS, *_ANSWER_DETAILS, *about], *lines], result_name(row))
+    head = [*ANSWER_FIELDS, *_ANSWER_DETAILS, *about]
+    return as_csv(chain([head], lines), result_name(row))
 
 
 def unit_head(name: str) -> str:
@@ -178,27 +181,33 @@ def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]
     return table
 
 
-def as_csv(rows: Iterable[Sequence[Any]], file: str) -> HttpResponse:
+def as_csv(rows: Iterable[Sequence[Any]], file: str) -> Export:
     """Return rows as a CSV for spreadsheets, None as an empty cell; ``file``: its name without an
     ending."""
-    return attachment(csv_text(rows), f"{file}.csv", "text/csv")
+    return attachment(csv_pieces(rows), f"{file}.csv", "text/csv")
 
 
-def attachment(content: str | bytes, name: str, content_type: str) -> HttpResponse:
+def attachment(content: str | Iterable[str], name: str, content_type: str) -> Export:
     """Return a text as a download: its scripts never run under the dashboard's address."""
+    pieces = [content] if isinstance(content, str) else content
     disposition = content_disposition_header(as_attachment=True, filename=name)
-    response = HttpResponse(content, content_type=f"{content_type}; charset=utf-8")
+    response = Export(pieces, content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = disposition or "attachment"
     return response
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    text.write(BOM)
-    writer = csv.writer(text)
-    for row in rows:
-        writer.writerow([as_text(value) for value in row])
-    return text.getvalue()
+    return "".join(csv_pieces(rows))
+
+
+def csv_pieces(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield a CSV in pieces of ``_PIECE_LINES`` lines."""
+    yield _BOM
+    left = iter(rows)
+    while lines := list(islice(left, _PIECE_LINES)):
+        text = io.StringIO()
+        csv.writer(text).writerows([as_text(value) for value in line] for line in lines)
+        yield text.getvalue()
 
 
 def as_text(value: Any) -> Any:

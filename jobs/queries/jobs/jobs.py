@@ -64,7 +64,7 @@ class JobFilters(NamedTuple):
     host: str = ""
     person: str = ""
     text: str = ""
-    pinned: str = ""
+    pinned: str | bool = ""
 
     @property
     def any(self) -> bool:

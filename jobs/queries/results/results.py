@@ -1,7 +1,7 @@
 """Single results: by number, page, scores by data set, accuracy."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -288,10 +288,11 @@ def point_rows(result: Result) -> list[tuple[int, Mapping[str, Any]]]:
     return [(one.concurrency, with_rates(one.metrics, known)) for one in points_of(result)]
 
 
-def answer_rows(result: Result) -> list[dict[str, Any]]:
-    """Return all answers with all stored data; ``score`` is None without a score of the tool."""
+def answer_rows(result: Result) -> Iterator[dict[str, Any]]:
+    """Yield all answers with all stored data; ``score`` is None without a score of the tool."""
     rows = Answer.objects.filter(result=result).order_by("index").values(*ANSWER_FIELDS, "detail")
-    return [{**row, "score": None if row["status"] else row["score"]} for row in rows]
+    for row in rows.iterator(chunk_size=500):
+        yield {**row, "score": None if row["status"] else row["score"]}
 
 
 _AREA_OF = {part.name.removeprefix("lukaemon_mmlu_"): part.area for part in DATA_SETS["mmlu"].parts}

@@ -103,6 +103,10 @@ def test_jobs_are_filtered_by_groups_of_states(api):
         ("jobs", {"tags": "x"}),
         ("results", {"type": "bogus"}),
         ("results", {"flag": "bogus"}),
+        ("results", {"job": "abc"}),
+        ("results", {"pinned": "maybe"}),
+        ("fleet", {"days": "many"}),
+        ("fleet", {"days": "0"}),
         ("deployments", {"state": "bogus"}),
         ("me", {"who": "me"}),
     ],
@@ -241,7 +245,7 @@ def test_results_can_be_narrowed(api):
 
     (row,) = api.get("results", job=result.job_id).json()["results"]
     assert row["id"] == f"res-{result.pk}"
-    assert api.get("results", deployment="x").json()["results"] == []
+    assert api.get("results", deployment=0).json()["results"] == []
     assert api.get("results", model="nothing").json()["results"] == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sys
 
 import pytest
 from django.urls import reverse
@@ -92,6 +93,28 @@ def test_a_growing_log_has_ranges_and_is_never_resumed_unseen(client, job):
 
     assert (part.status_code, part.content, "ETag" in part) == (206, TEXT[1:4], False)
     assert whole.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["?plain=1", "?plain=1&from=30001&to=400000"])
+def test_plain_text_of_an_ended_job_goes_on_where_it_broke_off(client, job, query, monkeypatch):
+    monkeypatch.setattr(logs, "_plain_size", logs._plain_size.__wrapped__)
+    monkeypatch.setattr(sys.modules[LogStore.__module__], "READ_BYTES", 100_000)
+    job.log_sha256 = hashlib.sha256(TEXT).hexdigest()
+    job.save()
+    address = f"/api/v1/jobs/{job.pk}/log{query}"
+    whole = client.get(address)
+    text, etag = content_of(whole), whole["ETag"]
+
+    for start, end in ((5, 9), (1000, 40_000), (90_000, len(text))):
+        headers = {"Range": f"bytes={start}-{end - 1}", "If-Range": etag}
+        part = client.get(address, headers=headers)
+        assert (part.status_code, content_of(part)) == (206, text[start:end])
+        assert part["Content-Range"] == f"bytes {start}-{end - 1}/{len(text)}"
+    rest = client.get(address, headers={"Range": "bytes=90000-", "If-Range": etag})
+    assert content_of(rest) == text[90_000:]
+    assert client.get(address, headers={"If-None-Match": etag}).status_code == 304
+    raw = client.get(address.replace("plain=1", ""))["ETag"]
+    assert content_of(client.get(address, headers={"Range": "bytes=9-", "If-Range": raw})) == text
 
 
 @pytest.mark.parametrize("query", ["", "?plain=1"])

@@ -17,6 +17,7 @@ from dashboard.server.downloads import (
     KEPT_S,
     MOST_OF_A_PERSON,
     EndedEarly,
+    Export,
     Stream,
     limited_streams,
     resumable_exports,
@@ -26,6 +27,7 @@ from dashboard.server.downloads import (
 from dashboard.tasks import apply_retention
 from jobs.models import OutputFile
 from jobs.services.intake import quotas
+from jobs.services.intake.quotas import DiskReserved
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_job, make_user
 
@@ -235,7 +237,8 @@ def either_way(request, monkeypatch):
 
 
 def exported(content=TEN, method="GET", person=1, attached=ATTACHED, **headers):
-    response = HttpResponse(content, content_type="text/csv", headers=attached)
+    kind = HttpResponse if isinstance(content, bytes) else Export
+    response = kind(content, content_type="text/csv", headers=attached)
     return resumable_exports(lambda _request: response)(request_of(method, person, headers))
 
 
@@ -261,6 +264,43 @@ def test_a_long_export_is_sent_piece_by_piece_from_a_file(small_pieces, settings
     assert isinstance(answer, Stream)
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (TEN, 0o600)
     assert content_of(answer) == TEN
+
+
+def test_an_export_in_pieces_is_never_in_memory_whole(small_pieces, settings):
+    def pieces():
+        yield b"0123"
+        for number in range(4, 10):
+            (file,) = files(settings) or [None]
+            seen.append(file.stat().st_size if file else 0)
+            yield b"%d" % number
+
+    seen = []
+    answer = exported(pieces())
+
+    assert (content_of(answer), answer["Content-Length"]) == (TEN, "10")
+    assert seen == [0, 5, 6, 7, 8, 9]  # the first long piece is written before the next is made
+    assert [file.read_bytes() for file in files(settings)] == [TEN]
+
+
+def test_a_resumed_export_is_not_made_again(small_pieces):
+    def failing():
+        raise AssertionError("made again")
+        yield b""
+
+    etag = exported()["ETag"]
+
+    assert content_of(exported(failing(), Range="bytes=6-", If_Range=etag)) == b"6789"
+
+
+def test_an_export_that_fails_leaves_no_file(small_pieces, settings):
+    def failing():
+        yield LONG
+        raise OSError("the database is gone")
+
+    with pytest.raises(OSError, match="the database is gone"):
+        exported(failing())
+
+    assert files(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -357,6 +397,24 @@ def test_without_room_on_the_disk_an_export_is_sent_from_memory(
 
     assert (answer.status_code, content_of(answer)) == (206, b"23456789")
     assert not folder.is_dir()
+    assert "sent from memory" in caplog.text
+
+
+def test_a_disk_that_fills_up_meanwhile_loses_nothing_of_an_export(
+    small_pieces, settings, monkeypatch, caplog
+):
+    def pieces():
+        yield from (b"01234", b"567")
+        monkeypatch.setattr(downloads, "check_disk", full)
+        yield from (b"8", b"9")
+
+    def full(_size):
+        raise DiskReserved
+
+    answer = exported(pieces(), Range="bytes=2-")
+
+    assert (answer.status_code, content_of(answer)) == (206, b"23456789")
+    assert files(settings) == []
     assert "sent from memory" in caplog.text
 
 
