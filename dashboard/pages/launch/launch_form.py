@@ -307,6 +307,12 @@ def offers(kind: Kind, target: Target, name: str) -> Sequence[Choice] | None:
     }
     if offered is None:
         offered = [Choice(ref.key, ref.label) for ref in refs.values()]
+    if rules.asset == "deployment":  # the first one is the default
+
+        def is_measurable(choice: Choice) -> bool:
+            return choice.value in refs and kind.can_measure(refs[choice.value], target)
+
+        offered = sorted(offered, key=is_measurable, reverse=True)
     named = [_asset_label(choice.label, refs.get(choice.value)) for choice in offered]
     if rules.asset == "deployment":
         there = [refs.get(choice.value) for choice in offered]

@@ -7,6 +7,7 @@ import pytest
 from django.http import QueryDict
 from django.urls import reverse
 
+from dashboard.pages.launch.launch_form import make_form
 from dashboard.pages.launch.launch_groups import matrix_form
 from jobs.kinds import KINDS
 from jobs.models import AuditEntry, Job, Matrix
@@ -98,6 +99,19 @@ def test_a_deployment_comes_before_a_silent_endpoint(browser, near):
     form = form_of(browser, host=near.name).context["form"]
 
     assert (form.kind.name, form.spec.params["deployment"]) == ("benchmark", str(served.pk))
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual"),
+    [("benchmark", "a-with-a-key"), ("benchmark-guidellm", "b-without")],  # which shows its keys
+)
+def test_a_form_opens_on_an_engine_that_its_kind_can_measure(near, kind, usual):
+    made = [make_endpoint("a-with-a-key", api_key="key"), make_endpoint("b-without")]
+
+    field = make_form(KINDS[kind], target_of(near), {}, {}).field("deployment")
+
+    assert len(field.options) == 2
+    assert field.value == {row.name: f"endpoint:{row.pk}" for row in made}[usual]
 
 
 def test_another_preset_brings_its_own_lengths(host, served):
