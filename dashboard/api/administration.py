@@ -23,7 +23,7 @@ from dashboard.api.base import (
     one_of,
     read,
 )
-from dashboard.text.audit import as_dict, rows
+from dashboard.text.audit import as_dict
 from jobs.access import sources
 from jobs.access.sources import special_range
 from jobs.models import Secret, Source
@@ -71,7 +71,7 @@ def list_audit_entries(request: HttpRequest, query: Query[AuditAsked]) -> Json:
     moments = {name: _moment(name, getattr(query, name)) for name in ("since", "until")}
     filters = audit.AuditFilters(query.person, query.action, query.text, **moments)
     entries, older = audit.page(filters, query.before, query.limit)
-    return base.page(request, "entries", [as_dict(row) for row in rows(entries)], older)
+    return base.page(request, "entries", [*map(as_dict, entries)], older)
 
 
 def _moment(field: str, text: str) -> datetime | None:

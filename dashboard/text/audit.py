@@ -255,13 +255,13 @@ def _subject(entry: AuditEntry, found: Mapping[str, Mapping[str, str]]) -> tuple
     return entry.subject, ""
 
 
-def as_dict(row: EntryRow) -> dict[str, Any]:
-    return {**plain(row.entry), "label": row.label}
+def as_dict(entry: AuditEntry) -> dict[str, Any]:
+    return {**plain(entry), "label": action_label(entry.action, entry.detail)}
 
 
-def csv_line(row: EntryRow) -> list[str]:
-    details = (f"{label}: {value}" for label, value in detail_pairs(row.entry.detail))
-    data = as_dict(row) | {"detail": ", ".join(details)}
+def csv_line(entry: AuditEntry) -> list[str]:
+    details = (f"{label}: {value}" for label, value in detail_pairs(entry.detail))
+    data = as_dict(entry) | {"detail": ", ".join(details)}
     return [data[name] or "" for name in CSV_HEAD]
 
 

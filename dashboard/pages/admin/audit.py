@@ -13,7 +13,8 @@ from django.utils.translation import gettext, ngettext
 
 from dashboard.pages.shared.export import attachment, csv_pieces
 from dashboard.security.permissions import requires
-from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, EntryRow, as_dict, csv_line, rows
+from dashboard.text.audit import ACTION_LABELS, CSV_HEAD, as_dict, csv_line, rows
+from jobs.models import AuditEntry
 from jobs.queries import audit
 from jobs.queries.audit import NOBODY, AuditFilters
 
@@ -63,23 +64,23 @@ def audit_export(request: HttpRequest, format: str) -> HttpResponseBase:
         raise Http404(format)
     name = f"audit-{now():%Y-%m-%d}.{format}"
     if format == "csv":
-        lines = chain([CSV_HEAD], (csv_line(row) for batch in _batches(filters) for row in batch))
+        lines = chain([CSV_HEAD], map(csv_line, chain.from_iterable(_batches(filters))))
         return attachment(csv_pieces(lines), name, FORMATS[format])
     return attachment(map(_json_lines, _batches(filters)), name, FORMATS[format])
 
 
-def _batches(filters: AuditFilters) -> Iterator[list[EntryRow]]:
+def _batches(filters: AuditFilters) -> Iterator[list[AuditEntry]]:
     """Yield all entries page by page: their number does not matter to the memory."""
     after = ""
     while True:
         entries, after = audit.page(filters, after, audit.BATCH)
-        yield rows(entries)
+        yield entries
         if not after:
             return
 
 
-def _json_lines(batch: list[EntryRow]) -> str:
-    return "".join(f"{json.dumps(as_dict(row), ensure_ascii=False)}\n" for row in batch)
+def _json_lines(batch: list[AuditEntry]) -> str:
+    return "".join(f"{json.dumps(as_dict(entry), ensure_ascii=False)}\n" for entry in batch)
 
 
 def _filters(request: HttpRequest) -> tuple[AuditFilters, dict[str, str], dict[str, str]]:
