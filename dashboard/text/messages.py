@@ -132,7 +132,8 @@ def telling_line(kept: Any) -> str:
 def server_message(deployment: Deployment) -> str:
     """Return the message of a deployment, with the loading progress of its server."""
     if labels.state_of(deployment) == labels.HOST_AWAY:
-        return offline_since(deployment.host)
+        time = _heard_of(deployment.host)
+        return gettext("Offline since %(time)s; data shown is from then.") % {"time": time}
     line = message(deployment.message_id, deployment.message_args)
     progress = deployment.progress or {}
     if deployment.state != Deployment.State.LOADING or not progress.get("total"):
@@ -146,8 +147,12 @@ def offline_since(host: Host) -> str:
     """Say since when a host is offline, beside what it reported before."""
     return gettext("%(host)s has been offline since %(time)s; data shown is from then.") % {
         "host": labels.host_title(host),
-        "time": moment(host.heartbeat_at) if host.heartbeat_at else "?",
+        "time": _heard_of(host),
     }
+
+
+def _heard_of(host: Host) -> str:
+    return moment(host.heartbeat_at) if host.heartbeat_at else "?"
 
 
 # Actions besides fixing the cause.

@@ -26,6 +26,7 @@ from jobs.launch.pipelines import Pipeline, pipelines_of
 from jobs.models import Artifact, Deployment, Endpoint, Host, Job, Weights
 from jobs.queries.hosts import dies, is_away
 from jobs.schedule.launch_rights import open_hosts
+from jobs.schedule.targets import target_of
 
 MATRIX = "matrix"  # the tool that is no kind
 # A model in place of an engine, and an engine in place of a model.
@@ -83,11 +84,11 @@ class Tool(NamedTuple):
 
 
 class HostChoice(NamedTuple):
-    """``rank``: blocked, unprepared, of another sort than the model needs."""
+    """``rank``: blocked, unprepared, without an engine, of another sort than the model needs."""
 
     host: Host
     remark: str
-    rank: tuple[bool, bool, bool]
+    rank: tuple[bool, bool, bool, bool]
 
     @property
     def is_blocked(self) -> bool:
@@ -185,6 +186,7 @@ def host_choices(
     hosts = list(Host.objects.all())
     allowed = {host.pk for host in open_hosts(hosts, user)}
     there = prepared(kind, subject.model) if kind else None
+    serving = _serving(kind, hosts, subject) if kind else set()
     likes_dies = next((one.needs_dies for one in pipelines_for(subject.model)), None)
     choices = []
     for host in hosts:
@@ -204,7 +206,8 @@ def host_choices(
             remark = _("offline") if host.heartbeat_at else _("not connected yet")
         elif host.draining:
             remark = _("paused")
-        rank = (bool(reason), lacks, likes_dies not in (None, has_dies))
+        serves_none = bool(serving) and host.pk not in serving
+        rank = (bool(reason), lacks, serves_none, likes_dies not in (None, has_dies))
         choices.append(HostChoice(host, reason or remark, rank))
 
     def place(one: HostChoice) -> tuple[object, ...]:
@@ -212,6 +215,23 @@ def host_choices(
         return (*one.rank, is_away(one.host), is_new, one.host.is_simulated, is_far)
 
     return sorted(choices, key=place)
+
+
+def _serving(kind: Kind, hosts: Iterable[Host], subject: LaunchSubject) -> set[int]:
+    """Return online hosts with an engine for the kind; none if the engine is chosen already."""
+    if "deployment" not in kind.Params.model_fields or subject.engine:
+        return set()
+    of_model = {"model_id": subject.model} if subject.model else {}
+    ready = Deployment.objects.filter(state=Deployment.State.READY, **of_model)
+    engines: dict[int, list[str]] = {}
+    for pk, host_id in ready.values_list("pk", "host_id"):
+        engines.setdefault(host_id, []).append(str(pk))
+    online = [host for host in hosts if host.pk in engines and not is_away(host)]
+    return {
+        host.pk
+        for host in online
+        if any(can_take(kind, target_of(host), key) for key in engines[host.pk])
+    }
 
 
 def prepared(kind: Kind, model: str) -> set[int] | None:

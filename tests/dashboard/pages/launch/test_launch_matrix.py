@@ -101,6 +101,16 @@ def test_a_deployment_comes_before_a_silent_endpoint(browser, near):
     assert (form.kind.name, form.spec.params["deployment"]) == ("benchmark", str(served.pk))
 
 
+def test_a_form_opens_on_a_host_whose_engine_its_kind_can_measure(browser, near, host, served):
+    opened = {
+        kind: browser.get(reverse("launch-form", args=[kind])).context["form"].host
+        for kind in ("benchmark-online", "prepare-weights", "prepare")
+    }
+
+    assert opened["benchmark-online"] == host.name
+    assert opened["prepare"] == near.name  # it needs no engine
+
+
 @pytest.mark.parametrize(
     ("kind", "usual"),
     [("benchmark", "a-with-a-key"), ("benchmark-guidellm", "b-without")],  # which shows its keys

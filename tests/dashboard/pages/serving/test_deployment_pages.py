@@ -49,7 +49,7 @@ def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin, state):
     for page in (listed, own):
         assert '<span class="st lost">' in page
         assert "host offline</span>" in page
-        assert f"{host.name} has been offline since" in page
+        assert "Offline since" in page
         assert f'<span class="st {state}">' not in page
 
 
