@@ -72,8 +72,9 @@ class Exchange:
 class Reply:
     """One whole response, taken apart.
 
-    ``finish_reason`` is "" without one of the engine: the stream was cut. ``error`` is the
-    engine's text, "" without an error. Token counts are the engine's; None: not reported.
+    ``finish_reason`` is "" without one of the engine. ``is_whole``: it has one, or ended as the
+    format says; else it was cut. ``error`` is the engine's text, "" without an error;
+    ``is_page``: it is that of a web page. Token counts are the engine's; None: not reported.
     Offsets are bytes into the raw stream where an event of that type began, None without one; a
     reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
     ``reasoning_deltas`` of them before the answer. ``is_cut``: the texts are longer, and only their
@@ -93,6 +94,8 @@ class Reply:
     first_answer_at: int | None = None
     last_token_at: int | None = None
     is_cut: bool = False
+    is_whole: bool = False
+    is_page: bool = False
 
 
 def request_body(
@@ -139,6 +142,7 @@ class _Gathered:
     text: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     deltas: list[int] = field(default_factory=list)  # offsets
+    has_end: bool = False  # ``[DONE]``
 
     def remainder(self, text: str) -> str:
         """The new part of ``text``: engines that send messages may repeat all so far."""
@@ -156,8 +160,10 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
     gathered = _Gathered()
     for event in events(raw):
         _gather(gathered, event)
-    if gathered.text and not gathered.finish_reason:
-        gathered.error = gathered.error or gathered.text
+    is_page = False
+    if gathered.text and not gathered.finish_reason and not gathered.error:
+        is_page = bool(_HTML.search(raw[:PAGE_BYTES].decode(errors="replace")))
+        gathered.error = error_text(raw, http_status) if is_page else gathered.text
     content, thought = "".join(gathered.content), "".join(gathered.reasoning)
     taken = _parts(content, thought, expected=expected and gathered.finish_reason != "stop")
     first_answer, thoughts = None, len(gathered.deltas)
@@ -177,6 +183,9 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         first_answer_at=first_answer,
         last_token_at=gathered.deltas[-1] if gathered.deltas else None,
         is_cut=_is_long(content, thought),
+        is_whole=bool(gathered.finish_reason)
+        or (gathered.has_end and bool(gathered.deltas or gathered.usage)),
+        is_page=is_page,
         **_usage(gathered.usage),
     )
 
@@ -199,6 +208,7 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
         finish_reason=_mended(finish_reason),
         error=error_text(raw, http_status) if _is_error(data) else "",
         is_cut=_is_long(content, thought),
+        is_whole=True,
         **_usage(_object(data.get("usage"))),
     )
 
@@ -253,14 +263,15 @@ def error_text(raw: bytes, http_status: int) -> str:
         title = _TITLE.search(text)
         content = unescape(title[1] if title else _TAGS.sub(" ", text))
         message = " ".join(content.split())[:_WORDS_LENGTH]
-        if str(http_status) not in message:
+        if http_status >= 400 and str(http_status) not in message:
             message = f"HTTP {http_status}: {message}".removesuffix(": ")
     words = (message or text[:_WORDS_LENGTH])[:ERROR_LENGTH]
     return _mended(words) or f"HTTP {http_status}"
 
 
 def _gather(gathered: _Gathered, event: StreamEvent) -> None:
-    offset, payload, text, is_error = event
+    offset, payload, text, is_error, is_end = event
+    gathered.has_end = is_end
     if is_error:
         gathered.error = _message(payload) or text[:_WORDS_LENGTH] or json.dumps(payload)
         return
@@ -379,12 +390,13 @@ def _message(data: Any, depth: int = 8) -> str:
 
 class StreamEvent(NamedTuple):
     """One event of a stream; ``offset``: where its line begins. ``text``: what was no JSON.
-    ``is_error``: the stream itself calls it an error."""
+    ``is_error``: the stream itself calls it an error. ``is_end``: ``[DONE]``."""
 
     offset: int
     payload: Any = None
     text: str = ""
     is_error: bool = False
+    is_end: bool = False
 
 
 def events(raw: bytes) -> Iterator[StreamEvent]:
@@ -397,6 +409,7 @@ def events(raw: bytes) -> Iterator[StreamEvent]:
     for offset, line in _lines(raw):
         field, text = _named(line if offset else line.removeprefix(_BOM))
         if field == b"data" and text == b"[DONE]":
+            yield StreamEvent(offset, is_end=True)
             return
         if field is None and not name and not kept:  # every second line
             continue

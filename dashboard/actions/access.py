@@ -43,6 +43,19 @@ def set_active(user: Any, person: User, *, active: bool) -> Done[bool]:
     return Done(True, f"user {person.pk}", did="on" if active else "off")
 
 
+def change_person(user: AbstractBaseUser, person: User, wanted: str) -> None:
+    """Change the account of another person: ``wanted`` is a role, "on" or "off". Raises
+    ``LaunchError``: nothing of these, or one's own account; ``LastAdministrator``."""
+    if wanted not in (*Account.Role.values, "on", "off"):
+        raise LaunchError(_("Unknown action."))
+    if person == user:
+        raise LaunchError(_("You cannot change your own account here. Ask another admin."))
+    if wanted in Account.Role.values:
+        set_role(user, person, Account.Role(wanted))
+    else:
+        set_active(user, person, active=wanted == "on")
+
+
 @action("user.manage", withdraws=True)
 def reset_password(user: Any, person: User, *, revokes_tokens: bool) -> Done[None]:
     """Store the new password set on ``person``: their sessions end, tokens on request."""
@@ -66,6 +79,12 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
     """Return the tokens that ``user`` sees, newest first: their own, an administrator all."""
     rows = ApiToken.objects.select_related("user")
     return rows if allowed(user, "token.manage") else rows.filter(user_id=user.pk)
+
+
+def expiry_of_token(user: AbstractBaseUser) -> datetime | None:
+    """Return the expiry of the token that ``user`` calls with; None: never, or a session."""
+    rows = ApiToken.objects.filter(pk=getattr(user, "token_id", 0))
+    return rows.values_list("expires_at", flat=True).first()
 
 
 @action("token.create")

@@ -32,7 +32,6 @@ from jobs.models import Endpoint, Source
 from jobs.queries.engines import engine_keys
 
 _MODEL = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9._/:@+-]{0,199}")
-_OK = "endpoint:ok"
 # In the order of requests: the first must be answered.
 _PATHS = (measured.MODELS, measured.VERSION, measured.METRICS, measured.PROPS)
 _ABOUT = Task("jobs.readings:about", EngineAbout, SHORT)
@@ -339,12 +338,12 @@ def check_engine(row: Endpoint) -> Checked:
     if row.model and row.model not in about.models:
         args = {"model": row.model, "models": ", ".join(about.models[:20])}
         return Checked(Message("endpoint:no_model", args), about)
-    return Checked(Message(_OK), about)
+    return Checked(Message(Endpoint.ANSWERS), about)
 
 
 def _silent(url: str, error: Exception) -> Message:
     problem = sanitize_text(str(error))[:_LONGEST_PROBLEM]
-    return Message("endpoint:silent", {"url": url, "problem": problem})
+    return Message(Endpoint.SILENT, {"url": url, "problem": problem})
 
 
 def _refused(url: str, status: int, *, has_key: bool) -> Message:

@@ -1,11 +1,13 @@
 """Changes of hosts: their jobs, dies and keys, and people who may launch there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, User
+from django.utils.translation import gettext as _
 
 from dashboard.actions.action import Done, action
+from jobs.base.errors import LaunchError
 from jobs.models import Host
 from jobs.schedule.launch_rights import restrict
 from jobs.services import hosts
@@ -55,6 +57,15 @@ def mark_lost(user: AbstractBaseUser, host: Host) -> Done[int]:
     ``HostAnswers``."""
     lost = hosts.mark_lost(host.pk, user)
     return Done(lost, _subject(host), lost=lost)
+
+
+def people_named(names: Collection[str]) -> list[User]:
+    """Return the people of these names. Raises ``LaunchError``: an unknown name."""
+    people = list(User.objects.filter(username__in=names))
+    if unknown := set(names) - {user.username for user in people}:
+        text = _("No person is named “%(name)s”.") % {"name": min(unknown)}
+        raise LaunchError(text, "people")
+    return people
 
 
 @action("host.launchers")

@@ -30,15 +30,23 @@ from ninja.parser import Parser
 
 from dashboard.api import (
     administration,
+    answers,
+    chat,
+    comparisons,
     events,
     files,
+    host_changes,
     job_types,
     jobs,
+    levels,
     logs,
     matrices,
+    models,
     organise,
+    people,
     reports,
     results,
+    search,
     serving,
     sets,
 )
@@ -156,12 +164,16 @@ def document() -> Json:
 
 for _router in (
     *(account, jobs.jobs, jobs.job, jobs.queue, jobs.queued, jobs.pipelines),
-    *(serving.deployments, serving.deployment, serving.hosts, organise.tags, organise.notes),
+    *(serving.deployments, serving.deployment, host_changes.hosts, organise.tags, organise.notes),
     *(organise.sign_offs, organise.baseline, organise.views, results.results, results.questions),
     *(results.imports_, results.one_import, reports.parity, logs.operations, jobs.probes),
     *(matrices.every, matrices.one, sets.data_sets, reports.reports, serving.endpoints_),
     *(serving.endpoint, sets.prompts, administration.secrets_, administration.sources_),
+    *(models.models, models.drafts_, models.files, models.pipelines, levels.levels),
     *(job_types.job_types, files.files, events.events),
+    *(chat.chats, chat.chat, chat.turns_),
+    *(comparisons.comparison, comparisons.history_, comparisons.tradeoffs, answers.answers),
+    *(people.tokens, people.people, people.storage, search.search_),
     administration.audit_log,
 ):
     api.add_router("", _router)

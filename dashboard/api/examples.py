@@ -6,12 +6,18 @@ from dashboard.api.base import Json
 
 # Of parameters in a path.
 PATH: Json = {
+    "conversation_id": 12,
     "deployment_id": 3,
     "endpoint_id": 2,
+    "file": "our-model.yaml",
     "import_result_id": "res-16",
+    "index": 1,
     "job_id": 17,
+    "key": "mlperf-chat",
     "kind": "benchmark",
+    "level_id": 14,
     "matrix_id": 4,
+    "model_id": "deepseek-r1",
     "name": "this-computer",
     "note_id": 5,
     "output_id": 6,
@@ -25,9 +31,13 @@ PATH: Json = {
     "sign_off_id": 9,
     "source_id": 10,
     "tag": "nightly",
+    "token_id": 14,
+    "turn_id": 13,
+    "user_id": 15,
     "view_id": 11,
 }
 _JOB = {"kind": "prepare", "host": "this-computer", "params": {"what": "environment"}}
+_QUESTION = {"engine": "endpoint:2", "prompt": "Why is the sky blue?", "max_tokens": 512}
 _MATRIX = {
     "kind": "benchmark",
     "host": "this-computer",
@@ -36,6 +46,9 @@ _MATRIX = {
     "output_tokens": [128],
     "concurrency": [1, 4],
 }
+_TWO_SUMS = '{"question": "2 + 3?", "answers": ["5"]}\n{"question": "2 + 2?", "answers": ["4"]}'
+VERSION = "9f2c1a0e" * 8  # SHA-256 of a question set
+_PIPELINE = {"model": "smollm2-135m-instruct", "pipeline": "vllm-cpu", "host": "this-computer"}
 BODY: dict[str, Json] = {
     "add_endpoint": {
         "name": "H800",
@@ -43,24 +56,47 @@ BODY: dict[str, Json] = {
         "model": "DeepSeek-R1",
         "device": "8 × H800",
     },
+    "add_host": {"name": "va16-02", "slots": 8},
+    "add_level": {"name": "Chat", "limits": {"ttft_p90_ms": 450, "tpot_p90_ms": 40}},
+    "add_model": {"yaml": "id: our-model\nname: Our model\nhub_id: team/our-model\n…"},
     "add_note": {"text": "Fans at full speed."},
+    "add_person": {"name": "lin", "password": "twelve-grey-stones", "role": "member"},
     "add_prompt_set": {"name": "support", "text": '{"prompt": "Why is the sky blue?"}'},
+    "add_question_set": {"id": "sums", "name": "Sums", "text": _TWO_SUMS},
     "add_source": {"type": "hub", "address": "https://hub.example.org"},
+    "ask_question": _QUESTION,
+    "change_endpoint": {"device": "8 × H20"},
+    "change_host": {"slots": 4},
+    "change_person": {"role": "viewer"},
+    "change_question_set": {"name": "Sums", "text": _TWO_SUMS, "onto": VERSION},
+    "change_level": {"goodput_percent": 95},
+    "change_model": {"yaml": "id: our-model\nname: Our model\nhub_id: team/our-model\n…"},
     "change_view": {"name": "Nightly runs"},
     "confirm_job": {"checks": ["shm"]},
+    "create_token": {"name": "nightly", "scope": "launch", "days": 30},
     "declare_import": {"device": "8 × H800", "devices": 8, "precision": "fp8"},
+    "drain_host": {"draining": True},
+    "draft_model": {"like": "deepseek-r1"},
     "edit_note": {"text": "Fans at full speed, 24 °C."},
+    "forget_host_problems": {"what": "dies"},
+    "hide_level": {"hidden": True},
     "launch_job": _JOB,
     "launch_matrix": _MATRIX,
+    "launch_pipeline": _PIPELINE,
     "move_job": {"to": "first"},
     "pin_job": {"pinned": True},
     "preview": _MATRIX,
     "preview_job": _JOB,
+    "preview_pipeline": _PIPELINE,
+    "rename_conversation": {"title": "Colours of the sky"},
     "rename_matrix": {"title": "Release 1.2"},
     "repeat_cell": {"count": 1},
+    "remove_job_files": {"job": 17},
+    "reset_password": {"password": "twelve-grey-stones", "revoke_tokens": True},
     "save_result_questions": {"id": "hard-ones", "show": "incorrect"},
     "save_view": {"name": "Nightly", "query": "tag=nightly"},
     "set_exclusive": {"exclusive": True},
+    "set_host_launchers": {"people": ["root"]},
     "set_priority": {"priority": "low"},
     "set_secret": {
         "value": "hf_0123456789",
@@ -68,12 +104,19 @@ BODY: dict[str, Json] = {
         "endpoints": ["https://huggingface.co"],
     },
     "sign_off_result": {"purpose": "Offer to ACME"},
+    "start_conversation": _QUESTION | {"temperature": 0.6, "system": "Be brief."},
     "state_parity": {"base_counts": "154/159,933/976", "counts": "155/159,929/976"},
     "tag_result": {"tags": ["nightly"]},
 }
 _SIDES = {"base": "res-15", "id": "res-16"}
 QUERY: dict[str, Json] = {
+    "list_answers": {"show": "incorrect,cut", "limit": 20},
+    "read_answer": {"base": "res-16"},
+    "search_all": {"q": "distill qwen"},
     "read_candidates": {"base": "res-15", "id": "res-16;res-17"},
+    "download_comparison": {"id": ["res-15", "res-16"]},
+    "read_comparison": {"id": ["res-15", "res-16"]},
+    "read_history": {"metric": "accuracy"},
     "read_comparison_report": {"id": ["res-15", "res-16"]},
     "read_job_type": {"host": "this-computer"},
     "read_matrices_report": {"id": [4, 5]},
@@ -81,6 +124,7 @@ QUERY: dict[str, Json] = {
     "read_parity": _SIDES,
     "read_parity_report": _SIDES,
     "read_result_report": {"id": "res-15"},
+    "read_tradeoff": {"per": "card"},
 }
 
 

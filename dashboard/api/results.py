@@ -307,6 +307,14 @@ def _listed(request: HttpRequest, result_id: int, asked: ListedAsked) -> Export:
         raise LaunchError(
             _("%(name)s is a benchmark. Choose an evaluation.") % {"name": result_name(result)}
         )
+    found = export(request, address_of(asked), result)
+    if found.own is None:
+        raise LaunchError(found.problem)
+    return found
+
+
+def address_of(asked: ListedAsked) -> QueryDict:
+    """Return filters as an address of the reader has them."""
     query = QueryDict(mutable=True)
     query.setlist("show", [name.strip() for name in asked.show.split(",") if name.strip()])
     if asked.base is not None:
@@ -314,10 +322,7 @@ def _listed(request: HttpRequest, result_id: int, asked: ListedAsked) -> Export:
     for name in ("set", "category", "q"):
         if value := getattr(asked, name):
             query[name] = value
-    found = export(request, query, result)
-    if found.own is None:
-        raise LaunchError(found.problem)
-    return found
+    return query
 
 
 # Fleet: what stands for each model and precision on each stack

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
+from pydantic import StrictInt
 
 from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as actions
@@ -26,6 +27,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.jobs import Progress, WithLog, progress_of
 from dashboard.api.waiting import WaitAsked, answer_when, missed_or
+from dashboard.pages.shared.engine_rates import rates
 from dashboard.text.messages import message, server_message
 from jobs.models import Deployment, Endpoint, Host
 from jobs.queries.engines import endpoints
@@ -131,6 +133,31 @@ def _is_settled(answer: Json) -> bool:
     return answer["state"] in (Deployment.State.READY, *Deployment.ENDED_STATES)
 
 
+class EngineRates(ApiAnswer):
+    """What the engine of a deployment reported last; null: not reported, or too long ago."""
+
+    output_tokens_per_s: float | None = read("output", "all requests together")
+    running: float | None = about("requests")
+    waiting: float | None = about("requests in the engine's queue")
+    kv_cache: float | None = about("in use, per cent")
+    history: list[float | None] = about("output tokens/s of half an hour, oldest first")
+    heard: Time = about("of the report")
+    is_stale: bool = about("too long ago to be of now")
+
+
+class EngineMetrics(ApiAnswer):
+    """Rates of the engine of a deployment."""
+
+    rates: EngineRates | None = about("null: no report in the last half hour")
+
+
+@deployment.on("GET /metrics", "deployment.view", "api-deployment-metrics", EngineMetrics)
+def read_deployment_metrics(request: HttpRequest, deployment_id: int) -> Json:
+    """Read rates of an engine. As it reports them to its host."""
+    heard = rates([_find(deployment_id)]).get(deployment_id)
+    return {"rates": EngineRates.of(heard) if heard else None}
+
+
 @deployment.on("POST /stop", "deployment.stop", "api-deployment-stop", DeploymentAnswer, 409)
 def stop_deployment(request: HttpRequest, deployment_id: int) -> Json:
     """Stop a deployment. Own deployments; administrators: any."""
@@ -180,6 +207,22 @@ class EndpointAsked(Asked):
     )
 
 
+class EndpointChange(Asked):
+    """Fields of an endpoint to change; a field that is not sent stays."""
+
+    name: str = ""
+    url: str = about("http or https; an administrator permits addresses as sources", "")
+    api_key: str = about("name of a secret for engines; empty: none", "")
+    model: str = about("as the engine lists it; empty: its only model", "")
+    model_id: str = about("a model of the catalogue, or empty", "")
+    device: str = about("hardware in words, or empty", "")
+    devices: StrictInt | None = about("number of devices; null: unknown", None)
+    engine: str = about("only if the engine does not report it", "")
+    engine_version: str = about("only if the engine does not report it", "")
+    max_context: StrictInt | None = about("tokens; only if the engine does not report it", None)
+    thinking_switch: str = about("variable of the chat template, or empty", "")
+
+
 class EndpointAnswer(base.Created):
     """An endpoint."""
 
@@ -227,6 +270,32 @@ def add_endpoint(request: HttpRequest, asked: EndpointAsked) -> Json:
 @endpoint.on("GET ", "endpoint.view", "api-endpoint", EndpointAnswer)
 def read_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
     """Read an endpoint. With the outcome of its last check."""
+    return EndpointAnswer.of(_endpoint(endpoint_id))
+
+
+@endpoint.on("PATCH ", "endpoint.change", "api-endpoint", EndpointAnswer, 413, 422)
+def change_endpoint(request: HttpRequest, endpoint_id: int, asked: EndpointChange) -> Json:
+    """Change an endpoint. Check the engine again, then store the sent fields, also without an
+    answer. Own endpoints; administrators: any."""
+    row = _endpoint(endpoint_id)
+    stored = {name: getattr(row, name) for name in EndpointChange.model_fields}
+    sent = asked.model_dump(exclude_unset=True)
+    form = endpoint_actions.EndpointForm(stored | sent, instance=row, user=request.user)
+    return EndpointAnswer.of(endpoint_actions.save(request.user, form))
+
+
+@endpoint.on("POST /archive", "endpoint.change", "api-endpoint-archive", EndpointAnswer)
+def archive_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Archive an endpoint. Queued jobs that need it are cancelled. Own endpoints; administrators:
+    any."""
+    endpoint_actions.archive(request.user, _endpoint(endpoint_id), is_archived=True)
+    return EndpointAnswer.of(_endpoint(endpoint_id))
+
+
+@endpoint.on("POST /restore", "endpoint.change", "api-endpoint-restore", EndpointAnswer)
+def restore_endpoint(request: HttpRequest, endpoint_id: int) -> Json:
+    """Restore an archived endpoint. Own endpoints; administrators: any."""
+    endpoint_actions.archive(request.user, _endpoint(endpoint_id), is_archived=False)
     return EndpointAnswer.of(_endpoint(endpoint_id))
 
 

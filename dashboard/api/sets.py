@@ -1,16 +1,19 @@
-"""Data sets of evaluations, read only, and prompt sets that the team uploaded for benchmarks."""
+"""Data sets of evaluations, and question and prompt sets of the team."""
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from dashboard.actions import rows
+from dashboard.actions import question_sets, rows
 from dashboard.actions.rows import PromptForm
 from dashboard.api import base
 from dashboard.api.base import ApiAnswer, Asked, Created, Json, Operations, about, listing, read
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
-from jobs.catalog.questions import TeamSet
+from jobs.catalog.questions import Question, TeamSet
+from jobs.catalog.questions_file import read_questions
 from jobs.models import PromptSet
 from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 
@@ -96,6 +99,82 @@ def team_answer(team_set: TeamSet) -> Json:
     )
 
 
+class QuestionSetChange(Asked):
+    """A version of a question set of the team."""
+
+    name: str = base.about("empty: the ID", "")
+    note: str = ""
+    text: str = base.about("questions as JSON lines or CSV, at most 2 MiB")
+    onto: str = base.about("sha256 of the version that this one replaces")
+
+
+class QuestionSetAsked(Asked):
+    """A question set of the team to add."""
+
+    id: str = base.about("lower-case letters, digits and dashes, at most 32")
+    name: str = base.about("empty: the ID", "")
+    note: str = ""
+    text: str = base.about("questions as JSON lines or CSV, at most 2 MiB")
+
+
+@data_sets.on("POST ", "questions.change", "api-questions", DataSetAnswer, 201, 413, 422)
+def add_question_set(request: HttpRequest, asked: QuestionSetAsked) -> Json:
+    """Add a question set of the team. Nothing is stored while one question is wrong: the error
+    lists up to 20 lines."""
+    meta, questions = asked.model_dump(exclude={"text"}), _questions(asked.text)
+    return team_answer(question_sets.save(request.user, meta, questions, onto=None))
+
+
+@data_sets.on("PUT /{str:set_id}", "questions.change", "api-question-set", DataSetAnswer, 413, 422)
+def change_question_set(request: HttpRequest, set_id: str, asked: QuestionSetChange) -> Json:
+    """Change a question set of the team. Other questions make a new version; results keep theirs.
+    A removed set is in use again."""
+    team_set = _team_set(set_id)
+    meta = {"id": team_set.id, "name": asked.name, "note": asked.note}
+    questions = _questions(asked.text)
+    return team_answer(question_sets.save(request.user, meta, questions, onto=asked.onto))
+
+
+@data_sets.on("DELETE /{str:set_id}", "questions.change", "api-question-set", DataSetAnswer)
+def remove_question_set(request: HttpRequest, set_id: str) -> Json:
+    """Remove a question set of the team. New jobs no longer choose it; results keep it."""
+    question_sets.mark(request.user, _team_set(set_id).id, is_removed=True)
+    return team_answer(_team_set(set_id))
+
+
+@data_sets.on(
+    "POST /{str:set_id}/restore", "questions.change", "api-question-set-restore", DataSetAnswer
+)
+def restore_question_set(request: HttpRequest, set_id: str) -> Json:
+    """Restore a removed question set of the team. New jobs may choose it again."""
+    question_sets.mark(request.user, _team_set(set_id).id, is_removed=False)
+    return team_answer(_team_set(set_id))
+
+
+def _team_set(set_id: str) -> TeamSet:
+    team_set = QUESTION_SETS.of_team(set_id)
+    if team_set is None:
+        raise Http404(set_id)
+    return team_set
+
+
+def _questions(text: str) -> tuple[Question, ...]:
+    """Return the questions of a body. Raises ``LaunchError``: a line for each error."""
+    found = read_questions(text.encode())
+    lines = []
+    for fault in found.faults:
+        args = {"line": fault.line, "place": fault.key, "error": fault.message}
+        words = _("Line %(line)s, %(place)s: %(error)s") if fault.key else "%(error)s"
+        if fault.line and not fault.key:
+            words = _("Line %(line)s: %(error)s")
+        lines.append(words % args)
+    if found.more:
+        lines.append(ngettext("and %(n)s more", "and %(n)s more", found.more) % {"n": found.more})
+    if lines:
+        raise LaunchError("\n".join(lines), "text")
+    return found.questions
+
+
 prompts = Operations("Prompts", "prompts")
 
 
@@ -158,9 +237,21 @@ def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
 
 @prompts.on("DELETE /{int:prompt_set_id}", "prompts.change", "api-prompt-set", PromptSetAnswer)
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
-    """Remove a prompt set. Forms no longer offer it; results keep it. The page of prompt sets
-    restores it."""
+    """Remove a prompt set. Forms no longer offer it; results keep it. It can be restored."""
     rows.mark(request.user, PromptForm, _find(prompt_set_id), is_removed=True)
+    return PromptSetAnswer.of(_find(prompt_set_id))
+
+
+@prompts.on(
+    "POST /{int:prompt_set_id}/restore",
+    "prompts.change",
+    "api-prompt-set-restore",
+    PromptSetAnswer,
+    422,
+)
+def restore_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
+    """Restore a removed prompt set. 422 if another set has its name now."""
+    rows.mark(request.user, PromptForm, _find(prompt_set_id), is_removed=False)
     return PromptSetAnswer.of(_find(prompt_set_id))
 
 

@@ -80,10 +80,10 @@ class Listening:
 
 
 @asynccontextmanager
-async def news_for(login: Login, action: str) -> AsyncGenerator[Listening]:
-    """Listen for a caller who may do ``action``. Raises ``TooManyError``: the person listens too
-    often."""
-    listener, source = session_guard().enter(login, action), broadcaster()
+async def news_for(login: Login, action: str, obj: Any = None) -> AsyncGenerator[Listening]:
+    """Listen for a caller who may do ``action`` to ``obj``. Raises ``TooManyError``: the person
+    listens too often."""
+    listener, source = session_guard().enter(login, action, obj), broadcaster()
     inbox = source.join()
     try:
         yield Listening(listener.dismissed, inbox)
@@ -99,10 +99,14 @@ def answer_when(
     read: Callable[[], Json],
     is_over: Callable[[Json], bool],
     concerns: Concerns,
+    *,
+    obj: Any = None,
+    every_s: float | None = None,
 ) -> Json | HttpResponseBase:
     """Return ``read()``; with ``wait_s`` once ``is_over`` holds for it, or that time has passed.
 
-    ``read`` is called again after a notification that ``concerns`` it.
+    ``read`` is called again after a notification that ``concerns`` it, and after ``every_s``
+    seconds, at most ``PAUSE_S``. ``obj``: of the right ``action``.
     """
     answer = read()
     if not wait_s or is_over(answer) or request.method != "GET":
@@ -116,6 +120,8 @@ def answer_when(
         is_over=is_over,
         concerns=concerns,
         refusal={**refusal, "fields": {}},
+        obj=obj,
+        every_s=PAUSE_S if every_s is None else every_s,
     )
     return Waiting(pieces, content_type="application/json", headers={"X-Accel-Buffering": "no"})
 
@@ -129,17 +135,19 @@ async def _when(
     is_over: Callable[[Json], bool],
     concerns: Concerns,
     refusal: Json,
+    obj: Any,
+    every_s: float,
 ) -> AsyncIterator[bytes]:
     again, loop = database_sync_to_async(read), asyncio.get_running_loop()
     ends_at = loop.time() + wait_s
     try:
-        async with news_for(login, action) as news:
+        async with news_for(login, action, obj) as news:
             while not _is_final(answer := await again(), is_over):
                 left_s = ends_at - loop.time()
                 if left_s <= 0:
                     break
                 await asyncio.sleep(min(left_s, REST_S))
-                if not await news.take(min(left_s, PAUSE_S) - REST_S, concerns):
+                if not await news.take(min(left_s, every_s) - REST_S, concerns):
                     yield b" "  # which JSON allows before it begins
     except TooManyError:
         await asyncio.sleep(min(wait_s, PAUSE_S))  # who asks again at once would ask for ever
@@ -188,6 +196,10 @@ def missed_or(concerns: Concerns) -> Concerns:
 
 def of_job(job_id: int) -> Concerns:
     return missed_or(lambda one: one["type"] == "job" and one.get("id") == job_id)
+
+
+def of_nothing(one: Notification) -> bool:
+    return False
 
 
 def of_any_job(one: Notification) -> bool:

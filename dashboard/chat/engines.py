@@ -44,10 +44,14 @@ class RefusedAnswer(Exception):
         self.id, self.detail = message_id, detail
 
 
+_LONGEST_DELAY = 10  # letters of a header that says when to ask again
+
+
 class TurnReader(Protocol):
     """Takes an engine's status and bytes. The engine waits while it ``is_ahead`` of the disk."""
 
     http_status: int
+    retry_after: str  # the header; "" without one
 
     @property
     def is_ahead(self) -> bool: ...
@@ -62,6 +66,7 @@ class Engine:
 
     def __init__(self, call: Call, model: str) -> None:
         self._url, self._model, self._api_key, self._ips = call.url, model, call.api_key, call.ips
+        self.was_silent = call.was_silent
         self._filter = KeyFilter(call.api_key) if call.api_key else None
 
     def without_key(self, text: str) -> str:
@@ -82,6 +87,7 @@ class Engine:
         ):
             _refuse_head(response)
             reader.http_status = response.status
+            reader.retry_after = response.headers.get("Retry-After", "")[:_LONGEST_DELAY]
             async for chunk in response.content.iter_any():
                 if data := key_filter.add(chunk) if key_filter else chunk:
                     reader.add(data)
@@ -139,6 +145,8 @@ class Engine:
                 message_id, detail = "chat:timeout", ""
             case aiohttp.ClientResponseError():
                 message_id, detail = "chat:no-http", str(error)
+            case aiohttp.ClientPayloadError():  # its text is about the format of HTTP
+                message_id, detail = "chat:cut", ""
             case aiohttp.ClientError():
                 message_id, detail = "chat:cut", str(error)
         if message_id == "chat:broken":
@@ -223,12 +231,14 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 class Call:
     """Address of an engine, and the key that its requests carry; "" for none. ``ips``: what the
     host of ``url`` meant when it was checked; empty for a deployment. ``listed``: permitted
-    endpoints, where the host is a name that :func:`resolved` is to look up."""
+    endpoints, where the host is a name that :func:`resolved` is to look up. ``was_silent``: the
+    last check of an endpoint, or the last chat, got no answer."""
 
     url: str
     api_key: str = field(default="", repr=False)
     ips: tuple[str, ...] = ()
     listed: tuple[str, ...] | None = None
+    was_silent: bool = False
 
 
 class NotCallable(Exception):
@@ -292,6 +302,7 @@ def _to_endpoint(endpoint: Endpoint, user: AbstractBaseUser | None) -> Call:
         raise NotCallable("chat:not-permitted", str(error), {"url": endpoint.url}) from None
     except OSError:
         raise NotCallable("chat:unknown-name", "", {"url": endpoint.url}) from None
+    call = replace(call, was_silent=endpoint.check_id == Endpoint.SILENT)
     find = partial(secrets.endpoint_key_for, user, endpoint.api_key, endpoint.url)
     return _with_key(call, endpoint.api_key, find)
 

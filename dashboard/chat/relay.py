@@ -34,7 +34,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from dashboard.chat import turns
 from dashboard.chat.asked import AskedTurn, take_asked
-from dashboard.chat.engines import NotCallable, call_or_refusal, resolved
+from dashboard.chat.engines import call_or_refusal
 from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
 from dashboard.security.permissions import allowed
@@ -55,6 +55,7 @@ _NEEDED = (
     *("deployment__state", "deployment__details", "deployment__dashboard_url"),
     *("deployment__model_id", "deployment__host__type", "deployment__host__name"),
     *("endpoint__url", "endpoint__api_key", "endpoint__model_id", "endpoint__archived_at"),
+    "endpoint__check_id",
 )
 _METHODS = {"start": "POST", "stream": "GET", "stop": "POST", "times": "GET"}
 _MOST_OFFSETS = 8
@@ -97,14 +98,8 @@ async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
         body = json.dumps(found).encode()
         return await send_whole(send, body, status=200, content_type=b"application/json")
     guard = session_guard()
-    try:
-        if isinstance(asked.call, NotCallable):
-            raise asked.call
-        if asked.call is not None:
-            call = await resolved(asked.call)
-            turns.start(turn_id, call, asked.body, expected=asked.expected)
-    except NotCallable as refused:
-        await turns.refuse(turn_id, refused.id, refused.message_args)
+    if asked.call is not None:
+        await turns.begin(turn_id, asked.call, asked.body, expected=asked.expected)
     try:
         listener = guard.enter(asked.login, "conversation.change", asked.conversation)
     except TooManyError:

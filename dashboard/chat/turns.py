@@ -16,23 +16,26 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import close_old_connections
 
-from dashboard.chat.engines import Call, Engine
+from dashboard.chat.engines import Call, Engine, NotCallable, resolved
 from jobs.base import bounds
 from jobs.base.files import is_locked, take_lock
+from jobs.base.numbers import number_from
 from jobs.base.sanitize import sanitize, sanitize_text
 from jobs.completions import Reply, TooLarge, parse_kept
 from jobs.confined import SHORT, NotDone, Pool, Task
 from jobs.logstore import store
 from jobs.metrics.measured import token_shares
 from jobs.models import Turn
-from jobs.services.chat import close_turn
+from jobs.services.chat import close_turn, note_answering, note_silent
 from jobs.services.intake.quotas import DiskReserved, check_disk
 
 logger = logging.getLogger(__name__)
@@ -60,7 +63,7 @@ class RunningTurn:
         self.written = 0  # how far the file goes
         self.is_kept = True  # while another task writes it
         self.sizes, self.times = array("Q"), array("d")  # an entry a token, in a tenth of a list
-        self.http_status = 200
+        self.http_status, self.retry_after = 200, ""
         self.started = time.monotonic()
         self.is_stopped = False
         self.complete = asyncio.Event()  # nothing more will come
@@ -152,6 +155,29 @@ def age(turn_id: int) -> float | None:
         return time.monotonic() - run.started
     since = began(turn_id)
     return None if since is None else max(0.0, time.time() - since)
+
+
+async def begin(
+    turn_id: int, call: Call | NotCallable, body: dict[str, Any], *, expected: bool = False
+) -> None:
+    """Look the engine's name up, then :func:`start` the turn. A turn whose engine may not be called
+    ends with the reason."""
+    try:
+        if isinstance(call, NotCallable):
+            raise call
+        start(turn_id, await resolved(call), body, expected=expected)
+    except NotCallable as refused:
+        await refuse(turn_id, refused.id, refused.message_args)
+
+
+@async_to_sync
+async def begin_from_view(
+    turn_id: int, call: Call | NotCallable, body: dict[str, Any], *, expected: bool = False
+) -> None:
+    """:func:`begin` from the thread of a view. The turn outlives the request: its tasks get an
+    empty context, because that of a request leads them to the request's own thread."""
+    starting = begin(turn_id, call, body, expected=expected)
+    await asyncio.create_task(starting, context=Context())
 
 
 def start(
@@ -259,20 +285,36 @@ async def _run_to_end(run: RunningTurn, engine: Engine, log: Path) -> None:
             error=engine.without_key(reply.error),
         )
         measured = await _measured(engine, reply)
-        figures = stats(reply, run.sizes, run.times, measured=measured) | unread | failure
+        figures = stats(reply, run.sizes, run.times, measured=measured)
+        figures |= _refusal(run, reply) | unread | failure
         state = Turn.State.DONE
         if run.is_stopped:
             state = _stopped(reply, unread)
         elif reply.error or "error_id" in figures:
             state = Turn.State.FAILED
-        elif not reply.finish_reason:
+        elif not reply.is_whole:
             state, figures["error_id"] = Turn.State.FAILED, "chat:cut"
-        await _close(run.turn_id, state, reply, figures)
+        await _close(run.turn_id, state, reply, figures, was_silent=engine.was_silent)
     finally:
         writer.cancel()
         del _running[run.turn_id]
         os.close(run.lock_fd)
         run.wake()
+
+
+def _refusal(run: RunningTurn, reply: Reply) -> dict[str, Any]:
+    """Return why an engine gave no answer, beside its own text, as stats of the turn."""
+    status = run.http_status
+    if reply.is_page:
+        return {"error_id": "chat:page"}
+    if status < HTTPStatus.BAD_REQUEST or str(status) in reply.error:
+        return {}
+    if status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        return {"error_id": "chat:status", "error_args": {"status": status}}
+    seconds = number_from(run.retry_after)
+    if seconds is None:
+        return {"error_id": "chat:busy", "error_args": {"status": status}}
+    return {"error_id": "chat:busy-for", "error_args": {"status": status, "seconds": seconds}}
 
 
 async def _write(run: RunningTurn) -> None:
@@ -310,7 +352,14 @@ async def _measured(engine: Engine, reply: Reply) -> tuple[int, int] | None:
 
 
 @sync_to_async
-def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, Any]) -> None:
+def _close(
+    turn_id: int,
+    state: Turn.State,
+    reply: Reply,
+    figures: Mapping[str, Any],
+    *,
+    was_silent: bool = False,
+) -> None:
     close_old_connections()
     kept = dict(figures)
     error = reply.error or kept.pop("error_detail", "")
@@ -323,6 +372,10 @@ def _close(turn_id: int, state: Turn.State, reply: Reply, figures: Mapping[str, 
         error=sanitize_text(error),
         stats=sanitize(kept),
     )
+    if kept.get("error_id") == "chat:unreachable":
+        note_silent(turn_id, sanitize_text(error))
+    elif was_silent and state == Turn.State.DONE:
+        note_answering(turn_id)
 
 
 def key(turn_id: int) -> str:

@@ -72,28 +72,28 @@ COLUMNS: Sequence[Column] = (
 @requires("result.view", "GET")
 @with_old_queries("base")
 def answers(request: HttpRequest, result_id: int) -> HttpResponse:
-    return _page(request, _result(result_id), None)
+    return _page(request, evaluation_of(result_id), None)
 
 
 @requires("result.view", "GET")
 @with_old_queries("base")
 def answer(request: HttpRequest, result_id: int, index: int) -> HttpResponse:
     """One answer beside the list that has it; to the page's script the answer alone."""
-    result = _result(result_id)
-    one = _answer(result, index)
+    result = evaluation_of(result_id)
+    one = answer_at(result, index)
     if request.headers.get("HX-Target") == PANE:
         read = asked(request.GET, result)
         return render(request, "results/_answer.html", _pane(request, one, read.wanted))
     return _page(request, result, one)
 
 
-def _result(result_id: int) -> Result:
+def evaluation_of(result_id: int) -> Result:
     related = ("job", "deployment", "endpoint", "host", "imported")
     results = Result.objects.filter(type=Result.Type.EVALUATION).select_related(*related)
     return get_object_or_404(results, pk=result_id)
 
 
-def _answer(result: Result, index: int) -> Answer:
+def answer_at(result: Result, index: int) -> Answer:
     try:
         return answer_list.answer_of(result.pk, index)
     except Answer.DoesNotExist as error:
@@ -103,7 +103,7 @@ def _answer(result: Result, index: int) -> Answer:
 def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpResponse:
     read = asked(request.GET, result)
     try:
-        found = _matches(request, result, read.wanted)
+        found = matches_of(request, result, read.wanted)
     except NotDone as error:
         return busy_page(request, _("Answers not searched"), error)
     if one is not None:
@@ -140,7 +140,7 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
         "no_questions": _no_questions(result),
     }
     if one is None and indexes:
-        one = _answer(result, indexes[0])
+        one = answer_at(result, indexes[0])
     if one is not None:
         before, after = found.beside(one.index)
         place = found.places.get(one.index, -1) + 1
@@ -149,7 +149,7 @@ def _page(request: HttpRequest, result: Result, one: Answer | None) -> HttpRespo
     return render(request, "results/answers.html", context)
 
 
-def _matches(request: HttpRequest, result: Result, wanted: Wanted) -> AnswerMatches:
+def matches_of(request: HttpRequest, result: Result, wanted: Wanted) -> AnswerMatches:
     """Return the matching answers; a person's searches run one after another. Raises NotDone."""
     turn = search_turn(member(request.user).pk, "answers") if wanted.text else nullcontext()
     with turn:
@@ -163,13 +163,13 @@ def _pane(request: HttpRequest, one: Answer, wanted: Wanted) -> dict[str, Any]:
         "query": _query_of(request),
         "sampling": answer_list.sampling_of(one.result),
         "engine": answer_list.engine_key(one.result),
-        "issue": _issue_text(one, request.build_absolute_uri(here)),
+        "issue": issue_text(one, request.build_absolute_uri(here)),
         "base": wanted.base,
         "other": answer_list.side_by_side(wanted.base, one) if wanted.base else None,
     }
 
 
-def _issue_text(answer: Answer, address: str) -> str:
+def issue_text(answer: Answer, address: str) -> str:
     result, marks = answer.result, names(answer.row.marks)
     sampling = answer_list.sampling_of(result).items()
     facts = {
@@ -311,7 +311,7 @@ def _listed(request: HttpRequest, query: QueryDict, result: Result) -> Export:
     wanted = asked(query, result).wanted
     if wanted.base is None and ("changed" in shown or query.get("base")):
         raise NoQuestions(Message("questions:no_base"))
-    own = questions_at(result, _matches(request, result, wanted).indexes)
+    own = questions_at(result, matches_of(request, result, wanted).indexes)
     name = _("Answers of %(name)s") % {"name": result_name(result)}
     set_id = f"answers-{result_name(result)}"
     if wanted.base is not None and "changed" in shown:
@@ -337,7 +337,7 @@ def export_of(own: OwnQuestions, set_id: str, name: str) -> Export:
 @with_old_queries("base")
 def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
     """Preview of the listed answers' questions and form (GET); a POST saves them as a new set."""
-    result = _result(result_id)
+    result = evaluation_of(result_id)
     query = _query_of(request)
     here, file = (
         reverse(name, args=[result.pk]) + (f"?{query}" if query else "")
@@ -366,7 +366,7 @@ def result_questions(request: HttpRequest, result_id: int) -> HttpResponse:
 @with_old_queries("base")
 def result_questions_file(request: HttpRequest, result_id: int) -> HttpResponseBase:
     """Download the listed answers' questions in the form that an upload accepts."""
-    result = _result(result_id)
+    result = evaluation_of(result_id)
     try:
         found = export(request, request.GET, result)
     except NotDone as error:

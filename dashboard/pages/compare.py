@@ -38,7 +38,7 @@ from jobs.queries.parity.entered import ParityError
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.repeats import disturbers, other_runs, read_points, values_at
 from jobs.queries.results.results import Mean, NotNumbered, accuracy, pks_of, set_groups
-from jobs.statistics import LEAST_RUNS, mean, mean_interval
+from jobs.statistics import LEAST_RUNS, Interval, mean, mean_interval
 
 LONGEST_NAME = 120
 LAUNCHED_MOST = 10  # runs of one side per request
@@ -82,12 +82,7 @@ def compare_results(request: HttpRequest) -> HttpResponseBase:
     problem = shared.problem_of(groups)
     context: dict[str, Any] = {"results": heads, "problem": problem, "is_grouped": is_grouped}
     if missing:
-        text = ngettext(
-            "%(ids)s does not exist or was removed.",
-            "%(ids)s do not exist or were removed.",
-            len(missing),
-        )
-        context["problem"] = text % {"ids": _(", ").join(map(result_number, missing))}
+        context["problem"] = missing_words(missing)
         context["the_rest"] = "" if problem else _query(groups, is_grouped=is_grouped)
         return render(request, "results/compare.html", context, status=404)
     each = [[run] for runs in groups for run in runs]
@@ -103,6 +98,16 @@ def compare_results(request: HttpRequest) -> HttpResponseBase:
         context |= _context(request, comparison, unit, is_grouped=is_grouped)
         context |= _parity(request, comparison) | {"pictured": picture_lines(heads)}
     return render(request, "results/compare.html", context)
+
+
+def missing_words(missing: Sequence[int]) -> str:
+    """Return which results of an address do not exist."""
+    text = ngettext(
+        "%(ids)s does not exist or was removed.",
+        "%(ids)s do not exist or were removed.",
+        len(missing),
+    )
+    return text % {"ids": _(", ").join(map(result_number, missing))}
 
 
 @requires("job.repeat", "POST")
@@ -350,22 +355,54 @@ def _line(
         values = [run.metrics[name] for run in column.runs if name in run.metrics]
     else:
         values = column.at(name, concurrency)
+    found = compared_value(column, name, values, cell)
+    interval = found.interval
+    return [
+        *(concurrency, name, unit_name(name), found.value),
+        *((interval.low, interval.high, found.method) if interval else ("", "", "")),
+        found.n,
+        *difference_of(name, change),
+    ]
+
+
+class ComparedValue(NamedTuple):
+    """Metric of a column: mean of ``n`` runs. ``method`` of the interval: "t", of values above 0
+    "log t", of an accuracy over its questions "wilson"; "" without an interval."""
+
+    value: float
+    interval: Interval | None
+    method: str
+    n: int
+
+
+def compared_value(
+    column: ComparedColumn, name: str, values: Sequence[float], cell: Mean | None = None
+) -> ComparedValue:
+    """``values``: of the runs with the metric, one or more; ``cell``: of the comparison's row."""
     interval, method = mean_interval(values), "t" if min(values) <= 0 else "log t"
     if is_accuracy(name) and cell is not None and cell.interval:
         interval, method = cell.interval, "wilson"
     elif name == "accuracy":
         interval, method = accuracy(column.head, mean(values)), "wilson"
-    difference: Sequence[Any] = ("", "", "", "", change.verdict if change else "")
-    if change is not None and change.absolute is not None:
-        unit = "share of base" if change.is_relative else unit_name(name)
-        difference = (change.size, change.low, change.high, unit, change.verdict)
-    return [
-        *(concurrency, name, unit_name(name)),
-        mean(values) if len(values) > 1 else values[0],
-        *((interval.low, interval.high, method) if interval else ("", "", "")),
-        len(values),
-        *difference,
-    ]
+    value = mean(values) if len(values) > 1 else values[0]
+    return ComparedValue(value, interval, method if interval else "", len(values))
+
+
+class ChangeCells(NamedTuple):
+    """Change vs the baseline. ``verdict``: a code; "" for equal numbers or without a comparison."""
+
+    size: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    verdict: str = ""
+
+
+def difference_of(name: str, change: Change | None) -> ChangeCells:
+    if change is None or change.absolute is None:
+        return ChangeCells(verdict=change.verdict if change else "")
+    unit = "share of base" if change.is_relative else unit_name(name)
+    return ChangeCells(change.size, change.low, change.high, unit, change.verdict)
 
 
 @requires("result.view", "GET")

@@ -282,10 +282,10 @@ def host_launchers(request: HttpRequest, name: str) -> HttpResponse:
             text = _("People are ticked: choose “Only these people”, or untick them.")
             return _launchers(request, host, names, error=text, everyone=True)
     else:
-        people = list(User.objects.filter(username__in=names))
-        if unknown := set(names) - {user.username for user in people}:
-            text = _("No person is named “%(name)s”.") % {"name": min(unknown)}
-            return _launchers(request, host, names, error=text)
+        try:
+            people = actions.people_named(names)
+        except LaunchError as error:
+            return _launchers(request, host, names, error=str(error))
     actions.set_launchers(request.user, host, people)
     return redirect("host-detail", host.name)
 
@@ -393,10 +393,15 @@ def host_add(request: HttpRequest) -> HttpResponse:
     return render(request, "hosts/add.html", context, status=422 if errors else 200)
 
 
+def host_with_own_key(name: str) -> Host:
+    """Return a host whose key people make and revoke. Raises ``Http404``."""
+    return get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
+
+
 @never_cache
 @requires("host.key", "GET", "POST")
 def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
-    host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
+    host = host_with_own_key(name)
     if request.method == "GET":
         return render(request, "hosts/new_key.html", {"host": host})
     made = actions.new_key(request.user, host)
@@ -405,7 +410,7 @@ def host_new_key(request: HttpRequest, name: str) -> HttpResponse:
 
 @requires("host.key", "GET", "POST")
 def host_revoke_key(request: HttpRequest, name: str) -> HttpResponse:
-    host = get_object_or_404(Host, name=name, type=_WITH_OWN_KEY)
+    host = host_with_own_key(name)
     if request.method == "GET":
         (view,) = host_views([host_page(name).now], request.user)
         context = {"host": host, "view": view, "redis_command": valkey_users.command_without(host)}
@@ -419,7 +424,7 @@ def host_arrival(request: HttpRequest, name: str) -> HttpResponse:
     """Show whether a host reported ``since`` (seconds since the epoch): a live fragment."""
     host = get_object_or_404(Host, name=name)
     since = number_from(request.GET.get("since", "")) or 0
-    return render(request, "hosts/_arrival.html", _arrival(host, min(since, LATEST)))
+    return render(request, "hosts/_arrival.html", arrival_of(host, min(since, LATEST)))
 
 
 def _shown_once(
@@ -431,13 +436,14 @@ def _shown_once(
         "file": host_file(host.name, made),
         "redis_command": valkey_users.command_for(host),
         "folder": shlex.quote(str(settings.BASE_DIR)),
-        **_arrival(host, int(now().timestamp())),
+        **arrival_of(host, int(now().timestamp())),
         **_reach(),
     }
     return render(request, "hosts/install.html", context)
 
 
-def _arrival(host: Host, since: int) -> dict[str, Any]:
+def arrival_of(host: Host, since: int) -> dict[str, Any]:
+    """Return whether a host reported after ``since``, seconds since the epoch."""
     heard = host.heartbeat_at is not None and host.heartbeat_at.timestamp() > since
     facts, speaks_ours = host.facts if heard else {}, host.protocol == PROTOCOL
     return {

@@ -45,7 +45,7 @@ from jobs.queries.results.repeats import best_concurrencies
 from jobs.queries.results.results import accuracy
 from jobs.tools.lib import site
 
-_TOKENS = 32768  # in the KV cache
+FIT_TOKENS = 32768  # in the KV cache
 _EMPTY_PATH = dict.fromkeys(("precisions", "tp", "default_tp", "source"))
 _LINES = gettext_lazy("Enter lines of “name: value”.")
 _NO_PATH = gettext_lazy("Enter precisions and dies for Build_In or vLLM.")
@@ -95,7 +95,7 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         raise Http404(f"the catalogue has no {model_id}") from error
     model, step = page.row.model, page.row.next_step()
     measured, others = published_tables(published_comparisons(model))
-    found = _fits(model) if model.package is None else []
+    found = _fits(model)
     speed, answers = page.row.speed, page.row.answers
     (jobs,) = rows_of(request, page.jobs)
     context = {
@@ -114,7 +114,7 @@ def model_detail(request: HttpRequest, model_id: str) -> HttpResponse:
         "fit_least": min(
             (fit for fit, *_gb in found if fit.fits), key=lambda fit: fit.tp, default=None
         ),
-        "fit_tokens": _TOKENS,
+        "fit_tokens": FIT_TOKENS,
         "is_added": MODELS.is_added(model_id),
         "may_change": allowed(request.user, "model.change"),
         "measured": measured,
@@ -198,20 +198,26 @@ _RUNG_OF = {
 }
 
 
-def _fits(model: ZooModel) -> list[tuple[Fit, str, str, str]]:
-    """Return every precision of a deployment path at each tp there, with GB of one die: weights,
-    KV cache, free."""
+def memory_fits(model: ZooModel) -> list[Fit]:
+    """Return the memory of one die for every precision of a deployment path at each tp there;
+    nothing for a model of a package, which uses no dies."""
     found: dict[tuple[str, int], Fit] = {}
-    for way in model.paths.values():
+    for way in model.paths.values() if model.package is None else ():
         offered = [tp for tp in (1, 2, 4, 8, 16, 32) if tp in way.tp]
-        for fit in fits(model, tokens=_TOKENS, tps=offered, precisions=list(way.precisions)):
+        for fit in fits(model, tokens=FIT_TOKENS, tps=offered, precisions=list(way.precisions)):
             found.setdefault((fit.precision, fit.tp), fit)
+    return [*found.values()]
+
+
+def _fits(model: ZooModel) -> list[tuple[Fit, str, str, str]]:
+    """Return each of :func:`memory_fits` with GB of one die: weights, KV cache, free."""
 
     def gb(count: int) -> str:
         return number(count / 1e9, 1)
 
     return [
-        (fit, gb(fit.weights_bytes), gb(fit.kv_bytes), gb(fit.free_bytes)) for fit in found.values()
+        (fit, gb(fit.weights_bytes), gb(fit.kv_bytes), gb(fit.free_bytes))
+        for fit in memory_fits(model)
     ]
 
 
@@ -225,10 +231,7 @@ def model_add(request: HttpRequest) -> HttpResponse:
     ``?like=`` shows the YAML of that model, without its names."""
     like = MODELS.get(request.GET.get("like", ""))
     if request.method != "POST" and like is not None and like.package is None:
-        data = like.model_dump(mode="json", exclude_defaults=True, exclude={"published"})
-        source = {"sort": "hub", **data["source"]}
-        text = site.yaml_text({**data, "source": source, "id": None, "name": None})
-        return _editor(request, text)
+        return _editor(request, draft_like(like))
     typed = {name: request.POST.get(name, "") for name in ("hub_id", "config")}
     errors: dict[str, str] = {}
     if request.method == "POST":
@@ -236,14 +239,21 @@ def model_add(request: HttpRequest) -> HttpResponse:
         if upload is not None:
             content = upload.read(schema.CONFIG_CHARACTERS + 1)
             typed["config"] = content.decode(errors="replace")
-        text = _draft(typed["hub_id"].strip(), typed["config"], errors)
+        text = draft(typed["hub_id"].strip(), typed["config"], errors)
         if not errors:
-            return _editor(request, text, errors=_errors(text))
+            return _editor(request, text, errors=errors_in(text))
     context = {"typed": typed, "errors": errors}
     return render(request, "models/add.html", context, status=422 if errors else 200)
 
 
-def _draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
+def draft_like(model: ZooModel) -> str:
+    """Return the YAML of a new model with the values of another, without its names."""
+    data = model.model_dump(mode="json", exclude_defaults=True, exclude={"published"})
+    source = {"sort": "hub", **data["source"]}
+    return site.yaml_text({**data, "source": source, "id": None, "name": None})
+
+
+def draft(hub_id: str, config: str, errors: dict[str, str]) -> str:
     """Return the YAML of a new model; unknown values are empty. Fills ``errors`` by field."""
     facts: dict[str, Any] = {}
     if not hub_id:
@@ -286,7 +296,7 @@ def model_add_yaml(request: HttpRequest) -> HttpResponse:
 
 @requires("model.change", "GET", "HEAD", "POST")
 def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
-    return _edit(request, _text_of(model_id), model_id=model_id)
+    return _edit(request, text_of(model_id), model_id=model_id)
 
 
 @requires("model.view", "GET", "HEAD")
@@ -294,7 +304,7 @@ def model_yaml(request: HttpRequest, model_id: str) -> HttpResponseBase:
     if model_id in SHIPPED:
         text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
-        text = _text_of(model_id)
+        text = text_of(model_id)
     return attachment(text, f"{model_id}.yaml", "application/yaml")
 
 
@@ -303,7 +313,7 @@ def model_delete(request: HttpRequest, model_id: str) -> HttpResponse:
     """Ask (GET), then delete an added model from the catalogue (POST). It can be restored."""
     if request.method == "POST" and MODELS.is_removed(model_id):
         return redirect("model-deleted", model_id)  # a second click
-    _text_of(model_id)
+    text_of(model_id)
     if request.method != "POST":
         return render(request, "models/delete.html", {"model": MODELS[model_id]})
     actions.delete(request.user, model_id)
@@ -364,28 +374,36 @@ def _edit(request: HttpRequest, text: str, *, model_id: str = "", file: str = ""
 def _keep(
     request: HttpRequest, text: str, version: str, *, model_id: str, file: str
 ) -> HttpResponse:
-    """Write the file.
-    Raises ``ValueError``, ``OSError``: why it is not; ``Invalid`` with more than one reason."""
+    """Write the file. Raises as :func:`keep`, but for ``ModelChanged``."""
+    try:
+        model = keep(request.user, text, version or None, model_id=model_id)
+    except ModelChanged as error:
+        more = _("Open the model in another tab and copy your changes there.")
+        raise Invalid(f"{changed_text()} {more}") from error
+    messages.success(request, _("%(name)s saved.") % {"name": model.name})
+    if file and file != f"{model.id}{SUFFIX}":
+        MODELS.discard(file)
+    return redirect("model-detail", model.id)
+
+
+def keep(user: Any, text: str, opened: str | None, *, model_id: str = "") -> ZooModel:
+    """Write the YAML of a new model, or of ``model_id`` onto the ``opened`` version; None: any.
+    Raises ``ModelChanged``; ``ValueError``, ``OSError``: why it is not written; ``Invalid``, a
+    ``ValueError``, with more than one reason."""
     if len(text) > MOST_BYTES:
         raise Invalid(_("At most %(max_length)s characters.") % {"max_length": MOST_BYTES})
-    if errors := _errors(text):
+    if errors := errors_in(text):
         raise Invalid(*errors)
     name = str(files.load(text)["id"])
     if model_id and name != model_id:
         raise Invalid(_("The ID cannot change: %(id)s.") % {"id": model_id})
     if not model_id and name in MODELS:
         raise Invalid(_("Model %(id)s already exists.") % {"id": name})
-    try:
-        opened = version or None if model_id else None
-        model = actions.save(request.user, text, opened, is_new=not model_id)
-    except ModelChanged as error:
-        problem = _("Not saved: the model was changed after you opened it.")
-        more = _("Open the model in another tab and copy your changes there.")
-        raise Invalid(f"{problem} {more}") from error
-    messages.success(request, _("%(name)s saved.") % {"name": model.name})
-    if file and file != f"{name}{SUFFIX}":
-        MODELS.discard(file)
-    return redirect("model-detail", model.id)
+    return actions.save(user, text, opened if model_id else None, is_new=not model_id)
+
+
+def changed_text() -> str:
+    return _("Not saved: the model was changed after you opened it.")
 
 
 def _editor(
@@ -396,7 +414,7 @@ def _editor(
     return render(request, "models/yaml.html", context, status=status)
 
 
-def _errors(text: str) -> list[str]:
+def errors_in(text: str) -> list[str]:
     """Return what is wrong with a model's YAML, each error with its line and place."""
     try:
         ZooModel.model_validate(files.load(text))
@@ -406,7 +424,7 @@ def _errors(text: str) -> list[str]:
             message = _("Invalid YAML, line %(line)s: %(reason)s")
         return [message % {"reason": error.reason, "line": error.line}]
     except ValidationError as error:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _root(text)
         found: dict[str, tuple[int, str]] = {}
         for fault in error.errors():
             place = _place(fault)
@@ -419,6 +437,15 @@ def _errors(text: str) -> list[str]:
             found.setdefault(name, (line, text))
         return [text for _line, text in sorted(found.values(), key=lambda item: item[0])]
     return []
+
+
+def _root(text: str) -> Any:
+    """Return the nodes of a YAML text, by the parser that read it: others take fewer texts. None:
+    nested too deeply."""
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError):
+        return None
 
 
 def _place(fault: Any) -> list[str]:
@@ -448,7 +475,7 @@ def _line(node: Any, place: Sequence[str]) -> int:
     return line
 
 
-def _text_of(model_id: str) -> str:
+def text_of(model_id: str) -> str:
     """Return the file of a model that was added. Raises ``Http404``."""
     text = MODELS.text_of(f"{model_id}{SUFFIX}") if MODELS.is_added(model_id) else None
     if text is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
+from django.http import HttpRequest
 
 from dashboard.config.env import LOGGER
 from dashboard.security.counters import count_one, hashed
@@ -88,6 +89,11 @@ def record_reading(user: AbstractBaseUser | AnonymousUser, chat: Conversation) -
     if chat.user_id != user.pk:
         of = chat.user.get_username()
         record_often(user, "conversation.view", f"conversation {chat.pk}", of=of)
+
+
+def record_hidden(request: HttpRequest) -> None:
+    """Record a refused request whose answer is 404: to its person the object does not exist."""
+    record_often(request.user, "access.refused", f"{request.method} {request.path}")
 
 
 def _count(name: str) -> int:

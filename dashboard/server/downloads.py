@@ -246,13 +246,13 @@ def remove_old_exports() -> None:
                 file.unlink()
 
 
-class Export(StreamingHttpResponse):
+class Attachment(StreamingHttpResponse):
     """A download that a view makes in pieces. What is sent has ranges: it is kept in a file."""
 
 
 def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
-        isinstance(response, HttpResponse | Export)
+        isinstance(response, HttpResponse | Attachment)
         and request.method in ("GET", "HEAD")
         and response.status_code == HTTPStatus.OK
         and response.get("Content-Disposition", "").startswith("attachment")
@@ -262,7 +262,7 @@ def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-def _export(request: HttpRequest, response: HttpResponse | Export) -> HttpResponseBase:
+def _export(request: HttpRequest, response: HttpResponse | Attachment) -> HttpResponseBase:
     made = _begun(request) or _made(request, iter(response))
     headers = dict(response.items())
     if isinstance(made, bytes):

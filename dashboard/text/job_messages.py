@@ -153,6 +153,12 @@ JOB_MESSAGES: dict[str, str] = {
     "chat:redirect": "The engine answered with a redirect, which is not followed. Check which "
     "program listens at the engine's address.",
     "chat:compressed": "The engine compressed its answer. Configure the engine to send plain text.",
+    "chat:busy": "The engine is busy (HTTP %(status)s). Send the message again later.",
+    "chat:busy-for": "The engine is busy (HTTP %(status)s). Send the message again in "
+    "%(seconds)s s.",
+    "chat:status": "The engine answered HTTP %(status)s:",
+    "chat:page": "The address answered with a web page, not with an API. Check which program "
+    "listens there, and whether it needs a login.",
     "chat:no-http": "The engine's response is not valid HTTP.",
     "chat:address": "The deployment has no address that the dashboard may call. Loopback and "
     "link-local addresses are allowed on This computer only: check DASHBOARD_URL of its host.",

@@ -19,6 +19,8 @@ class Endpoint(models.Model):
     ``{"models", "engine", "version", "max_context", "has_counters"}``. ``check_id`` and
     ``check_args``: message of the last check."""
 
+    ANSWERS, SILENT = "endpoint:ok", "endpoint:silent"  # of ``check_id``
+
     name = models.CharField(max_length=100, unique=True)
     url = models.CharField(max_length=300)
     api_key = models.CharField(max_length=64, blank=True)
@@ -67,7 +69,7 @@ class Endpoint(models.Model):
 
     @property
     def is_answering(self) -> bool:
-        return self.check_id == "endpoint:ok"
+        return self.check_id == self.ANSWERS
 
 
 class Deployment(Reported):

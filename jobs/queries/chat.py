@@ -7,7 +7,7 @@ from operator import add, attrgetter, itemgetter
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 
 from jobs.base import bounds
@@ -101,6 +101,11 @@ def conversations_of(
     user: AbstractBaseUser, terms: Sequence[str], *, most: int
 ) -> Sequence[Conversation]:
     """Return the newest chats of ``user`` that have each of ``terms``."""
+    return list(conversations_with(user, terms)[:most])
+
+
+def conversations_with(user: AbstractBaseUser, terms: Sequence[str]) -> QuerySet[Conversation]:
+    """Return the chats of ``user`` that have each of ``terms``."""
     conversations = Conversation.objects.filter(user_id=user.pk)
     for word in terms:
         condition = (
@@ -110,7 +115,7 @@ def conversations_of(
         conversations = conversations.filter(
             Q(title__icontains=word) | Q(pk__in=turns.values("conversation"))
         )
-    return list(conversations[:most])
+    return conversations
 
 
 def engine_of(asked: Turn | Conversation) -> ChatEngine | None:
@@ -195,6 +200,12 @@ def turns_of(conversation: Conversation) -> list[ShownTurn]:
         chosen = next((turn for turn in attempts if turn.is_shown), attempts[-1])
         shown.append(ShownTurn(chosen, [turn.pk for turn in attempts]))
     return shown
+
+
+def is_of_last_question(conversation: Conversation, turn_id: int) -> bool:
+    turns = Turn.objects.filter(conversation=conversation)
+    last = turns.order_by("-index").values("index")[:1]
+    return turns.filter(pk=turn_id, index=last).exists()
 
 
 def shown_of(turn: Turn) -> ShownTurn:

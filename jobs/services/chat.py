@@ -9,7 +9,7 @@ from django.db.models import Max
 from django.utils.timezone import now
 
 from jobs.logstore import store
-from jobs.models import Conversation, Turn
+from jobs.models import Conversation, Endpoint, Turn
 from jobs.queries.chat import ChatEngine
 
 TITLE_LENGTH = 60
@@ -84,6 +84,19 @@ def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
             others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
             if good := others.exclude(answer="").order_by("attempt").last():
                 show_attempt(good)
+
+
+def note_silent(turn_id: int, problem: str) -> None:
+    """Store that the endpoint of a turn gives no answer, until a check or a chat gets one."""
+    for row in Endpoint.objects.filter(turns=turn_id, check_id=Endpoint.ANSWERS):
+        row.check_id, row.checked_at = Endpoint.SILENT, now()
+        row.check_args = {"url": row.url, "problem": problem}
+        row.save(update_fields=["check_id", "check_args", "checked_at"])
+
+
+def note_answering(turn_id: int) -> None:
+    found = Endpoint.objects.filter(turns=turn_id, check_id=Endpoint.SILENT)
+    found.update(check_id=Endpoint.ANSWERS, check_args={}, checked_at=now())
 
 
 def show_attempt(turn: Turn) -> None:

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.forms import BaseUserCreationForm, SetPasswordForm
 from django.contrib.auth.models import User
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from dashboard.actions import access as actions
 from dashboard.security.permissions import allowed, requires
+from dashboard.security.request import member
 from dashboard.text.labels import ROLES
 from jobs.access import secret_keys, secrets, sources
 from jobs.access.accounts import LastAdministrator, role_of
@@ -69,12 +70,15 @@ def people(request: HttpRequest) -> HttpResponse:
     return _people(request, PersonForm())
 
 
+def all_people() -> QuerySet[User]:
+    """Return accounts with their roles, numbers of jobs and last jobs, deactivated ones last."""
+    rows = User.objects.select_related("account")
+    rows = rows.annotate(jobs_count=Count("jobs"), last_job_at=Max("jobs__created_at"))
+    return rows.order_by("-is_active", "username")
+
+
 def _people(request: HttpRequest, form: PersonForm) -> HttpResponse:
-    users = (
-        User.objects.select_related("account")
-        .annotate(jobs_count=Count("jobs"), last_job_at=Max("jobs__created_at"))
-        .order_by("-is_active", "username")
-    )
+    users = all_people()
     context = {
         "people": users,
         "active": sum(person.is_active for person in users),
@@ -113,7 +117,7 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Ask (GET), then change a role or close an account: ``set`` is a role, "on" or "off"."""
     person = get_object_or_404(User.objects.select_related("account"), pk=user_id)
     asked = request.POST if request.method == "POST" else request.GET
-    wanted, roles = asked.get("set", ""), Account.Role.values
+    wanted = asked.get("set", "")
     if request.method != "POST":
         unchanged = wanted == role_of(person) and person.is_active
         if wanted not in _CHANGES or person == request.user or unchanged:
@@ -128,16 +132,8 @@ def person_change(request: HttpRequest, user_id: int) -> HttpResponse:
         }
         return render(request, "account/person_change.html", context)
     try:
-        if wanted not in (*roles, "on", "off"):
-            messages.error(request, gettext("Unknown action."))
-        elif person == request.user:
-            text = gettext("You cannot change your own account here. Ask another admin.")
-            messages.error(request, text)
-        elif wanted in roles:
-            actions.set_role(request.user, person, Account.Role(wanted))
-        else:
-            actions.set_active(request.user, person, active=wanted == "on")
-    except LastAdministrator as refused:
+        actions.change_person(member(request.user), person, wanted)
+    except (LastAdministrator, LaunchError) as refused:
         messages.error(request, str(refused))
     return redirect("people")
 

@@ -26,9 +26,7 @@ SHOWN = 10
 
 @requires("storage.manage", "GET")
 def storage(request: HttpRequest) -> HttpResponse:
-    counted, given = queries.last_count(), queries.limits()
-    if not counted.at:
-        counted = queries.count(now(), aside=0)
+    counted, given = counted_last(), queries.limits()
     disk = shutil.disk_usage(settings.DATA_DIR)
     within = given.retention_size_bytes
     context = {
@@ -51,21 +49,27 @@ def storage(request: HttpRequest) -> HttpResponse:
     return render(request, "storage/index.html", context)
 
 
+def counted_last() -> queries.StorageCount:
+    """Return the count of the last round of retention; before the first, one of now."""
+    counted = queries.last_count()
+    return counted if counted.at else queries.count(now(), aside=0)
+
+
 @requires("storage.manage", "GET", "POST")
 def storage_remove(request: HttpRequest, job_id: int) -> HttpResponse:
     """Ask (GET), then remove a job's log, files and points (POST). It cannot be undone."""
     job = get_object_or_404(Job.objects.select_related("host", "pinned_by"), pk=job_id)
     if request.method != "POST":
-        context = {"job": job, "files": job.outputs.count(), "refusal": _refusal(job)}
+        context = {"job": job, "files": job.outputs.count(), "refusal": refusal_of(job)}
         return render(request, "storage/remove.html", context)
     if actions.remove_files(request.user, job):
         messages.success(request, removed_words(job))
     else:
-        messages.error(request, _refusal(job) or _("This job has no stored files."))
+        messages.error(request, refusal_of(job) or _("This job has no stored files."))
     return redirect("storage")
 
 
-def _refusal(job: Job) -> str:
+def refusal_of(job: Job) -> str:
     """Return why a job's files cannot be removed; "" if they can."""
     if job.removed_at is not None:
         return removed_words(job)
@@ -94,11 +98,11 @@ def _parts(counted: queries.StorageCount) -> list[tuple[str, int, str]]:
             counted.imports,
             _("until the import is removed; outside the limit"),
         ),
-        (_("Database"), _database_bytes(), _("outside the limit")),
+        (_("Database"), database_bytes(), _("outside the limit")),
     ]
 
 
-def _database_bytes() -> int:
+def database_bytes() -> int:
     if connection.vendor == "sqlite":
         name = str(connection.settings_dict["NAME"])
         files = (Path(f"{name}{ending}") for ending in ("", "-wal"))

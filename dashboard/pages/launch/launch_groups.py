@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -34,10 +34,10 @@ from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import AXES, MatrixSpec, has_input, kinds, preview_matrix
 from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
-from jobs.models import Host
+from jobs.models import Host, Job
 from jobs.queries.hosts import dies, is_away
 from jobs.schedule import launch_rights, preflights
-from jobs.schedule.forecast import forecast_drafts
+from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.downloads import DATASETS
 
@@ -390,7 +390,7 @@ def _pipeline_context(
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
-    options, errors = _options(pipeline, data)
+    options, errors = options_of(pipeline, data)
     try:
         if host:
             launch_rights.check(host, user)
@@ -439,8 +439,8 @@ def _pipeline_context(
     }
 
 
-def _options(
-    pipeline: definitions.Pipeline, data: QueryDict
+def options_of(
+    pipeline: definitions.Pipeline, data: Mapping[str, Any]
 ) -> tuple[definitions.Options, dict[str, str]]:
     """Return options, and option → message; invalid ones fall back to defaults."""
     given = {name: str(data.get(name, "")) for name in pipeline.options}
@@ -456,20 +456,30 @@ def _options(
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Show the form, with the queue reasons of a launch now and the kinds of each."""
-    host, jobs = context["host"], []
-    for draft in context["drafts"]:
-        if draft.job is not None:
-            # Waiting for earlier jobs of the chain is normal.
-            draft.job.host, draft.job.inputs = host, {}
-            draft.job.created_by_id = request.user.pk
-            jobs.append(draft.job)
     waits: dict[str, list[str]] = {}
-    for job, starts in zip(jobs, forecast_drafts(host, jobs) if host else (), strict=True):
-        if not queue.is_next(starts):
+    found = forecasts(context["drafts"], context["host"], person(request))
+    for draft in context["drafts"]:
+        starts, kind = found.get(draft.number), draft.stage.job.kind
+        if starts is not None and not queue.is_next(starts):
             kinds = waits.setdefault(queue.starts(starts), [])
-            kinds += [job.kind] if job.kind not in kinds else []
+            kinds += [kind] if kind not in kinds else []
     shown = context | {"waits": [*waits.items()]}
     return render(request, "models/pipeline.html", shown, status=status)
+
+
+def forecasts(
+    planned: Iterable[Draft], host: Host | None, user: AbstractBaseUser | None
+) -> dict[int, Forecast]:
+    """Return the forecast of each draft with a job, by its number, if all were launched now."""
+    jobs: dict[int, Job] = {}
+    for draft in planned:
+        if draft.job is not None and host is not None:
+            # Waiting for earlier jobs of the chain is normal.
+            draft.job.host, draft.job.inputs = host, {}
+            draft.job.created_by_id = user.pk if user else None
+            jobs[draft.number] = draft.job
+    found = forecast_drafts(host, jobs.values()) if host else ()
+    return dict(zip(jobs, found, strict=True))
 
 
 pipeline_urlpatterns: list[URLPattern] = [

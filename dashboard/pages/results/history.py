@@ -54,13 +54,13 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponseBase:
     except Result.DoesNotExist as error:
         raise Http404("there is no such result") from error
     if request.GET.get("format") == "csv":
-        return _csv(found)
+        return history_csv(found)
     query = f"metric={found.metric}"
     if found.concurrency is not None:
         query += f"&concurrency={found.concurrency}"
     context = {
         "history": found,
-        "title": _title(found),
+        "title": history_title(found),
         "result": found.result,
         "pictured": picture_lines([found.result]),
         "rows": [(period, _changed_parts(period)) for period in reversed(found.periods)],
@@ -73,7 +73,7 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponseBase:
     return render(request, "results/history.html", context)
 
 
-def _title(found: History) -> str:
+def history_title(found: History) -> str:
     """Return the last change of the value, with its interval or verdict."""
     last = found.periods[-1]
     if last.change is None or last.base is None or last.is_barred:
@@ -96,7 +96,8 @@ def _changed_parts(period: Period) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _csv(found: History) -> HttpResponseBase:
+def history_csv(found: History) -> HttpResponseBase:
+    """Return every run with its period."""
     runs = [run for period in found.periods for run in period.runs]
     marks = marks_of(runs)
     about = {run.pk: fixed(run, marks[run.pk]) for run in runs}

@@ -20,7 +20,7 @@ from dashboard.security.permissions import requires
 from dashboard.security.request import keep_choice
 from dashboard.text.formatting import counted, day_text, measured
 from dashboard.text.labels import limit_words, phrase, result_place
-from jobs.metrics import UNITS, rate_in
+from jobs.metrics import UNITS, Unit, rate_in
 from jobs.models import Result
 from jobs.queries.results.systems import System, systems
 from jobs.queries.results.tradeoff import EvaluationPair, Tradeoff, pairs, tradeoff
@@ -41,7 +41,7 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
     compared = systems(read.filters, units.asked(request.GET.get(units.PER, "")))
     paired = dict.fromkeys(pair.speed.benchmark for pair in found.pairs if pair.speed)
     unit = units.choice(compared.unit, paired, default=compared.default)
-    names = _names(compared.rows, with_model=len(request.GET.getlist("model")) != 1)
+    names = system_names(compared.rows, with_model=len(request.GET.getlist("model")) != 1)
     named = [(name, one, _tips(one)) for name, one in zip(names, compared.rows, strict=True)]
     kept = request.GET.copy()
     kept.pop("what", None)
@@ -80,7 +80,7 @@ def _best(named: Sequence[Named]) -> dict[str, Any] | None:
     return counts | (ends if len(works) == 1 else {"works": len(works)})
 
 
-def _names(found: Sequence[System], *, with_model: bool) -> list[str]:
+def system_names(found: Sequence[System], *, with_model: bool) -> list[str]:
     """Return short names of systems: what differs of precision, parallelism and workload, and the
     place."""
     parts = [
@@ -119,15 +119,26 @@ def _tips(one: System) -> list[str]:
 @requires("result.view", "GET")
 def paired_result(request: HttpRequest, result_id: int) -> HttpResponse:
     """Show the two measurements of a point, evaluation and benchmark, as a panel of the chart."""
+    found = pair_of(result_id)
+    rates = [(units.word(one), measured(rate)) for one, rate in rates_of(found).items()]
+    row = _pair(found, units.choice("", []))
+    return render(request, "results/paired.html", {"row": row, "rates": rates})
+
+
+def pair_of(result_id: int) -> EvaluationPair:
+    """Return an evaluation with its benchmark. Raises ``Http404``: the result has no accuracy."""
     rows = Result.objects.select_related("host", "deployment", "endpoint", "imported")
     found = pairs(rows.filter(pk=result_id, type=Result.Type.EVALUATION))
     if not found:
         raise Http404("the result has no accuracy")
-    speed = found[0].speed
-    known = [(one, speed.metrics.get(rate_in(one))) for one in UNITS] if speed else []
-    rates = [(units.word(one), measured(rate)) for one, rate in known if rate is not None]
-    row = _pair(found[0], units.choice("", []))
-    return render(request, "results/paired.html", {"row": row, "rates": rates})
+    return found[0]
+
+
+def rates_of(pair: EvaluationPair) -> dict[Unit, float]:
+    """Return the output rate of a pair's benchmark in each known unit."""
+    known = pair.speed.metrics if pair.speed else {}
+    rates = {unit: known.get(rate_in(unit)) for unit in UNITS}
+    return {unit: rate for unit, rate in rates.items() if rate is not None}
 
 
 def _pair(pair: EvaluationPair, unit: units.ChosenUnit) -> dict[str, Any]:

@@ -5,64 +5,35 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from dashboard.actions.action import Done, action
-from dashboard.chat.asked import AskedTurn, forget_asked, keep_asked
-from dashboard.chat.engines import Call, NotCallable, call_or_refusal
-from dashboard.chat.turns import is_running
+from dashboard.actions import chat as actions
+from dashboard.actions.chat import AskForm, engine_ref
+from dashboard.chat.asked import keep_asked
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
 from dashboard.text.labels import disambiguate
-from dashboard.text.messages import message
 from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
-from jobs.completions import Exchange, request_body
-from jobs.kinds.lib.base import AssetRef
-from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body, switch_of
-from jobs.models import Answer, Conversation, Endpoint, Turn
+from jobs.kinds.lib.evaluations import THINKING_WORDS, switch_of
+from jobs.models import Answer, Conversation, Turn
 from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
-from jobs.schedule.targets import deployment_ref, endpoint_ref
 from jobs.services import chat as services
-from jobs.services.intake.quotas import DiskReserved, check_disk
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000
 LONGEST_SEARCH = 200
-
-
-class AskForm(forms.Form):
-    """A question and how to answer it. A number that is left empty is left to the engine."""
-
-    prompt = forms.CharField(strip=True, max_length=200_000)
-    system = forms.CharField(required=False, max_length=20_000)
-    temperature = forms.FloatField(required=False, min_value=0, max_value=2)
-    top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
-    # Never empty: an engine without a limit may run until its context is full.
-    max_tokens = forms.IntegerField(min_value=1, max_value=queries.MOST_TOKENS)
-    seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
-    thinking = forms.ChoiceField(
-        required=False, choices=[(value, value) for value in THINKING_WORDS]
-    )
-
-    prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
-
-    def params(self) -> dict[str, Any]:
-        values = {name: value for name, value in self.cleaned_data.items() if name != "prompt"}
-        return {name: value for name, value in values.items() if value not in (None, "")}
 
 
 @requires("playground.use", "GET")
@@ -95,38 +66,23 @@ def ask(request: HttpRequest) -> HttpResponse:
     one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
     to the conversation, or the page again with all that was typed."""
     since = time.monotonic()
-    form = AskForm(request.POST)
-    engine = queries.chat_engine(request.POST.get("deployment", ""))
-    chat = _chat_of(request)
-    problem = ""
-    if not form.is_valid():
-        name, problems = next(iter(form.errors.items()))
-        problem = str(problems[0]) if name == "prompt" else f"{name}: {problems[0]}"
-    call = None if problem else call_or_refusal(engine, member(request.user))
-    problem = problem or _why_not(engine, call, form)
-    if engine is None or problem:
-        return _refused(request, chat, problem)
-    is_new = chat is None
-    if chat is None:
-        chat = services.start_conversation(member(request.user), form.cleaned_data["prompt"])
+    form, chat, user = AskForm(request.POST), _chat_of(request), member(request.user)
+    login, retried = Login.of(request.session, user), number_from(request.POST.get("retry", ""))
+    key, is_new = request.POST.get("deployment", ""), chat is None
     try:
-        turn = _add_turn(chat, engine, form, retried=number_from(request.POST.get("retry", "")))
+        question = actions.ask(user, chat, key, form, login=login, retried=retried)
+    except LaunchError as refused:
+        name = refused.field if form.errors and refused.field != "prompt" else ""
+        return _refused(request, chat, f"{name}: {refused}" if name else str(refused))
     except services.BusyError:
-        text = _("This chat is generating an answer. Stop the answer or wait for its end.")
-        return _refused(request, chat, text)
-    asked = AskedTurn(
-        Login.of(request.session, request.user),
-        Conversation(pk=chat.pk, user_id=chat.user_id),
-        turn.request,
-        is_open=True,
-        expected=engine.thinks,
-        call=call,
-    )
-    keep_asked(turn.pk, asked, since=since)
+        return _refused(request, chat, str(actions.BUSY))
+    turn = question.turn
+    keep_asked(turn.pk, question.asked, since=since)
     if request.accepts("text/html"):
-        return redirect("conversation", chat.pk)
+        return redirect("conversation", turn.conversation_id)
     if is_new:
-        return JsonResponse({"url": reverse("conversation", args=[chat.pk])}, status=201)
+        address = reverse("conversation", args=[turn.conversation_id])
+        return JsonResponse({"url": address}, status=201)
     return _fragment(request, turn, status=201)
 
 
@@ -147,8 +103,7 @@ def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
 def show(request: HttpRequest, turn_id: int) -> HttpResponse:
     """Show this attempt of its question from now on. Answers with the attempt."""
     asked = _turn_of(turn_id)
-    check(request.user, "conversation.change", asked.conversation)
-    services.show_attempt(asked)
+    actions.show_attempt(request.user, asked.conversation, asked)
     return _fragment(request, asked)
 
 
@@ -171,7 +126,7 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.change", chat)
     if title := request.POST.get("title", "").strip():
-        services.rename_conversation(chat, title)
+        actions.rename(request.user, chat, title)
     return redirect("conversation", chat.pk)
 
 
@@ -182,47 +137,12 @@ def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if request.method != "POST":
         context = {"chat": chat, "turns": chat.turns.count()}
         return render(request, "playground/delete.html", context)
-    streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
-    if any(is_running(number) for number in streaming):
-        messages.error(request, _("The chat is generating an answer. Stop the answer first."))
-        return redirect("conversation", chat.pk)
-    _delete(request.user, chat)
-    return redirect("playground")
-
-
-@action("conversation.delete")
-def _delete(user: Any, chat: Conversation) -> Done[None]:
-    done = Done(None, f"conversation {chat.pk}")
-    forget_asked()
-    services.delete_conversation(chat)
-    return done
-
-
-def _why_not(
-    engine: queries.ChatEngine | None, call: Call | NotCallable | None, form: AskForm
-) -> str:
-    """Return why a question cannot be sent; "" if it can. The relay checks again, or takes
-    what was checked here a moment ago."""
-    if engine is None or (engine.deployment and not engine.is_offered):
-        return message("chat:not-ready", {})
     try:
-        check_disk()
-        extra_body(_ref(engine), form.cleaned_data["thinking"])
-    except LaunchError as error:
-        return str(error)
-    except DiskReserved:
-        return message("chat:disk", {})
-    # The address of a deployment may come with its next report.
-    if engine.endpoint and isinstance(call, NotCallable):
-        return call.text or message(call.id, call.message_args)
-    return ""
-
-
-def _ref(engine: queries.ChatEngine) -> AssetRef:
-    """Return the engine as kinds of jobs see it."""
-    if isinstance(engine.row, Endpoint):
-        return endpoint_ref(engine.row)
-    return deployment_ref(engine.row)
+        actions.delete(request.user, chat)
+    except services.BusyError:
+        messages.error(request, str(actions.RUNNING))
+        return redirect("conversation", chat.pk)
+    return redirect("playground")
 
 
 def _page(
@@ -275,7 +195,7 @@ def _page(
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
-        "thinking": THINKING_WORDS.items() if chosen and switch_of(_ref(chosen)) else (),
+        "thinking": THINKING_WORDS.items() if chosen and switch_of(engine_ref(chosen)) else (),
         "recommended": recommended,
         "params": typed or kept or sampled or recommended,
         "problem": problem,
@@ -325,21 +245,6 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
     chat = get_object_or_404(Conversation, pk=number)
     check(request.user, "conversation.change", chat)
     return chat
-
-
-def _add_turn(
-    chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
-) -> Turn:
-    """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
-    asked = queries.turns_of(chat)
-    if any(one.turn.state == Turn.State.STREAMING for one in asked):
-        raise services.BusyError
-    again = asked.pop().turn if asked and retried in asked[-1].attempts else None
-    history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
-    params, prompt = form.params(), form.cleaned_data["prompt"]
-    extra = extra_body(_ref(engine), form.cleaned_data["thinking"])
-    body = request_body(engine.model, prompt, history=history, params=params, extra=extra)
-    return services.add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
 
 
 urlpatterns = [

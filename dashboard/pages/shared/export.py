@@ -1,4 +1,4 @@
-"""Export results as CSV and JSON, each number with its context.
+"""Attachment results as CSV and JSON, each number with its context.
 
 A line of the list's CSV is one concurrency of a benchmark, or a whole evaluation: no line mixes
 several concurrencies. Column names have the unit in brackets.
@@ -14,7 +14,7 @@ from django.utils.http import content_disposition_header
 from django.utils.timezone import now
 
 from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fields
-from dashboard.server.downloads import Export
+from dashboard.server.downloads import Attachment
 from dashboard.text.labels import result_name
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
@@ -36,7 +36,7 @@ def list_json(rows: Sequence[Result]) -> dict[str, Any]:
     return {"results": [{**_about(row, marks[row.pk]), "points": _points(row)} for row in rows]}
 
 
-def list_csv(rows: Sequence[Result]) -> Export:
+def list_csv(rows: Sequence[Result]) -> Attachment:
     """Needs host, deployment and points."""
     return as_csv(_table(rows, marks_of(rows)), f"results-{now():%Y-%m-%d}")
 
@@ -78,7 +78,7 @@ def _conclusion(page: ResultPage) -> dict[str, Any] | None:
     }
 
 
-def result_csv(row: Result) -> Export:
+def result_csv(row: Result) -> Attachment:
     """Return the points of a benchmark, or the questions of an evaluation."""
     marks = marks_of([row])
     if row.type != Result.Type.EVALUATION:
@@ -181,17 +181,17 @@ def _table(rows: Sequence[Result], marks: Mapping[int, Marks]) -> list[list[Any]
     return table
 
 
-def as_csv(rows: Iterable[Sequence[Any]], file: str) -> Export:
+def as_csv(rows: Iterable[Sequence[Any]], file: str) -> Attachment:
     """Return rows as a CSV for spreadsheets, None as an empty cell; ``file``: its name without an
     ending."""
     return attachment(csv_pieces(rows), f"{file}.csv", "text/csv")
 
 
-def attachment(content: str | Iterable[str], name: str, content_type: str) -> Export:
+def attachment(content: str | Iterable[str], name: str, content_type: str) -> Attachment:
     """Return a text as a download: its scripts never run under the dashboard's address."""
     pieces = [content] if isinstance(content, str) else content
     disposition = content_disposition_header(as_attachment=True, filename=name)
-    response = Export(pieces, content_type=f"{content_type}; charset=utf-8")
+    response = Attachment(pieces, content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = disposition or "attachment"
     return response
 

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 import schemathesis
+from django.contrib.auth import get_user_model
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
@@ -14,16 +15,30 @@ from schemathesis import checks
 from dashboard.api.app import document
 from dashboard.security.counters import hashed
 from jobs import logstore
-from jobs.models import ApiToken, Matrix, MatrixCell, Note, SavedView, SignOff, Tag
+from jobs.models import (
+    ApiToken,
+    Conversation,
+    Matrix,
+    MatrixCell,
+    Note,
+    SavedView,
+    SignOff,
+    Tag,
+    Turn,
+)
 from tests import sample_data
+from tests.dashboard.lib.caller import Caller
+from tests.dashboard.lib.team_models import added_model, broken_file
 from tests.factories import (
     keep_secret,
     make_deployment,
     make_host,
     make_job,
+    make_level,
     make_measured,
     make_user,
 )
+from tests.jobs.lib.answering import save_set
 from tests.jobs.lib.importing import imported
 from tests.kept import ended
 
@@ -59,6 +74,9 @@ ADDED = {
     "note_id": lambda result: Note.objects.create(result_id=result, text="warm").pk,
     "sign_off_id": lambda result: SignOff.objects.create(result_id=result, purpose="ACME").pk,
     "import_result_id": lambda _result: f"res-{imported().pk}",
+    "model_id": lambda _result: added_model(),
+    "file": lambda _result: broken_file(),
+    "level_id": lambda _result: make_level().pk,
     "view_id": lambda _result: SavedView.objects.create(name="nightly").pk,
 }
 
@@ -75,7 +93,7 @@ def connection_stays():
 
 
 @pytest.fixture
-def known(connection_stays):
+def known(connection_stays, model_folder, question_folder):
     """Records that every address finds. The caller is staff and their owner."""
     root = make_user("root", is_staff=True)
     ApiToken.objects.create(user=root, name="t", token_sha256=hashed("secret"))
@@ -83,8 +101,9 @@ def known(connection_stays):
     deployment = make_deployment(created_by=root)
     logstore.store().append(f"deployment/{deployment.pk}", 0, b"GET /health\n")
     result = make_measured(job=ended(created_by=root), points=[(4, {"output_tokens_per_s": 8.5})])
-    make_measured(job=ended(created_by=root), scores=[1, 0, 1])
-    host, chain = make_host("known"), uuid.uuid4()
+    evaluation = make_measured(job=ended(created_by=root), scores=[1, 0, 1])
+    save_set("ours")
+    host, chain = make_host("known", type="vacc"), uuid.uuid4()
     for state in ("succeeded", "failed", "queued", "queued"):
         make_job(host=host, chain=chain, state=state, created_by=root, model_id="deepseek-r1")
     matrix = Matrix.objects.create(title="m", kind="benchmark", host=host, spec={}, created_by=root)
@@ -97,15 +116,18 @@ def known(connection_stays):
         "job_id": job.pk,
         "output_id": job.outputs.get().pk,
         "kind": "benchmark",
+        "key": "mlperf-chat",
         "probe_id": sample_data.probe(host),
         "deployment_id": deployment.pk,
         "endpoint_id": sample_data.endpoint(),
         "prompt_set_id": sample_data.prompts(),
         "result_id": f"res-{result.pk}",
+        "evaluation_id": f"res-{evaluation.pk}",
         "pipeline_id": str(chain),
         "name": host.name,
         "secret": "HF_TOKEN",
-        "set_id": "basics",
+        "set_id": "ours",
+        "user_id": make_user("lin").pk,
     }
 
 
@@ -126,12 +148,22 @@ def test_every_operation_answers_as_the_document_says(case, known):
     if "record_id" in parameters:
         kind = "deployment_id" if "/deployments/" in case.path else "job_id"
         parameters["record_id"] = known[kind]
+    if case.path.endswith(("/paired", "/answers", "/answers/{index}")):
+        parameters["result_id"] = known["evaluation_id"]
+        parameters |= {"index": 0} if "index" in parameters else {}
     if "secret" in parameters:  # an example before may have deleted it
         keep_secret("HF_TOKEN", "hf_0123456789")
     if case.path.endswith("/probe"):
         parameters["job_id"] = known["probe_id"]
+    if "conversation_id" in parameters:
+        chat = Conversation.objects.create(user=get_user_model().objects.get(username="root"))
+        turn = Turn.objects.create(conversation=chat, index=0, prompt="Hi", state="done")
+        made = {"conversation_id": chat.pk, "turn_id": turn.pk}
+        parameters |= {name: made[name] for name in made.keys() & parameters.keys()}
     if "source_id" in parameters:
         parameters["source_id"] = sample_data.source()
+    if "token_id" in parameters:
+        parameters["token_id"] = Caller(make_user()).token.pk
     for name in ADDED.keys() & parameters.keys():
         parameters[name] = ADDED[name](int(known["result_id"].removeprefix("res-")))
     if parameters:

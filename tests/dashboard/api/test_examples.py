@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 import pytest
 
 from dashboard.api.app import document
-from dashboard.api.examples import BODY, PATH, QUERY
+from dashboard.api.examples import BODY, PATH, QUERY, VERSION
 from jobs.catalog import QUESTION_SETS
-from jobs.models import Matrix, Note, SavedView, SignOff, Tag
+from jobs.models import Conversation, Host, Matrix, Note, SavedView, SignOff, Tag, Turn
 from tests import sample_data
 from tests.dashboard.lib.caller import Caller
+from tests.dashboard.lib.team_models import added_model, broken_file
 from tests.factories import (
     keep_secret,
     make_cell,
@@ -21,9 +22,11 @@ from tests.factories import (
     make_evaluation,
     make_host,
     make_job,
+    make_level,
     make_prompts,
     make_user,
 )
+from tests.jobs.lib.answering import save_set
 from tests.jobs.lib.importing import imported
 from tests.kept import ended
 
@@ -34,7 +37,9 @@ OPERATIONS = {
 }
 # What needs more than rows: its status, and why.
 REFUSED = {
+    **dict.fromkeys(("add_model", "change_model"), 422),  # their YAML is shortened
     "import_results": 422,  # its body is a file
+    "stop_turn": 409,  # needs an answer that is being generated
     "resume_job": 422,  # needs the answers of a stopped evaluation
 }
 UNCONFIRMED = {"check": "shm", "message_id": "check:shm", "message_args": {}}
@@ -46,10 +51,16 @@ STATES = {
     "set_priority": {},
     "set_exclusive": {},
 }
+# Operations on hosts that are not the dashboard's own, or not online.
+HOSTS = {
+    "mark_host_lost": {"heartbeat_at": None},
+    "replace_host_key": {"type": "vacc"},
+    "revoke_host_key": {"type": "vacc"},
+}
 
 
 @pytest.fixture
-def rows(question_folder):
+def rows(question_folder, model_folder):
     """Records, by the names of parameters in paths; and their owner, an administrator."""
     root, host = make_user("root", is_staff=True), make_host("this-computer", type="this-computer")
     of = {"host": host, "created_by": root}
@@ -71,25 +82,33 @@ def rows(question_folder):
     Tag.objects.create(name="nightly", **added)
     keep_secret("HF_TOKEN", "hf_0123456789")
     job = ended(log=b"one\ntwo\n", files=1, **of)
+    chat = Conversation.objects.create(user=root, title="Sky")
+    turn = Turn.objects.create(conversation=chat, index=0, prompt="Hi", state="done", answer="Hi!")
+    colleague = make_user("lin-weihua")
+    endpoint = make_endpoint("other", url="http://127.0.0.1:9", created_by=root)
     return {
         **{"user": root, "host": host, "job_id": job.pk, "record_id": job.pk},
         "output_id": job.outputs.get().pk,
         "deployment_id": deployment.pk,
-        "endpoint_id": make_endpoint("other", url="http://127.0.0.1:9", created_by=root).pk,
+        **{"conversation_id": chat.pk, "turn_id": turn.pk},
+        **{"endpoint_id": endpoint.pk, "endpoint:2": f"endpoint:{endpoint.pk}"},
         "import_result_id": f"res-{imported(user=root).pk}",
-        "matrix_id": matrices[0].pk,
+        **{"matrix_id": matrices[0].pk, "model_id": added_model(), "file": broken_file()},
+        "level_id": make_level(created_by=root).pk,
         "note_id": Note.objects.create(text="warm", **added).pk,
         "pipeline_id": str(chain),
         "prompt_set_id": make_prompts(created_by=root).pk,
         "result_id": f"res-{base.pk}",
         "run_id": cells[0].pk,
+        **{"set_id": "ours", VERSION: QUESTION_SETS[save_set()].sha256},
         "sign_off_id": SignOff.objects.create(purpose="ACME", **added).pk,
         "source_id": sample_data.source(),
+        **{"token_id": Caller(colleague).token.pk, "user_id": colleague.pk},
         "view_id": SavedView.objects.create(name="mine", created_by=root).pk,
         # In bodies and queries.
         **{"res-15": f"res-{base.pk}", "res-16": f"res-{other.pk}", "res-17": f"res-{third.pk}"},
         "http://10.0.0.5:8000": "http://127.0.0.1:9",
-        **{3: deployment.pk, 4: matrices[0].pk, 5: matrices[1].pk},
+        **{17: job.pk, 3: deployment.pk, 4: matrices[0].pk, 5: matrices[1].pk},
     }
 
 
@@ -100,8 +119,9 @@ def real(value, rows, name=""):
     if isinstance(value, list):
         return [real(one, rows, name) for one in value]
     if isinstance(value, str):
-        return re.sub(r"res-\d+|http://10.0.0.5:8000", lambda found: rows[found[0]], value)
-    return rows[value] if name in ("id", "deployment") else value
+        named = rf"res-\d+|http://10.0.0.5:8000|endpoint:2|{VERSION}"
+        return re.sub(named, lambda found: rows[found[0]], value)
+    return rows[value] if name in ("id", "deployment", "job") else value
 
 
 def test_each_parameter_of_a_path_has_an_example():
@@ -132,6 +152,8 @@ def test_an_example_runs(name, rows):
     method, path, _operation = OPERATIONS[name]
     if name in STATES:
         rows["job_id"] = make_job(host=rows["host"], created_by=rows["user"], **STATES[name]).pk
+    if name in HOSTS:
+        Host.objects.update(**HOSTS[name])
     if "/deployments/" in path:
         rows["record_id"] = rows["deployment_id"]
     if name == "read_probe":

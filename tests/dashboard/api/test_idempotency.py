@@ -84,5 +84,5 @@ def test_every_operation_that_creates_jobs_has_the_header():
         and "201" in map(str, one["responses"])
     }
 
-    assert len(created) == 7
+    assert len(created) == 8
     assert all("Idempotency-Key" in names for names in created.values()), created

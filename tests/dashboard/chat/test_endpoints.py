@@ -152,6 +152,19 @@ def test_an_endpoint_that_stopped_answering_says_so(client):
     turn, _body, _asked, _keys = outcome(client, make=at(gone))
 
     assert (turn.state, turn.stats["error_id"]) == ("failed", "chat:unreachable")
+    assert not turn.endpoint.is_answering
+    assert (turn.endpoint.check_id, turn.endpoint.check_args["url"]) == ("endpoint:silent", gone)
+
+
+def test_an_endpoint_that_answers_again_says_so(client):
+    def made(url):
+        turn = make_external_turn(url)
+        Endpoint.objects.update(check_id="endpoint:silent")
+        return turn
+
+    turn, *_seen = outcome(client, delta(content="a"), END, make=made)
+
+    assert (turn.state, turn.endpoint.is_answering) == ("done", True)
 
 
 def queries_of(client, make):

@@ -167,6 +167,42 @@ def test_an_engine_s_refusal_is_in_its_own_words(client):
     turn, *_seen = outcome(client, b'{"error":{"message":"too long"}}', status=400)
 
     assert (turn.state, turn.error) == ("failed", "too long")
+    assert turn.stats["error_id"] == "chat:status"
+    assert turn.stats["error_args"] == {"status": 400}
+
+
+@pytest.mark.parametrize(
+    ("headers", "error_id", "args"),
+    [
+        ({"Retry-After": "7"}, "chat:busy-for", {"status": 429, "seconds": 7}),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "chat:busy", {"status": 429}),
+        ({}, "chat:busy", {"status": 429}),
+    ],
+)
+def test_a_busy_engine_says_for_how_long(client, headers, error_id, args):
+    turn, *_seen = outcome(client, b'{"error":"full"}', status=429, headers=headers)
+
+    stats = turn.stats
+    assert (turn.state, turn.error) == ("failed", "full")
+    assert (stats["error_id"], stats["error_args"]) == (error_id, args)
+
+
+def test_a_login_page_is_no_answer_and_shows_no_tags(client):
+    page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body>\n<p>x</p></body>"
+
+    turn, *_seen = outcome(client, page)
+
+    assert (turn.state, turn.error, turn.stats["error_id"]) == ("failed", "Sign in", "chat:page")
+
+
+def test_a_stream_that_ends_as_it_should_needs_no_finish_reason(client):
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+
+    turn, *_seen = outcome(client, delta(content="a"), usage, b"data: [DONE]\n\n")
+    empty, *_seen = outcome(client, b"data: [DONE]\n\n")
+
+    assert (turn.state, turn.answer, turn.stats["completion_tokens"]) == ("done", "a", 1)
+    assert (empty.state, empty.stats["error_id"]) == ("failed", "chat:cut")
 
 
 def test_a_stream_without_an_end_fails_and_keeps_its_text(client):

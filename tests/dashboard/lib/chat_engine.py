@@ -28,7 +28,7 @@ class Engine:
         self.requests = []
         self.keys = []
         self.was_left = asyncio.Event()
-        self.status = 200
+        self.status, self.headers = 200, {}
         self.tokens = None  # how its tokenizer counts a text
 
     async def ends(self, *pieces):
@@ -38,7 +38,7 @@ class Engine:
     async def chat(self, request):
         self.requests.append(await request.json())
         self.keys.append(request.headers.get("Authorization"))
-        response = web.StreamResponse(status=self.status)
+        response = web.StreamResponse(status=self.status, headers=self.headers)
         await response.prepare(request)
         try:
             while (piece := await self.say.get()) is not None:
@@ -127,12 +127,12 @@ async def begun(client, engine, turn, piece):
     return browser
 
 
-def outcome(client, *pieces, make=None, status=200):
+def outcome(client, *pieces, make=None, status=200, headers=()):
     """Return the ended turn, the stream that its page got, and requests and keys of the engine."""
     seen = []
 
     async def scenario(engine, turn):
-        engine.status = status
+        engine.status, engine.headers = status, dict(headers)
         await engine.ends(*pieces)
         browser = opened(client, turn)
         await browser.task

@@ -10,6 +10,11 @@ with 405. Rules:
 - ``own``: whose object it is, viewers too, and admins.
 - ``owner``: whose object it is while they are a member, and admins.
 - ``own-hidden``, ``mine-hidden``: to others the object does not exist (404).
+- ``person-hidden``: whose object it is, and admins; to others it does not exist. Of tokens only
+  those of the scope admin.
+- ``person``: everyone who is logged in. Of tokens only those of the scope admin, as for ``mine``.
+- ``member-person``, ``owner-person``: as ``member`` and ``owner``. Of tokens only those of the
+  scope admin.
 - ``host``: a host by its key. People get 401.
 """
 
@@ -223,6 +228,8 @@ api-job-type GET viewer
 api-job-events GET viewer
 api-job-output GET viewer
 api-job-points GET viewer
+api-job-accuracy GET viewer
+api-search GET viewer
 api-job-script GET viewer
 api-job-log GET viewer
 api-job-log-lines GET viewer
@@ -233,6 +240,7 @@ api-job-log-polls GET viewer
 api-job-log-steps GET viewer
 api-deployments GET viewer
 api-deployment GET viewer
+api-deployment-metrics GET viewer
 api-deployment-stop POST owner
 api-deployment-restart POST owner
 api-deployment-log GET viewer
@@ -245,11 +253,15 @@ api-deployment-log-steps GET viewer
 api-endpoints GET viewer
 api-endpoints POST member {"name": "other", "url": "http://127.0.0.1:9"}
 api-endpoint GET viewer
+api-endpoint PATCH owner {"device": "8 × H20"}
+api-endpoint-archive POST owner
+api-endpoint-restore POST owner
 api-endpoint-check POST member
 api-prompts GET viewer
 api-prompts POST member {"name": "other", "text": "{\"prompt\": \"Why?\"}"}
 api-prompt-set GET viewer
 api-prompt-set DELETE owner
+api-prompt-set-restore POST owner
 api-results GET viewer
 api-result GET viewer
 api-result-points GET viewer
@@ -274,11 +286,37 @@ api-imports POST member
 api-import DELETE owner
 api-import-declared PATCH member
 api-hosts GET viewer
+api-hosts POST admin {"name": "va16-02"}
 api-host GET viewer
+api-host PATCH admin {"slots": 4}
+api-host-arrival GET viewer
+api-host-drain POST admin {"draining": true}
+api-host-forget POST admin {"what": "dies"}
+api-host-key POST,DELETE admin
+api-host-launchers PUT admin {"people": null}
+api-host-mark-lost POST admin
 api-host-queue GET viewer
+api-pipelines POST member {"model": "deepseek-r1", "pipeline": "pytorch", "host": "far"}
+api-pipeline-preview POST member {"model": "deepseek-r1", "pipeline": "pytorch", "host": "far"}
 api-pipeline GET viewer
 api-pipeline-cancel POST owner
 api-pipeline-retry POST member
+api-levels GET viewer
+api-levels POST member-person {"name": "other", "limits": {"ttft_p90_ms": 450}}
+api-level GET viewer
+api-level PATCH owner-person {"name": "other"}
+api-level DELETE owner-person
+api-level-restore POST owner-person
+api-level-included PUT admin {"hidden": true}
+api-models GET viewer
+api-models POST admin {"yaml": "id: x"}
+api-model GET viewer
+api-model PUT admin {"yaml": "id: x"}
+api-model DELETE admin
+api-model-undo POST admin
+api-model-yaml GET viewer
+api-model-drafts POST admin {"like": "deepseek-r1"}
+api-model-file GET,DELETE admin
 api-matrices GET viewer
 api-matrices POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
 api-matrix-preview POST member {"kind":"x","host":"far", "output_tokens": [8], "concurrency": [1]}
@@ -294,12 +332,25 @@ api-report-matrix GET viewer
 api-report-matrices GET viewer
 api-report-parity GET viewer
 api-parity GET viewer
+api-comparison GET viewer
+api-comparison-table GET viewer
+api-result-history GET viewer
+api-result-history-table GET viewer
+api-tradeoff GET viewer
+api-result-paired GET viewer
+api-result-answers GET viewer
+api-result-answer GET viewer
 api-parity-candidates GET viewer
 api-parity POST viewer {"base_counts": "1/2", "counts": "1/2"}
 api-questions GET viewer
+api-question-file GET viewer
+api-questions POST member {"id": "ours", "text": "1 + 1?"}
 api-result-questions GET viewer
 api-result-questions POST member {"id": "mine"}
 api-question-set GET viewer
+api-question-set PUT member {"text": "1 + 1?", "onto": ""}
+api-question-set DELETE member
+api-question-set-restore POST member
 api-sources GET viewer
 api-sources POST admin
 api-source DELETE admin
@@ -307,6 +358,24 @@ api-secrets GET admin
 api-secret PUT admin {"purpose": "hub"}
 api-secret DELETE admin
 api-audit GET admin
+api-tokens GET person
+api-tokens POST person {"name": "mine"}
+api-token DELETE person-hidden
+api-people GET admin
+api-people POST admin {"name": "new", "password": "twelve-grey-stones"}
+api-person PATCH admin {"role": "viewer"}
+api-person-password POST admin {"password": "twelve-grey-stones"}
+api-storage GET admin
+api-storage-remove POST admin {"job": 1}
+api-conversations GET person
+api-conversations POST person
+api-conversation GET person-hidden
+api-conversation PATCH mine-hidden {"title": "other"}
+api-conversation DELETE mine-hidden
+api-turns POST mine-hidden {"engine": "1", "prompt": "Why?", "max_tokens": 1, "retry": 0}
+api-turn GET person-hidden
+api-turn-stop POST mine-hidden
+api-turn-show POST mine-hidden
 api-unknown GET,POST,PUT,PATCH,DELETE viewer
 intake-heartbeat POST host
 intake-claim-job POST host

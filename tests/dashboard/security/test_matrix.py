@@ -86,15 +86,25 @@ class Actor:
             return "viewer"
         return "member" if (self.scope, role) == ("launch", "admin") else role
 
+    @property
+    def is_whole(self) -> bool:
+        """Return True for a session, and for a token that carries all rights of its person."""
+        return self.scope in ("", "admin")
+
     def may(self, rule: str) -> bool:
         """Return True if the rule lets the actor in."""
         is_owner = self.person == "owner"
+        is_mine = is_owner and self.is_whole
         return {
             "anyone": True,
             "viewer": bool(self.role),
             "member": self.role in ("member", "admin"),
-            "mine": is_owner,
-            "mine-hidden": is_owner,
+            "person": bool(self.role) and self.is_whole,
+            "member-person": self.role in ("member", "admin") and self.is_whole,
+            "owner-person": self.role == "admin" or (is_mine and self.role == "member"),
+            "person-hidden": is_mine or self.role == "admin",
+            "mine": is_mine,
+            "mine-hidden": is_mine,
             "own": is_owner or self.role == "admin",
             "own-hidden": is_owner or self.role == "admin",
             "owner": (is_owner and self.role == "member") or self.role == "admin",
@@ -293,6 +303,8 @@ def expected(actor, case):
         return (401,)
     if not actor.role:
         return (401,) if case.name in OF_API else (302,)
+    if case.rule in ("mine-hidden", "person-hidden") and not actor.is_whole:
+        return (403,)  # before the object is looked up
     return (404,) if case.rule.endswith("-hidden") else (403,)
 
 
@@ -312,7 +324,9 @@ TELLING = {
     "host": ("admin",),
     "anyone": ("viewer", "admin"),
     "viewer": ("viewer", "admin"),
+    "person": ("viewer", "admin"),
     "member": ("viewer", "other", "admin"),
+    "member-person": ("viewer", "other", "admin"),
     "admin": ("owner", "admin"),
 }
 OF_OBJECTS = ("other", "owner", "admin")

@@ -16,8 +16,8 @@ from dashboard.server.downloads import (
     KEPT_OF_A_PERSON,
     KEPT_S,
     MOST_OF_A_PERSON,
+    Attachment,
     EndedEarly,
-    Export,
     Stream,
     limited_streams,
     resumable_exports,
@@ -237,7 +237,7 @@ def either_way(request, monkeypatch):
 
 
 def exported(content=TEN, method="GET", person=1, attached=ATTACHED, **headers):
-    kind = HttpResponse if isinstance(content, bytes) else Export
+    kind = HttpResponse if isinstance(content, bytes) else Attachment
     response = kind(content, content_type="text/csv", headers=attached)
     return resumable_exports(lambda _request: response)(request_of(method, person, headers))
 

@@ -1,0 +1,170 @@
+"""Chats: the form of a question, and what a person does with their chats, for page and API."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from dashboard.actions.action import Done, action
+from dashboard.chat.asked import AskedTurn, forget_asked
+from dashboard.chat.engines import Call, NotCallable, call_or_refusal
+from dashboard.chat.turns import is_running
+from dashboard.consumers import Login
+from dashboard.security.permissions import check
+from dashboard.text.messages import message
+from jobs.base.errors import LaunchError
+from jobs.completions import Exchange, request_body
+from jobs.kinds.lib.base import AssetRef
+from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body
+from jobs.models import Conversation, Endpoint, Turn
+from jobs.queries import chat as queries
+from jobs.schedule.targets import deployment_ref, endpoint_ref
+from jobs.services import chat as services
+from jobs.services.intake.quotas import DiskReserved, check_disk
+
+BUSY = gettext_lazy("This chat is generating an answer. Stop the answer or wait for its end.")
+RUNNING = gettext_lazy("The chat is generating an answer. Stop the answer first.")
+
+
+class AskForm(forms.Form):
+    """A question and how to answer it. A number that is left empty is left to the engine."""
+
+    prompt = forms.CharField(strip=True, max_length=200_000)
+    system = forms.CharField(required=False, max_length=20_000)
+    temperature = forms.FloatField(required=False, min_value=0, max_value=2)
+    top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
+    # Never empty: an engine without a limit may run until its context is full.
+    max_tokens = forms.IntegerField(min_value=1, max_value=queries.MOST_TOKENS)
+    seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    thinking = forms.ChoiceField(
+        required=False, choices=[(value, value) for value in THINKING_WORDS]
+    )
+
+    prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
+
+    def params(self) -> dict[str, Any]:
+        values = {name: value for name, value in self.cleaned_data.items() if name != "prompt"}
+        return {name: value for name, value in values.items() if value not in (None, "")}
+
+    def check(self) -> None:
+        """Raise ``LaunchError`` with the first error of each field."""
+        if not self.is_valid():
+            texts = {name: str(problems[0]) for name, problems in self.errors.items()}
+            name, text = next(iter(texts.items()))
+            refused = LaunchError(text, name)
+            refused.fields = texts
+            raise refused
+
+
+class TakenQuestion(NamedTuple):
+    """A turn that was taken down, and what starts it."""
+
+    turn: Turn
+    asked: AskedTurn
+
+
+@action("playground.use")
+def ask(
+    user: Any,
+    chat: Conversation | None,
+    key: str,
+    form: AskForm,
+    *,
+    login: Login,
+    retried: int | None = None,
+) -> Done[TakenQuestion]:
+    """Take a question down: in ``chat``, or in a new one. ``key``: of the engine. ``retried``: a
+    turn of the last question, which then gets another attempt.
+
+    Raises ``LaunchError``: why it cannot be asked; ``BusyError``: another answer is being written.
+    """
+    if chat is not None:
+        check(user, "conversation.change", chat)
+    form.check()
+    engine = queries.chat_engine(key)
+    call = call_or_refusal(engine, user)
+    _check_engine(engine, call, form)
+    if engine is None:
+        raise _not_ready()
+    if chat is None:
+        chat = services.start_conversation(user, form.cleaned_data["prompt"])
+    turn = _add_turn(chat, engine, form, retried=retried)
+    asked = AskedTurn(
+        login,
+        Conversation(pk=chat.pk, user_id=chat.user_id),
+        turn.request,
+        is_open=True,
+        expected=engine.thinks,
+        call=call,
+    )
+    return Done(TakenQuestion(turn, asked))
+
+
+@action("conversation.change")
+def rename(user: Any, chat: Conversation, title: str) -> Done[None]:
+    services.rename_conversation(chat, title)
+    return Done(None)
+
+
+@action("conversation.change")
+def show_attempt(user: Any, chat: Conversation, turn: Turn) -> Done[None]:
+    """Show this attempt of its question from now on."""
+    services.show_attempt(turn)
+    return Done(None)
+
+
+@action("conversation.delete")
+def delete(user: Any, chat: Conversation) -> Done[None]:
+    """Delete a chat with its streams. Raises ``BusyError``: an answer of it is being written."""
+    streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
+    if any(is_running(number) for number in streaming):
+        raise services.BusyError
+    done = Done(None, f"conversation {chat.pk}")
+    forget_asked()
+    services.delete_conversation(chat)
+    return done
+
+
+def engine_ref(engine: queries.ChatEngine) -> AssetRef:
+    """Return the engine as kinds of jobs see it."""
+    if isinstance(engine.row, Endpoint):
+        return endpoint_ref(engine.row)
+    return deployment_ref(engine.row)
+
+
+def _not_ready() -> LaunchError:
+    return LaunchError(message("chat:not-ready", {}), "engine")
+
+
+def _check_engine(
+    engine: queries.ChatEngine | None, call: Call | NotCallable, form: AskForm
+) -> None:
+    """Raise ``LaunchError`` for a question that cannot be sent. The relay checks again, or takes
+    what was checked here a moment ago."""
+    if engine is None or (engine.deployment and not engine.is_offered):
+        raise _not_ready()
+    try:
+        check_disk()
+    except DiskReserved:
+        raise LaunchError(message("chat:disk", {})) from None
+    extra_body(engine_ref(engine), form.cleaned_data["thinking"])
+    # The address of a deployment may come with its next report.
+    if engine.endpoint and isinstance(call, NotCallable):
+        raise LaunchError(call.text or message(call.id, call.message_args), "engine")
+
+
+def _add_turn(
+    chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
+) -> Turn:
+    """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
+    asked = queries.turns_of(chat)
+    if any(one.turn.state == Turn.State.STREAMING for one in asked):
+        raise services.BusyError
+    again = asked.pop().turn if asked and retried in asked[-1].attempts else None
+    history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
+    params, prompt = form.params(), form.cleaned_data["prompt"]
+    extra = extra_body(engine_ref(engine), form.cleaned_data["thinking"])
+    body = request_body(engine.model, prompt, history=history, params=params, extra=extra)
+    return services.add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)

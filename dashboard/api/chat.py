@@ -1,0 +1,356 @@
+"""Chats with deployments and endpoints. To others than its owner a chat does not exist, except that
+administrators read it, with an audit entry."""
+
+from typing import Annotated, Any
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from ninja import Query
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from dashboard.actions import chat as actions
+from dashboard.actions.chat import AskForm
+from dashboard.api import base
+from dashboard.api.base import (
+    ApiAnswer,
+    Asked,
+    Json,
+    Offset,
+    Operations,
+    Page,
+    Time,
+    about,
+    conflict,
+    invalid,
+    listing,
+    one_of,
+    read,
+)
+from dashboard.api.waiting import MOST_WAIT_S, answer_when, of_nothing
+from dashboard.chat import turns
+from dashboard.consumers import Login
+from dashboard.security.audit_log import record_hidden, record_reading
+from dashboard.security.permissions import allowed
+from dashboard.security.request import member
+from dashboard.text.messages import message
+from jobs.completions import SAMPLING
+from jobs.kinds.lib.base import endpoint_key
+from jobs.kinds.lib.evaluations import THINKING_WORDS
+from jobs.models import Conversation, Turn
+from jobs.queries import chat as queries
+from jobs.queries.chat import MOST_TOKENS, ShownTurn
+from jobs.services.chat import BusyError
+from jobs.tools.lib.load import thinking_in
+
+LOOK_S = 1.5  # nothing notifies of the end of a turn
+_SEARCH = 200
+
+chats = Operations("Conversations", "conversations")
+chat = Operations("Conversations", "conversations/{int:conversation_id}")
+turns_ = Operations("Conversations", "conversations/{int:conversation_id}/turns")
+
+
+# Answers
+
+
+def _engine(row: Conversation | Turn) -> str | None:
+    if row.endpoint_id is not None:
+        return endpoint_key(row.endpoint_id)
+    return None if row.deployment_id is None else str(row.deployment_id)
+
+
+def _params(row: Turn) -> Json:
+    known = {name: row.request[name] for name in SAMPLING if name in row.request}
+    thinking = thinking_in(row.request)
+    return known | ({"thinking": thinking} if thinking else {})
+
+
+def _message(row: Turn) -> str:
+    if row.error or "error_id" not in row.stats:
+        return row.error
+    return message(row.stats["error_id"], row.stats.get("error_args") or {})
+
+
+def _stat(name: str, text: str | None = None) -> Any:
+    return read(lambda row: row.stats.get(name), text)
+
+
+_OF_ENGINE = "number of a deployment, or endpoint:NUMBER; null: removed"
+
+
+class ConversationAnswer(ApiAnswer):
+    """A conversation of one person."""
+
+    id: int
+    title: str
+    person: str = read("user.username")
+    engine: str | None = read(_engine, f"asked last: {_OF_ENGINE}")
+    params: dict[str, Any] = about("of the last question, such as temperature")
+    created_at: Time
+    updated_at: Time
+
+
+class TurnAnswer(ApiAnswer):
+    """A question and one attempt at its answer. Reasoning, answer and figures come at its end."""
+
+    id: int
+    conversation: int = read("conversation_id")
+    index: int = about("place of the question, from 0")
+    attempts: list[int] = about("turns of this question, oldest first")
+    shown: bool = read("is_shown", "the attempt that later questions send back")
+    state: Annotated[str, one_of(Turn.State.values)]
+    engine: str | None = read(_engine, _OF_ENGINE)
+    device: str = about("hardware of an endpoint in words, or empty")
+    params: dict[str, Any] = read(_params)
+    prompt: str
+    reasoning: str
+    answer: str
+    finish_reason: str = about("of the engine, such as stop or length; empty: none")
+    message: str = read(_message, "why it failed, as text, or empty")
+    ttft_ms: float | None = _stat("ttft_ms", "time to the first token")
+    first_answer_ms: float | None = _stat(
+        "first_answer_ms", "time to the first token after the reasoning"
+    )
+    thinking_ms: float | None = _stat("thinking_ms")
+    total_ms: float | None = _stat("total_ms")
+    tokens_per_s: float | None = _stat("tokens_per_s", "after the first token")
+    prompt_tokens: int | None = _stat("prompt_tokens")
+    completion_tokens: int | None = _stat("completion_tokens")
+    reasoning_tokens: int | None = _stat("reasoning_tokens")
+    answer_tokens: int | None = _stat("answer_tokens")
+    counted: bool = read(
+        lambda row: bool(row.stats.get("counted")),
+        "the engine reported no number of tokens: pieces were counted",
+    )
+    estimated: bool = read(
+        lambda row: bool(row.stats.get("estimated")),
+        "the shares of reasoning and answer are estimated",
+    )
+    created_at: Time
+
+
+class WholeConversation(ConversationAnswer):
+    """A conversation with its last turns: of each question the attempt that is shown."""
+
+    turns: list[TurnAnswer]
+    earlier: int | None = about("“before” of the turns before these; null: there are none")
+
+
+Conversations = listing(
+    "Conversations", "A page of own conversations.", "conversations", ConversationAnswer
+)
+
+
+def _turn(shown: ShownTurn) -> Json:
+    return TurnAnswer.of(shown.turn, attempts=list(shown.attempts))
+
+
+# Requests
+
+
+class ConversationsAsked(Page):
+    """Query of the list of conversations."""
+
+    text: str = Field(
+        "", max_length=_SEARCH, description="words, each in the title or in a turn's texts"
+    )
+
+
+class PartAsked(Asked):
+    """Query of a conversation's turns."""
+
+    before: Offset = about("“earlier” of the turns after these; returns earlier ones", None)
+
+
+class TitleAsked(Asked):
+    """New title of a conversation."""
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _as_key(value: Any) -> Any:
+    """Return a deployment's number as the text of the form."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class QuestionAsked(Asked):
+    """A question, and how to answer it. A number that is null is left to the engine."""
+
+    engine: Annotated[
+        str,
+        BeforeValidator(_as_key),
+        Field(max_length=30, description="number of a deployment, or endpoint:NUMBER"),
+    ]
+    prompt: str
+    system: str = about("system prompt", "")
+    temperature: float | None = about("0 to 2", None)
+    top_p: float | None = about("0.01 to 1", None)
+    max_tokens: int = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}")
+    seed: int | None = about("0 to 2147483647", None)
+    thinking: base.choice(*filter(None, THINKING_WORDS)) = ""  # type: ignore[valid-type]
+
+
+class NextAsked(QuestionAsked):
+    """A further question of a conversation."""
+
+    retry: int | None = about("a turn of the last question, to be answered again", None)
+
+
+class TurnWaitAsked(Asked):
+    """Query of a turn."""
+
+    wait: int = Field(
+        0,
+        ge=0,
+        le=MOST_WAIT_S,
+        description="seconds: the answer comes at the end of the turn, or after this time",
+    )
+
+
+def _find(request: HttpRequest, conversation_id: int, action: str) -> Conversation:
+    """Return a conversation. Raises ``Refused``: there is none to which the caller may do
+    ``action``."""
+    row = get_object_or_404(Conversation.objects.select_related("user"), pk=conversation_id)
+    if not allowed(request.user, action, row):
+        record_hidden(request)
+        raise base.missing()
+    return row
+
+
+def _find_turn(row: Conversation, turn_id: int) -> Turn:
+    found = Turn.objects.select_related("deployment", "endpoint")
+    return get_object_or_404(found, conversation=row, pk=turn_id)
+
+
+# Operations
+
+
+@chats.on("GET ", "playground.use", "api-conversations", Conversations)
+def list_conversations(request: HttpRequest, query: Query[ConversationsAsked]) -> Json:
+    """List own conversations. Newest first, without their turns."""
+    own = queries.conversations_with(member(request.user), query.text.split())
+    rows, older = base.filtered_page(query, own.select_related("user"), {})
+    shown = [ConversationAnswer.of(row) for row in rows]
+    return base.page(request, "conversations", shown, older)
+
+
+@chats.on("POST ", "playground.use", "api-conversations", TurnAnswer, 201, 413, 422)
+def start_conversation(request: HttpRequest, asked: QuestionAsked) -> Json:
+    """Start a conversation. Send its first question to the engine, and answer with the turn; its
+    title is the begin of the question."""
+    return _ask(request, None, asked)
+
+
+@chat.on("GET ", "playground.use", "api-conversation", WholeConversation)
+def read_conversation(request: HttpRequest, conversation_id: int, query: Query[PartAsked]) -> Json:
+    """Read a conversation. With its last turns, as many as one page has. Own conversations;
+    administrators: any, with an audit entry."""
+    row = _find(request, conversation_id, "conversation.view")
+    record_reading(request.user, row)
+    part = queries.part_of(row, query.before)
+    return WholeConversation.of(row, turns=[*map(_turn, part.turns)], earlier=part.earlier)
+
+
+@chat.on("PATCH ", "conversation.change", "api-conversation", ConversationAnswer, 413)
+def rename_conversation(request: HttpRequest, conversation_id: int, asked: TitleAsked) -> Json:
+    """Rename a conversation. Own conversations."""
+    row = _find(request, conversation_id, "conversation.change")
+    actions.rename(request.user, row, asked.title)
+    return ConversationAnswer.of(_find(request, conversation_id, "conversation.change"))
+
+
+@chat.on("DELETE ", "conversation.delete", "api-conversation", ConversationAnswer, 409)
+def delete_conversation(request: HttpRequest, conversation_id: int) -> Json:
+    """Delete a conversation. Own conversations, with all turns; 409 while an answer is
+    generated."""
+    row = _find(request, conversation_id, "conversation.delete")
+    shown = ConversationAnswer.of(row)
+    try:
+        actions.delete(request.user, row)
+    except BusyError:
+        raise conflict("busy", str(actions.RUNNING)) from None
+    return shown
+
+
+@turns_.on("POST ", "playground.use", "api-turns", TurnAnswer, 201, 409, 413, 422)
+def ask_question(request: HttpRequest, conversation_id: int, asked: NextAsked) -> Json:
+    """Ask a question in a conversation. Send it to the engine with the questions and answers
+    before, and answer with the turn; 409 while another answer is generated. With ``retry`` the last
+    question gets another attempt."""
+    row = _find(request, conversation_id, "conversation.change")
+    if asked.retry is not None and not queries.is_of_last_question(row, asked.retry):
+        raise invalid("retry", _("Only the last question can be answered again."))
+    return _ask(request, row, asked, retried=asked.retry)
+
+
+@turns_.on("GET /{int:turn_id}", "playground.use", "api-turn", TurnAnswer)
+def read_turn(
+    request: HttpRequest, conversation_id: int, turn_id: int, query: Query[TurnWaitAsked]
+) -> Json | HttpResponseBase:
+    """Read a turn. With ``wait`` it answers when the turn has ended. Own conversations;
+    administrators: any, with an audit entry."""
+    row = _find(request, conversation_id, "conversation.view")
+    record_reading(request.user, row)
+
+    def is_over(answer: Json) -> bool:
+        return bool(answer["state"] != Turn.State.STREAMING)
+
+    return answer_when(
+        *(request, query.wait, "conversation.view"),
+        lambda: _turn(queries.shown_of(_current(row, turn_id))),
+        is_over,
+        of_nothing,
+        obj=row,
+        every_s=LOOK_S,
+    )
+
+
+@turns_.on("POST /{int:turn_id}/stop", "playground.use", "api-turn-stop", TurnAnswer, 409)
+def stop_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
+    """Stop a turn. Close the connection to the engine; the part that came stays. Another web
+    process does so within a second."""
+    row = _find(request, conversation_id, "conversation.change")
+    turn = _current(row, turn_id)
+    if turn.state != Turn.State.STREAMING:
+        raise conflict("finished", _("This turn has already ended."))
+    async_to_sync(turns.stop)(turn.pk, expected=_thinks(turn))
+    return _turn(queries.shown_of(_find_turn(row, turn_id)))
+
+
+@turns_.on("POST /{int:turn_id}/show", "playground.use", "api-turn-show", TurnAnswer)
+def show_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
+    """Show an attempt. Later questions send this attempt at its question back."""
+    row = _find(request, conversation_id, "conversation.change")
+    actions.show_attempt(request.user, row, _find_turn(row, turn_id))
+    return _turn(queries.shown_of(_find_turn(row, turn_id)))
+
+
+def _ask(
+    request: HttpRequest, row: Conversation | None, asked: QuestionAsked, retried: int | None = None
+) -> Json:
+    form = AskForm(asked.model_dump(exclude={"engine", "retry"}))
+    login = Login.of(request.session, request.user)
+    try:
+        question = actions.ask(request.user, row, asked.engine, form, login=login, retried=retried)
+    except BusyError:
+        raise conflict("busy", str(actions.BUSY)) from None
+    turn, known = question.turn, question.asked
+    if known.call is not None:
+        turns.begin_from_view(turn.pk, known.call, known.body, expected=known.expected)
+    return _turn(queries.shown_of(_find_turn(turn.conversation, turn.pk)))
+
+
+def _current(row: Conversation, turn_id: int) -> Turn:
+    """Return a turn. One that a killed process left open is ended first, as pages do."""
+    turn = _find_turn(row, turn_id)
+    if turn.state == Turn.State.STREAMING and turns.is_abandoned(turn.pk):
+        async_to_sync(turns.close_abandoned)(turn.pk, expected=_thinks(turn))
+        turn = _find_turn(row, turn_id)
+    return turn
+
+
+def _thinks(turn: Turn) -> bool:
+    engine = queries.engine_of(turn)
+    return engine is not None and engine.thinks

@@ -1,0 +1,358 @@
+"""Question and prompt sets, tokens, people and storage over the API."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from dashboard.security import permissions
+from dashboard.security.counters import hashed
+from jobs.catalog import QUESTION_SETS
+from jobs.models import Account, ApiToken, AuditEntry, PromptSet
+from jobs.services.outputs import outputs_folder
+from jobs.services.upkeep import retention
+from tests.dashboard.lib.caller import Caller
+from tests.factories import make_job, make_prompts, make_user, stored
+from tests.kept import ended
+
+PASSWORD = "twelve-grey-stones"
+ONE = '{"question": "2 + 3?", "answers": ["5", "five"]}'
+TWO = '{"question": "9 > 8?", "choices": ["yes", "no"], "answers": ["A"]}'
+
+
+def dids():
+    return [entry.detail["did"] for entry in AuditEntry.objects.order_by("pk")]
+
+
+def fields_of(answer):
+    return answer.status_code, list(answer.json()["fields"])
+
+
+# Question and prompt sets
+
+
+@pytest.mark.usefixtures("question_folder")
+def test_a_question_set_is_added_changed_removed_and_restored(lin):
+    added = lin.post("questions", {"id": "ours", "name": "Ours", "text": ONE})
+    first = added.json()
+    assert (added.status_code, first["origin"], first["questions"]) == (201, "team", 1)
+
+    body = {"name": "Theirs", "note": "sums", "text": f"{ONE}\n{TWO}", "onto": first["sha256"]}
+    changed = lin.send("put", "questions/ours", body).json()
+    assert (changed["name"], changed["about"], changed["questions"]) == ("Theirs", "sums", 2)
+    assert lin.get("questions/ours").json() == changed
+    assert [one.questions for one in QUESTION_SETS.of_team("ours").versions] == [1, 2]
+
+    assert lin.send("delete", "questions/ours").json()["removed"] is True
+    assert "ours" not in [one["id"] for one in lin.get("questions").json()["data_sets"]]
+    assert lin.post("questions/ours/restore").json() == changed
+    assert dids() == ["add", "change", "delete", "undo"]
+
+
+@pytest.mark.usefixtures("question_folder")
+def test_a_change_of_an_older_version_is_refused(lin):
+    first = lin.post("questions", {"id": "ours", "text": ONE}).json()["sha256"]
+    lin.send("put", "questions/ours", {"text": TWO, "onto": first})
+
+    answer = lin.send("put", "questions/ours", {"text": ONE, "onto": first})
+
+    assert answer.status_code == 422
+    assert "Open the set again" in answer.json()["message"]
+    assert len(QUESTION_SETS.of_team("ours").versions) == 2
+
+
+@pytest.mark.usefixtures("question_folder")
+def test_each_wrong_line_of_questions_is_named(lin):
+    text = f'{ONE}\nnothing\n{{"question": "1 + 1?"}}'
+
+    answer = lin.post("questions", {"id": "ours", "text": text})
+
+    assert fields_of(answer) == (422, ["text"])
+    first, second = answer.json()["fields"]["text"].split("\n")
+    assert first.startswith("Line 2: Not JSON.")
+    assert second.startswith("Line 3, answers: Missing.")
+    assert QUESTION_SETS.of_team("ours") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"id": "Ours"}, 422, "id"),
+        ({"id": "mmlu"}, 422, "id"),
+        ({"name": "n" * 61}, 422, "name"),
+        ({"note": "n" * 501}, 422, "note"),
+        ({"text": ""}, 422, "text"),
+        ({"text": None}, 400, "text"),
+        ({"onto": "9"}, 400, "onto"),
+    ],
+)
+@pytest.mark.usefixtures("question_folder")
+def test_a_wrong_field_of_a_question_set_is_named(lin, body, code, field):
+    answer = lin.post("questions", {"id": "ours", "text": ONE} | body)
+
+    assert fields_of(answer) == (code, [field])
+    assert QUESTION_SETS.team() == []
+
+
+@pytest.mark.usefixtures("question_folder")
+def test_a_set_of_the_catalogue_is_not_changed(lin):
+    change = {"text": ONE, "onto": ""}
+    answers = [
+        lin.send("put", "questions/mmlu", change),
+        lin.send("delete", "questions/mmlu"),
+        lin.post("questions/basics/restore"),
+    ]
+
+    assert [one.status_code for one in answers] == [404, 404, 404]
+
+
+def test_a_removed_prompt_set_is_restored_while_its_name_is_free(lin):
+    row = make_prompts(created_by=lin.user)
+    lin.send("delete", f"prompts/{row.pk}")
+
+    assert lin.post(f"prompts/{row.pk}/restore").json()["removed"] is False
+    lin.send("delete", f"prompts/{row.pk}")
+    make_prompts(created_by=lin.user, name=row.name)
+
+    assert fields_of(lin.post(f"prompts/{row.pk}/restore")) == (422, ["name"])
+    assert PromptSet.objects.filter(removed_at=None).count() == 1
+
+
+# Tokens
+
+
+def test_a_token_is_created_shown_once_listed_and_revoked(lin):
+    made = lin.post("tokens", {"name": "nightly", "scope": "launch", "days": 30})
+    token, row = made.json()["token"], ApiToken.objects.get(name="nightly")
+
+    assert made.status_code == 201
+    assert "no-store" in made.headers["Cache-Control"]
+    assert (row.user, row.scope, row.token_sha256) == (lin.user, "launch", hashed(token))
+    assert timedelta(days=29) < row.expires_at - now() < timedelta(days=31)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert lin.client.get("/api/v1/me", headers=headers).json()["scope"] == "launch"
+
+    listed = lin.get("tokens")
+    assert [one["name"] for one in listed.json()["tokens"]] == ["nightly", "t"]
+    assert token not in listed.text and row.token_sha256 not in made.text + listed.text
+
+    assert lin.send("delete", f"tokens/{row.pk}").json()["name"] == "nightly"
+    assert lin.client.get("/api/v1/me", headers=headers).status_code == 401
+    entries = AuditEntry.objects.filter(action__startswith="token").order_by("pk")
+    assert [entry.action for entry in entries] == ["token.create", "token.delete"]
+    assert token not in str(AuditEntry.objects.values())
+
+
+@pytest.mark.parametrize("scope", ["read", "launch"])
+@pytest.mark.parametrize("wanted", ["read", "launch", "admin"])
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_a_token_of_a_narrower_scope_creates_and_revokes_none(scope, wanted, is_admin):
+    caller = Caller(make_user("ada", is_staff=is_admin))
+    ApiToken.objects.update(scope=scope)
+
+    answers = [
+        caller.post("tokens", {"name": "wider", "scope": wanted}),
+        caller.send("delete", f"tokens/{caller.token.pk}"),
+        caller.get("tokens"),
+    ]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]) == (403, "scope")
+        assert answer.json()["message"].startswith(f"The scope of this token, {scope}, does not")
+    assert ApiToken.objects.get() == caller.token
+
+
+@pytest.mark.parametrize(("role", "most"), [("viewer", "read"), ("member", "launch")])
+def test_a_token_has_at_most_the_scope_that_its_persons_role_needs(role, most):
+    caller = Caller(make_user("ada", role=role))
+
+    made = [caller.post("tokens", {"name": one, "scope": one}) for one in ApiToken.Scope.values]
+
+    allowed = ApiToken.Scope.values[: ApiToken.Scope.values.index(most) + 1]
+    assert [one.status_code for one in made] == [
+        201 if scope in allowed else 422 for scope in ApiToken.Scope.values
+    ]
+    assert fields_of(made[-1]) == (422, ["scope"])
+
+
+def test_a_token_does_not_outlive_the_token_that_creates_it(lin):
+    ApiToken.objects.update(expires_at=now() + timedelta(days=60))
+
+    refused = [lin.post("tokens", {"name": "longer", "days": days}) for days in (90, None)]
+    assert [fields_of(one) for one in refused] == [(422, ["days"])] * 2
+    assert "cannot outlive" in refused[0].json()["message"]
+    assert lin.post("tokens", {"name": "shorter", "days": 30}).status_code == 201
+    assert ApiToken.objects.filter(name="longer").count() == 0
+
+
+def test_a_session_creates_a_token_with_its_csrf_token_only(lin):
+    browser, body = Client(enforce_csrf_checks=True), json.dumps({"name": "ci", "days": None})
+    browser.force_login(lin.user)
+    page = browser.get(reverse("token-list")).text
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
+    sent = {"data": body, "content_type": "application/json"}
+
+    assert browser.post("/api/v1/tokens", **sent).status_code == 403
+    made = browser.post("/api/v1/tokens", **sent, headers={"X-CSRFToken": csrf})
+    assert made.status_code == 201
+    assert (made.json()["expires_at"], made.json()["scope"]) == (None, "read")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        ({"name": ""}, 422, "name"),
+        ({"name": "n" * 101}, 422, "name"),
+        ({"scope": "everything"}, 422, "scope"),
+        ({"days": 31}, 422, "days"),
+        ({"days": "soon"}, 400, "days"),
+        ({"days": True}, 400, "days"),
+        ({"user": "root"}, 400, "user"),
+    ],
+)
+def test_a_wrong_field_of_a_token_is_named(admin, body, code, field):
+    assert fields_of(admin.post("tokens", {"name": "ci", **body})) == (code, [field])
+    assert ApiToken.objects.count() == 1
+
+
+def test_only_administrators_see_and_revoke_tokens_of_others(admin, lin):
+    assert lin.send("delete", f"tokens/{admin.token.pk}").status_code == 404
+    assert [one["person"] for one in lin.get("tokens").json()["tokens"]] == ["lin"]
+    assert {one["person"] for one in admin.get("tokens").json()["tokens"]} == {"root", "lin"}
+    assert admin.send("delete", f"tokens/{lin.token.pk}").status_code == 200
+    assert lin.get("me").status_code == 401
+
+
+# People
+
+
+def test_an_added_person_is_listed_and_may_log_in(admin):
+    added = admin.post("people", {"name": "eve", "password": PASSWORD, "role": "viewer"})
+    row = User.objects.get(username="eve")
+
+    shown = {"id": row.pk, "name": "eve", "role": "viewer", "active": True, "jobs": 0}
+    assert (added.status_code, {name: added.json()[name] for name in shown}) == (201, shown)
+    listed = admin.get("people")
+    assert [one["name"] for one in listed.json()["people"]] == ["eve", "root"]
+    assert Client().login(username="eve", password=PASSWORD)
+    for text in (added.text, listed.text, str(AuditEntry.objects.values())):
+        assert PASSWORD not in text and row.password not in text
+
+
+def test_a_role_is_changed_and_an_account_closed_and_opened(admin, lin):
+    address = f"people/{lin.user.pk}"
+
+    assert admin.send("patch", address, {"role": "viewer"}).json()["role"] == "viewer"
+    closed = admin.send("patch", address, {"role": "member", "active": False}).json()
+    assert (closed["role"], closed["active"]) == ("member", False)
+    assert lin.get("me").status_code == 401
+    assert admin.send("patch", address, {"active": True}).json()["active"] is True
+    assert lin.get("me").status_code == 401  # its tokens are gone
+    changes = AuditEntry.objects.filter(action="user.manage").order_by("pk")
+    assert [entry.detail["did"] for entry in changes] == ["viewer", "member", "off", "on"]
+
+
+def test_an_administrator_does_not_change_their_own_account(admin):
+    for body in ({"role": "member"}, {"active": False}):
+        answer = admin.send("patch", f"people/{admin.user.pk}", body)
+        assert answer.status_code == 422
+        assert answer.json()["message"].startswith("You cannot change your own account here.")
+
+    assert stored(admin.user, "is_staff", "is_active") == (True, True)
+
+
+def test_the_last_administrator_stays(admin, lin, monkeypatch):
+    Account.objects.filter(user=admin.user).update(role="member")
+    Account.objects.filter(user=lin.user).update(role="admin")
+    monkeypatch.setattr(permissions, "role_of", lambda user: Account.Role.ADMIN)
+
+    answer = admin.send("patch", f"people/{lin.user.pk}", {"role": "member"})
+
+    assert (answer.status_code, answer.json()["error"]) == (409, "last_administrator")
+    assert Account.objects.get(user=lin.user).role == "admin"
+
+
+def test_a_reset_password_ends_sessions_and_on_request_tokens(admin, lin):
+    browser = Client()
+    browser.force_login(lin.user)
+    address = f"people/{lin.user.pk}/password"
+
+    answer = admin.post(address, {"password": PASSWORD})
+    assert (answer.status_code, PASSWORD in answer.text) == (200, False)
+    assert browser.get(reverse("job-list")).status_code == 302
+    assert Client().login(username="lin", password=PASSWORD)
+    assert lin.get("me").status_code == 200
+
+    admin.post(address, {"password": PASSWORD, "revoke_tokens": True})
+    assert lin.get("me").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "field"),
+    [
+        ("post", "people", {"name": "e ve", "password": PASSWORD}, 422, "name"),
+        ("post", "people", {"name": "root", "password": PASSWORD}, 422, "name"),
+        ("post", "people", {"name": "eve", "password": "1234"}, 422, "password"),
+        ("post", "people", {"name": "eve", "password": "p" * 4097}, 400, "password"),
+        ("post", "people", {"name": "eve", "password": PASSWORD, "role": "chief"}, 422, "role"),
+        ("patch", "people/{root}", {"role": "chief"}, 400, "role"),
+        ("patch", "people/{root}", {"is_superuser": True}, 400, "is_superuser"),
+        ("post", "people/{root}/password", {"password": "1234"}, 422, "password"),
+    ],
+)
+def test_a_wrong_field_of_a_person_is_named(admin, method, path, body, code, field):
+    before = admin.user.password
+
+    answer = admin.send(method, path.format(root=admin.user.pk), body)
+
+    assert fields_of(answer) == (code, [field])
+    assert stored(User.objects.get(), "password") == before
+
+
+# Storage
+
+
+def test_storage_is_read_in_bytes(admin, settings):
+    settings.RETENTION_AGE_S, settings.RETENTION_SIZE_BYTES = 90 * 86400, 10**9
+    job = ended(files=1, created_by=admin.user)
+    retention.measure_job(job.pk)
+
+    shown = admin.get("storage").json()
+
+    assert (shown["output_files_bytes"], shown["job_logs_bytes"] > 0) == (10, True)
+    assert (shown["age_limit_s"], shown["size_limit_bytes"]) == (90 * 86400, 10**9)
+    assert [one["job"] for one in shown["largest_jobs"]] == [job.pk]
+    (coming,) = shown["next_removals"]
+    assert (coming["type"], coming["id"], coming["why"]) == ("job", job.pk, "age")
+    assert shown["disk_free_bytes"] < shown["disk_total_bytes"]
+
+
+def test_the_files_of_an_ended_job_are_removed_once(admin):
+    job = ended(files=1, created_by=admin.user)
+
+    done = admin.post("storage/remove", {"job": job.pk})
+    again = admin.post("storage/remove", {"job": job.pk})
+
+    assert (done.status_code, done.json()["job"], done.json()["why"]) == (200, job.pk, "person")
+    assert stored(job, "removed_at") is not None
+    assert not outputs_folder(job.pk).exists()
+    assert (again.status_code, again.json()["error"]) == (409, "not_removed")
+
+
+def test_files_of_a_running_or_kept_job_are_not_removed(admin):
+    running, kept = make_job(state="running"), ended(files=1)
+    retention.pin(kept.pk, admin.user)
+
+    answers = [admin.post("storage/remove", {"job": job.pk}) for job in (running, kept)]
+
+    assert [one.status_code for one in answers] == [409, 409]
+    assert "has not ended" in answers[0].json()["message"]
+    assert "files are kept" in answers[1].json()["message"]
+    assert stored(kept, "removed_at") is None
+    for job in (10**9, True, "1", -1):
+        assert fields_of(admin.post("storage/remove", {"job": job})) == (400, ["job"])
