@@ -24,7 +24,7 @@ class SearchAllAsked(Asked):
     limit: int = Field(MOST, ge=1, le=50, description="matches of each kind")
 
 
-class Match(ApiAnswer):
+class FoundRecord(ApiAnswer):
     """A record that was found."""
 
     kind: str = about("job, result, deployment, model, host or conversation")
@@ -33,10 +33,12 @@ class Match(ApiAnswer):
     page: str = about("path of its page")
 
 
-Matches = listing("Matches", "What was found, of each kind the newest.", "matches", Match)
+FoundRecords = listing(
+    "FoundRecords", "What was found, of each kind the newest.", "matches", FoundRecord
+)
 
 
-@search_.on("GET search", "overview.view", "api-search", Matches)
+@search_.on("GET search", "overview.view", "api-search", FoundRecords)
 def search_all(request: HttpRequest, query: Query[SearchAllAsked]) -> Json:
     """Search. Jobs, results, deployments, models and hosts; own chats for a session or a token of
     the scope admin."""

@@ -32,7 +32,7 @@ def test_a_changed_endpoint_keeps_the_fields_that_are_not_sent(lin):
         ({"model_id": "none"}, 422, "model_id"),
         ({"devices": 0}, 422, "devices"),
         ({"name": None}, 400, "name"),
-        ({"surname": "H800"}, 400, "nmae"),
+        ({"surname": "H800"}, 400, "surname"),
     ],
 )
 def test_a_wrong_field_of_an_endpoint_is_named(lin, body, status, field):
