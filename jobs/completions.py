@@ -38,7 +38,11 @@ ERROR_LENGTH = 2000
 ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
 _WORDS_LENGTH = 500
 _TITLE = pattern(r"<title[^>]*>([^<]*)", ignore_case=True)
-_HTML = pattern(r"^\s*<(?:!doctype|html|head|body|h1|center|p)\b", ignore_case=True)
+_HTML = pattern(
+    r"^\x{feff}?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype|html|head|body|h1|center|p)\b",
+    ignore_case=True,
+    dot_all=True,
+)
 _TAGS = pattern(
     r"<script\b.*?</script\s*>|<style\b.*?</style\s*>|<[^>]*>", ignore_case=True, dot_all=True
 )

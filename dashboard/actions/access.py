@@ -81,12 +81,6 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
     return rows if allowed(user, "token.manage") else rows.filter(user_id=user.pk)
 
 
-def expiry_of_token(user: AbstractBaseUser) -> datetime | None:
-    """Return the expiry of the token that ``user`` calls with; None: never, or a session."""
-    rows = ApiToken.objects.filter(pk=getattr(user, "token_id", 0))
-    return rows.values_list("expires_at", flat=True).first()
-
-
 @action("token.create")
 def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None) -> Done[str]:
     """Create a token of ``user``, whose scope the caller has checked; it is returned only here."""

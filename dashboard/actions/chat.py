@@ -59,7 +59,7 @@ class AskForm(forms.Form):
 
 
 class TakenQuestion(NamedTuple):
-    """A turn that was taken down, and what starts it."""
+    """A stored turn, and what starts it."""
 
     turn: Turn
     asked: AskedTurn
@@ -75,10 +75,10 @@ def ask(
     login: Login,
     retried: int | None = None,
 ) -> Done[TakenQuestion]:
-    """Take a question down: in ``chat``, or in a new one. ``key``: of the engine. ``retried``: a
+    """Store a question: in ``chat``, or in a new one. ``key``: of the engine. ``retried``: a
     turn of the last question, which then gets another attempt.
 
-    Raises ``LaunchError``: why it cannot be asked; ``BusyError``: another answer is being written.
+    Raises ``LaunchError``: why it cannot be asked; ``BusyError``: another answer is generated.
     """
     if chat is not None:
         check(user, "conversation.change", chat)
@@ -117,7 +117,7 @@ def show_attempt(user: Any, chat: Conversation, turn: Turn) -> Done[None]:
 
 @action("conversation.delete")
 def delete(user: Any, chat: Conversation) -> Done[None]:
-    """Delete a chat with its streams. Raises ``BusyError``: an answer of it is being written."""
+    """Delete a chat with its streams. Raises ``BusyError``: an answer of it is being generated."""
     streaming = chat.turns.filter(state=Turn.State.STREAMING).values_list("pk", flat=True)
     if any(is_running(number) for number in streaming):
         raise services.BusyError

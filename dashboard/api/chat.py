@@ -34,6 +34,7 @@ from dashboard.consumers import Login
 from dashboard.security.audit_log import record_hidden, record_reading
 from dashboard.security.permissions import allowed
 from dashboard.security.request import member
+from dashboard.text.formatting import joined
 from dashboard.text.messages import message
 from jobs.completions import SAMPLING
 from jobs.kinds.lib.base import endpoint_key
@@ -68,9 +69,9 @@ def _params(row: Turn) -> Json:
 
 
 def _message(row: Turn) -> str:
-    if row.error or "error_id" not in row.stats:
+    if "error_id" not in row.stats:
         return row.error
-    return message(row.stats["error_id"], row.stats.get("error_args") or {})
+    return joined(message(row.stats["error_id"], row.stats.get("error_args") or {}), row.error)
 
 
 def _stat(name: str, text: str | None = None) -> Any:

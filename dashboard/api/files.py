@@ -116,8 +116,8 @@ def download_questions(
     this dashboard only."""
     try:
         return data_sets.question_file(request, set_id=set_id)
-    except Http404:
-        if not query.version:
+    except Http404 as missing:
+        if not query.version or missing.args != (query.version,):
             raise
         raise invalid("version", _("The set has no such version.")) from None
 

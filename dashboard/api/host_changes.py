@@ -22,7 +22,13 @@ hosts = serving.hosts
 
 _Slots = Annotated[int, Field(strict=True, ge=1, le=MOST_SLOTS)]
 _SLOTS = "max concurrent jobs"
-_ARRIVAL = ("heard", "speaks_ours", "clock_is_right", "has_arrived")
+# Field of the answer → what the page calls it.
+_ARRIVAL = {
+    "has_heartbeat": "heard",
+    "protocol_matches": "speaks_ours",
+    "clock_is_right": "clock_is_right",
+    "has_arrived": "has_arrived",
+}
 _FORGET = {"dies": actions.forget_dies, "refusals": actions.forget_refusals}
 
 
@@ -176,8 +182,8 @@ class HostArrival(ApiAnswer):
     """Arrival of a host that was set up: its reports to this dashboard."""
 
     name: str
-    heard: bool = about("it has sent a heartbeat since then")
-    speaks_ours: bool = about("its version of the protocol is that of the dashboard")
+    has_heartbeat: bool = about("it has sent a heartbeat since then")
+    protocol_matches: bool = about("its version of the protocol is that of the dashboard")
     clock_is_right: bool
     has_arrived: bool = about("it has reported its facts, with the right protocol")
 
@@ -187,4 +193,4 @@ def read_host_arrival(request: HttpRequest, name: str, query: Query[ArrivalAsked
     """Read whether a host has arrived. With ``since``: reports after that time only."""
     host = _host(name)
     found = arrival_of(host, query.since)
-    return HostArrival.of(host, **{key: found[key] for key in _ARRIVAL})
+    return HostArrival.of(host, **{field: found[name] for field, name in _ARRIVAL.items()})

@@ -33,7 +33,15 @@ from dashboard.consumers import ACTIONS, find_record
 from dashboard.security.counters import search_turn
 from dashboard.security.permissions import check
 from dashboard.security.request import member
-from dashboard.server.downloads import PIECE_BYTES, Stream, ranged, unmet
+from dashboard.server.downloads import (
+    PIECE_BYTES,
+    Stream,
+    person_of,
+    ranged,
+    take_slot,
+    too_many,
+    unmet,
+)
 from dashboard.server.json_errors import gone
 from dashboard.text.labels import step_title, style_of
 from jobs.base.errors import LogRemoved
@@ -375,12 +383,16 @@ def _plain(
     if end - start <= PIECE_BYTES:
         text = b"".join(pieces)
         return ranged(request, lambda a, b: text[a:b], size=len(text), etag=etag, headers=headers)
-    if etag and "Range" in request.headers:
-        size = _plain_size(asked.key, start, end, etag)
-        return ranged(request, _Ahead(pieces).read, size=size, etag=etag, headers=headers)
     own = {"ETag": etag, "Accept-Ranges": "bytes"} if etag else {}
     if (status := unmet(request, etag)) is not None:
         return HttpResponse(status=status, headers=own)
+    if etag and "Range" in request.headers:
+        slot = take_slot(person_of(request))
+        if slot is None:
+            return too_many(request)
+        with slot:
+            size = _plain_size(asked.key, start, end, etag)
+        return ranged(request, _Ahead(pieces).read, size=size, etag=etag, headers=headers)
     sent = iter(()) if request.method == "HEAD" else pieces
     return Stream(_each(sent), headers={**headers, **own})
 

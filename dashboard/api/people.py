@@ -3,13 +3,12 @@
 import shutil
 from typing import Annotated, Any, cast
 
-from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool
 
 from dashboard.actions import access as actions
 from dashboard.actions import jobs as job_actions
@@ -18,7 +17,6 @@ from dashboard.api.base import (
     Asked,
     Json,
     Operations,
-    Refused,
     Removal,
     Time,
     about,
@@ -28,36 +26,17 @@ from dashboard.api.base import (
     one_of,
     read,
 )
-from dashboard.pages.account import TokenForm
-from dashboard.pages.admin.access import NewPasswordForm, PersonForm, all_people
+from dashboard.pages.admin.access import all_people
 from dashboard.pages.admin.storage import SHOWN, counted_last, database_bytes, refusal_of
-from dashboard.security.counters import hashed
-from dashboard.server.json_errors import error, removal
+from dashboard.server.json_errors import removal
 from jobs.access.accounts import LastAdministrator, role_of
 from jobs.base.numbers import DIGITS
 from jobs.models import Account, ApiToken, Job
 from jobs.queries import storage as queries
 
-
-def _wrong(form: forms.BaseForm, **names: str) -> Refused:
-    """Return the errors of a form; ``names``: a field of the form → its field of the body."""
-    fields = {names.get(name, name): str(errors[0]) for name, errors in form.errors.items()}
-    return Refused(error(422, "invalid", next(iter(fields.values())), fields=fields))
-
-
 # Tokens
 
 tokens = Operations("Account", "tokens")
-
-
-class TokenAsked(Asked):
-    """An API token to create."""
-
-    name: str = about("of the script or tool that uses the token")
-    scope: Annotated[str, one_of(ApiToken.Scope.values)] = about(
-        "not wider than that of the caller", ApiToken.Scope.READ.value
-    )
-    days: StrictInt | None = about("until it expires: 30, 90 or 365; null: it never does", 90)
 
 
 class TokenAnswer(ApiAnswer):
@@ -73,12 +52,6 @@ class TokenAnswer(ApiAnswer):
     last_used_at: Time | None
 
 
-class NewToken(TokenAnswer):
-    """A new API token. No later call returns its text."""
-
-    token: str
-
-
 Tokens = listing("Tokens", "Tokens of the caller; for administrators all.", "tokens", TokenAnswer)
 
 
@@ -88,19 +61,6 @@ def list_tokens(request: HttpRequest) -> Json:
     the scope admin."""
     rows = actions.tokens_for(_user(request))
     return {"tokens": [TokenAnswer.of(row) for row in rows], "next": None}
-
-
-@tokens.on("POST ", "token.create", "api-tokens", NewToken, 201, 413, 422)
-def create_token(request: HttpRequest, asked: TokenAsked) -> Json:
-    """Create an API token of the caller. Returns its text, this once. Needs a session, or a token
-    of the scope admin, which the new one does not outlive."""
-    days = "" if asked.days is None else str(asked.days)
-    form = TokenForm(_user(request), {"name": asked.name, "scope": asked.scope, "days": days})
-    if not form.is_valid():
-        raise _wrong(form)
-    token = form.store()
-    row = ApiToken.objects.select_related("user").get(token_sha256=hashed(token))
-    return NewToken.of(row, token=token)
 
 
 @tokens.on("DELETE /{int:token_id}", "token.delete", "api-token", TokenAnswer)
@@ -120,15 +80,6 @@ def _user(request: HttpRequest) -> User:
 
 people = Operations("People", "people")
 _Role = Annotated[str, one_of(Account.Role.values)]
-_PASSWORD = Field(max_length=4096, description="checked by the rules of the page")
-
-
-class PersonAsked(Asked):
-    """A person who may log in."""
-
-    name: str = about("of the account")
-    password: str = _PASSWORD
-    role: _Role = Account.Role.MEMBER.value
 
 
 class PersonChange(Asked):
@@ -138,13 +89,6 @@ class PersonChange(Asked):
     active: StrictBool | None = about(
         "false: sessions end, API tokens are removed; jobs, results and chats stay", None
     )
-
-
-class PasswordAsked(Asked):
-    """A new password of a person."""
-
-    password: str = _PASSWORD
-    revoke_tokens: StrictBool = about("also remove the person's API tokens", False)
 
 
 class PersonAnswer(ApiAnswer):
@@ -168,17 +112,6 @@ def list_people(request: HttpRequest) -> Json:
     return {"people": [PersonAnswer.of(row) for row in all_people()], "next": None}
 
 
-@people.on("POST ", "user.manage", "api-people", PersonAnswer, 201, 413, 422)
-def add_person(request: HttpRequest, asked: PersonAsked) -> Json:
-    """Add a person. They can log in with this name and password."""
-    passwords = dict.fromkeys(("password1", "password2"), asked.password)
-    form = PersonForm({"username": asked.name, "role": asked.role, **passwords})
-    if not form.is_valid():
-        raise _wrong(form, username="name", password1="password", password2="password")
-    role = Account.Role(form.cleaned_data["role"])
-    return _shown(actions.add_person(request.user, form.save(commit=False), role).pk)
-
-
 @people.on("PATCH /{int:user_id}", "user.manage", "api-person", PersonAnswer, 409, 413, 422)
 def change_person(request: HttpRequest, user_id: int, asked: PersonChange) -> Json:
     """Change a person's role, or deactivate or reactivate the account. Not one's own account; one
@@ -192,21 +125,6 @@ def change_person(request: HttpRequest, user_id: int, asked: PersonChange) -> Js
             actions.change_person(_user(request), person, one)
     except LastAdministrator as refused:
         raise conflict("last_administrator", str(refused)) from None
-    return _shown(user_id)
-
-
-@people.on(
-    "POST /{int:user_id}/password", "user.manage", "api-person-password", PersonAnswer, 413, 422
-)
-def reset_password(request: HttpRequest, user_id: int, asked: PasswordAsked) -> Json:
-    """Reset a person's password. Their sessions end; their API tokens on request."""
-    passwords = dict.fromkeys(("new_password1", "new_password2"), asked.password)
-    given = {**passwords, "revoke_tokens": asked.revoke_tokens}
-    form = NewPasswordForm(get_object_or_404(User, pk=user_id), given)
-    if not form.is_valid():
-        raise _wrong(form, new_password1="password", new_password2="password")
-    person = form.save(commit=False)
-    actions.reset_password(request.user, person, revokes_tokens=asked.revoke_tokens)
     return _shown(user_id)
 
 

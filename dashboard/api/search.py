@@ -1,4 +1,4 @@
-"""What the search field finds."""
+"""Search: records of all kinds by their words."""
 
 from collections.abc import Iterator, Sequence
 
@@ -34,7 +34,7 @@ class FoundRecord(ApiAnswer):
 
 
 FoundRecords = listing(
-    "FoundRecords", "What was found, of each kind the newest.", "matches", FoundRecord
+    "FoundRecords", "Records that were found, of each kind the newest.", "matches", FoundRecord
 )
 
 

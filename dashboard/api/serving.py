@@ -134,14 +134,14 @@ def _is_settled(answer: Json) -> bool:
 
 
 class EngineRates(ApiAnswer):
-    """What the engine of a deployment reported last; null: not reported, or too long ago."""
+    """Last report of a deployment's engine; null: not reported, or too long ago."""
 
     output_tokens_per_s: float | None = read("output", "all requests together")
     running: float | None = about("requests")
     waiting: float | None = about("requests in the engine's queue")
     kv_cache: float | None = about("in use, per cent")
     history: list[float | None] = about("output tokens/s of half an hour, oldest first")
-    heard: Time = about("of the report")
+    reported_at: Time = read("heard")
     is_stale: bool = about("too long ago to be of now")
 
 

@@ -65,7 +65,7 @@ class Engine:
     """Engine of a turn: address, model, key. What it answers passes without the key."""
 
     def __init__(self, call: Call, model: str) -> None:
-        self._url, self._model, self._api_key, self._ips = call.url, model, call.api_key, call.ips
+        self.url, self._model, self._api_key, self._ips = call.url, model, call.api_key, call.ips
         self.was_silent = call.was_silent
         self._filter = KeyFilter(call.api_key) if call.api_key else None
 
@@ -131,7 +131,7 @@ class Engine:
         headers = {"Accept-Encoding": "identity"}
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
-        return http.post(self._url + path, json=body, headers=headers, allow_redirects=False)
+        return http.post(self.url + path, json=body, headers=headers, allow_redirects=False)
 
     def failure(self, error: BaseException) -> dict[str, Any]:
         """Return the error of a chat as stats of its turn."""

@@ -165,9 +165,20 @@ async def begin(
     try:
         if isinstance(call, NotCallable):
             raise call
-        start(turn_id, await resolved(call), body, expected=expected)
+        found = await resolved(call)
+        if found is call or await _is_open(turn_id):  # a lookup takes seconds: the chat may be gone
+            start(turn_id, found, body, expected=expected)
     except NotCallable as refused:
         await refuse(turn_id, refused.id, refused.message_args)
+    except Exception:
+        await refuse(turn_id, "chat:broken", {})
+        raise
+
+
+@sync_to_async
+def _is_open(turn_id: int) -> bool:
+    close_old_connections()
+    return Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING).exists()
 
 
 @async_to_sync
@@ -177,7 +188,7 @@ async def begin_from_view(
     """:func:`begin` from the thread of a view. The turn outlives the request: its tasks get an
     empty context, because that of a request leads them to the request's own thread."""
     starting = begin(turn_id, call, body, expected=expected)
-    await asyncio.create_task(starting, context=Context())
+    await asyncio.shield(asyncio.create_task(starting, context=Context()))
 
 
 def start(
@@ -294,7 +305,9 @@ async def _run_to_end(run: RunningTurn, engine: Engine, log: Path) -> None:
             state = Turn.State.FAILED
         elif not reply.is_whole:
             state, figures["error_id"] = Turn.State.FAILED, "chat:cut"
-        await _close(run.turn_id, state, reply, figures, was_silent=engine.was_silent)
+        await _close(
+            run.turn_id, state, reply, figures, url=engine.url, was_silent=engine.was_silent
+        )
     finally:
         writer.cancel()
         del _running[run.turn_id]
@@ -307,14 +320,15 @@ def _refusal(run: RunningTurn, reply: Reply) -> dict[str, Any]:
     status = run.http_status
     if reply.is_page:
         return {"error_id": "chat:page"}
-    if status < HTTPStatus.BAD_REQUEST or str(status) in reply.error:
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        seconds = number_from(run.retry_after)
+        name, args = (
+            ("chat:busy", {}) if seconds is None else ("chat:busy-for", {"seconds": seconds})
+        )
+        return {"error_id": name, "error_args": {"status": status, **args}}
+    if status < HTTPStatus.BAD_REQUEST or reply.error.startswith(f"HTTP {status}"):
         return {}
-    if status not in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        return {"error_id": "chat:status", "error_args": {"status": status}}
-    seconds = number_from(run.retry_after)
-    if seconds is None:
-        return {"error_id": "chat:busy", "error_args": {"status": status}}
-    return {"error_id": "chat:busy-for", "error_args": {"status": status, "seconds": seconds}}
+    return {"error_id": "chat:status", "error_args": {"status": status}}
 
 
 async def _write(run: RunningTurn) -> None:
@@ -358,6 +372,7 @@ def _close(
     reply: Reply,
     figures: Mapping[str, Any],
     *,
+    url: str = "",
     was_silent: bool = False,
 ) -> None:
     close_old_connections()
@@ -373,9 +388,9 @@ def _close(
         stats=sanitize(kept),
     )
     if kept.get("error_id") == "chat:unreachable":
-        note_silent(turn_id, sanitize_text(error))
+        note_silent(url, sanitize_text(error))
     elif was_silent and state == Turn.State.DONE:
-        note_answering(turn_id)
+        note_answering(url)
 
 
 def key(turn_id: int) -> str:

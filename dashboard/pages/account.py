@@ -1,6 +1,6 @@
 """Login, language, and a person's own account: password and API tokens."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse_lazy
@@ -142,7 +141,7 @@ _DAYS = (
 
 
 class TokenForm(forms.Form):
-    """A new token of ``user``. One that a token creates has no wider scope, and ends no later."""
+    """A new token."""
 
     name = forms.CharField(
         max_length=100,
@@ -154,7 +153,6 @@ class TokenForm(forms.Form):
 
     def __init__(self, user: AbstractBaseUser, data: Any = None) -> None:
         super().__init__(data)
-        self._user, self._expires_at = user, cast(datetime | None, None)
         names = {
             ApiToken.Scope.READ: gettext("read: lists, jobs, logs and results"),
             ApiToken.Scope.LAUNCH: gettext("launch: read, plus the actions of a member"),
@@ -162,28 +160,6 @@ class TokenForm(forms.Form):
         }
         choices = [(scope, names[scope]) for scope in actions.scopes_of(user)]
         cast(forms.ChoiceField, self.fields["scope"]).choices = choices
-
-    def clean_days(self) -> str:
-        days: str = self.cleaned_data["days"]
-        self._expires_at = now() + timedelta(days=int(days)) if days else None
-        last = actions.expiry_of_token(self._user)
-        if last is not None and (self._expires_at is None or self._expires_at > last):
-            text = gettext(
-                "A token cannot outlive the token that creates it, which expires on %(day)s. Log "
-                "in to create it."
-            )
-            raise ValidationError(text % {"day": f"{last:%Y-%m-%d}"})
-        return days
-
-    def store(self) -> str:
-        """Create the token of a valid form and return it: it is stored nowhere."""
-        given = self.cleaned_data
-        return actions.create_token(
-            cast(User, self._user),
-            given["name"],
-            scope=given["scope"],
-            expires_at=self._expires_at,
-        )
 
 
 @requires("token.create", "GET")
@@ -209,7 +185,10 @@ def token_create(request: HttpRequest) -> HttpResponse:
     form = TokenForm(user, request.POST)
     if not form.is_valid():
         return _tokens(request, form)
-    return _tokens(request, TokenForm(user), made=form.store())
+    given = form.cleaned_data
+    expires_at = now() + timedelta(days=int(given["days"])) if given["days"] else None
+    made = actions.create_token(user, given["name"], scope=given["scope"], expires_at=expires_at)
+    return _tokens(request, TokenForm(user), made=made)
 
 
 @requires("token.delete", "GET", "POST")

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import time, time_ns
-from typing import IO, Any, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -209,11 +209,21 @@ def _is_stream(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 
 def _limited(request: HttpRequest, response: Stream) -> HttpResponseBase:
-    slot = take_slot(str(request.user.pk or "nobody"))
-    if slot is not None:
-        response.slot = slot
-        response._resource_closers.append(slot.close)  # type: ignore[attr-defined]
-        return response
+    slot = take_slot(person_of(request))
+    if slot is None:
+        return too_many(request)
+    response.slot = slot
+    response._resource_closers.append(slot.close)  # type: ignore[attr-defined]
+    return response
+
+
+def person_of(request: HttpRequest) -> str:
+    """Return whose slots a request takes."""
+    return str(request.user.pk or "nobody")
+
+
+def too_many(request: HttpRequest) -> HttpResponseBase:
+    """Refuse a download above the limits."""
     text = _("Too many downloads at once. Wait until one ends, then try again.")
     context = {"what": _("Too many downloads"), "why": text}
     refusal = (
@@ -283,8 +293,10 @@ def _export(request: HttpRequest, response: HttpResponse | Attachment) -> HttpRe
 def _begun(request: HttpRequest) -> Path | None:
     """Return the file of the download that goes on."""
     begun = _ETAG.fullmatch(request.headers.get("If-Range", "").strip())
-    path = _folder() / f"{_owner(request)}{begun[1]}" if begun else None
-    return path if path and _renew(path) else None
+    if begun is None or "Range" not in request.headers:
+        return None
+    path = _kept(request, begun[1])
+    return path if _renew(path) else None
 
 
 def _made(request: HttpRequest, pieces: Iterator[bytes]) -> Path | bytes:
@@ -304,31 +316,43 @@ def _file(request: HttpRequest, pieces: Iterator[bytes]) -> Path | bytes:
         for piece in pieces:
             try:
                 check_disk(len(piece))
-                new = new or stack.enter_context(_new_file(_owner(request)))
-                new.write(piece)
-                new.flush()
+                new = new or stack.enter_context(_new_file())
+                _write(new, piece)
             except (OSError, DiskReserved) as problem:
                 logger.warning("an export is sent from memory: %s", problem)
-                begun = os.pread(new.fileno(), size, 0) if new else b""
-                return b"".join([begun, piece, *pieces])
+                return b"".join([_read(new, size), piece, *pieces])
             digest.update(piece)
             size += len(piece)
-        path = _folder() / f"{_owner(request)}{digest.hexdigest()}"
-        if not _renew(path):
-            Path(cast(Any, new).name).replace(path)
+        path = _kept(request, digest.hexdigest())
+        try:
+            if new and not _renew(path):
+                _make_room(_owner(request))
+                os.link(new.name, path)
+        except FileExistsError:
+            pass  # the same export, made at the same time
+        except OSError as problem:
+            logger.warning("an export is sent from memory: %s", problem)
+            return _read(new, size)
     return path
 
 
 @contextmanager
-def _new_file(owner: str) -> Iterator[IO[bytes]]:
-    """Open a file in the folder of exports, which is removed if it still has its name."""
+def _new_file() -> Iterator[Any]:
+    """Open a file in the folder of exports, which loses its name at the end."""
     _folder().mkdir(exist_ok=True, mode=0o700)
-    _make_room(owner)
-    with NamedTemporaryFile(dir=_folder(), prefix="new-", delete=False) as new:
-        try:
-            yield new
-        finally:
-            Path(new.name).unlink(missing_ok=True)
+    # Without a buffer: what a full disk did not take is not written once more at the end.
+    with NamedTemporaryFile(dir=_folder(), prefix="new-", buffering=0) as new:
+        yield new
+
+
+def _write(new: Any, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[new.write(left) :]
+
+
+def _read(new: Any, size: int) -> bytes:
+    return os.pread(new.fileno(), size, 0) if new else b""
 
 
 def _renew(path: Path) -> bool:
@@ -348,6 +372,12 @@ def _folder() -> Path:
 def _owner(request: HttpRequest) -> str:
     """Return how the names of a person's files begin."""
     return f"{request.user.pk}-"
+
+
+def _kept(request: HttpRequest, digest: str) -> Path:
+    """Return the file of a person's export with this digest, from this address only."""
+    address = hashlib.sha256(request.get_full_path().encode()).hexdigest()[:16]
+    return _folder() / f"{_owner(request)}{address}-{digest}"
 
 
 def _make_room(owner: str) -> None:

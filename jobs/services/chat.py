@@ -86,17 +86,16 @@ def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
                 show_attempt(good)
 
 
-def note_silent(turn_id: int, problem: str) -> None:
-    """Store that the endpoint of a turn gives no answer, until a check or a chat gets one."""
-    for row in Endpoint.objects.filter(turns=turn_id, check_id=Endpoint.ANSWERS):
-        row.check_id, row.checked_at = Endpoint.SILENT, now()
-        row.check_args = {"url": row.url, "problem": problem}
-        row.save(update_fields=["check_id", "check_args", "checked_at"])
+def note_silent(url: str, problem: str) -> None:
+    """Store that endpoints at ``url`` give no answer, until a check or a chat gets one."""
+    found = {"check_id": Endpoint.SILENT, "check_args": {"url": url, "problem": problem}}
+    answering = Endpoint.objects.filter(url=url, check_id=Endpoint.ANSWERS)
+    answering.update(checked_at=now(), **found)
 
 
-def note_answering(turn_id: int) -> None:
-    found = Endpoint.objects.filter(turns=turn_id, check_id=Endpoint.SILENT)
-    found.update(check_id=Endpoint.ANSWERS, check_args={}, checked_at=now())
+def note_answering(url: str) -> None:
+    silent = Endpoint.objects.filter(url=url, check_id=Endpoint.SILENT)
+    silent.update(check_id=Endpoint.ANSWERS, check_args={}, checked_at=now())
 
 
 def show_attempt(turn: Turn) -> None:

@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from dashboard.pages.shared.marks import Marks, as_data, marks_of, organised_fields
 from dashboard.server.downloads import Attachment
 from dashboard.text.labels import result_name
+from jobs.base.sanitize import sanitize_text
 from jobs.metrics import METRICS
 from jobs.models import Note, Result, SignOff
 from jobs.queries.results.conclusion import conclude
@@ -56,7 +57,7 @@ def result_json(page: ResultPage) -> dict[str, Any]:
         "points": _points(row),
         "devices": device_count(row),
         "conclusion": _conclusion(page),
-        "answers": answer_rows(row),
+        "answers": [*answer_rows(row)],
     }
 
 
@@ -189,7 +190,7 @@ def as_csv(rows: Iterable[Sequence[Any]], file: str) -> Attachment:
 
 def attachment(content: str | Iterable[str], name: str, content_type: str) -> Attachment:
     """Return a text as a download: its scripts never run under the dashboard's address."""
-    pieces = [content] if isinstance(content, str) else content
+    pieces = map(sanitize_text, [content] if isinstance(content, str) else content)
     disposition = content_disposition_header(as_attachment=True, filename=name)
     response = Attachment(pieces, content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = disposition or "attachment"

@@ -9,11 +9,8 @@ from tests.dashboard.security.rules import PAGES, cases
 BOTH = """
 serving: list_deployments list_endpoints
 people: list_people
-person-add: add_person
 person-change: change_person
-person-password: reset_password
 token-list: list_tokens
-token-create: create_token
 token-revoke: revoke_token
 job-list: list_jobs
 job-detail: read_job job_log_steps
@@ -160,6 +157,10 @@ secret-delete: delete_secret
 ONLY_PAGES = {
     **dict.fromkeys(
         ("login", "logout", "password"), "a login is a browser's; programs have tokens"
+    ),
+    **dict.fromkeys(
+        ("token-create", "person-add", "person-password"),
+        "gives access that outlives a token: a person does it, logged in",
     ),
     **dict.fromkeys(("set_language", "columns", "frame", "jsi18n"), "how pages look"),
     **dict.fromkeys(("docs", "docs-page", "docs-image"), "texts to read"),

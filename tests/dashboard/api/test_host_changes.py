@@ -158,9 +158,9 @@ def test_a_host_has_arrived_once_it_reports_after_that_time(lin, host):
     arrived = lin.get("hosts/va16-01/arrival", since=0).json()
     later = lin.get("hosts/va16-01/arrival", since=int(now().timestamp()) + 60).json()
 
-    truths = {"speaks_ours": True, "clock_is_right": True}
-    assert arrived == {"name": "va16-01", "heard": True, "has_arrived": True, **truths}
-    assert later == {"name": "va16-01", "heard": False, "has_arrived": False, **truths}
+    truths = {"protocol_matches": True, "clock_is_right": True}
+    assert arrived == {"name": "va16-01", "has_heartbeat": True, "has_arrived": True, **truths}
+    assert later == {"name": "va16-01", "has_heartbeat": False, "has_arrived": False, **truths}
 
 
 @pytest.mark.parametrize(

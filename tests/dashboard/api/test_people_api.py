@@ -1,17 +1,9 @@
 """Question and prompt sets, tokens, people and storage over the API."""
 
-import json
-import re
-from datetime import timedelta
-
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
-from django.urls import reverse
-from django.utils.timezone import now
 
 from dashboard.security import permissions
-from dashboard.security.counters import hashed
 from jobs.catalog import QUESTION_SETS
 from jobs.models import Account, ApiToken, AuditEntry, PromptSet
 from jobs.services.outputs import outputs_folder
@@ -126,37 +118,30 @@ def test_a_removed_prompt_set_is_restored_while_its_name_is_free(lin):
 # Tokens
 
 
-def test_a_token_is_created_shown_once_listed_and_revoked(lin):
-    made = lin.post("tokens", {"name": "nightly", "scope": "launch", "days": 30})
-    token, row = made.json()["token"], ApiToken.objects.get(name="nightly")
-
-    assert made.status_code == 201
-    assert "no-store" in made.headers["Cache-Control"]
-    assert (row.user, row.scope, row.token_sha256) == (lin.user, "launch", hashed(token))
-    assert timedelta(days=29) < row.expires_at - now() < timedelta(days=31)
-    headers = {"Authorization": f"Bearer {token}"}
-    assert lin.client.get("/api/v1/me", headers=headers).json()["scope"] == "launch"
-
+def test_a_token_is_listed_and_revoked(lin):
     listed = lin.get("tokens")
-    assert [one["name"] for one in listed.json()["tokens"]] == ["nightly", "t"]
-    assert token not in listed.text and row.token_sha256 not in made.text + listed.text
+    assert [one["name"] for one in listed.json()["tokens"]] == ["t"]
+    assert lin.token.token_sha256 not in listed.text
 
-    assert lin.send("delete", f"tokens/{row.pk}").json()["name"] == "nightly"
-    assert lin.client.get("/api/v1/me", headers=headers).status_code == 401
-    entries = AuditEntry.objects.filter(action__startswith="token").order_by("pk")
-    assert [entry.action for entry in entries] == ["token.create", "token.delete"]
-    assert token not in str(AuditEntry.objects.values())
+    assert lin.send("delete", f"tokens/{lin.token.pk}").json()["name"] == "t"
+    assert lin.get("me").status_code == 401
+    assert AuditEntry.objects.filter(action="token.delete").count() == 1
+
+
+def test_a_token_gives_nobody_access(admin):
+    for address in ("tokens", "people", f"people/{admin.user.pk}/password"):
+        answer = admin.post(address, {"name": "eve", "password": PASSWORD})
+        assert answer.status_code in (404, 405)
+    assert (User.objects.count(), ApiToken.objects.count()) == (1, 1)
 
 
 @pytest.mark.parametrize("scope", ["read", "launch"])
-@pytest.mark.parametrize("wanted", ["read", "launch", "admin"])
 @pytest.mark.parametrize("is_admin", [False, True])
-def test_a_token_of_a_narrower_scope_creates_and_revokes_none(scope, wanted, is_admin):
+def test_a_token_of_a_narrower_scope_reads_and_revokes_none(scope, is_admin):
     caller = Caller(make_user("ada", is_staff=is_admin))
     ApiToken.objects.update(scope=scope)
 
     answers = [
-        caller.post("tokens", {"name": "wider", "scope": wanted}),
         caller.send("delete", f"tokens/{caller.token.pk}"),
         caller.get("tokens"),
     ]
@@ -165,59 +150,6 @@ def test_a_token_of_a_narrower_scope_creates_and_revokes_none(scope, wanted, is_
         assert (answer.status_code, answer.json()["error"]) == (403, "scope")
         assert answer.json()["message"].startswith(f"The scope of this token, {scope}, does not")
     assert ApiToken.objects.get() == caller.token
-
-
-@pytest.mark.parametrize(("role", "most"), [("viewer", "read"), ("member", "launch")])
-def test_a_token_has_at_most_the_scope_that_its_persons_role_needs(role, most):
-    caller = Caller(make_user("ada", role=role))
-
-    made = [caller.post("tokens", {"name": one, "scope": one}) for one in ApiToken.Scope.values]
-
-    allowed = ApiToken.Scope.values[: ApiToken.Scope.values.index(most) + 1]
-    assert [one.status_code for one in made] == [
-        201 if scope in allowed else 422 for scope in ApiToken.Scope.values
-    ]
-    assert fields_of(made[-1]) == (422, ["scope"])
-
-
-def test_a_token_does_not_outlive_the_token_that_creates_it(lin):
-    ApiToken.objects.update(expires_at=now() + timedelta(days=60))
-
-    refused = [lin.post("tokens", {"name": "longer", "days": days}) for days in (90, None)]
-    assert [fields_of(one) for one in refused] == [(422, ["days"])] * 2
-    assert "cannot outlive" in refused[0].json()["message"]
-    assert lin.post("tokens", {"name": "shorter", "days": 30}).status_code == 201
-    assert ApiToken.objects.filter(name="longer").count() == 0
-
-
-def test_a_session_creates_a_token_with_its_csrf_token_only(lin):
-    browser, body = Client(enforce_csrf_checks=True), json.dumps({"name": "ci", "days": None})
-    browser.force_login(lin.user)
-    page = browser.get(reverse("token-list")).text
-    csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    sent = {"data": body, "content_type": "application/json"}
-
-    assert browser.post("/api/v1/tokens", **sent).status_code == 403
-    made = browser.post("/api/v1/tokens", **sent, headers={"X-CSRFToken": csrf})
-    assert made.status_code == 201
-    assert (made.json()["expires_at"], made.json()["scope"]) == (None, "read")
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "field"),
-    [
-        ({"name": ""}, 422, "name"),
-        ({"name": "n" * 101}, 422, "name"),
-        ({"scope": "everything"}, 422, "scope"),
-        ({"days": 31}, 422, "days"),
-        ({"days": "soon"}, 400, "days"),
-        ({"days": True}, 400, "days"),
-        ({"user": "root"}, 400, "user"),
-    ],
-)
-def test_a_wrong_field_of_a_token_is_named(admin, body, code, field):
-    assert fields_of(admin.post("tokens", {"name": "ci", **body})) == (code, [field])
-    assert ApiToken.objects.count() == 1
 
 
 def test_only_administrators_see_and_revoke_tokens_of_others(admin, lin):
@@ -231,17 +163,11 @@ def test_only_administrators_see_and_revoke_tokens_of_others(admin, lin):
 # People
 
 
-def test_an_added_person_is_listed_and_may_log_in(admin):
-    added = admin.post("people", {"name": "eve", "password": PASSWORD, "role": "viewer"})
-    row = User.objects.get(username="eve")
-
-    shown = {"id": row.pk, "name": "eve", "role": "viewer", "active": True, "jobs": 0}
-    assert (added.status_code, {name: added.json()[name] for name in shown}) == (201, shown)
+def test_people_are_listed_without_passwords(admin, lin):
     listed = admin.get("people")
-    assert [one["name"] for one in listed.json()["people"]] == ["eve", "root"]
-    assert Client().login(username="eve", password=PASSWORD)
-    for text in (added.text, listed.text, str(AuditEntry.objects.values())):
-        assert PASSWORD not in text and row.password not in text
+
+    assert [one["name"] for one in listed.json()["people"]] == ["lin", "root"]
+    assert lin.user.password not in listed.text
 
 
 def test_a_role_is_changed_and_an_account_closed_and_opened(admin, lin):
@@ -277,41 +203,13 @@ def test_the_last_administrator_stays(admin, lin, monkeypatch):
     assert Account.objects.get(user=lin.user).role == "admin"
 
 
-def test_a_reset_password_ends_sessions_and_on_request_tokens(admin, lin):
-    browser = Client()
-    browser.force_login(lin.user)
-    address = f"people/{lin.user.pk}/password"
-
-    answer = admin.post(address, {"password": PASSWORD})
-    assert (answer.status_code, PASSWORD in answer.text) == (200, False)
-    assert browser.get(reverse("job-list")).status_code == 302
-    assert Client().login(username="lin", password=PASSWORD)
-    assert lin.get("me").status_code == 200
-
-    admin.post(address, {"password": PASSWORD, "revoke_tokens": True})
-    assert lin.get("me").status_code == 401
-
-
 @pytest.mark.parametrize(
-    ("method", "path", "body", "code", "field"),
-    [
-        ("post", "people", {"name": "e ve", "password": PASSWORD}, 422, "name"),
-        ("post", "people", {"name": "root", "password": PASSWORD}, 422, "name"),
-        ("post", "people", {"name": "eve", "password": "1234"}, 422, "password"),
-        ("post", "people", {"name": "eve", "password": "p" * 4097}, 400, "password"),
-        ("post", "people", {"name": "eve", "password": PASSWORD, "role": "chief"}, 422, "role"),
-        ("patch", "people/{root}", {"role": "chief"}, 400, "role"),
-        ("patch", "people/{root}", {"is_superuser": True}, 400, "is_superuser"),
-        ("post", "people/{root}/password", {"password": "1234"}, 422, "password"),
-    ],
+    ("body", "field"), [({"role": "chief"}, "role"), ({"is_superuser": True}, "is_superuser")]
 )
-def test_a_wrong_field_of_a_person_is_named(admin, method, path, body, code, field):
-    before = admin.user.password
+def test_a_wrong_field_of_a_person_is_named(admin, body, field):
+    answer = admin.send("patch", f"people/{admin.user.pk}", body)
 
-    answer = admin.send(method, path.format(root=admin.user.pk), body)
-
-    assert fields_of(answer) == (code, [field])
-    assert stored(User.objects.get(), "password") == before
+    assert fields_of(answer) == (400, [field])
 
 
 # Storage

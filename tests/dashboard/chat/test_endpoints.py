@@ -16,7 +16,7 @@ from dashboard import consumers
 from dashboard.chat import turns
 from jobs.access import sources
 from jobs.logstore import store
-from jobs.models import Deployment, Endpoint, Secret, Source
+from jobs.models import Deployment, Endpoint, Secret, Source, Turn
 from tests import hostile_server
 from tests.dashboard.lib.chat_engine import (
     END,
@@ -303,6 +303,24 @@ def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypat
         waiting = opened(client, turn)
         await asyncio.sleep(0.1)
         await opened(client, turn, "stop").task
+        end.set()
+        await waiting.task
+        assert engine.requests == []
+
+    assert run(scenario, listed).state == "stopped"
+
+
+def test_a_turn_that_ended_during_the_lookup_asks_nothing(client, monkeypatch):
+    make, end = silent_name(monkeypatch, IP)
+
+    def listed(url):
+        permit_source(url, "endpoint")
+        return make(url)
+
+    async def scenario(engine, turn):
+        waiting = opened(client, turn)
+        await asyncio.sleep(0.1)
+        await Turn.objects.filter(pk=turn.pk).aupdate(state="stopped")
         end.set()
         await waiting.task
         assert engine.requests == []

@@ -180,17 +180,26 @@ def test_an_engine_s_refusal_is_in_its_own_words(client):
     ],
 )
 def test_a_busy_engine_says_for_how_long(client, headers, error_id, args):
-    turn, *_seen = outcome(client, b'{"error":"full"}', status=429, headers=headers)
+    page = b"<html><title>429 Too Many Requests</title></html>"
+    for body, text in (
+        (b'{"error":"full"}', "full"),
+        (b"", "HTTP 429"),
+        (page, page[13:34].decode()),
+    ):
+        turn, *_seen = outcome(client, body, status=429, headers=headers)
 
-    stats = turn.stats
-    assert (turn.state, turn.error) == ("failed", "full")
-    assert (stats["error_id"], stats["error_args"]) == (error_id, args)
+        stats = turn.stats
+        assert (turn.state, turn.error) == ("failed", text)
+        assert (stats["error_id"], stats["error_args"]) == (error_id, args)
 
 
-def test_a_login_page_is_no_answer_and_shows_no_tags(client):
-    page = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body>\n<p>x</p></body>"
+@pytest.mark.parametrize(
+    "before", ["", "\ufeff", "<!-- x --><!-- y -->\n", '<?xml version="1.0"?>']
+)
+def test_a_login_page_is_no_answer_and_shows_no_tags(client, before):
+    page = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body>\n<p>x</p></body>"
 
-    turn, *_seen = outcome(client, page)
+    turn, *_seen = outcome(client, (before + page).encode())
 
     assert (turn.state, turn.error, turn.stats["error_id"]) == ("failed", "Sign in", "chat:page")
 

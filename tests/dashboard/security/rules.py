@@ -359,12 +359,9 @@ api-secret PUT admin {"purpose": "hub"}
 api-secret DELETE admin
 api-audit GET admin
 api-tokens GET person
-api-tokens POST person {"name": "mine"}
 api-token DELETE person-hidden
 api-people GET admin
-api-people POST admin {"name": "new", "password": "twelve-grey-stones"}
 api-person PATCH admin {"role": "viewer"}
-api-person-password POST admin {"password": "twelve-grey-stones"}
 api-storage GET admin
 api-storage-remove POST admin {"job": 1}
 api-conversations GET person

@@ -292,6 +292,43 @@ def test_a_resumed_export_is_not_made_again(small_pieces):
     assert content_of(exported(failing(), Range="bytes=6-", If_Range=etag)) == b"6789"
 
 
+def test_an_export_is_resumed_at_its_own_address_only(small_pieces):
+    etag = exported()["ETag"]
+    request = request_of(headers={"Range": "bytes=6-", "If_Range": etag})
+    request.path_info = request.path = "/audit/entries.csv"
+    response = HttpResponse(b"other rights", content_type="text/csv", headers=ATTACHED)
+
+    answer = resumable_exports(lambda _request: response)(request)
+
+    assert (answer.status_code, content_of(answer)) == (200, b"other rights")
+
+
+def test_the_same_export_twice_at_once_is_one_file(small_pieces, settings, monkeypatch):
+    first = exported()
+    monkeypatch.setattr(downloads, "_renew", lambda _path: False)
+
+    second = exported()
+
+    assert (content_of(first), content_of(second)) == (TEN, TEN)
+    assert len(files(settings)) == 1
+
+
+def test_a_piece_that_is_half_written_is_sent_once(small_pieces, settings, monkeypatch):
+    def half(new, piece):
+        if piece == b"567":
+            new.write(piece[:1])
+            raise OSError(28, "No space left on device")
+        written(new, piece)
+
+    written = downloads._write
+    monkeypatch.setattr(downloads, "_write", half)
+
+    answer = exported(iter((b"01234", b"567", b"89")))
+
+    assert content_of(answer) == TEN
+    assert files(settings) == []
+
+
 def test_an_export_that_fails_leaves_no_file(small_pieces, settings):
     def failing():
         yield LONG
