@@ -1,11 +1,13 @@
 """Chats with deployments and endpoints. To others than its owner a chat does not exist, except that
 administrators read it, with an audit entry."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from ninja import Query
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -36,6 +38,7 @@ from dashboard.security.permissions import allowed
 from dashboard.security.request import member
 from dashboard.text.formatting import joined
 from dashboard.text.messages import message
+from jobs.access.sources import LOOKUP_S
 from jobs.completions import SAMPLING
 from jobs.kinds.lib.base import endpoint_key
 from jobs.kinds.lib.evaluations import THINKING_WORDS
@@ -78,6 +81,8 @@ def _stat(name: str, text: str | None = None) -> Any:
     return read(lambda row: row.stats.get(name), text)
 
 
+# A lookup of the engine's name is over by then.
+_BEGUN_WITHIN = timedelta(seconds=3 * LOOKUP_S)
 _OF_ENGINE = "number of a deployment, or endpoint:NUMBER; null: removed"
 
 
@@ -344,12 +349,18 @@ def _ask(
 
 
 def _current(row: Conversation, turn_id: int) -> Turn:
-    """Return a turn. One that a killed process left open is ended first, as pages do."""
+    """Return a turn. One that a killed process left open is ended first, as pages do; so is one
+    that no process began."""
     turn = _find_turn(row, turn_id)
-    if turn.state == Turn.State.STREAMING and turns.is_abandoned(turn.pk):
+    if turn.state != Turn.State.STREAMING:
+        return turn
+    if turns.is_abandoned(turn.pk):
         async_to_sync(turns.close_abandoned)(turn.pk, expected=_thinks(turn))
-        turn = _find_turn(row, turn_id)
-    return turn
+    elif turns.began(turn.pk) is None and now() - turn.created_at > _BEGUN_WITHIN:
+        async_to_sync(turns.refuse)(turn.pk, "chat:interrupted", {})
+    else:
+        return turn
+    return _find_turn(row, turn_id)
 
 
 def _thinks(turn: Turn) -> bool:

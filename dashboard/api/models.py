@@ -418,7 +418,9 @@ def _written(field: str) -> Iterator[None]:
         raise conflict("changed", model_pages.changed_text()) from None
     except model_pages.Invalid as error:
         raise LaunchError("\n".join(error.args), field) from None
-    except (ValueError, OSError) as error:
+    except OSError as error:  # its text has the folder of the server
+        raise LaunchError(error.strerror or type(error).__name__, field) from None
+    except ValueError as error:
         raise LaunchError(str(error), field) from None
 
 

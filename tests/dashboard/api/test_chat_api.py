@@ -492,6 +492,21 @@ def test_an_engine_that_is_not_there_fails_the_turn(lin):
     assert chatting(lin, scenario).stats["error_id"] == "chat:unreachable"
 
 
+def test_a_turn_that_no_process_began_ends_when_it_is_read(lin):
+    chat = make_chat(lin, "Hi!")
+    turn = chat.turns.get()
+    Turn.objects.update(state="streaming", answer="")
+    assert lin.get(f"conversations/{chat.pk}/turns/{turn.pk}").json()["state"] == "streaming"
+    Turn.objects.update(created_at=now() - timedelta(minutes=1))
+
+    answer = lin.get(f"conversations/{chat.pk}/turns/{turn.pk}").json()
+
+    assert (answer["state"], answer["message"]) == (
+        "failed",
+        "The dashboard was stopped during this answer.",
+    )
+
+
 def test_a_turn_whose_process_was_killed_ends_when_it_is_read(lin):
     turn = make_chat(lin, "").turns.get()
     Turn.objects.update(state="streaming", stats={})
