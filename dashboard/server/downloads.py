@@ -263,7 +263,8 @@ class Attachment(StreamingHttpResponse):
 def _is_export(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
         isinstance(response, HttpResponse | Attachment)
-        and request.method in ("GET", "HEAD")
+        # What a form sends is not asked for again; a stream must become one of the event loop.
+        and (request.method in ("GET", "HEAD") or isinstance(response, Attachment))
         and response.status_code == HTTPStatus.OK
         and response.get("Content-Disposition", "").startswith("attachment")
         # Files have ranges of their own, or nginx sends them.
