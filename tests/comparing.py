@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from tests.factories import make_user
-from tests.measuring import SERVE, measured
+from tests.measuring import SERVE, measured, served
 
 RATE = "output_tokens_per_s"
 OTHER = (*SERVE, "--flash-attention")
@@ -24,6 +24,15 @@ def pages(client):
         return response.content.decode()
 
     return get
+
+
+def moved_runs(host):
+    """Make three runs, then three slower ones with another argument; return the last."""
+    for rate in (100, 101, 99):
+        measured(served(host), points=((1, rate),))
+    for rate in (80, 81, 79):
+        last = measured(served(host, OTHER), points=((1, rate),))
+    return last
 
 
 def ids(*results):

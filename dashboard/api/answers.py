@@ -51,7 +51,7 @@ class AnswersAsked(ListedAsked, base.Page):
 
 
 class BaseAsked(Asked):
-    """What one answer is beside."""
+    """Query of one answer: the evaluation to read it beside."""
 
     base: str = about("another evaluation of the questions: res-15; empty: none", "")
 

@@ -301,7 +301,7 @@ history_ = Operations("Results", "results/{typed_result:result_id}/history")
 
 
 class HistoryAsked(Asked):
-    """Which value the history is of."""
+    """Query of a history: its metric and concurrency."""
 
     metric: str = Field("", max_length=100, description="empty: the main one")
     concurrency: base.Offset = about("null: that of the main value", None)
@@ -395,7 +395,7 @@ tradeoffs = Operations("Results")
 
 
 class TradeoffAsked(Asked):
-    """Which results, in which unit; a filter of several values takes any of them."""
+    """Query of the trade-off: filters of results, and the unit. Any of several values counts."""
 
     model: list[str] = Field(default_factory=list, max_length=_MOST_NAMED)
     precision: list[str] = Field(default_factory=list, max_length=_MOST_NAMED)

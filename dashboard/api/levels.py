@@ -49,13 +49,11 @@ class LevelAsked(Asked):
     goodput_percent: Percent | None = about(f"{_GOODPUT}; null: any", None)
 
 
-class LevelChange(Asked):
+class LevelChange(LevelAsked):
     """Parts of a service level to change; what is left out stays."""
 
     name: str = ""
-    note: str = ""
     limits: Limits = Field(default_factory=dict)
-    goodput_percent: Percent | None = about(f"{_GOODPUT}; null: any", None)
 
 
 class HiddenAsked(Asked):

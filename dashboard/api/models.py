@@ -313,7 +313,7 @@ class ModelAnswer(ModelLine):
         lambda row: row.model.model_dump(mode="json", exclude={"published"}),
         "all fields of its YAML, except published",
     )
-    version: str | None = about("SHA-256 of its YAML, for a change; null: included")
+    version: str | None = about("SHA-256 of its YAML, which a change sends; null: included")
     published: list[PublishedScore]
     memory: list[DieMemory] = about("of one die; empty: it uses no dies")
     memory_tokens: int = about("tokens in the KV cache of memory")

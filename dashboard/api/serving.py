@@ -207,20 +207,13 @@ class EndpointAsked(Asked):
     )
 
 
-class EndpointChange(Asked):
+class EndpointChange(EndpointAsked):
     """Fields of an endpoint to change; a field that is not sent stays."""
 
     name: str = ""
     url: str = about("http or https; an administrator permits addresses as sources", "")
-    api_key: str = about("name of a secret for engines; empty: none", "")
-    model: str = about("as the engine lists it; empty: its only model", "")
-    model_id: str = about("a model of the catalogue, or empty", "")
-    device: str = about("hardware in words, or empty", "")
     devices: StrictInt | None = about("number of devices; null: unknown", None)
-    engine: str = about("only if the engine does not report it", "")
-    engine_version: str = about("only if the engine does not report it", "")
     max_context: StrictInt | None = about("tokens; only if the engine does not report it", None)
-    thinking_switch: str = about("variable of the chat template, or empty", "")
 
 
 class EndpointAnswer(base.Created):

@@ -328,9 +328,8 @@ def _file(request: HttpRequest, pieces: Iterator[bytes]) -> Path | bytes:
         try:
             if new and not _renew(path):
                 _make_room(_owner(request))
-                os.link(new.name, path)
-        except FileExistsError:
-            pass  # the same export, made at the same time
+                with suppress(FileExistsError):  # the same export, made at the same time
+                    os.link(new.name, path)
         except OSError as problem:
             logger.warning("an export is sent from memory: %s", problem)
             return _read(new, size)

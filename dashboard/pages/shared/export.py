@@ -1,4 +1,4 @@
-"""Attachment results as CSV and JSON, each number with its context.
+"""Export results as CSV and JSON, each number with its context.
 
 A line of the list's CSV is one concurrency of a benchmark, or a whole evaluation: no line mixes
 several concurrencies. Column names have the unit in brackets.

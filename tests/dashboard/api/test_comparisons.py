@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from tests.comparing import OTHER, RATE, at_two, grouped, ids, rows_of
+from tests.comparing import OTHER, RATE, at_two, grouped, ids, moved_runs, rows_of
 from tests.factories import make_measured
 from tests.jobs.lib import answering
 from tests.measuring import make_measuring_host, make_system, measured, served
@@ -179,12 +179,7 @@ def test_a_wrong_margin_or_goal_of_a_comparison_is_named(lin, name, value):
 
 @pytest.fixture
 def moved(host):
-    """Three runs, then three slower ones with another argument."""
-    for rate in (100, 101, 99):
-        measured(served(host), points=((1, rate),))
-    for rate in (80, 81, 79):
-        last = measured(served(host, OTHER), points=((1, rate),))
-    return last
+    return moved_runs(host)
 
 
 def test_a_history_has_its_periods_and_what_changed(lin, moved):

@@ -292,7 +292,16 @@ def test_a_name_without_an_answer_in_time_is_unknown(client, monkeypatch):
     assert (turn.state, turn.stats["error_id"], asked) == ("failed", "chat:unknown-name", [])
 
 
-def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypatch):
+async def by_a_request(client, turn):
+    await opened(client, turn, "stop").task
+
+
+async def by_its_row(_client, turn):
+    await Turn.objects.filter(pk=turn.pk).aupdate(state="stopped")
+
+
+@pytest.mark.parametrize("stop", [by_a_request, by_its_row])
+def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypatch, stop):
     make, end = silent_name(monkeypatch, IP)
 
     def listed(url):
@@ -302,25 +311,7 @@ def test_a_turn_that_is_stopped_during_the_lookup_asks_nothing(client, monkeypat
     async def scenario(engine, turn):
         waiting = opened(client, turn)
         await asyncio.sleep(0.1)
-        await opened(client, turn, "stop").task
-        end.set()
-        await waiting.task
-        assert engine.requests == []
-
-    assert run(scenario, listed).state == "stopped"
-
-
-def test_a_turn_that_ended_during_the_lookup_asks_nothing(client, monkeypatch):
-    make, end = silent_name(monkeypatch, IP)
-
-    def listed(url):
-        permit_source(url, "endpoint")
-        return make(url)
-
-    async def scenario(engine, turn):
-        waiting = opened(client, turn)
-        await asyncio.sleep(0.1)
-        await Turn.objects.filter(pk=turn.pk).aupdate(state="stopped")
+        await stop(client, turn)
         end.set()
         await waiting.task
         assert engine.requests == []

@@ -14,18 +14,13 @@ from jobs import logstore
 from jobs.models import Job, JobStep, PointRequests, Result
 from jobs.queries.comparison.history import history
 from jobs.queries.results.curve import point_page
-from tests.comparing import OTHER, text_of
+from tests.comparing import moved_runs, text_of
 from tests.measuring import measured, served
 
 
 @pytest.fixture
 def moved(host):
-    """Three runs, then three slower ones with another argument."""
-    for rate in (100, 101, 99):
-        measured(served(host), points=((1, rate),))
-    for rate in (80, 81, 79):
-        last = measured(served(host, OTHER), points=((1, rate),))
-    return last
+    return moved_runs(host)
 
 
 @pytest.fixture
