@@ -68,6 +68,7 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
     ) -> None:
         self.user = logged_in(user) if user else None
         super().__init__(data, files, instance=instance, initial=dict(initial or {}), auto_id="%s")
+        self._stored = self._columns() if self.instance.pk else {}
         if self.instance.pk is None and self.user is not None:
             self.instance.created_by_id = self.user.pk  # type: ignore[attr-defined]  # each such row has it
         for name, field in self.fields.items():
@@ -98,12 +99,21 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
     def detail(self) -> dict[str, Any]:
         return {"name": str(self.instance)}
 
+    def _columns(self) -> dict[str, Any]:
+        row = self.instance
+        return {each.name: getattr(row, each.attname) for each in row._meta.concrete_fields}
+
     def store(self) -> Row:
-        """Store the row. Raises ``LaunchError``: the first error; the form has all."""
+        """Store a new row, or the columns that changed: others may change the rest meanwhile.
+        Raises ``LaunchError``: the first error; the form has all."""
         if self.is_valid():
             try:
+                changed = None
+                if self._stored:
+                    now_set = self._columns().items()
+                    changed = [name for name, value in now_set if self._stored[name] != value]
                 with transaction.atomic():
-                    self.instance.save()
+                    self.instance.save(update_fields=changed)
                 return self.instance
             except IntegrityError:
                 self.add_error("name", self.name_taken % {"name": self.instance})

@@ -6,9 +6,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from dashboard.actions import rows
-from dashboard.actions.rows import PromptForm, read_prompts
+from dashboard.actions.rows import LevelForm, PromptForm, read_prompts
 from jobs.base.errors import LaunchError
-from jobs.models import PromptSet
+from jobs.models import PromptSet, ServiceLevel
 from jobs.queries.catalogue import prompts_in, team_prompts
 from tests.factories import make_prompts, make_user
 
@@ -65,6 +65,18 @@ def test_a_removed_row_is_not_offered_and_can_come_back_unless_its_name_is_taken
     make_prompts(name="Chat")
     with pytest.raises(LaunchError, match="Another prompt set has this name"):
         rows.mark(user, PromptForm, row, is_removed=False)
+
+
+def test_a_change_keeps_what_others_changed_meanwhile():
+    row = ServiceLevel.objects.create(name="Chat", note="July", limits={})
+    values = {"name": "Chat 2", "note": "July", "ttft": "9", "ttft_share": "p90"}
+    form = LevelForm(values, instance=row)
+    other = ServiceLevel.objects.get()
+    other.note = "August"
+    other.save()
+    rows.save(None, form)
+    stored = ServiceLevel.objects.get()
+    assert (stored.name, stored.note, stored.limits) == ("Chat 2", "August", {"ttft_p90_ms": 9.0})
 
 
 def test_the_number_of_rows_is_bounded(monkeypatch):
