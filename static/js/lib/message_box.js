@@ -2,6 +2,7 @@
 /** The field of a message: as high as what is typed, and ready to type into. The way back to the end. */
 
 const MOST_OF_WINDOW = 0.4;
+const IME_KEY = 229; // keyCode of a key that an input method took
 
 /** @param {HTMLTextAreaElement} field @returns {() => void} call it after a change by a script */
 export function bindMessageBox(field) {
@@ -33,4 +34,26 @@ export function bindToEnd(button, end, toEnd) {
     button.hidden = seen.at(-1)?.isIntersecting ?? true;
   }).observe(end);
   button.addEventListener("click", toEnd);
+}
+
+/**
+ * Enter sends, Shift Enter is a new line, Escape stops.
+ * @param {HTMLFormElement} form
+ * @param {HTMLTextAreaElement} field
+ * @param {{ send: () => void, stop: () => void, isBusy: () => boolean }} chat
+ */
+export function bindSending(form, field, { send, stop, isBusy }) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  field.addEventListener("keydown", (event) => {
+    // Enter that ends a word in an input method is not for us. Safari sends it after the composition.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === IME_KEY) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && isBusy() && !document.querySelector("dialog[open], details.pop[open]")) stop();
+  });
 }
