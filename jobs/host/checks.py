@@ -445,9 +445,6 @@ def _data_of(folder: Path) -> Iterator[Path]:
     return (item for item in found if item.suffix in _DATA and _is_there(item))
 
 
-# The card (README.md) of a data set names its parts and splits in YAML between lines of dashes. A
-# host has no YAML library: :func:`parts_of` reads the form that hubs write, and refuses any other.
-
 CHECKS: dict[str, Callable[[Config, Mapping[str, str]], CheckResult]] = {
     check.__name__: check
     for check in (

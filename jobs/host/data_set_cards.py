@@ -1,19 +1,19 @@
 """The card of a data set: its parts and their files, from the YAML at the head of ``README.md``.
 
-A host has no YAML library: this reads the subset that hubs write, and refuses the rest. Where a
-card names no files, names of files decide, as in the library ``datasets``.
+Where a card names no files, names of files decide, as in the library ``datasets``.
 """
 
 import re
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
+
+import yaml
 
 # Patterns of files by split, by part; None: the card gives no files, so names of files decide.
 Parts = dict[str, dict[str, list[str]] | None]
 
-_Lines = deque[tuple[int, str]]  # indent and text
-_DEEPEST = 8  # levels of the section; hubs write 4
+# Every value is its text, and no mapping takes over another, which a card could do without end.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TRAIN = "train"  # split of files that have no other
 _KEYWORDS = {
     "train": ("train", "training"),
@@ -21,9 +21,7 @@ _KEYWORDS = {
     "test": ("test", "testing", "eval", "evaluation"),
 }
 _NO_DATA = ("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json")
-_QUOTED = re.compile(r"([\"'])([^\"'\\]*)\1(\s+#.*)?")
 _SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
-_KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*):(?: |$)")
 
 
 class UnreadableError(ValueError):
@@ -31,18 +29,17 @@ class UnreadableError(ValueError):
 
 
 def parts_of(card: str) -> Parts:
-    lines = _section(card, "configs")
-    if not lines:
+    begin, _line, text = card.partition("\n")
+    if begin.strip() != "---":
         return {}
-    listed = _value(lines, 0)
-    if lines or not isinstance(listed, list):
+    try:
+        about = yaml.load(text.partition("\n---")[0], _LOADER)  # noqa: S506 -- makes texts only
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UnreadableError from error
+    listed = about.get("configs", []) if isinstance(about, dict) else []
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise UnreadableError
-    parts: Parts = {}
-    for item in listed:
-        if not isinstance(item, dict):
-            raise UnreadableError
-        parts[str(item.get("config_name", "default"))] = _files(item)
-    return parts
+    return {str(item.get("config_name", "default")): _files(item) for item in listed}
 
 
 def inferred(paths: Sequence[str]) -> set[str]:
@@ -95,79 +92,3 @@ def _patterns(given: Any) -> list[str]:
         if "**" in one.replace("/**/", "/").removeprefix("**/").removesuffix("/**"):
             raise UnreadableError  # a pattern that this computer's library reads otherwise
     return patterns
-
-
-def _section(card: str, key: str) -> _Lines:
-    head, *lines = card.splitlines() or [""]
-    found: _Lines = deque()
-    is_inside = False
-    if head.strip() != "---":
-        return found
-    for line in lines:
-        text = line.strip()
-        if line.startswith("---"):
-            break
-        if is_inside and text and not line.startswith((" ", "-", "#")):
-            break
-        if is_inside and text and not text.startswith("#"):
-            found.append((len(line) - len(line.lstrip(" ")), text))
-        if line.partition(":")[0] == key:
-            if text != f"{key}:":
-                raise UnreadableError
-            is_inside = True
-    return found
-
-
-def _value(lines: _Lines, depth: int) -> Any:
-    """Take the list or mapping at the front, to the end of its indent."""
-    if depth > _DEEPEST:
-        raise UnreadableError
-    indent, text = lines[0]
-    taken = _list(lines, indent, depth) if _is_item(text) else _mapping(lines, indent, depth)
-    if lines and lines[0][0] > indent:
-        raise UnreadableError
-    return taken
-
-
-def _list(lines: _Lines, indent: int, depth: int) -> list[Any]:
-    items: list[Any] = []
-    while lines and lines[0][0] == indent and _is_item(lines[0][1]):
-        _indent, text = lines.popleft()
-        rest = text[1:].lstrip()
-        if not rest:
-            raise UnreadableError
-        if _KEY.match(rest):
-            lines.appendleft((indent + len(text) - len(rest), rest))
-            items.append(_value(lines, depth + 1))
-        else:
-            items.append(_scalar(rest))
-    return items
-
-
-def _mapping(lines: _Lines, indent: int, depth: int) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    while lines and lines[0][0] == indent and not _is_item(lines[0][1]):
-        _indent, text = lines.popleft()
-        key = _KEY.match(text)
-        if key is None:
-            raise UnreadableError
-        rest = text[len(key[1]) + 1 :].strip()
-        if rest:
-            mapping[key[1]] = _scalar(rest)
-        elif lines and (lines[0][0] > indent or (lines[0][0] == indent and _is_item(lines[0][1]))):
-            mapping[key[1]] = _value(lines, depth + 1)
-        else:
-            raise UnreadableError
-    return mapping
-
-
-def _is_item(text: str) -> bool:
-    return text == "-" or text.startswith("- ")
-
-
-def _scalar(text: str) -> str:
-    if quoted := _QUOTED.fullmatch(text):
-        return quoted[2]
-    if text[0] in "\"'{[&*!|>%@`":
-        raise UnreadableError
-    return text.split(" #")[0].rstrip()

@@ -147,13 +147,13 @@ def test_splits_are_inferred_as_the_library_does(paths, splits):
 @pytest.mark.parametrize(
     "section",
     [
-        "configs: [{config_name: main}]",
-        "configs:\n- config_name: main\n  data_files: {test: a.csv}",
+        "configs: {config_name: main}",
+        "configs: [main]",
         "configs:\n- config_name: main\n  data_files: hf://datasets/a/b.csv",
-        "configs:\n- config_name: main\n  data_files: &x\n  - a.csv",
+        "configs: [",
         "configs:\n- config_name: main\n  data_files:\n  - split: test",
-        "configs:\n-\n  config_name: main",
-        "configs:\n" + "".join(" " * depth + "- a:\n" for depth in range(0, 200, 2)),
+        "configs:\n- config_name: main\n  data_files: &x [*x]",
+        "configs: " + 100_000 * "[",
     ],
 )
 def test_a_card_in_another_form_is_left_to_evalscope(found, folder, section):
@@ -172,5 +172,9 @@ def test_files_of_a_part_have_each_form_of_the_hubs():
     assert files("  data_files: a.csv\n") == {"train": ["a.csv"]}
     assert files("  data_files:\n  - a.csv\n  - 'b.csv'\n") == {"train": ["a.csv", "b.csv"]}
     assert files("  data_files:\n    test: a.csv\n") == {"test": ["a.csv"]}
+    assert files("  data_files: {test: [a.csv, 2020.csv], 1: &x b.csv}\n") == {
+        "test": ["a.csv", "2020.csv"],
+        "1": ["b.csv"],
+    }
     assert files("  data_dir: x\n") is None
     assert cards.parts_of("text") == cards.parts_of("") == {}
