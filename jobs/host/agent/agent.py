@@ -33,6 +33,7 @@ from jobs.host.ship import Shipped, Shipper
 from jobs.plans import HEALTH_MARK, from_json
 
 HEARTBEAT_S = 2.0
+QUIET_HEARTBEAT_S = 6.0  # with a queue of hints, while the host has neither job nor server
 WATCHED_TICK_S = 0.1  # how soon an order to stop is noticed
 TICK_S = 0.02  # how soon a new spool is noticed where the kernel reports none
 LOOK_S = 0.5  # interval of checking all spools, because a launcher may have died
@@ -147,6 +148,7 @@ class Agent:
         self._readings: tuple[float, dict[str, Any]] = (0.0, {})  # when (monotonic), what
         self._reachable = True
         self._refused_with = 0  # a status that is logged once, not every two seconds
+        self._is_quiet = False  # after the last report
 
     def stop(self) -> None:
         """Only set a flag, because a signal calls this; jobs and servers continue."""
@@ -200,8 +202,9 @@ class Agent:
         """In a thread of its own: a slow dashboard delays nothing else."""
         while not self._stopped.is_set():
             self._beat_now.clear()
+            self._is_quiet = False
             self._boundary(self._heartbeat)
-            self._beat_now.wait(HEARTBEAT_S)
+            self._beat_now.wait(QUIET_HEARTBEAT_S if self._is_quiet else HEARTBEAT_S)
 
     def _boundary(self, work: Callable[[], None]) -> None:
         """After any error, the agent continues with the next round."""
@@ -320,6 +323,10 @@ class Agent:
             is_known = not spool.is_of_job or int(path.name) in reported
             if is_known and spools.set_aside(spool, self._config.dir) is not None:
                 del self._broken[path]
+        orders = [each for each in answer.body.values() if isinstance(each, list)]
+        self._is_quiet = bool(self._config.redis_url) and not any(
+            (report["jobs"], report["serves"], *orders)
+        )
         self._follow_orders(answer.body, {serve["id"]: serve["run"] for serve in report["serves"]})
 
     def _follow_orders(self, body: Mapping[str, Any], runs: Mapping[int, int]) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -281,6 +282,24 @@ def test_a_refused_heartbeat_is_logged_once(intake, agent_in_thread, monkeypatch
     until(lambda: len(asked) > 5)
     messages = [record.getMessage() for record in caplog.records]
     assert len([line for line in messages if line.startswith("heartbeat: 426")]) == 1
+
+
+def test_a_host_without_work_and_with_a_queue_of_hints_reports_less_often(
+    intake, config, monkeypatch
+):
+    waits = []
+    hinted = replace(config, redis_url="redis://127.0.0.1:6379/0")
+    alone = replace(config, redis_url="")
+    for each, orders in ((hinted, {}), (alone, {}), (hinted, {"start": [7]})):
+        intake.heartbeat = lambda body, orders=orders: (200, {"server_time": 1.0, **orders})
+        one = agent.Agent(each)
+        monkeypatch.setattr(one, "_follow_orders", lambda *_: None)
+        monkeypatch.setattr(
+            one._beat_now, "wait", lambda s, one=one: waits.append(s) or one._stopped.set()
+        )
+        one._keep_beating()
+
+    assert waits == [agent.QUIET_HEARTBEAT_S, agent.HEARTBEAT_S, agent.HEARTBEAT_S]
 
 
 def test_what_a_thread_could_not_be_started_for_is_tried_again(monkeypatch):
