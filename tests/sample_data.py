@@ -69,6 +69,7 @@ def make() -> dict[str, Any]:
         for precision in ("int8", "fp16")
     ]
     made |= _jobs(person) | _results(person, far, served)
+    made["benchmark"] = Job.objects.get(result=made["speed"]).pk
     made["person"] = person.pk
     made["colleague"] = make_user("zhang-min-of-the-third-team").pk
     made["deployment"] = served[0].pk
@@ -80,6 +81,7 @@ def make() -> dict[str, Any]:
     made["greedy-probe"] = probe(far)
     _changes(person)
     made["source"] = source()
+    _times()
     made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
     made["prompts"] = prompts()
     made["endpoint"] = endpoint()
@@ -87,6 +89,41 @@ def make() -> dict[str, Any]:
     _external_turn(chat, made["endpoint"])
     made["conversation"] = chat.pk
     return made
+
+
+def _times() -> None:
+    """Give jobs the times of their states, as if each had waited 40 s and run for minutes."""
+    moment = now()
+    title = "DeepSeek-R1-Distill-Qwen-7B, int8, tp 4"
+    Job.objects.filter(title__startswith="work ").update(title=title)
+    for job in Job.objects.exclude(state=Job.State.QUEUED):
+        took = 60 + 37 * (job.pk % 9)
+        if job.is_open:
+            began = moment - timedelta(seconds=took)
+            Job.objects.filter(pk=job.pk).update(started_at=began, message_id="job:running")
+            job.steps.filter(index=0).update(started_at=began)
+            continue
+        ended = moment - timedelta(minutes=4 * (Job.objects.count() - job.pk))
+        began = ended - timedelta(seconds=took)
+        words = {
+            **{"succeeded": "job:succeeded", "lost": "job:host_gone"},
+            **{"failed": "work:exit", "cancelled": "job:cancelled"},
+        }
+        args = {"step": "measure", "exit_code": 1, "host": job.host.name, "hours": 24}
+        job.steps.update(
+            started_at=began,
+            duration_s=took / max(1, job.steps.count()),
+            exit_code=1 if job.state == Job.State.FAILED else 0,
+        )
+        Job.objects.filter(pk=job.pk).update(
+            created_at=began - timedelta(seconds=40),
+            started_at=began,
+            finished_at=ended,
+            duration_s=took,
+            message_id=words.get(job.state, job.message_id),
+            message_args=job.message_args or args | {"user": "zhang-min-of-the-third-team"},
+        )
+    Deployment.objects.filter(ready_at=None, state="ready").update(ready_at=moment)
 
 
 def source() -> int:
@@ -135,7 +172,8 @@ def matrix(host: Host, states: Sequence[str]) -> int:
             make_measured(job=job, points=[(4, metrics)], simulated=True)
         MatrixCell.objects.create(
             **{"matrix": row, "row": at_row, "column": at_column, "place": place, "job": job},
-            **{"input_tokens": 65536, "output_tokens": 8192, "concurrency": 2**at_column},
+            **{"input_tokens": 65536 >> at_row, "output_tokens": 8192},
+            concurrency=2**at_column,
             skip_id="" if state else "matrix:total_tokens",
             skip_args={} if state else {"concurrency": 1, "asked": 73728, "most": 65536},
         )
@@ -234,6 +272,14 @@ def _jobs(person: AbstractUser) -> dict[str, Any]:
     return made
 
 
+def _at(concurrency: int, metrics: dict[str, float]) -> dict[str, float]:
+    """Metrics of a lower concurrency: a lower rate, shorter latencies."""
+    share = (concurrency / 128) ** 0.4
+    families = ("ttft", "tpot", "itl", "latency", "output_tokens_per_s", "total_tokens_per_s")
+    scaled = {key: value * share for key, value in metrics.items() if key.startswith(families)}
+    return metrics | scaled | {"concurrency": concurrency}
+
+
 def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[str, Any]:
     flags = [
         {"id": "result:beside_jobs", "args": {"jobs": "#5"}},
@@ -259,12 +305,13 @@ def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[
     metrics |= {f"latency_{s}_s": 123.4 for s in ("p50", "p90", "p99")}
 
     def measured(**fields: Any) -> int:
-        job = make_job(host=far, kind="benchmark", state="succeeded", created_by=person)
+        kind = "evaluate" if "scores" in fields else "benchmark"
+        job = make_job(host=far, kind=kind, state="succeeded", created_by=person)
         return make_measured(job=job, **common, **fields).pk
 
     speeds = [
         measured(
-            points=[(c, metrics | {"concurrency": c}) for c in (1, 16, 128)],
+            points=[(c, _at(c, metrics)) for c in (1, 16, 128)],
             deployment=served[n % 2],
             label=f"int8 of the {n}. try",
         )

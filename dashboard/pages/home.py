@@ -66,6 +66,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     lists = queries.running(user), queries.waiting(user), queries.failed_today(user, today)
     running, waiting, failed = rows_of(request, *lists)
     begun = {row.job.chain for row in running if row.group}
+    unwell = {row.job.chain for row in failed if row.group}
     start = _start(request)
     is_new = start is not None and queries.is_new()
     context = {
@@ -79,6 +80,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "running": [
             (each, None if each.group else queries.running_of(each.job), each is not row)
             for row in running
+            if not (row.group and row.job.chain in unwell)  # above, with all its runs
             for each in (row, *row.runs)
         ],
         "waiting": _waiting(

@@ -29,6 +29,7 @@ from dashboard.pages.shared.queue_section import section
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.text import queue_words
+from dashboard.text.formatting import number
 from dashboard.text.labels import host_state, host_title, stack_name
 from jobs.access import valkey_users
 from jobs.base.errors import JobsError, LaunchError
@@ -106,9 +107,23 @@ class HostView(NamedTuple):
     def state(self) -> str:
         """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
         state = host_state(self.host)
-        cards_unwell = bool(self.cards and (self.cards.missing or self.cards.hot))
-        unwell = cards_unwell or self.iommu or self.is_full or not self.host.key_sha256
-        return "unwell" if state == "ready" and unwell else state
+        return "unwell" if state == "ready" and self.problems else state
+
+    @property
+    def problems(self) -> list[str]:
+        """Return what needs attention, worst first, each in a few words."""
+        known = (
+            (not self.host.key_sha256, _("key revoked")),
+            (self.iommu, _("IOMMU is on: cards do not work")),
+            (self.is_full, _("disk full: no job can start")),
+        )
+        found = [text for is_so, text in known if is_so]
+        for die in self.cards.missing if self.cards else ():
+            found.append(_("die %(name)s missing") % {"name": die.name})
+        for die in self.cards.hot if self.cards else ():
+            celsius = number(die.reading.temp_c or 0.0, 1)
+            found.append(_("die %(name)s %(celsius)s °C") % {"name": die.name, "celsius": celsius})
+        return found
 
     @property
     def queued_more(self) -> int:

@@ -151,7 +151,7 @@ def _title(row: ModelRow, step: ModelStep | None) -> str:
         is_measured = row.speed and row.answers
         return _("Served and measured") if is_measured else _("The server is starting")
     return {
-        "prepare": _("Next: get the weights"),
+        "prepare": _("Next: prepare the weights"),
         "compile": _("Next: compile"),
         "deploy": _("Next: deploy"),
         "benchmark": _("Next: measure the speed"),

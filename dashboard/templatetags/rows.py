@@ -63,7 +63,9 @@ def job_row(context: template.Context, row: groups.JobRow, *, in_group: bool = F
 def _ended(job: Job) -> tuple[Any, ...]:
     """Return all that the row of an ended job shows."""
     host, dies = job.host, job.values.get("dies")
+    result = getattr(job, "result", None) if job.state == Job.State.SUCCEEDED else None
     return (
+        f"{result.pk} {headline(result)}" if result else "",
         *(job.pk, job.kind, job.title, job.state, job.chain, job.pinned_at),
         *(job.message_id, repr(job.message_args), job.created_by and job.created_by.get_username()),
         *(job.created_at, job.started_at, job.finished_at, job.duration_s),

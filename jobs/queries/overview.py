@@ -1,5 +1,6 @@
 """Overview: running, queued and failed jobs, latest results; and one search over all pages."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
@@ -97,18 +98,22 @@ def waiting(user: AbstractBaseUser | None) -> tuple[list[Job], QuerySet[Job]]:
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
-    """Return ``{"running", "waiting", "needs_confirmation", "failed_today"}``: counts of jobs,
-    failed ones since ``since``; "waiting" includes "needs_confirmation"."""
+    """Return ``{"running", "waiting", "needs_confirmation", "failed_today", "lost_today"}``:
+    counts of jobs, the last two since ``since``; "waiting" includes "needs_confirmation"."""
     # Grouped by state, SQLite reads the open jobs by their index; else it walks all jobs there are.
     rows = _of(user).order_by().filter(state__in=Job.OPEN_STATES).values("state")
     unconfirmed = Count("pk", filter=~Q(needs_confirmation=[]))
     found = {row["state"]: row for row in rows.annotate(n=Count("pk"), unconfirmed=unconfirmed)}
     queued = found.get(Job.State.QUEUED, {"n": 0, "unconfirmed": 0})
+    ended = Counter(_failed(user, since).order_by().values_list("state", flat=True))
+    lost = ended.pop(Job.State.LOST, 0)
+    failed = ended.total()
     return {
         "running": sum(found[state]["n"] for state in Job.ON_HOST_STATES if state in found),
         "waiting": queued["n"],
         "needs_confirmation": queued["unconfirmed"],
-        "failed_today": _failed(user, since).count() + _broken(user, since).count(),
+        "failed_today": failed + _broken(user, since).count(),
+        "lost_today": lost,
     }
 
 

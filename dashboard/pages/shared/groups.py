@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from dashboard.text.labels import style_of
 from jobs.base import grouped
 from jobs.catalog import MODELS
-from jobs.models import Job
+from jobs.models import Job, Result
 from jobs.queries.jobs.groups import MOST_RUNS, GroupRun, JobGroup, groups_of
 from jobs.schedule.forecast import Forecast, forecasts
 
@@ -30,7 +30,7 @@ def midnight() -> datetime:
 
 def activity(counts: Mapping[str, int]) -> str:
     """Return counts of ``jobs.queries.overview.counts`` in words: "3 jobs running, 3 queued, 2
-    failed today"."""
+    failed today, 1 lost today"."""
     running, needs_confirmation = counts["running"], counts["needs_confirmation"]
     waiting = counts["waiting"] - needs_confirmation
     parts = []
@@ -44,6 +44,8 @@ def activity(counts: Mapping[str, int]) -> str:
     parts = parts or [_("No jobs running")]
     if counts["failed_today"]:
         parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
+    if counts["lost_today"]:
+        parts.append(_("%(n)s lost today") % {"n": counts["lost_today"]})
     return _(", ").join(parts)
 
 
@@ -120,6 +122,9 @@ def rows_of(
         for _shown, every in lists
     ]
     asked = [*jobs, *(run for each in runs for some in each.values() for run in some)]
+    measured = Result.objects.only("job", "type", "metrics")
+    ended_well = [job for job in asked if job.state == Job.State.SUCCEEDED]
+    prefetch_related_objects(ended_well, Prefetch("result", measured))
     wanted = [job for job in asked if job.state == Job.State.QUEUED]
     for job in jobs:
         if job.chain in groups:

@@ -94,7 +94,7 @@ def test_list_and_page_show_a_full_disk(member):
 
     listed, page = text_of(member.get(LIST)), text_of(page_of(member))
 
-    assert "Disk full: no job can start." in listed
+    assert "Disk full: no job can start" in listed
     assert "Disk full: 900 MB left, 1.00 GB must stay free." in page
     assert "900 MB full" in page
 
@@ -123,7 +123,8 @@ def test_a_host_that_is_not_well_needs_a_look(member):
     text = text_of(member.get(LIST))
 
     assert "3 of 4 dies free, 1 needs attention" in text
-    assert "Die 2 missing, Die 0 91.2 °C Show solution" in text
+    assert "Die 2 missing, die 0 91.2 °C Show solution" in text
+    assert "die 2 missing, die 0 91.2 °C" in text_of(member.get("/"))
 
 
 def test_the_list_asks_as_often_for_many_hosts_with_cards(member, django_assert_max_num_queries):

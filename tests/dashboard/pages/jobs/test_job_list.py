@@ -8,7 +8,7 @@ from django.urls import reverse
 from jobs.launch.launch import launch
 from jobs.queries.jobs.jobs import JobFilters, matching, page
 from tests.dashboard.lib.query_plan import explained
-from tests.factories import make_host, make_job, make_user, make_weights
+from tests.factories import make_host, make_job, make_measured, make_user, make_weights
 
 
 def jobs_of(page):
@@ -91,3 +91,32 @@ def test_a_host_or_person_that_is_not_known_has_no_jobs():
 
     assert page(matching(JobFilters(host="nowhere")))[0] == []
     assert page(matching(JobFilters(person="nobody")))[0] == []
+
+
+def test_a_measured_job_has_its_result_as_outcome(member, django_assert_num_queries):
+    run = make_measured(points=[(4, {"output_tokens_per_s": 61.9})])
+    page = member.get(reverse("job-list")).text
+
+    assert f'href="{reverse("result-detail", args=[run.pk])}">res-{run.pk}</a>' in page
+    assert "61.9" in page
+    with CaptureQueriesContext(connection) as few:
+        member.get(reverse("job-list"))
+    for _ in range(3):
+        make_measured(points=[(4, {"output_tokens_per_s": 9.5})])
+    with django_assert_num_queries(len(few)):
+        member.get(reverse("job-list"))
+
+
+def test_lost_jobs_are_counted_apart_from_failed_ones(member):
+    for state in ("failed", "lost", "errored"):
+        make_job(state=state)
+
+    assert "2 failed today, 1 lost today" in member.get(reverse("job-list")).text
+    assert "Failed or lost today" in member.get(reverse("overview")).text
+
+
+def test_an_open_job_offers_no_retry(member):
+    page = reverse("job-detail", args=[make_job(state="running").pk])
+
+    assert "Edit and rerun" in member.get(page).text
+    assert "Retry" not in member.get(page).text

@@ -31,7 +31,7 @@ def ladder(client, model=QWEN):
 
 def test_the_button_is_the_next_rung(member):
     assert ladder(member) == (
-        "Next: get the weights",
+        "Next: prepare the weights",
         ["queued"] * 4,
         [f"/launch/prepare-weights/?model={QWEN}"],
     )
@@ -57,7 +57,7 @@ def test_the_button_is_the_next_rung(member):
 def test_a_job_that_is_on_it_takes_the_place_of_the_button(member):
     job = make_job(kind="prepare-weights", model_id=QWEN, state="running")
 
-    assert ladder(member) == ("Next: get the weights", ["run", *["queued"] * 3], [])
+    assert ladder(member) == ("Next: prepare the weights", ["run", *["queued"] * 3], [])
     assert f"#{job.pk} Prepare weights" in member.get(reverse("model-detail", args=[QWEN])).text
 
 
