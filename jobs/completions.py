@@ -30,7 +30,19 @@ from jobs.base.patterns import pattern
 from jobs.logstore import store
 from jobs.reasoning import Parts, parts
 
-SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
+# Parameters of a request, in the order that pages show.
+SAMPLING = (
+    *("temperature", "top_p", "max_tokens", "seed", "top_k", "min_p", "presence_penalty"),
+    *("frequency_penalty", "repetition_penalty", "top_logprobs", "stop", "response_format"),
+)
+VARIABLES = "chat_template_kwargs"
+LLAMA_CPP = "llama.cpp"
+SENT_AS = {LLAMA_CPP: {"repetition_penalty": "repeat_penalty"}}  # an engine's own names
+_FRAME = ("model", "messages", "stream", "stream_options", "logprobs")
+# Names that no free JSON may set.
+OWN_NAMES = frozenset(
+    (*_FRAME, *SAMPLING, VARIABLES, "repeat_penalty", "max_completion_tokens", "prompt", "n")
+)
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 CHAT_PATH = "/v1/chat/completions"
 ERROR_LENGTH = 2000
@@ -109,11 +121,12 @@ def request_body(
     history: Sequence[Exchange] = (),
     params: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
+    engine: str = "",
 ) -> dict[str, Any]:
-    """The body of a streamed chat request. ``extra``: fields of the engine beside OpenAI's.
-    Reasoning is never sent back: R1's authors advise against it, and its template drops it.
-    ``params`` may hold ``system`` (text) and the names in ``SAMPLING``; the engine decides what is
-    left empty."""
+    """The body of a streamed chat request. ``extra``: more of its fields. ``engine`` may have own
+    names. Reasoning is never sent back: R1's authors advise against it, and its template drops it.
+    ``params`` may hold ``system`` (text), the names in ``SAMPLING`` and ``extra`` (fields); the
+    engine decides what is left empty."""
     params = params or {}
     messages: list[dict[str, str]] = []
     if params.get("system"):
@@ -122,14 +135,25 @@ def request_body(
         messages.append({"role": "user", "content": exchange.prompt})
         messages.append({"role": "assistant", "content": exchange.answer})
     messages.append({"role": "user", "content": prompt})
-    sampling = {name: params[name] for name in SAMPLING if params.get(name) not in (None, "")}
+    names = SENT_AS.get(engine, {})
+    given = {name: params[name] for name in SAMPLING if params.get(name) not in (None, "")}
     return {
         "model": model,
         "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
-        **sampling,
+        **{names.get(name, name): value for name, value in given.items()},
+        **({"logprobs": True} if "top_logprobs" in given else {}),
+        **(params.get("extra") or {}),
         **(extra or {}),
+    }
+
+
+def params_in(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a request, as sent, beside its messages and its model."""
+    order = [*SAMPLING, *body]
+    return {
+        name: body[name] for name in dict.fromkeys(order) if name in body and name not in _FRAME
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django import forms
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, action
+from dashboard.actions.chat_params import ParamsForm
 from dashboard.chat.asked import AskedTurn, forget_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
@@ -15,9 +17,9 @@ from dashboard.consumers import Login
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
-from jobs.completions import Exchange, request_body
+from jobs.completions import VARIABLES, Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
-from jobs.kinds.lib.evaluations import THINKING_WORDS, extra_body
+from jobs.kinds.lib.evaluations import extra_body
 from jobs.models import Conversation, Endpoint, Turn
 from jobs.queries import chat as queries
 from jobs.schedule.targets import deployment_ref, endpoint_ref
@@ -28,25 +30,12 @@ BUSY = gettext_lazy("This chat is generating an answer. Stop the answer or wait 
 RUNNING = gettext_lazy("The chat is generating an answer. Stop the answer first.")
 
 
-class AskForm(forms.Form):
-    """A question and how to answer it. A number that is left empty is left to the engine."""
+class AskForm(ParamsForm):
+    """A question and how to answer it."""
 
     prompt = forms.CharField(strip=True, max_length=200_000)
-    system = forms.CharField(required=False, max_length=20_000)
-    temperature = forms.FloatField(required=False, min_value=0, max_value=2)
-    top_p = forms.FloatField(required=False, min_value=0.01, max_value=1)
-    # Never empty: an engine without a limit may run until its context is full.
-    max_tokens = forms.IntegerField(min_value=1, max_value=queries.MOST_TOKENS)
-    seed = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
-    thinking = forms.ChoiceField(
-        required=False, choices=[(value, value) for value in THINKING_WORDS]
-    )
 
     prompt.error_messages["required"] = gettext_lazy("Enter a message first.")
-
-    def params(self) -> dict[str, Any]:
-        values = {name: value for name, value in self.cleaned_data.items() if name != "prompt"}
-        return {name: value for name, value in values.items() if value not in (None, "")}
 
     def check(self) -> None:
         """Raise ``LaunchError`` with the first error of each field."""
@@ -149,10 +138,21 @@ def _check_engine(
         check_disk()
     except DiskReserved:
         raise LaunchError(message("chat:disk", {})) from None
-    extra_body(engine_ref(engine), form.cleaned_data["thinking"])
+    _variables(engine, form)
     # The address of a deployment may come with its next report.
     if engine.endpoint and isinstance(call, NotCallable):
         raise LaunchError(call.text or message(call.id, call.message_args), "engine")
+
+
+def _variables(engine: queries.ChatEngine, form: AskForm) -> dict[str, Any]:
+    """Return variables of the chat template. Raises ``LaunchError``: no switch of thinking, or
+    two values for it."""
+    given: dict[str, Any] = form.cleaned_data[VARIABLES]
+    switch = extra_body(engine_ref(engine), form.cleaned_data["thinking"]).get(VARIABLES, {})
+    if given.keys() & switch.keys():
+        text = _("Thinking sets %(name)s. Remove it here, or choose the default for thinking.")
+        raise LaunchError(text, VARIABLES, name=next(iter(switch)))
+    return {**given, **switch}
 
 
 def _add_turn(
@@ -165,6 +165,12 @@ def _add_turn(
     again = asked.pop().turn if asked and retried in asked[-1].attempts else None
     history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
     params, prompt = form.params(), form.cleaned_data["prompt"]
-    extra = extra_body(engine_ref(engine), form.cleaned_data["thinking"])
-    body = request_body(engine.model, prompt, history=history, params=params, extra=extra)
+    extra = {VARIABLES: _variables(engine, form)}
+    body = request_body(
+        *(engine.model, prompt),
+        history=history,
+        params=params,
+        extra=extra if extra[VARIABLES] else None,
+        engine=engine.engine_name,
+    )
     return services.add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)

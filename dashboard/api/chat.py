@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import AskForm
+from dashboard.actions.chat_params import MOST_STOPS
 from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
@@ -39,7 +40,7 @@ from dashboard.security.request import member
 from dashboard.text.formatting import joined
 from dashboard.text.messages import message
 from jobs.access.sources import LOOKUP_S
-from jobs.completions import SAMPLING
+from jobs.completions import params_in
 from jobs.kinds.lib.base import endpoint_key
 from jobs.kinds.lib.evaluations import THINKING_WORDS
 from jobs.models import Conversation, Turn
@@ -66,7 +67,7 @@ def _engine(row: Conversation | Turn) -> str | None:
 
 
 def _params(row: Turn) -> Json:
-    known = {name: row.request[name] for name in SAMPLING if name in row.request}
+    known = params_in(row.request)
     thinking = thinking_in(row.request)
     return known | ({"thinking": thinking} if thinking else {})
 
@@ -195,6 +196,16 @@ class QuestionAsked(Asked):
     top_p: float | None = about("0.01 to 1", None)
     max_tokens: int = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}")
     seed: int | None = about("0 to 2147483647", None)
+    top_k: int | None = about("-1 to 1000000; 0 or -1: all tokens", None)
+    min_p: float | None = about("0 to 1", None)
+    presence_penalty: float | None = about("-2 to 2", None)
+    frequency_penalty: float | None = about("-2 to 2", None)
+    repetition_penalty: float | None = about("0.01 to 10; 1: none", None)
+    top_logprobs: int | None = about("0 to 20: log probabilities of as many tokens", None)
+    stop: list[str] | None = about(f"at most {MOST_STOPS} texts that end the answer", None)
+    response_format: dict[str, Any] | None = about("as in OpenAI's API", None)
+    chat_template_kwargs: dict[str, Any] | None = about("variables of the chat template", None)
+    extra: dict[str, Any] | None = about("more fields of the engine's request", None)
     thinking: base.choice(*filter(None, THINKING_WORDS)) = ""  # type: ignore[valid-type]
 
 

@@ -1,5 +1,6 @@
 """Words and numbers of a chat's turns: ``{% load playground %}``."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.utils.translation import gettext
 from dashboard.text import formatting
 from dashboard.text.answers import finish_words
 from dashboard.text.messages import message
-from jobs.completions import SAMPLING
+from jobs.completions import VARIABLES, params_in
 from jobs.models import Turn
 from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
 from jobs.tools.lib.load import thinking_in
@@ -91,9 +92,15 @@ def attempt_of(turn: Turn, attempts: Sequence[int]) -> dict[str, int | None]:
 @register.simple_tag
 def asked_with(turn: Turn) -> list[tuple[str, Any]]:
     """Return the parameters of a turn beside messages and model, as ``(name, value)``."""
-    known = [(name, turn.request[name]) for name in SAMPLING if name in turn.request]
+    known = params_in(turn.request)
     chosen = thinking_in(turn.request)
-    return [*known, ("thinking", chosen)] if chosen else known
+    if chosen and len(known[VARIABLES]) == 1:
+        del known[VARIABLES]
+    texts = [
+        (name, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value)
+        for name, value in known.items()
+    ]
+    return [*texts, ("thinking", chosen)] if chosen else texts
 
 
 @register.simple_tag

@@ -63,6 +63,16 @@ class ChatEngine(NamedTuple):
         return self.row.device if isinstance(self.row, Endpoint) else ""
 
     @property
+    def engine_name(self) -> str:
+        """Name of the serving program, such as vllm; "" if unknown."""
+        if isinstance(self.row, Endpoint):
+            return self.row.engine_name
+        artifact = self.row.artifact
+        return str(
+            (self.row.details or {}).get("engine") or (artifact and artifact.toolchain) or ""
+        )
+
+    @property
     def is_offered(self) -> bool:
         if isinstance(self.row, Endpoint):
             return self.row.archived_at is None
@@ -154,7 +164,7 @@ def chat_engine(key: str) -> ChatEngine | None:
     if number is not None:
         row = Endpoint.objects.filter(pk=number).first()
     else:
-        rows = Deployment.objects.select_related("host", "job")
+        rows = Deployment.objects.select_related("host", "job", "artifact")
         row = rows.filter(pk=number_from(key) or 0).first()
     return ChatEngine(row) if row else None
 

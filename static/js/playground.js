@@ -4,7 +4,7 @@
 import { Chat } from "./lib/chat.js";
 import { bindDeployment } from "./lib/chat_deployment.js";
 import { keepDraft } from "./lib/chat_draft.js";
-import { bindParams, placeOnPhone, setParam } from "./lib/chat_params.js";
+import { bindParams, placeOnPhone, setParam, showProblems } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { Follower } from "./lib/follow.js";
 import { bindMessageBox, bindSending, bindToEnd } from "./lib/message_box.js";
@@ -22,10 +22,11 @@ const chat = new Chat(convo, { form, line, page, complain, onBusy });
 const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
 const fit = bindMessageBox(prompt);
 
-/** @param {string} text */
-function complain(text) {
+/** @param {string} text @param {Record<string, string>} [fields] problem of each field */
+function complain(text, fields = {}) {
   problem.textContent = text;
   problem.hidden = !text;
+  showProblems(fields);
 }
 
 /** @param {boolean} busy */

@@ -1,7 +1,7 @@
 """Playground: chat with deployments and endpoints; dashboard.chat.relay has the streams."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import AskForm, engine_ref
+from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.chat.asked import keep_asked
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
@@ -25,7 +26,7 @@ from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
-from jobs.kinds.lib.evaluations import THINKING_WORDS, switch_of
+from jobs.kinds.lib.evaluations import switch_of
 from jobs.models import Answer, Conversation, Turn
 from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
@@ -66,16 +67,17 @@ def ask(request: HttpRequest) -> HttpResponse:
     one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
     to the conversation, or the page again with all that was typed."""
     since = time.monotonic()
-    form, chat, user = AskForm(request.POST), _chat_of(request), member(request.user)
+    form, chat, user = AskForm(request.POST.dict()), _chat_of(request), member(request.user)
     login, retried = Login.of(request.session, user), number_from(request.POST.get("retry", ""))
     key, is_new = request.POST.get("deployment", ""), chat is None
     try:
         question = actions.ask(user, chat, key, form, login=login, retried=retried)
     except LaunchError as refused:
         name = refused.field if form.errors and refused.field != "prompt" else ""
-        return _refused(request, chat, f"{name}: {refused}" if name else str(refused))
+        text = f"{name}: {refused}" if name else str(refused)
+        return _refused(request, chat, text, form=form, fields=refused.fields)
     except services.BusyError:
-        return _refused(request, chat, str(actions.BUSY))
+        return _refused(request, chat, str(actions.BUSY), form=form)
     turn = question.turn
     keep_asked(turn.pk, question.asked, since=since)
     if request.accepts("text/html"):
@@ -86,10 +88,17 @@ def ask(request: HttpRequest) -> HttpResponse:
     return _fragment(request, turn, status=201)
 
 
-def _refused(request: HttpRequest, chat: Conversation | None, problem: str) -> HttpResponse:
+def _refused(
+    request: HttpRequest,
+    chat: Conversation | None,
+    problem: str,
+    *,
+    form: AskForm,
+    fields: Mapping[str, str] | None = None,
+) -> HttpResponse:
     if request.accepts("text/html"):
-        return _page(request, chat, problem=problem, status=422)
-    return JsonResponse({"error": problem}, status=422)
+        return _page(request, chat, problem=problem, form=form, status=422)
+    return JsonResponse({"error": problem, "fields": dict(fields or {})}, status=422)
 
 
 @requires("playground.use", "GET")
@@ -151,9 +160,10 @@ def _page(
     *,
     before: int | None = None,
     problem: str = "",
+    form: AskForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """``before``: only the turns before that one, to read."""
+    """``before``: only the turns before that one, to read. ``form``: that was refused."""
     current = queries.engine_of(chat) if chat else None
     engines = queries.chat_engines(current)
     typed = request.POST if problem else None
@@ -195,9 +205,11 @@ def _page(
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
-        "thinking": THINKING_WORDS.items() if chosen and switch_of(engine_ref(chosen)) else (),
+        "has_switch": chosen is not None and bool(switch_of(engine_ref(chosen))),
         "recommended": recommended,
-        "params": typed or kept or sampled or recommended,
+        "params": form
+        or ParamsForm(initial=kept or sampled or recommended, recommended=recommended),
+        "names_hint": engine_hint(chosen),
         "problem": problem,
         "prompt": again.question if again else request.POST.get("prompt", ""),
     }

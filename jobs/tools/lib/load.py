@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from django.utils.translation import pgettext_lazy
 
+from jobs.catalog.schema import THINKING_SWITCHES
 from jobs.plans import DIES, PlanFile, Step, Watch, literal
 from jobs.tools.lib.site import FILES, script
 
@@ -27,8 +28,9 @@ def thinking_body(switch: str, *, on: bool) -> Body:
 
 
 def thinking_in(request: Mapping[str, Any]) -> str:
-    """Return what a request of :func:`thinking_body` chose: "on" or "off"; "" for the default."""
-    switches = [*(request.get(_VARIABLES) or {}).values()]
+    """Return what a request chose by a switch of thinking: "on" or "off"; "" for the default."""
+    given = request.get(_VARIABLES) or {}
+    switches = [given[name] for name in THINKING_SWITCHES if name in given]
     return ("on" if switches[0] else "off") if switches else ""
 
 

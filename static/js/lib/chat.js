@@ -9,7 +9,7 @@ import { partOf, showEnded, TurnView } from "./turn_view.js";
  * @property {HTMLFormElement} form of the message and its parameters
  * @property {import("./chat_state.js").StateLine} line
  * @property {import("./follow.js").Follower} page what scrolls
- * @property {(problem: string) => void} complain
+ * @property {(problem: string, fields?: Record<string, string>) => void} complain
  * @property {(busy: boolean) => void} onBusy
  */
 
@@ -139,7 +139,10 @@ export class Chat {
       return null;
     }
     if (response.ok) return response;
-    complain(response.status === 422 ? (await response.json()).error : `${response.status} ${response.statusText}`);
+    if (response.status === 422) {
+      const { error, fields } = await response.json();
+      complain(error, fields);
+    } else complain(`${response.status} ${response.statusText}`);
     return null;
   }
 }

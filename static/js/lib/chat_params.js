@@ -40,6 +40,28 @@ export function bindParams(form) {
   rememberFold();
 }
 
+/**
+ * Each problem at its field; those of before go.
+ * @param {Record<string, string>} fields problem by name
+ */
+export function showProblems(fields) {
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-params] [data-error]"))) {
+    const problem = fields[place.dataset.error ?? ""] ?? "";
+    const field = document.getElementById(place.id.replace(/-error$/, ""));
+    place.hidden = !problem;
+    const words = place.querySelector("span:last-child");
+    if (words) words.textContent = problem;
+    field?.classList.toggle("is-invalid", problem !== "");
+    if (!problem) {
+      field?.removeAttribute("aria-invalid");
+      continue;
+    }
+    field?.setAttribute("aria-invalid", "true");
+    field?.setAttribute("aria-describedby", place.id);
+    place.closest("details")?.setAttribute("open", "");
+  }
+}
+
 /** As if a person had typed it. @param {string} name @param {string} value */
 export function setParam(name, value) {
   const field = /** @type {HTMLInputElement | null} */ (document.getElementById(`p-${name}`));

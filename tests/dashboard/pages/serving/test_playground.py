@@ -188,7 +188,11 @@ def test_another_deployment_brings_its_own_parameters(client, lin):
     pages = [client.get(f"{address}{query}") for query in ("", f"?deployment={r1.pk}")]
 
     shown = [
-        (page.context["chosen"].name, page.context["params"]["temperature"], page.context["thinks"])
+        (
+            page.context["chosen"].name,
+            page.context["params"]["temperature"].value(),
+            page.context["thinks"],
+        )
         for page in pages
     ]
     assert shown == [("small", 0.2, False), ("r1", 0.6, True)]
@@ -299,6 +303,90 @@ def test_a_question_that_cannot_be_asked_says_why(client, lin, settings, fields,
     assert not Conversation.objects.exists()
 
 
+MORE = {
+    "top_k": "20",
+    "min_p": "0.05",
+    "presence_penalty": "-0.5",
+    "frequency_penalty": "0.5",
+    "repetition_penalty": "1.1",
+    "top_logprobs": "3",
+    "stop": "END\r\n\\n\\n",
+    "response_format": '{"type": "json_object"}',
+    "chat_template_kwargs": '{"tools_in_user_message": true}',
+    "extra": '{"mirostat": 2}',
+}
+
+
+@pytest.mark.parametrize(
+    ("engine", "penalty"), [("vllm", "repetition_penalty"), ("llama.cpp", "repeat_penalty")]
+)
+def test_parameters_are_sent_by_the_names_of_the_engine(client, lin, engine, penalty):
+    deployment = make_deployment(details={"engine": engine})
+
+    ask(client, deployment=deployment.pk, **MORE)
+
+    sent = Turn.objects.get().request
+    assert {name: sent[name] for name in sent.keys() - {"model", "messages", "stream_options"}} == {
+        **{"stream": True, "max_tokens": 64, "temperature": 0.2, "top_k": 20, "min_p": 0.05},
+        **{"presence_penalty": -0.5, "frequency_penalty": 0.5, penalty: 1.1, "logprobs": True},
+        **{"top_logprobs": 3, "stop": ["END", "\n\n"], "mirostat": 2},
+        "response_format": {"type": "json_object"},
+        "chat_template_kwargs": {"tools_in_user_message": True},
+    }
+    page = client.get(reverse("conversation", args=[Conversation.objects.get().pk]))
+    form = page.context["params"]
+    assert (form["stop"].value(), form["extra"].value()) == ("END\n\\n\\n", '{"mirostat": 2}')
+    assert engine.lower() in page.context["names_hint"].lower()
+    assert form.has_more
+
+
+DEEP = '{"a":' * 30 + "1" + "}" * 30
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("top_k", "-2", "greater than or equal to -1"),
+        ("min_p", "nan", "Enter a number."),
+        ("stop", "x\n" * 17, "At most 16 lines"),
+        ("extra", "[1]", "Enter a JSON object"),
+        ("extra", "{" * 100_000, "No JSON"),
+        ("extra", '{"a": NaN}', "No JSON"),
+        ("extra", DEEP, "Too large"),
+        ("extra", '{"a": "%s"}' % ("x" * 17_000), "Too large"),
+        ("extra", '{"a": "\\u0000"}', "Remove zero bytes"),
+        ("extra", '{"a": 99999999999999999999}', "Remove zero bytes"),
+        ("extra", '{"messages": []}', "The dashboard sets messages."),
+        ("extra", '{"top_k": 1}', "The dashboard sets top_k."),
+        ("response_format", "json", "No JSON"),
+        ("chat_template_kwargs", '"x"', "Enter a JSON object"),
+    ],
+)
+def test_a_parameter_is_refused_at_its_field(client, lin, field, value, error):
+    deployment = make_deployment()
+
+    answer = ask(client, deployment=deployment.pk, **{field: value}).json()
+    page = submit(client, deployment=deployment.pk, **{field: value}).text
+
+    assert [*answer["fields"]] == [field]
+    assert error in answer["fields"][field]
+    at_field = re.search(rf'<p class="form-error" id="p-{field}-error"[^>]*>.*?</p>', page)[0]
+    assert (error in html.unescape(at_field), " hidden" in at_field) == (True, False)
+    assert not Turn.objects.exists()
+
+
+def test_a_switch_of_thinking_has_one_value(client, lin):
+    endpoint = make_endpoint(thinking_switch="enable_thinking", url="http://192.168.7.9:8000")
+    given = {"deployment": f"endpoint:{endpoint.pk}", "thinking": "off"}
+
+    twice = ask(client, **given, chat_template_kwargs='{"enable_thinking": true}').json()
+    ask(client, **given, chat_template_kwargs='{"other": 1}')
+
+    assert "Thinking sets enable_thinking." in twice["fields"]["chat_template_kwargs"]
+    variables = Turn.objects.get().request["chat_template_kwargs"]
+    assert variables == {"enable_thinking": False, "other": 1}
+
+
 def test_a_question_sent_without_script_opens_its_conversation(client, lin):
     response = submit(client, deployment=make_deployment().pk)
 
@@ -317,7 +405,7 @@ def test_a_question_refused_without_script_stays_in_its_field(client, lin):
     assert response.status_code == 422
     assert "temperature: Ensure this value is less than or equal to 2." in text
     assert ">Why &lt;b&gt;blue&lt;/b&gt;?</textarea>" in text
-    assert ">Be brief.</textarea>" in text
+    assert "\nBe brief.</textarea>" in text
     assert 'value="9"' in text
     assert f'<option value="{deployment.pk}" selected>' in text
     assert not Conversation.objects.exists()
