@@ -34,18 +34,19 @@ class ObjectField(forms.Field):
     def to_python(self, value: Any) -> dict[str, Any]:
         if value in (None, "", {}):
             return {}
+        bounds = {"chars": f"{MOST_JSON:,}", "levels": MOST_DEPTH}
+        too_large = _("Too large: at most %(chars)s characters and %(levels)d levels.") % bounds
         try:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            if len(text) > MOST_JSON:
+                raise ValidationError(too_large)
             found = from_json(text, allow_inf_nan=False)
         except ValueError:
             raise ValidationError(_("No JSON. Enter an object, such as {“name”: 1}.")) from None
         if not isinstance(found, dict):
             raise ValidationError(_("Enter a JSON object, such as {“name”: 1}."))
-        if len(text) > MOST_JSON or _depth(found) > MOST_DEPTH:
-            bounds = {"chars": f"{MOST_JSON:,}", "levels": MOST_DEPTH}
-            raise ValidationError(
-                _("Too large: at most %(chars)s characters and %(levels)d levels.") % bounds
-            )
+        if _depth(found) > MOST_DEPTH:
+            raise ValidationError(too_large)
         if sanitize(found) != found:
             raise ValidationError(
                 _("Remove zero bytes, half characters and integers over 64 bits.")
@@ -88,7 +89,7 @@ def _attrs(**more: str) -> dict[str, str]:
     return {"form": "ask", "autocomplete": "off"} | more
 
 
-def _number(kind: type[forms.IntegerField], least: float, most: float, **more: Any) -> Any:
+def _number(kind: Any, least: float, most: float, **more: Any) -> Any:
     mode = "decimal" if kind is forms.FloatField else "numeric"
     widget = forms.TextInput(_attrs(inputmode=mode) | {"class": "form-control num"})
     return kind(min_value=least, max_value=most, widget=widget, **{"required": False} | more)
