@@ -49,6 +49,7 @@ ERROR_LENGTH = 2000
 # Read of an error: JSON, and a page, whose title stands at its begin.
 ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
 _WORDS_LENGTH = 500
+_MOST_MS = 86_400_000.0  # a day
 _TITLE = pattern(r"<title[^>]*>([^<]*)", ignore_case=True)
 _HTML = pattern(
     r"^\x{feff}?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype|html|head|body|h1|center|p)\b",
@@ -92,9 +93,10 @@ class Reply:
     format says; else it was cut. ``error`` is the engine's text, "" without an error;
     ``is_page``: it is that of a web page. Token counts are the engine's; None: not reported.
     Offsets are bytes into the raw stream where an event of that type began, None without one; a
-    reply that was not streamed has none. ``deltas``: pieces that came, of a token or several;
-    ``reasoning_deltas`` of them before the answer. ``is_cut``: the texts are longer, and only their
-    begin is here.
+    reply that was not streamed has none. ``cached_tokens`` of the prompt came from the prefix
+    cache; ``prefill_ms`` and ``decode_ms`` are by the engine's clock. ``deltas``: pieces that came,
+    of a token or several; ``reasoning_deltas`` of them before the answer. ``is_cut``: the texts are
+    longer, and only their begin is here.
     """
 
     reasoning: str = ""
@@ -104,6 +106,9 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    prefill_ms: float | None = None
+    decode_ms: float | None = None
     deltas: int = 0
     reasoning_deltas: int = 0
     first_token_at: int | None = None
@@ -169,6 +174,7 @@ class _Gathered:
     error: str = ""
     text: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, Any] = field(default_factory=dict)
     deltas: list[int] = field(default_factory=list)  # offsets
     has_end: bool = False  # ``[DONE]``
 
@@ -214,7 +220,7 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         is_whole=bool(gathered.finish_reason)
         or (gathered.has_end and bool(gathered.deltas or gathered.usage)),
         is_page=is_page,
-        **_usage(gathered.usage),
+        **_usage(gathered.usage, gathered.timings),
     )
 
 
@@ -237,7 +243,7 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
         error=error_text(raw, http_status) if _is_error(data) else "",
         is_cut=_is_long(content, thought),
         is_whole=True,
-        **_usage(_object(data.get("usage"))),
+        **_usage(_object(data.get("usage")), _object(data.get("timings"))),
     )
 
 
@@ -311,6 +317,8 @@ def _gather(gathered: _Gathered, event: StreamEvent) -> None:
         gathered.error = _message(payload) or json.dumps(payload)
     if payload.get("usage"):
         gathered.usage = _object(payload["usage"]) or gathered.usage
+    if payload.get("timings"):
+        gathered.timings = _object(payload["timings"]) or gathered.timings
     for choice in _choices(payload):
         delta = choice.get("delta")
         if type(delta) is dict and len(delta) == 1 and type(delta.get("content")) is str:
@@ -385,14 +393,24 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200, "200")
 
 
-def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+def _usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of an engine; ``timings`` are llama.cpp's."""
     details = _object(usage.get("completion_tokens_details"))
+    cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens")
     return {
         "prompt_tokens": whole(usage.get("prompt_tokens"), least=0),
         "completion_tokens": whole(usage.get("completion_tokens"), least=0),
         # vLLM reports 0 where it does not count them.
         "reasoning_tokens": whole(details.get("reasoning_tokens")),
+        "cached_tokens": whole(timings.get("cache_n") if cached is None else cached, least=0),
+        "prefill_ms": _milliseconds(timings.get("prompt_ms")),
+        "decode_ms": _milliseconds(timings.get("predicted_ms")),
     }
+
+
+def _milliseconds(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _MOST_MS else None
 
 
 def _message(data: Any, depth: int = 8) -> str:

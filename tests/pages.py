@@ -170,5 +170,11 @@ NO_PAGES = {
     *("import-preview", "import-file", "import-remove", "import-declare"),
     *("result-old", "result-old-part", "result-old-import"),  # redirects
     "audit-export",
-    *("playground-ask", "playground-turn", "playground-show", "conversation-rename"),
+    *(
+        "playground-ask",
+        "playground-turn",
+        "playground-request",
+        "playground-show",
+        "conversation-rename",
+    ),
 }

@@ -149,6 +149,8 @@ class ParamsForm(forms.Form):
             data, initial=dict(initial or {}), auto_id="p-%s", use_required_attribute=False
         )
         self.recommended = recommended or {}
+        for name, field in self.fields.items():
+            field.label = field.label or name  # as engines write it
         for name in self.errors if data is not None else ():
             if name in self.fields:
                 attrs = self.fields[name].widget.attrs
@@ -203,5 +205,5 @@ def engine_hint(engine: ChatEngine | None) -> str:
         return _("llama.cpp takes all of these; %(name)s is sent as %(sent)s.") % args
     if name in _TAKES_ALL:
         return _("vLLM takes all of these.")
-    args = {"engine": name or _("Another engine"), "names": ", ".join(_BEYOND)}
+    args = {"engine": name or _("this engine"), "names": ", ".join(_BEYOND)}
     return _("OpenAI's API does not have %(names)s: %(engine)s may ignore or refuse them.") % args

@@ -33,6 +33,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.waiting import MOST_WAIT_S, answer_when, of_nothing
 from dashboard.chat import turns
+from dashboard.chat.sent import raw_stream, sent_request
 from dashboard.consumers import Login
 from dashboard.security.audit_log import record_hidden, record_reading
 from dashboard.security.permissions import allowed
@@ -124,6 +125,9 @@ class TurnAnswer(ApiAnswer):
     total_ms: float | None = _stat("total_ms")
     tokens_per_s: float | None = _stat("tokens_per_s", "after the first token")
     prompt_tokens: int | None = _stat("prompt_tokens")
+    cached_tokens: int | None = _stat("cached_tokens", "of the prompt, from the prefix cache")
+    prefill_ms: float | None = _stat("prefill_ms", "by the engine's own clock")
+    decode_ms: float | None = _stat("decode_ms", "by the engine's own clock")
     completion_tokens: int | None = _stat("completion_tokens")
     reasoning_tokens: int | None = _stat("reasoning_tokens")
     answer_tokens: int | None = _stat("answer_tokens")
@@ -136,6 +140,24 @@ class TurnAnswer(ApiAnswer):
         "the shares of reasoning and answer are estimated",
     )
     created_at: Time
+
+
+class StreamPieceAnswer(ApiAnswer):
+    """Bytes of a stream that were stored together."""
+
+    ms: float | None = about("since the turn's start, to a quarter of a second; null: unknown")
+    text: str
+
+
+class TurnRequest(ApiAnswer):
+    """What a turn sent to its engine, and the begin of the engine's bytes."""
+
+    url: str
+    body: dict[str, Any]
+    curl: str = about("the request for a shell; the API key is $API_KEY")
+    python: str = about("the request with the package openai")
+    stream: list[StreamPieceAnswer]
+    stream_bytes: int = about("of the whole stream")
 
 
 class WholeConversation(ConversationAnswer):
@@ -322,6 +344,21 @@ def read_turn(
         obj=row,
         every_s=LOOK_S,
     )
+
+
+@turns_.on("GET /{int:turn_id}/request", "playground.use", "api-turn-request", TurnRequest)
+def read_turn_request(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
+    """Read a turn's request. As curl, Python and JSON, with the first 64 KiB of the engine's
+    stream. Own conversations; administrators: any, with an audit entry."""
+    row = _find(request, conversation_id, "conversation.view")
+    record_reading(request.user, row)
+    turn = _find_turn(row, turn_id)
+    sent, stream = sent_request(turn), raw_stream(turn.pk)
+    return {
+        **{"url": sent.url, "body": turn.request, "curl": sent.curl, "python": sent.python},
+        "stream": [piece._asdict() for piece in stream.pieces],
+        "stream_bytes": stream.size,
+    }
 
 
 @turns_.on("POST /{int:turn_id}/stop", "playground.use", "api-turn-stop", TurnAnswer, 409)

@@ -473,6 +473,8 @@ def stats(
         "counted": reply.completion_tokens is None,
         "estimated": estimated,
     }
+    told = {name: getattr(reply, name) for name in ("cached_tokens", "prefill_ms", "decode_ms")}
+    figures |= {name: value for name, value in told.items() if value is not None}
     if times and reply.answer and not reply.deltas:  # one object, all at once
         figures["total_ms"] = times[-1] * 1000
     if reply.first_token_at is None or reply.last_token_at is None or not times:

@@ -16,6 +16,7 @@ from dashboard.actions import chat as actions
 from dashboard.actions.chat import AskForm, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.chat.asked import keep_asked
+from dashboard.chat.sent import raw_stream, sent_request
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
 from dashboard.security.audit_log import record_reading
@@ -106,6 +107,22 @@ def turn(request: HttpRequest, turn_id: int) -> HttpResponse:
     asked = _turn_of(turn_id)
     record_reading(request.user, asked.conversation)
     return _fragment(request, asked, alone=True)
+
+
+@requires("playground.use", "GET")
+def turn_request(request: HttpRequest, turn_id: int) -> HttpResponse:
+    """Show what a turn sent to its engine, and the engine's bytes with their times."""
+    asked = _turn_of(turn_id)
+    record_reading(request.user, asked.conversation)
+    titles = {"curl": "curl", "python": "Python", "json": "JSON", "stream": _("Raw stream")}
+    context = {
+        "turn": asked,
+        "sent": sent_request(asked),
+        "stream": raw_stream(asked.pk),
+        "tabs": [{"name": name, "title": title} for name, title in titles.items()],
+        "is_own": allowed(request.user, "conversation.change", asked.conversation),
+    }
+    return render(request, "playground/request.html", context)
 
 
 @requires("playground.use", "POST")
@@ -263,6 +280,7 @@ urlpatterns = [
     path("", index, name="playground"),
     path("ask/", ask, name="playground-ask"),
     path("turns/<int:turn_id>/", turn, name="playground-turn"),
+    path("turns/<int:turn_id>/request/", turn_request, name="playground-request"),
     path("turns/<int:turn_id>/show/", show, name="playground-show"),
     path("<int:conversation_id>/", conversation, name="conversation"),
     path("<int:conversation_id>/rename/", rename, name="conversation-rename"),

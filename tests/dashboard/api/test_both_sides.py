@@ -128,6 +128,7 @@ search-list: search_all
 playground: list_conversations
 playground-ask: start_conversation ask_question
 playground-turn: read_turn stop_turn
+playground-request: read_turn_request
 playground-show: show_turn
 conversation: read_conversation
 conversation-rename: rename_conversation

@@ -173,6 +173,7 @@ search-list GET viewer
 playground GET viewer
 playground-ask POST viewer
 playground-turn GET own
+playground-request GET own
 playground-show POST mine
 conversation GET own
 conversation-rename POST mine title=other
@@ -371,6 +372,7 @@ api-conversation PATCH mine-hidden {"title": "other"}
 api-conversation DELETE mine-hidden
 api-turns POST mine-hidden {"engine": "1", "prompt": "Why?", "max_tokens": 1, "retry": 0}
 api-turn GET person-hidden
+api-turn-request GET person-hidden
 api-turn-stop POST mine-hidden
 api-turn-show POST mine-hidden
 api-unknown GET,POST,PUT,PATCH,DELETE viewer
