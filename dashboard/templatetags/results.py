@@ -90,7 +90,7 @@ def mark_stamps(mark: Marks, *, without_tags: bool = False) -> SafeString:
 @register.simple_tag
 def bare(name: str, figure: float | None) -> SafeString:
     if figure is None:
-        return format_html('<span class="dim">{}</span>', gettext("n/a"))
+        return format_html('<span class="dim" title="{}">–</span>', gettext("Not measured"))
     return as_num(metric_text(name, figure)[0])
 
 

@@ -236,6 +236,14 @@ def stamps(result: Result, *, stands_for_a_model: bool = False) -> SafeString:
     return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
 
 
+@register.simple_tag
+def stamps_of(results: Sequence[Result]) -> SafeString:
+    """Flags of any of the results, each once."""
+    found = {flag.word: flag for result in results for flag in flags(result, in_list=True)}
+    rows = ((flag.style, flag.why, flag.word) for flag in found.values())
+    return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
+
+
 @register.inclusion_tag("_command.html")
 def command(
     plan: Plan | Mapping[str, Any],

@@ -125,6 +125,10 @@ class MatrixConclusion(NamedTuple):
     by_row: Sequence[RowConclusion]
     drifts: Sequence[tuple[str, str]]
 
+    @property
+    def is_disturbed(self) -> bool:
+        return any(row.is_disturbed for row in self.by_row)
+
 
 def name_of(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"

@@ -169,7 +169,7 @@ def score_of(page: ResultPage, name: str = "") -> tuple[str, Score]:
     quality, name = hygiene_card(result), name or result.measured
     facts = _score_facts(page)
     charts = []
-    if page.categories:
+    if len(page.categories) > 1:
         figure = accuracy.categories(page.categories, page.accuracy)
         is_set = page.categories[0].is_set
         title = _("Accuracy by data set") if is_set else _("Accuracy by category")

@@ -254,7 +254,7 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
     else:
         args["change"] = _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
     if change.verdict == "" and change.low is None:
-        text = _("%(name)s vs %(base)s: %(change)s")
+        text = _("%(name)s vs %(base)s: %(change)s, one run each")
     elif change.verdict == "cannot_tell" and not change.is_short:
         text = _(
             "%(name)s vs %(base)s: %(change)s, no significant difference "
