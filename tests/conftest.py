@@ -17,7 +17,7 @@ from django.utils import translation
 from jobs.catalog import QUESTION_SETS
 from jobs.confined import Pool, taken, worker
 
-pytest_plugins = ["tests.stack", "tests.api", "tests.simulated"]
+pytest_plugins = ["tests.stack", "tests.api", "tests.simulated", "tests.stub_server"]
 
 PLAIN_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
 DATABASE_FIXTURES = {"db", "transactional_db"}

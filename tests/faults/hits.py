@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import zstandard
@@ -63,17 +64,13 @@ Fault = Callable[[Scene], contextlib.AbstractContextManager[None]]
 # -- processes ---------------------------------------------------------------------------------
 
 
-def kill_child(name: str) -> Fault:
+@contextlib.contextmanager
+def kill_child(scene: Scene, name: str) -> Iterator[None]:
     """``kill -9`` a process of the dashboard; its supervisor brings it back."""
-
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        stack = scene.world.stack
-        killed = stack.kill(name)
-        yield
-        until(lambda: stack.children().get(name, killed) != killed, f"{name} is back", BACK_S)
-
-    return fault
+    stack = scene.world.stack
+    killed = stack.kill(name)
+    yield
+    until(lambda: stack.children().get(name, killed) != killed, f"{name} is back", BACK_S)
 
 
 @contextlib.contextmanager
@@ -98,45 +95,33 @@ def kill_readers_of_an_import(scene: Scene) -> Iterator[None]:
     yield
 
 
-def kill_on_host(name: str) -> Fault:
+@contextlib.contextmanager
+def kill_on_host(scene: Scene, name: str) -> Iterator[None]:
     """``kill -9`` the host's agent or worker; its supervisor brings it back."""
-
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        killed = scene.world.host_process(name)
-        os.kill(killed, signal.SIGKILL)
-        yield
-        until(lambda: scene.world.host_process(name) not in (0, killed), f"{name} is back", BACK_S)
-
-    return fault
+    killed = scene.world.host_process(name)
+    os.kill(killed, signal.SIGKILL)
+    yield
+    until(lambda: scene.world.host_process(name) not in (0, killed), f"{name} is back", BACK_S)
 
 
-def kill_of_job(which: str) -> Fault:
+@contextlib.contextmanager
+def kill_of_job(scene: Scene, which: str) -> Iterator[None]:
     """``kill -9`` the job's launcher or its command. No supervisor restarts these."""
-
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        os.kill(pid_of_job(scene, which), signal.SIGKILL)
-        yield
-
-    return fault
+    os.kill(pid_of_job(scene, which), signal.SIGKILL)
+    yield
 
 
-def stop(pids: Callable[[Scene], Sequence[int]]) -> Fault:
+@contextlib.contextmanager
+def stop(scene: Scene, pids: Callable[[Scene], Sequence[int]]) -> Iterator[None]:
     """SIGSTOP for as long as the fault lasts, then SIGCONT."""
-
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        stopped = list(pids(scene))
+    stopped = list(pids(scene))
+    for pid in stopped:
+        process.send(pid, signal.SIGSTOP)  # a connection may have ended meanwhile
+    try:
+        yield
+    finally:
         for pid in stopped:
-            process.send(pid, signal.SIGSTOP)  # a connection may have ended meanwhile
-        try:
-            yield
-        finally:
-            for pid in stopped:
-                process.send(pid, signal.SIGCONT)
-
-    return fault
+            process.send(pid, signal.SIGCONT)
 
 
 def child(name: str) -> Callable[[Scene], Sequence[int]]:
@@ -192,7 +177,7 @@ def reboot_host(scene: Scene) -> Iterator[None]:
 @contextlib.contextmanager
 def forget_claims(scene: Scene) -> Iterator[None]:
     """The agent is killed, and its files beside the spools are gone."""
-    with kill_on_host("agent")(scene):
+    with kill_on_host(scene, "agent"):
         folder = scene.world.host_folder / "host"
         shutil.rmtree(folder / "claims", ignore_errors=True)
         (folder / "instance").unlink(missing_ok=True)
@@ -203,7 +188,7 @@ def forget_claims(scene: Scene) -> Iterator[None]:
 def empty_valkey(scene: Scene) -> Iterator[None]:
     """Valkey is killed and comes back empty, with its users."""
     folder = scene.world.stack.data_dir / "valkey"
-    with kill_child("valkey")(scene):
+    with kill_child(scene, "valkey"):
         for path in {*folder.iterdir()} - {folder / "users.acl"}:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         yield
@@ -288,20 +273,22 @@ def pages_anew(scene: Scene) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _again_and_again(work: Callable[[], None]) -> Iterator[None]:
+def _again_and_again(*works: Callable[[], None], every_s: float = 0.3) -> Iterator[None]:
     over = threading.Event()
 
-    def repeat() -> None:
-        while not over.wait(0.3):
+    def repeat(work: Callable[[], None]) -> None:
+        while not over.wait(every_s):
             work()
 
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
+    threads = [threading.Thread(target=repeat, args=(work,), daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(10)
+        for thread in threads:
+            thread.join(30)
 
 
 # -- disks and clocks --------------------------------------------------------------------------
@@ -314,54 +301,38 @@ def log_store_gone(scene: Scene) -> Iterator[None]:
     yield
 
 
-def full_disk(which: str) -> Fault:
+@contextlib.contextmanager
+def full_disk(scene: Scene, which: str) -> Iterator[None]:
     """The disk of "host" or "dashboard" has no byte left while the fault lasts."""
+    world = scene.world
+    folder = world.host_folder if which == "host" else world.stack.data_dir
+    ballast = folder / BALLAST
 
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        world = scene.world
-        folder = world.host_folder if which == "host" else world.stack.data_dir
-        ballast = folder / BALLAST
-        over = threading.Event()
+    def fill() -> None:  # what others give back is taken too
+        with contextlib.suppress(OSError), ballast.open("ab") as file:
+            while file.write(bytes(65536)):
+                file.flush()
 
-        def fill() -> None:
-            with ballast.open("wb") as file:
-                while not over.is_set():
-                    try:
-                        file.write(bytes(65536))
-                        file.flush()
-                    except OSError:
-                        over.wait(0.05)  # what others give back is taken too
-
-        thread = threading.Thread(target=fill, daemon=True)
-        thread.start()
-        try:
+    try:
+        with _again_and_again(fill, every_s=0.05):
             until(lambda: shutil.disk_usage(folder).free == 0, "the disk is full", BACK_S)
             if which == "host" and not scene.gate.exists():  # its command gets the error, and ends
                 pid = scene.command_pid
                 until(lambda: not process.is_running(pid), "the command has ended", BACK_S)
             yield
-        finally:
-            over.set()
-            thread.join(10)
-            ballast.unlink()
-
-    return fault
+    finally:
+        ballast.unlink()
 
 
-def clock(which: str, seconds: float) -> Fault:
+@contextlib.contextmanager
+def clock(scene: Scene, which: str, seconds: float) -> Iterator[None]:
     """The clock of "host" or "dashboard" is stepped, and back when the fault ends."""
-
-    @contextlib.contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        file = scene.world.host_clock if which == "host" else scene.world.clock
-        file.write_text(str(seconds))
-        try:
-            yield
-        finally:
-            file.write_text("0")
-
-    return fault
+    file = scene.world.host_clock if which == "host" else scene.world.clock
+    file.write_text(str(seconds))
+    try:
+        yield
+    finally:
+        file.write_text("0")
 
 
 # -- chunks ------------------------------------------------------------------------------------
@@ -370,23 +341,15 @@ def clock(which: str, seconds: float) -> Fault:
 @contextlib.contextmanager
 def two_shippers(scene: Scene) -> Iterator[None]:
     """Two more shippers send the same spool at the same time as the agent's own."""
-    over, client = threading.Event(), Client(_config(scene))
+    client = Client(_config(scene))
+    shippers = [Shipper(scene.spool, client) for _ in range(2)]
 
-    def ship() -> None:
-        shipper = Shipper(scene.spool, client)
-        while not over.wait(0.01):
-            with contextlib.suppress(Unreachable, FileNotFoundError):
-                shipper.round()
+    def ship(shipper: Shipper) -> None:
+        with contextlib.suppress(Unreachable, FileNotFoundError):
+            shipper.round()
 
-    threads = [threading.Thread(target=ship, daemon=True) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with _again_and_again(*(partial(ship, one) for one in shippers), every_s=0.01):
         yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(30)
 
 
 @contextlib.contextmanager

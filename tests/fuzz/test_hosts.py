@@ -105,79 +105,67 @@ def post(caller, path, value):
 
 @fuzz
 @given(body=mutated(BEAT))
+@undone
 def test_heartbeats(caller, look, body):
-    def example():
-        make_job(host=caller.host)
-        status = post(caller, "heartbeat", body)
-        assert status in (200, 400)
-        if status == 200:  # nothing is stored of one that is refused
-            look()
-
-    undone(example)
+    make_job(host=caller.host)
+    status = post(caller, "heartbeat", body)
+    assert status in (200, 400)
+    if status == 200:  # nothing is stored of one that is refused
+        look()
 
 
 @fuzz
 @given(items=st.lists(st.sampled_from(EVENTS).flatmap(mutated), min_size=1, max_size=3))
+@undone
 def test_events_of_a_job(caller, look, items):
-    def example():
-        job = taken_job(caller)
-        caller.stream(job, "log", 0, LOG)
-        lines = b"".join(raw(item) + b"\n" for item in [EVENTS[0], *items])
-        answer = caller.stream(job, "events", 0, lines)
-        assert answer.status_code in (200, 400, 409)
-        look(reverse("job-detail", args=[job.pk]), reverse("api-job", args=[job.pk]))
-
-    undone(example)
+    job = taken_job(caller)
+    caller.stream(job, "log", 0, LOG)
+    lines = b"".join(raw(item) + b"\n" for item in [EVENTS[0], *items])
+    answer = caller.stream(job, "events", 0, lines)
+    assert answer.status_code in (200, 400, 409)
+    look(reverse("job-detail", args=[job.pk]), reverse("api-job", args=[job.pk]))
 
 
 @fuzz
 @given(items=st.lists(st.sampled_from(EVENTS).flatmap(mutated), min_size=1, max_size=3))
+@undone
 def test_events_of_a_server(caller, look, items):
-    def example():
-        deployment = make_deployment(host=caller.host)
-        lines = b"".join(raw(item) + b"\n" for item in items)
-        answer = caller.stream(deployment, "events", 0, lines)
-        assert answer.status_code in (200, 400, 409)
-        look(reverse("deployment-detail", args=[deployment.pk]))
-
-    undone(example)
+    deployment = make_deployment(host=caller.host)
+    lines = b"".join(raw(item) + b"\n" for item in items)
+    answer = caller.stream(deployment, "events", 0, lines)
+    assert answer.status_code in (200, 400, 409)
+    look(reverse("deployment-detail", args=[deployment.pk]))
 
 
 @fuzz
 @given(items=st.lists(mutated(POINT), min_size=1, max_size=3))
+@undone
 def test_points(caller, look, items):
-    def example():
-        job = taken_job(caller)
-        lines = b"".join(raw(item) + b"\n" for item in [POINT, *items])
-        assert caller.stream(job, "points", 0, lines).status_code in (200, 400)
-        look(reverse("job-detail", args=[job.pk]), reverse("job-points", args=[job.pk]))
-
-    undone(example)
+    job = taken_job(caller)
+    lines = b"".join(raw(item) + b"\n" for item in [POINT, *items])
+    assert caller.stream(job, "points", 0, lines).status_code in (200, 400)
+    look(reverse("job-detail", args=[job.pk]), reverse("job-points", args=[job.pk]))
 
 
 @fuzz
 @given(findings=mutated([FINDING, FINDING]))
+@undone
 def test_findings(caller, look, findings):
-    def example():
-        job = make_job(host=caller.host)
-        asked = preflights.ask(caller.host, job.plan, {}, job=job)
-        status = post(caller, f"checks/{asked.pk}", {"findings": findings})
-        assert status in (200, 400)
-        if status == 200:
-            look(reverse("job-detail", args=[job.pk]))
-
-    undone(example)
+    job = make_job(host=caller.host)
+    asked = preflights.ask(caller.host, job.plan, {}, job=job)
+    status = post(caller, f"checks/{asked.pk}", {"findings": findings})
+    assert status in (200, 400)
+    if status == 200:
+        look(reverse("job-detail", args=[job.pk]))
 
 
 @fuzz
 @given(claim=mutated({"claim_id": "n", "run": 2}))
+@undone
 def test_claims(caller, claim):
-    def example():
-        job, deployment = make_job(host=caller.host), make_deployment(host=caller.host)
-        for path in (f"jobs/{job.pk}", f"deployments/{deployment.pk}"):
-            assert post(caller, f"{path}/claim", claim) in (200, 400, 409)
-
-    undone(example)
+    job, deployment = make_job(host=caller.host), make_deployment(host=caller.host)
+    for path in (f"jobs/{job.pk}", f"deployments/{deployment.pk}"):
+        assert post(caller, f"{path}/claim", claim) in (200, 400, 409)
 
 
 HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
@@ -195,15 +183,13 @@ HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30
     data=st.binary(max_size=20),
     stream=st.sampled_from(["outputs", "streams/log", "streams/events", "streams/points", "x"]),
 )
+@undone
 def test_appends(caller, path, offset, headers, data, stream):
-    def example():
-        job = taken_job(caller)
-        sent = {"X-Name": "made", "X-Total": str(len(data)), "X-Sha256": "0" * 64, **headers}
-        query = urlencode({"path": path, "offset": offset})
-        address = f"jobs/{job.pk}/{stream}?{query}"
-        assert caller.send(address, data, token=job.claim_token, **sent).status_code < 500
-
-    undone(example)
+    job = taken_job(caller)
+    sent = {"X-Name": "made", "X-Total": str(len(data)), "X-Sha256": "0" * 64, **headers}
+    query = urlencode({"path": path, "offset": offset})
+    address = f"jobs/{job.pk}/{stream}?{query}"
+    assert caller.send(address, data, token=job.claim_token, **sent).status_code < 500
 
 
 @fuzz

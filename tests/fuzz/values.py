@@ -3,6 +3,8 @@
 import copy
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from typing import Any
 
 from django.db import transaction
@@ -78,11 +80,13 @@ class Undone(Exception):
     """Ends the transaction of an example."""
 
 
-def undone(example: Callable[[], None]) -> None:
-    """Run one example; what it wrote is undone."""
-    try:
-        with transaction.atomic():
-            example()
+def undone(test: Callable[..., None]) -> Callable[..., None]:
+    """Undo what each example of a test wrote."""
+
+    @wraps(test)
+    def run(*args: Any, **given: Any) -> None:
+        with suppress(Undone), transaction.atomic():
+            test(*args, **given)
             raise Undone
-    except Undone:
-        pass
+
+    return run

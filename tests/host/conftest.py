@@ -18,7 +18,6 @@ from jobs.host.checks import is_free
 from jobs.host.run import commands
 from jobs.plans import Plan, Step
 from tests.host.intake import KEY, Intake, Record
-from tests.host.stub_server import Site
 from tests.waiting import PATIENCE_S, until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,13 +87,6 @@ def put(tmp_path, monkeypatch):
         return program
 
     return write
-
-
-@pytest.fixture
-def site():
-    server = Site()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import gzip
 import ssl
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def client_of(config):
 
 @pytest.fixture
 def client(site, client_of):
-    return client_of(f"http://127.0.0.1:{site.port}")
+    return client_of(f"{site.url}")
 
 
 def test_a_chunk_goes_with_its_headers_and_no_others(site, client):
@@ -75,25 +75,16 @@ def test_many_requests_go_over_one_connection(site, client):
 def test_threads_share_a_client_and_each_gets_its_own_answer(intake, client_of):
     client = client_of(intake.url)
     client.heartbeat({})
-    wrong = []
 
     def ask(number):
-        for _ in range(20):
-            answer = client.claim_job(number, "c")
-            if answer.status != (200 if number == 1 else 404):
-                wrong.append((number, answer))
+        return [client.claim_job(number, "c").status for _ in range(20)]
 
-    threads = [threading.Thread(target=ask, args=(n % 2 + 2,)) for n in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert wrong == []
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(ask, [2, 3] * 6)) == [[404] * 20] * 12
 
 
 def test_a_prefix_of_the_dashboards_address_is_kept(site, client_of):
-    client_of(f"http://127.0.0.1:{site.port}/vacc").streams(META)
+    client_of(f"{site.url}/vacc").streams(META)
 
     assert site.asked[0][1] == "/vacc/api/v1/host/jobs/7/streams"
 
@@ -149,13 +140,11 @@ REQUESTS = (
 def kept(site, client):
     """Two connections that the client has used and kept."""
     site.is_silent = True
-    threads = [threading.Thread(target=client.streams, args=(META,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    until(lambda: len(site.asked) == 2, "two connections at once")
-    site.waits.set()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(client.streams, [META] * 2)
+        until(lambda: len(site.asked) == 2, "two connections at once")
+        site.waits.set()
+        assert [answer.status for answer in answers] == [200] * 2
     return site.connections
 
 
@@ -198,7 +187,7 @@ def test_a_silent_dashboard_is_waited_for_so_long_and_no_longer(site, client_of,
     site.is_silent = True
 
     with pytest.raises(Unreachable, match="timed out"):
-        client_of(f"http://127.0.0.1:{site.port}").streams(META)
+        client_of(f"{site.url}").streams(META)
 
     assert len(site.asked) == 1
 

@@ -19,7 +19,7 @@ def get(server):
 def test_status_and_body_are_returned(site):
     site.says = 404, {}, b"gone"
 
-    url = f"http://127.0.0.1:{site.port}/a?b=c"
+    url = f"{site.url}/a?b=c"
     assert engine_http.get(url, within_s=5.0, longest=4) == (404, b"gone")
     assert site.asked[-1][:2] == ("GET", "/a?b=c")
 

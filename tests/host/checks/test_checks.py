@@ -225,7 +225,7 @@ def test_an_endpoint_that_is_silent_or_endless_says_so(machine, ports, site, mon
 
     monkeypatch.setattr(host_checks, "LONGEST", 10)
     site.says = 200, {}, b" " * 11
-    endless = check_result(machine, "endpoint", url=f"http://127.0.0.1:{site.port}")
+    endless = check_result(machine, "endpoint", url=f"{site.url}")
     assert endless[1] == "check:endpoint_silent"
 
 
@@ -243,7 +243,7 @@ def test_an_endpoint_that_is_silent_or_endless_says_so(machine, ports, site, mon
 def test_an_endpoint_serves_the_model(status, model, holds, message, machine, site):
     site.says = status, {"Location": "/"}, b'{"data": [{"id": "m"}]}'
 
-    result = check_result(machine, "endpoint", url=f"http://127.0.0.1:{site.port}/v/", model=model)
+    result = check_result(machine, "endpoint", url=f"{site.url}/v/", model=model)
 
     assert result[:2] == (holds, message)
     assert [path for _method, path, *_rest in site.asked] == ["/v/v1/models"]

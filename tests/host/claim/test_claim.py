@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -66,14 +67,9 @@ def test_a_server_has_the_port_that_its_plan_asks_for_unless_it_is_taken(claimed
 
 def test_many_at_once_start_a_job_once(intake, config):
     intake.jobs[7] = record_of("echo once; sleep 0.2")
-    threads = [
-        threading.Thread(target=claim.claim_job, args=(config, Client(config), 7)) for _ in range(8)
-    ]
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: claim.claim_job(config, Client(config), 7), range(8)))
 
     spool = Spool(config.dir / "spool" / "7")
     until(spool.exit)

@@ -6,10 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
-import threading
 import zipfile
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -20,6 +17,11 @@ from tests.jobs.lib.scripts import SCRIPTS, run_script
 from tests.waiting import PATIENCE_S
 
 WEIGHTS = b"GGUF" + bytes(range(256)) * 5000
+SMALL = {"data": [{"id": "small"}]}  # a list of models
+
+
+def says(status, data):
+    return status, {}, json.dumps(data).encode()
 
 
 def sha256(data):
@@ -152,41 +154,12 @@ def test_an_artifact_that_changed_is_not_served(tmp_path, content, reason):
     assert reason in done.stderr
 
 
-class Answering(BaseHTTPRequestHandler):
-    def answer(self, status, data):
-        body = json.dumps(data).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
-@contextmanager
-def serving(handler):
-    """Run a server of ``handler`` until the end of the block; its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @pytest.mark.parametrize("path", ["/health", "/v1/models"])
-def test_a_redirect_does_not_get_the_key(path, tmp_path):
-    class Handler(Answering):
-        def do_GET(self):
-            if self.path == path:
-                self.send_response(302)
-                self.send_header("Location", other.url)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            else:
-                self.answer(200, {"data": [{"id": "small"}]})
-
-    with hostile(hostile_server.no_http) as other, serving(Handler) as url:
-        argv = [url, "--model", "small", "--timeout", 0.3]
+def test_a_redirect_does_not_get_the_key(path, site, tmp_path):
+    with hostile(hostile_server.no_http) as other:
+        moved = 302, {"Location": other.url}, b""
+        site.says = lambda asked: moved if asked == path else says(200, SMALL)
+        argv = [site.url, "--model", "small", "--timeout", 0.3]
         done = run_script("wait_ready.py", *argv, cwd=tmp_path, API_KEY="secret")
 
     assert done.returncode == 1
@@ -195,16 +168,15 @@ def test_a_redirect_does_not_get_the_key(path, tmp_path):
 
 
 def test_an_endless_list_of_models_is_an_error(tmp_path):
-    class Handler(Answering):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            with suppress(OSError):
-                while self.path != "/health":
-                    self.wfile.write(65536 * b" ")
+    def answer(send, stopped):
+        if b"/health " in server.requests[-1]:
+            send(hostile_server.HEAD + b"\r\n")
+        else:
+            hostile_server.endless_body(send, stopped)
 
-    with serving(Handler) as url:
-        done = run_script("wait_ready.py", url, "--model", "small", "--timeout", 20, cwd=tmp_path)
+    with hostile(answer) as server:
+        argv = [server.url, "--model", "small", "--timeout", 20]
+        done = run_script("wait_ready.py", *argv, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "the answer is longer than 4194304 bytes" in done.stderr
@@ -221,25 +193,21 @@ def test_a_request_of_a_script_has_a_deadline():
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A real server with a key that writes a log, loads until it was asked twice, and is ready."""
-    asked, log = [], tmp_path / "server.log"
+def server(site, tmp_path):
+    """A server with a key that writes a log, loads until it was asked twice, and is ready."""
+    log = tmp_path / "server.log"
     log.write_bytes(b"Starting to load model\r\n")
 
-    class Handler(Answering):
-        def do_GET(self):
-            asked.append(self.path)
-            if self.path == "/health":
-                with log.open("ab") as file:
-                    file.write(f"shard {len(asked)} \x1b[32mof 3\n".encode())
-                self.answer(503 if len(asked) < 3 else 200, {})
-            elif self.headers["Authorization"] == "Bearer the-key":
-                self.answer(200, {"data": [{"id": "small"}]})
-            else:
-                self.answer(401, {"error": "Unauthorized"})
+    def answer(path):
+        if path == "/health":
+            with log.open("ab") as file:
+                file.write(f"shard {len(site.asked)} \x1b[32mof 3\n".encode())
+            return says(503 if len(site.asked) < 3 else 200, {})
+        has_key = site.headers()["Authorization"] == "Bearer the-key"
+        return says(200, SMALL) if has_key else says(401, {"error": "Unauthorized"})
 
-    with serving(Handler) as url:
-        yield url
+    site.says = answer
+    return site.url
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 
+import pytest
+
 
 class Site:
     """A server that records requests and gives the answer ``status, headers, body`` of a test, or
@@ -20,6 +22,7 @@ class Site:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def headers(self):
@@ -69,3 +72,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer)
+
+
+@pytest.fixture
+def site():
+    server = Site()
+    yield server
+    server.close()
