@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobs.tools.lib.environments import ENVIRONMENTS, EVALSCOPE
-from tests.stack import Stack
+from tests.stack import Stack, answered
 from tests.waiting import PATIENCE_S, until
 
 # An answer may be cut off by the very kill that a test is about.
@@ -67,11 +67,8 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}"}
         headers["Content-Type"] = "application/octet-stream"
         request = urllib.request.Request(f"{self.stack.url}/api/v1/{path}", content, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+        status, body = answered(request)
+        return status, json.loads(body)
 
     def ask(self, path: str, body: Any = None) -> dict[str, Any]:
         reply: dict[str, Any] = json.loads(self.raw(path, body))

@@ -1,5 +1,6 @@
 """The whole dashboard as ``make run`` starts it, in real processes on a folder of its own."""
 
+import http.client
 import json
 import os
 import shutil
@@ -106,13 +107,8 @@ class Stack:
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and answer of ``/healthz``; (0, {}) while nothing answers."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=60) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-        except OSError:
-            return 0, {}
+        status, body = answered(f"{self.url}/healthz", 60)
+        return status, json.loads(body or "{}")
 
     def children(self) -> dict[str, int]:
         """Process ids of its children, by the names of ``CHILDREN``."""
@@ -247,6 +243,19 @@ def start_in_terminal(
             stderr=output,
             start_new_session=True,
         )
+
+
+def answered(
+    request: str | urllib.request.Request, timeout_s: float = PATIENCE_S
+) -> tuple[int, bytes]:
+    """Status and body of an answer, also of a refusal; (0, b"") without one."""
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """All that the matrix hits: a dashboard, a simulated host behind proxies, and viewers' way in."""
 
-import http.client
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from tests.faults.proxy import Loop, Proxy
 from tests.stack import (
     ROOT,
     Stack,
+    answered,
     clean_environment,
     command_line,
     copy_static_files,
@@ -127,13 +127,8 @@ class World(Api):
 
     def _get(self, path: str) -> tuple[int, str]:
         request = urllib.request.Request(f"{self.stack.url}{path}", headers={"Cookie": self.cookie})
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, ""
-        except (OSError, http.client.HTTPException):
-            return 0, ""
+        status, body = answered(request, 20)
+        return status, body.decode()
 
     def log_on_dashboard(self, job: int) -> Path:
         return self.stack.data_dir / "logs" / "job" / f"{job}.log"

@@ -32,6 +32,7 @@ from tests.processes.lib.hostile import (
     send_output,
     sent_jobs,
 )
+from tests.stack import answered
 
 MB = 1_000_000
 SLOWEST_S = 1.0  # of a page, a heartbeat, a log line
@@ -293,13 +294,7 @@ def guesses(they: Attackers) -> None:
 
 
 def _posted(they: Attackers, path: str, body: bytes, headers: dict[str, str]) -> int:
-    request = urllib.request.Request(f"{they.scene.stack.url}{path}", body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            answer.read()
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    return answered(urllib.request.Request(f"{they.scene.stack.url}{path}", body, headers), 60)[0]
 
 
 ATTACKS: tuple[Callable[[Attackers], None], ...] = (

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -22,6 +21,7 @@ import yaml
 from simulator import furnish, root
 from simulator import run as standins
 from simulator.lib import world
+from tests.stack import answered
 from tests.waiting import PATIENCE_S
 
 SPEED = "3000"
@@ -139,12 +139,6 @@ class Started:
         return self.popen.wait(PATIENCE_S)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def get(url: str, key: str = "") -> tuple[int, str]:
     """(status, body); status 0 without an answer."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
@@ -157,13 +151,8 @@ def post(url: str, body: Mapping[str, Any], key: str = "") -> tuple[int, str]:
 
 
 def _answer(request: urllib.request.Request) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
+    status, body = answered(request)
+    return status, body.decode()
 
 
 def events(text: str) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.simulator.conftest import MESSAGES
-from tests.simulator.host import NAME, Host, config, events, free_port, get, modify, post
+from tests.simulator.host import NAME, Host, config, events, get, modify, post
+from tests.stack import free_port
 from tests.waiting import PATIENCE_S, until
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from jobs.tools.evalscope import eval_reading, perf_reading
-from tests.simulator.host import Host, free_port
+from tests.simulator.host import Host
 from tests.simulator.vllm import NEW, QWEN, serving
+from tests.stack import free_port
 
 CAPTURE = Path(__file__).parent.parent / "data/evalscope-1.14-eval/capture"
 EXTRA = json.dumps({"ignore_eos": True})

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.simulator.host import Host, config, configured, free_port, get, modify, post
+from tests.simulator.host import Host, config, configured, get, modify, post
 from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port, serving
+from tests.stack import free_port
 from tests.waiting import until
 
 REPO = f"deepseek-ai/{QWEN}"

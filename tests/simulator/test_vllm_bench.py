@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs.tools.vllm import reading as parser
-from tests.simulator.host import Host, free_port, get
+from tests.simulator.host import Host, get
 from tests.simulator.vllm import CHAT, NEW, OLD, QWEN, metric, of_port
+from tests.stack import free_port
 
 DATA = Path(__file__).parent.parent / "data"
 OLD_CAPTURE, NEW_CAPTURE = DATA / "vllm-0.7.2", DATA / "vllm-0.32/bench"

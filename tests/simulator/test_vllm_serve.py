@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tests.simulator.conftest import MESSAGES
-from tests.simulator.host import events, free_port, get, post
+from tests.simulator.host import events, get, post
 from tests.simulator.vllm import NEW, OLD, QWEN, metric, of_port, serving
+from tests.stack import free_port
 from tests.waiting import until
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.simulator.host import Host, Started, free_port, get
+from tests.simulator.host import Host, Started, get
+from tests.stack import free_port
 from tests.waiting import until
 
 OLD, NEW = "0.7.2", "0.17.0"
