@@ -62,7 +62,7 @@ def sync() -> None:
             known = Host.objects.exclude(valkey_sha256="").order_by("name")
             hosts = dict(known.values_list("name", "valkey_sha256"))
             _user, password = valkey.login_of(settings.REDIS_URL)
-            lines = [valkey.host_line(name, sha256) for name, sha256 in sorted(hosts.items())]
+            lines = [f"user {valkey.host_rules(*each)}\n" for each in sorted(hosts.items())]
             text = "".join([valkey.dashboard_line(password), *lines])
             if not path.exists() or path.read_text() != text:
                 write_atomic(path, text.encode(), mode=0o600)

@@ -101,10 +101,6 @@ def host_rules(host: str, password_sha256: str, *, database: str = "0") -> str:
     return f"{user_of(host)} reset on #{password_sha256} ~host.{host} -@all {HOST_COMMANDS}{select}"
 
 
-def host_line(host: str, password_sha256: str) -> str:
-    return f"user {host_rules(host, password_sha256)}\n"
-
-
 def passwords_of(lines: list[str]) -> dict[str, frozenset[str]]:
     """Return the hashes of passwords of each user, from the answer to ``ACL LIST``."""
     return {

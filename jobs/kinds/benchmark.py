@@ -55,6 +55,7 @@ class OverHttp(Kind, params=LoadParams):
     steps = STEPS
     leads_to = ("evaluate",)
     lengths = (load.INPUT, load.OUTPUT)
+    client_plan: ClassVar["staticmethod[[HttpLoad, Site], Plan]"]  # of the tool
     takes_key: ClassVar[bool] = False  # the tool takes an API key from its environment
     has_tokenizers: ClassVar[bool] = False  # the tool's environment has them
 
@@ -93,6 +94,13 @@ class OverHttp(Kind, params=LoadParams):
         load.check_concurrency(params.concurrency)
         return load.http_load(params, served, target)
 
+    def plan(self, params: LoadParams, target: Target) -> Plan:
+        """The tool's commands, after a step that writes random prompts if chosen. The engine's
+        counters are scraped meanwhile."""
+        here, served = common.site(target), target.asset("deployment", params.deployment)
+        plan = self.client_plan(self.load(params, target), here)
+        return common.against(plan, served, here.python)
+
 
 class Benchmark(OverHttp, params=LoadParams):
     """Send requests to a deployment and measure its speed."""
@@ -105,14 +113,8 @@ class Benchmark(OverHttp, params=LoadParams):
     environment = EVALSCOPE
     programs = evalscope.PROGRAMS
     clients = evalscope.PERF_CLIENTS
+    client_plan = staticmethod(evalscope.perf_plan)
     takes_key = True
-
-    def plan(self, params: LoadParams, target: Target) -> Plan:
-        """EvalScope's performance test, after a step that writes random prompts if chosen. The
-        engine's counters are scraped meanwhile."""
-        here, served = common.site(target), target.asset("deployment", params.deployment)
-        plan = evalscope.perf_plan(self.load(params, target), here)
-        return common.against(plan, served, here.python)
 
 
 _SHAREGPT = ("datasets", "sharegpt", "ShareGPT_V3_unfiltered_cleaned_split.json")

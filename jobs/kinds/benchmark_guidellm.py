@@ -1,9 +1,6 @@
 """Benchmark with GuideLLM, the load generator of the vLLM project."""
 
 from jobs.kinds.benchmark import LoadParams, OverHttp
-from jobs.kinds.lib.base import Target
-from jobs.kinds.lib.common import against, site
-from jobs.plans import Plan
 from jobs.tools.guidellm import commands as guidellm
 
 
@@ -20,10 +17,4 @@ class BenchmarkGuidellm(OverHttp, params=LoadParams):
     offered_after = ("deploy", "deploy-build-in", "deploy-vllm")
     progress_is_whole = False
     has_tokenizers = True
-
-    def plan(self, params: LoadParams, target: Target) -> Plan:
-        """A step that writes prompts, then a step per concurrency. The engine's counters are
-        scraped too."""
-        here, served = site(target), target.asset("deployment", params.deployment)
-        plan = guidellm.benchmark_plan(self.load(params, target), here)
-        return against(plan, served, here.python)
+    client_plan = staticmethod(guidellm.benchmark_plan)

@@ -325,22 +325,16 @@ class TestRows:
     """A group of jobs is moved as one row."""
 
     @pytest.fixture
-    def people(self):
-        return make_user(), make_user()
-
-    @pytest.fixture
     def queued(self, host):
         """A function that queues jobs of "a1": a person and a group, "a": a single job."""
 
-        def queue_them(people, text):
-            made = {}
-            for number, name in enumerate(text.split()):
-                group = {"chain": UUID(int=int(name[1]))} if name[1:] else {}
-                person = people["ab".index(name[0])]
-                made[number] = make_job(host=host, created_by=person, title=name, **group)
-            return list(made.values())
+        people = {"a": make_user(), "b": make_user()}
 
-        return queue_them
+        def queue_job(name):
+            group = {"chain": UUID(int=int(name[1]))} if name[1:] else {}
+            return make_job(host=host, created_by=people[name[0]], title=name, **group)
+
+        return lambda text: [queue_job(name) for name in text.split()]
 
     def titles(self, host):
         rows = Job.objects.filter(host=host, state="queued").order_by(*Job.QUEUE_ORDER)
@@ -348,39 +342,34 @@ class TestRows:
 
     @pytest.mark.postgresql
     @pytest.mark.parametrize(
-        ("to", "expected"),
+        ("text", "moved", "to", "expected"),
         [
-            ("first", "a2 a2 a1 a a1"),
-            ("earlier", "a2 a2 a1 a a1"),
-            ("later", "a1 a a1 a2 a2"),
-            ("last", "a1 a a1 a2 a2"),
+            ("a1 a2 a1 a a2", 1, "first", "a2 a2 a1 a a1"),
+            ("a1 a2 a1 a a2", 1, "earlier", "a2 a2 a1 a a1"),
+            ("a1 a2 a1 a a2", 1, "later", "a1 a a1 a2 a2"),
+            ("a1 a2 a1 a a2", 1, "last", "a1 a a1 a2 a2"),
+            # Jobs of others stay where they are.
+            ("a1 b1 a2 b1 a1 a2", 2, "earlier", "a2 b1 a2 b1 a1 a1"),
         ],
     )
-    def test_a_group_and_the_rows_that_it_passes_exchange_places(
-        self, host, people, queued, to, expected
+    def test_a_group_and_the_own_rows_that_it_passes_exchange_places(
+        self, host, queued, text, moved, to, expected
     ):
-        jobs = queued(people, "a1 a2 a1 a a2")
+        jobs = queued(text)
 
-        move(jobs[1], to=to, whole=True, can_overtake=False)
+        move(jobs[moved], to=to, whole=True, can_overtake=False)
 
         assert self.titles(host) == expected
 
-    def test_a_group_keeps_the_order_of_its_jobs(self, host, people, queued):
-        jobs = queued(people, "a1 a2 a2 a2")
+    def test_a_group_keeps_the_order_of_its_jobs(self, host, queued):
+        jobs = queued("a1 a2 a2 a2")
 
         assert move(jobs[2], before=jobs[0].pk, whole=True) == queue.Move(2, 1)
 
         assert order(host) == ids(*jobs[1:], jobs[0])
 
-    def test_jobs_of_others_stay_where_they_are(self, host, people, queued):
-        jobs = queued(people, "a1 b1 a2 b1 a1 a2")
-
-        move(jobs[2], to="earlier", whole=True, can_overtake=False)
-
-        assert self.titles(host) == "a2 b1 a2 b1 a1 a1"
-
-    def test_only_an_administrator_moves_a_group_past_others(self, host, people, queued):
-        jobs = queued(people, "b1 a1 b1 a1")
+    def test_only_an_administrator_moves_a_group_past_others(self, host, queued):
+        jobs = queued("b1 a1 b1 a1")
 
         with pytest.raises(PassesOthers, match=f"#{jobs[0].pk} of another person"):
             move(jobs[1], to="first", whole=True, can_overtake=False)
@@ -388,28 +377,28 @@ class TestRows:
         move(jobs[1], to="first", whole=True)
         assert self.titles(host) == "a1 a1 b1 b1"
 
-    def test_everybody_lets_others_pass(self, host, people, queued):
-        jobs = queued(people, "a1 b a1")
+    def test_everybody_lets_others_pass(self, host, queued):
+        jobs = queued("a1 b a1")
 
         move(jobs[0], after=jobs[1].pk, whole=True, can_overtake=False)
 
         assert self.titles(host) == "b a1 a1"
 
-    def test_a_group_that_is_dropped_among_its_own_jobs_stays(self, host, people, queued):
-        jobs = queued(people, "a a1 a1")
+    def test_a_group_that_is_dropped_among_its_own_jobs_stays(self, host, queued):
+        jobs = queued("a a1 a1")
 
         assert move(jobs[1], before=jobs[2].pk, whole=True) == queue.Move(2, 2)
         assert order(host) == ids(*jobs)
 
-    def test_one_job_of_a_group_still_moves_alone(self, host, people, queued):
-        jobs = queued(people, "a1 a1 a1")
+    def test_one_job_of_a_group_still_moves_alone(self, host, queued):
+        jobs = queued("a1 a1 a1")
 
         move(jobs[2], to="first")
 
         assert order(host) == ids(jobs[2], *jobs[:2])
 
-    def test_a_priority_is_that_of_all_its_queued_jobs(self, host, people, queued):
-        jobs = queued(people, "a1 a a1")
+    def test_a_priority_is_that_of_all_its_queued_jobs(self, host, queued):
+        jobs = queued("a1 a a1")
 
         changed = queue.set_priority(jobs[0].pk, LOW, whole=True)
 
