@@ -50,6 +50,7 @@ bindSending(form, prompt, {
   isBusy: () => chat.current !== null,
 });
 stopButton.addEventListener("click", () => chat.stop());
+document.querySelector("[data-loop-stop]")?.addEventListener("click", () => chat.stop());
 convo.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("button") : null;
   if (!button) return;

@@ -410,3 +410,19 @@ def test_a_chat_of_another_person_is_rendered_and_read_only(page, engine, server
     expect(page.locator("[data-part=answer] pre code")).to_have_text("print(1)")
     expect(page.get_by_text("read only. The audit log has this visit.")).to_be_visible()
     expect(page.get_by_label("Message")).to_have_count(0)
+
+
+def test_an_answer_that_repeats_itself_offers_to_stop(page, engine):
+    engine.say(delta(content="It begins. "))
+    turn = ask(page)
+    line = page.locator("#sline")
+    expect(line).to_contain_text("answering")
+    expect(line.get_by_role("button", name="Stop")).to_be_hidden()
+
+    engine.say(*(delta(content="Wait, let me check the sum of these again. ") for _ in range(20)))
+
+    expect(line).to_contain_text("Repeats itself since")
+    expect(turn).to_have_attribute("data-state", "streaming")
+    line.get_by_role("button", name="Stop").click()
+    expect(turn).to_have_attribute("data-state", "stopped")
+    expect(line).to_be_hidden()

@@ -17,6 +17,7 @@ const RATED_MS = 500; // a rate of less says nothing
  * @property {number | null} last of the last token
  * @property {number} deltas pieces that came
  * @property {number} tokens by the engine's own count; 0: it gave none
+ * @property {number | null} repeats since when the text repeats itself
  */
 
 /**
@@ -36,6 +37,7 @@ export class StateLine {
     this.word = /** @type {HTMLElement} */ (element.querySelector("[data-word]"));
     this.clock = /** @type {HTMLElement} */ (element.querySelector("[data-clock]"));
     this.detail = /** @type {HTMLElement} */ (element.querySelector("[data-detail]"));
+    this.loop = /** @type {HTMLElement | null} */ (element.querySelector("[data-loop]"));
     this.ticker = 0;
     this.state = "";
     this.began = 0;
@@ -67,6 +69,7 @@ export class StateLine {
 
   end() {
     clearInterval(this.ticker);
+    this.#showLoop("");
     this.element.hidden = true;
   }
 
@@ -80,8 +83,20 @@ export class StateLine {
     if (announcer) announcer.textContent = wordOf(state);
   }
 
+  /** @param {string} text that the answer repeats itself; "" if it does not */
+  #showLoop(text) {
+    if (!this.loop) return;
+    const announcer = document.getElementById("announcer");
+    if (announcer && text && this.loop.hidden) announcer.textContent = text;
+    this.loop.hidden = !text;
+    const word = this.loop.querySelector("[data-loop-word]");
+    if (word) word.textContent = text;
+  }
+
   tick() {
     const now = this.look();
+    const loopS = now && now.repeats !== null ? Math.round((now.age - now.repeats) / 1000) : null;
+    this.#showLoop(loopS === null ? "" : interpolate(gettext("Repeats itself since %(time)s s."), { time: loopS }, true));
     if (!now) {
       this.clock.textContent = `${((performance.now() - this.began) / 1000).toFixed(1)} s`;
       this.detail.textContent = "";

@@ -5,6 +5,7 @@ import { readAgain } from "./again.js";
 import { Follower } from "./follow.js";
 import { MarkdownView } from "./markdown_view.js";
 import { Gatherer } from "./reasoning.js";
+import { RepeatWatch } from "./repeats.js";
 import { EventDecoder } from "./sse.js";
 import { StreamClock } from "./stream_clock.js";
 
@@ -60,6 +61,7 @@ export class TurnView {
     this.surroundings = surroundings;
     this.thinks = element.hasAttribute("data-thinks");
     this.gatherer = new Gatherer();
+    this.repeats = new RepeatWatch();
     this.offset = 0;
     this.decoder = new EventDecoder();
     this.timer = 0;
@@ -163,6 +165,7 @@ export class TurnView {
       last: this.clock.at(lastAt),
       deltas,
       tokens,
+      repeats: this.repeats.look(this.parts.answer || this.parts.reasoning, this.clock.age()),
     };
   }
 
