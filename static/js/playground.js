@@ -4,6 +4,7 @@
 import { Chat } from "./lib/chat.js";
 import { bindDeployment } from "./lib/chat_deployment.js";
 import { keepDraft } from "./lib/chat_draft.js";
+import { bindFiles } from "./lib/chat_files.js";
 import { bindParams, placeOnPhone, setParam, showProblems } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { Follower } from "./lib/follow.js";
@@ -21,6 +22,7 @@ const page = new Follower(document.documentElement);
 const chat = new Chat(convo, { form, line, page, complain, onBusy });
 const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
 const fit = bindMessageBox(prompt);
+const files = bindFiles(form, complain);
 
 /** @param {string} text @param {Record<string, string>} [fields] problem of each field */
 function complain(text, fields = {}) {
@@ -38,7 +40,10 @@ function onBusy(busy) {
 
 /** @param {string} [retry] the turn that is asked again */
 async function ask(retry) {
-  if (!(await chat.ask(new FormData(form), retry)) || retry) return;
+  const data = new FormData(form);
+  if (!retry) files.into(data);
+  if (!(await chat.ask(data, retry)) || retry) return;
+  files.clear();
   prompt.value = "";
   saveDraft();
   fit();

@@ -426,3 +426,41 @@ def test_an_answer_that_repeats_itself_offers_to_stop(page, engine):
     line.get_by_role("button", name="Stop").click()
     expect(turn).to_have_attribute("data-state", "stopped")
     expect(line).to_be_hidden()
+
+
+def attach(page, *files):
+    page.locator("[data-files]").set_input_files(
+        [{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files]
+    )
+
+
+def test_text_files_are_sent_in_fences_and_shown_folded(page, engine):
+    attach(page, ("one.py", b"print('<b>')\n"), ("gone.txt", b"x"))
+    page.get_by_role("button", name="Remove gone.txt").click()
+
+    turn = answered(page, engine, "Seen.")
+
+    sent = "Hello\n\nFile: one.py\n```\nprint('<b>')\n```"
+    assert engine.requests[-1]["messages"][-1]["content"] == sent
+    prompt = part(turn, "prompt")
+    expect(prompt.locator("summary")).to_have_text("File: one.py")
+    assert prompt.text_content() == sent
+    engine.end(delta(content="Again."), END)
+    turn.get_by_role("button", name="Regenerate").click()
+    expect(part(page.locator("[data-turn]"), "answer")).to_have_text("Again.")
+    assert engine.requests[-1]["messages"][-1]["content"] == sent
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xff\xfe", "no UTF-8 text"),
+        (b"a\x00b", "no UTF-8 text"),
+        (b"a" * (128 * 1024 + 1), "larger than 128 KiB"),
+    ],
+)
+def test_a_file_that_is_no_short_text_is_refused(page, content, problem):
+    attach(page, ("a.bin", content))
+
+    expect(page.get_by_role("alert")).to_contain_text(problem)
+    expect(page.locator("[data-attached]")).to_be_hidden()

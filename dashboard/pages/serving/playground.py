@@ -68,7 +68,9 @@ def ask(request: HttpRequest) -> HttpResponse:
     one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
     to the conversation, or the page again with all that was typed."""
     since = time.monotonic()
-    form, chat, user = AskForm(request.POST.dict()), _chat_of(request), member(request.user)
+    # A form's newlines are CRLF on their way; the engine gets those that were typed.
+    typed = {name: value.replace("\r\n", "\n") for name, value in request.POST.dict().items()}
+    form, chat, user = AskForm(typed), _chat_of(request), member(request.user)
     login, retried = Login.of(request.session, user), number_from(request.POST.get("retry", ""))
     key, is_new = request.POST.get("deployment", ""), chat is None
     try:

@@ -2,6 +2,7 @@
 /** One turn in the page: reads its stream, shows reasoning and answer as they come. */
 
 import { readAgain } from "./again.js";
+import { foldFiles } from "./chat_files.js";
 import { Follower } from "./follow.js";
 import { MarkdownView } from "./markdown_view.js";
 import { Gatherer } from "./reasoning.js";
@@ -27,6 +28,7 @@ export function partOf(element, name) {
 
 /** A turn that has ended, as it came from the dashboard. @param {HTMLElement} element @param {Follower} page */
 export function showEnded(element, page) {
+  foldFiles(partOf(element, "prompt"));
   for (const name of ["reasoning", "answer"]) {
     const part = partOf(element, name);
     const text = part.textContent ?? "";
@@ -58,6 +60,7 @@ export class TurnView {
    */
   constructor(element, surroundings) {
     this.element = element;
+    foldFiles(partOf(element, "prompt"));
     this.surroundings = surroundings;
     this.thinks = element.hasAttribute("data-thinks");
     this.gatherer = new Gatherer();

@@ -53,6 +53,12 @@ def test_a_first_question_makes_a_conversation_named_after_it(client, lin):
     )
 
 
+def test_newlines_are_sent_as_typed(client, lin):
+    ask(client, deployment=make_deployment().pk, prompt="one\r\n\r\ntwo")
+
+    assert Turn.objects.get().request["messages"][0]["content"] == "one\n\ntwo"
+
+
 def test_a_second_question_sends_answers_without_reasoning(client, lin):
     deployment = make_deployment()
     ask(client, deployment=deployment.pk)
