@@ -37,7 +37,7 @@ def parts_of(card: str) -> Parts:
     except (yaml.YAMLError, RecursionError) as error:
         raise UnreadableError from error
     listed = about.get("configs", []) if isinstance(about, dict) else []
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+    if not all(isinstance(item, dict) for item in listed):
         raise UnreadableError
     return {str(item.get("config_name", "default")): _files(item) for item in listed}
 

@@ -177,4 +177,5 @@ def test_files_of_a_part_have_each_form_of_the_hubs():
         "1": ["b.csv"],
     }
     assert files("  data_dir: x\n") is None
-    assert cards.parts_of("text") == cards.parts_of("") == {}
+    for card in ("", "text", "---\n- a\n---\n", "---\nconfigs:\n---\n"):
+        assert cards.parts_of(card) == {}
