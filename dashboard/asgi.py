@@ -1,4 +1,4 @@
-"""The web server's entry: static files, sockets, the chat relay, chunks of logs, and Django."""
+"""The web server's entry: static files, sockets, chat relay, gateway, chunks of logs, Django."""
 
 import os
 import threading
@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponseBase  # noqa: E402
 
 from dashboard.chat.relay import relay_application  # noqa: E402
 from dashboard.consumers import same_origin, websocket_urlpatterns  # noqa: E402
+from dashboard.gateway.route import gateway_application  # noqa: E402
 from dashboard.intake.logs import log_chunks  # noqa: E402
 from dashboard.server.front import (  # noqa: E402
     App,
@@ -62,7 +63,11 @@ _pages: Any = AuthMiddlewareStack(URLRouter(_urls))
 sockets = same_origin(_pages)
 _django: Any = OneThread()
 django_or_chunks = log_chunks(_django)
-ROUTES: dict[str, App] = {static_prefix(): static_files(), "/relay/": relay_application}
+ROUTES: dict[str, App] = {
+    static_prefix(): static_files(),
+    "/relay/": relay_application,
+    "/v1/": gateway_application,
+}
 
 
 async def _parts(scope: Scope, receive: Receive, send: Send) -> Any:

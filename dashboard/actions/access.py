@@ -1,6 +1,6 @@
 """Changes of accounts, their API tokens, secrets and permitted sources: page, API and commands."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
@@ -70,6 +70,8 @@ def scopes_of(user: AbstractBaseUser) -> list[ApiToken.Scope]:
     scopes = [ApiToken.Scope.READ]
     if allowed(user, "job.launch"):
         scopes.append(ApiToken.Scope.LAUNCH)
+    if allowed(user, "gateway.use"):
+        scopes.append(ApiToken.Scope.MODELS)
     if allowed(user, "token.manage"):
         scopes.append(ApiToken.Scope.ADMIN)
     return scopes
@@ -82,16 +84,23 @@ def tokens_for(user: AbstractBaseUser) -> QuerySet[ApiToken]:
 
 
 @action("token.create")
-def create_token(user: User, name: str, *, scope: str, expires_at: datetime | None) -> Done[str]:
-    """Create a token of ``user``, whose scope the caller has checked; it is returned only here."""
+def create_token(
+    user: User,
+    name: str,
+    *,
+    scope: str,
+    expires_at: datetime | None,
+    limits: Mapping[str, Any] | None = None,
+) -> Done[str]:
+    """Create a token of ``user``, whose scope the caller has checked; it is returned only here.
+    ``limits``: fields of the row, for the scope *models*."""
     token = token_urlsafe(32)
-    row = ApiToken.objects.create(
-        user=user, name=name, token_sha256=hashed(token), scope=scope, expires_at=expires_at
-    )
+    named = {"name": name, "scope": scope, "expires_at": expires_at, **(limits or {})}
+    row = ApiToken.objects.create(user=user, token_sha256=hashed(token), **named)
     return Done(token, f"token {row.pk}", name=name, scope=scope)
 
 
-@action("token.delete")
+@action("token.delete", withdraws=True)
 def revoke_token(user: Any, row: ApiToken) -> Done[None]:
     """End a token: its next call is refused."""
     done = Done(None, f"token {row.pk}", name=row.name, of=row.user.get_username())

@@ -140,6 +140,13 @@ _DAYS = (
 )
 
 
+LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "token_budget")
+
+
+def _limit(label: Any, most: int) -> forms.IntegerField:
+    return forms.IntegerField(min_value=1, max_value=most, required=False, label=label)
+
+
 class TokenForm(forms.Form):
     """A new token."""
 
@@ -150,6 +157,15 @@ class TokenForm(forms.Form):
     )
     scope = forms.ChoiceField(label=_("Scope"), initial=ApiToken.Scope.READ)
     days = forms.ChoiceField(choices=_DAYS, required=False, initial="90", label=_("Expires after"))
+    allowed_models = forms.CharField(
+        max_length=2000,
+        required=False,
+        label=_("Models"),
+        help_text=_("Served names or catalogue IDs, separated by commas. Empty: all models."),
+    )
+    requests_per_minute = _limit(_("Requests per minute"), 2**31 - 1)
+    tokens_per_minute = _limit(_("Tokens per minute"), 2**31 - 1)
+    token_budget = _limit(_("Token budget"), 2**53)
 
     def __init__(self, user: AbstractBaseUser, data: Any = None) -> None:
         super().__init__(data)
@@ -157,9 +173,21 @@ class TokenForm(forms.Form):
             ApiToken.Scope.READ: gettext("read: lists, jobs, logs and results"),
             ApiToken.Scope.LAUNCH: gettext("launch: read, plus the actions of a member"),
             ApiToken.Scope.ADMIN: gettext("admin: all actions that you may do"),
+            ApiToken.Scope.MODELS: gettext("models: chat with deployed models over the gateway"),
         }
         choices = [(scope, names[scope]) for scope in actions.scopes_of(user)]
         cast(forms.ChoiceField, self.fields["scope"]).choices = choices
+
+    def clean_allowed_models(self) -> list[str]:
+        names = (name.strip() for name in self.cleaned_data["allowed_models"].split(","))
+        return sorted({name for name in names if name})
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Limits of the token: fields of its row; none for a scope that does not open models."""
+        if self.cleaned_data["scope"] != ApiToken.Scope.MODELS:
+            return {}
+        return {name: self.cleaned_data[name] for name in LIMITS}
 
 
 @requires("token.create", "GET")
@@ -172,6 +200,7 @@ def _tokens(request: HttpRequest, form: TokenForm, *, made: str = "") -> HttpRes
         "tokens": list(actions.tokens_for(_user(request))),
         "form": form,
         "made": made,
+        "limits": [form[name] for name in LIMITS],
         "sees_all": allowed(request.user, "token.manage"),
     }
     return render(request, "account/tokens.html", context, status=422 if form.errors else 200)
@@ -187,7 +216,9 @@ def token_create(request: HttpRequest) -> HttpResponse:
         return _tokens(request, form)
     given = form.cleaned_data
     expires_at = now() + timedelta(days=int(given["days"])) if given["days"] else None
-    made = actions.create_token(user, given["name"], scope=given["scope"], expires_at=expires_at)
+    made = actions.create_token(
+        *(user, given["name"]), scope=given["scope"], expires_at=expires_at, limits=form.limits
+    )
     return _tokens(request, TokenForm(user), made=made)
 
 

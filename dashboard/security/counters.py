@@ -45,15 +45,15 @@ def on_cache(do: Callable[Concatenate[BaseCache, P], T]) -> Callable[P, T]:
 
 
 @on_cache
-def count_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
+def count_one(cache: BaseCache, key: str, *, keep_s: int, more: int = 1) -> int:
     """:func:`add_one` on the shared cache."""
-    return add_one(cache, key, keep_s=keep_s)
+    return add_one(cache, key, keep_s=keep_s, more=more)
 
 
-def add_one(cache: BaseCache, key: str, *, keep_s: int) -> int:
-    """Count one more; return the count. It is forgotten so long after the last one."""
+def add_one(cache: BaseCache, key: str, *, keep_s: int, more: int = 1) -> int:
+    """Count one, or so many, more; return the count. It is forgotten so long after the last one."""
     cache.add(key, 0, timeout=keep_s)
-    count: int = cache.incr(key)
+    count: int = cache.incr(key, more)
     cache.touch(key, keep_s)
     return count
 

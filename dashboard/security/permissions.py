@@ -93,6 +93,7 @@ ACTIONS: dict[str, Need] = {
     "conversation.view": Need.OWN,
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
+    "gateway.use": Need.MEMBER,  # with a token of the scope *models*, and with no other
     "account.view": Need.VIEWER,
     "token.create": Need.VIEWER,  # scopes: dashboard.actions.access.scopes_of
     "token.delete": Need.OWN,
@@ -138,6 +139,8 @@ def allowed(user: AbstractBaseUser | AnonymousUser, action: str, obj: Any = None
     if not (user.is_authenticated and user.is_active):
         return False
     scope, role = scope_of(user), role_of(user)
+    if scope is ApiToken.Scope.MODELS:
+        return action == "gateway.use" and _may(role, user, action, obj)
     if scope is not ApiToken.Scope.ADMIN:
         is_launch = scope is ApiToken.Scope.LAUNCH and action in LAUNCHES
         if not (is_launch or action.endswith(".view")):

@@ -227,6 +227,7 @@ MOST_OF_A_CLIENT, SLOW_S = 32, 2.0
 MOST_OF_ALL = 512
 MOST_BYTES = 64 * 1024 * KIB
 IMPORT_BYTES = 32 * 1024 * KIB
+GATEWAY_BYTES = 8 * 1024 * KIB  # an image in a question is a part of its JSON
 # For a client that is still sending to read the answer.
 DRAIN_BYTES, DRAIN_S = 8 * 1024 * KIB, 2.0
 
@@ -267,6 +268,7 @@ ROUTES = (
     Route("/relay/", 16 * KIB),
     Route("/results/import/", IMPORT_BYTES, 4),
     Route("/api/v1/imports", IMPORT_BYTES, 4),
+    Route("/v1/", GATEWAY_BYTES),
     Route("/healthz", 0),
     Route("/", settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
 )

@@ -3,7 +3,15 @@ Here: tables, their constraints, names of states; no logic of a change.
 Not here: what changes them (`services`), what reads several at once (`queries`).
 """
 
-from jobs.models.access import Account, ApiToken, IdempotencyKey, Instance, Secret, Source
+from jobs.models.access import (
+    Account,
+    ApiToken,
+    GatewayUse,
+    IdempotencyKey,
+    Instance,
+    Secret,
+    Source,
+)
 from jobs.models.audit_chain import AppendOnlyError, AuditEntry
 from jobs.models.deployments import Conversation, Deployment, DeploymentEvent, Endpoint
 from jobs.models.deployments import ServedBlock, Turn

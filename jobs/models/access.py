@@ -47,6 +47,7 @@ class ApiToken(models.Model):
         READ = "read"
         LAUNCH = "launch"
         ADMIN = "admin"
+        MODELS = "models"  # the gateway, and nothing else
 
     user = models.ForeignKey(USER, models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
@@ -55,6 +56,12 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField(default=now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # Limits of a token of the scope *models*; None: no limit, no models: all of them.
+    allowed_models = models.JSONField(default=list)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    token_budget = models.PositiveBigIntegerField(null=True, blank=True)
+    tokens_used = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
@@ -73,6 +80,27 @@ class ApiToken(models.Model):
         caller = copy(user)
         caller.token_scope, caller.token_id = self.scope, self.pk
         return caller
+
+
+class GatewayUse(models.Model):
+    """Requests and tokens of one key for one model in one hour. The rows outlive their key, whose
+    name they keep. ``failed``: requests without a complete answer."""
+
+    token = models.ForeignKey(ApiToken, models.SET_NULL, null=True, related_name="use")
+    token_name = models.CharField(max_length=100)
+    user = models.ForeignKey(USER, models.CASCADE, related_name="+")
+    model = models.CharField(max_length=200)
+    hour = models.DateTimeField(db_index=True)
+    requests = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-hour", "model", "id"]
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["token", "model", "hour"], name="gateway_use_once_an_hour")
+        ]
 
 
 class IdempotencyKey(models.Model):

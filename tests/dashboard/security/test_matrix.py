@@ -81,6 +81,8 @@ class Actor:
     @property
     def role(self) -> str:
         """Return the role that the token leaves."""
+        if self.scope == "models":
+            return ""
         role = self.as_role or {"other": "member", "owner": "member"}.get(self.person, self.person)
         if self.scope == "read" and role:
             return "viewer"
@@ -93,7 +95,7 @@ class Actor:
 
     def may(self, rule: str) -> bool:
         """Return True if the rule lets the actor in."""
-        is_owner = self.person == "owner"
+        is_owner = self.person == "owner" and self.scope != "models"
         is_mine = is_owner and self.is_whole
         return {
             "anyone": True,

@@ -1,0 +1,225 @@
+"""Keys, rights and engines as the database has them, from memory: at most ``KEPT_S`` old.
+
+An answer that is ``AGAIN_S`` old is read again beside its use, so that no request waits for the
+database while others keep the answer fresh. A change of rights in this process forgets all.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError, close_old_connections
+
+from dashboard.chat.engines import Call, NotCallable, call_of
+from dashboard.consumers import Login, at_each_check
+from dashboard.gateway.refusals import GatewayRefusal, unavailable, unknown_model
+from dashboard.security.permissions import allowed
+from jobs.models import ApiToken, Deployment, Job
+from jobs.queries.chat import ChatEngine
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+KEPT_S, AGAIN_S = 5.0, 2.0
+LEFT_OUT_S = 10.0
+_WAIT_S = 5  # proposed where no engine is ready
+_BENCHMARK_WAIT_S = 30
+
+
+class Memory(Generic[T]):
+    """What ``read`` returned for a name; None is not stored."""
+
+    def __init__(self, read: Callable[[str], T | None]) -> None:
+        self._read = read
+        self._known: dict[str, tuple[float, T]] = {}
+        self._reading: dict[str, asyncio.Task[T | None]] = {}
+
+    async def get(self, name: str) -> T | None:
+        """Raises ``GatewayRefusal``: the database is away."""
+        at, found = self._known.get(name, (float("-inf"), None))
+        age_s = time.monotonic() - at
+        if age_s < AGAIN_S:
+            return found
+        task = self._reading.get(name)
+        if task is None:
+            task = self._reading[name] = asyncio.create_task(self._read_again(name))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return found if age_s < KEPT_S else await asyncio.shield(task)
+
+    async def _read_again(self, name: str) -> T | None:
+        began = time.monotonic()
+        try:
+            found = await sync_to_async(self._in_thread)(name)
+        except DatabaseError as error:
+            logger.warning("gateway: cannot read keys and engines: %s", error)
+            raise unavailable("The dashboard's database does not answer.", _WAIT_S) from None
+        finally:
+            del self._reading[name]
+        if found is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = began, found
+        return found
+
+    def _in_thread(self, name: str) -> T | None:
+        close_old_connections()
+        return self._read(name)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKey:
+    """A valid token of the scope *models*. ``models``: empty for all. ``left``: tokens of its
+    budget; None: no limit. ``refusal``: why it may not be used now."""
+
+    token_id: int
+    name: str
+    user_id: int
+    models: frozenset[str] = frozenset()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    left: int | None = None
+    is_permitted: bool = True
+
+    @property
+    def login(self) -> Login:
+        return Login("", "", self.user_id, self.token_id)
+
+    def may_ask(self, *names: str) -> bool:
+        return not self.models or not self.models.isdisjoint(names)
+
+
+def _key(sha256: str) -> GatewayKey | None:
+    row = ApiToken.valid().select_related("user__account").filter(token_sha256=sha256).first()
+    if row is None or not row.user.is_active:
+        return None
+    return GatewayKey(
+        *(row.pk, row.name, row.user_id, frozenset(row.allowed_models)),
+        requests_per_minute=row.requests_per_minute,
+        tokens_per_minute=row.tokens_per_minute,
+        left=None if row.token_budget is None else row.token_budget - row.tokens_used,
+        is_permitted=row.scope == row.Scope.MODELS and allowed(row.caller(row.user), "gateway.use"),
+    )
+
+
+@dataclass(slots=True)
+class Load:
+    """Requests of this process to a deployment. ``out_until``: monotonic, after a failure."""
+
+    open: int = 0
+    out_until: float = 0.0
+
+    def leave_out(self) -> None:
+        self.out_until = time.monotonic() + LEFT_OUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment whose server runs. ``call``: None while it cannot be called."""
+
+    pk: int
+    name: str
+    model_id: str
+    label: str  # equal ones have the same model and label
+    since: int  # seconds since the epoch
+    context: int | None
+    call: Call | None = field(repr=False, default=None)
+    benchmark: int | None = None  # a running one with exclusive use, which must not be disturbed
+
+
+def _targets(_name: str) -> Sequence[Target]:
+    rows = Deployment.objects.filter(state__in=Deployment.RUNNING_STATES)
+    measured = _measured()
+    return [_target(row, measured) for row in rows.select_related("host", "artifact", "job")]
+
+
+def _measured() -> Mapping[tuple[str, int], int]:
+    """Return running benchmarks with exclusive use, by the id or the job of their deployment."""
+    running = Job.objects.filter(state__in=Job.ON_HOST_STATES, exclusive=True)
+    found = dict[tuple[str, int], int]()
+    for pk, inputs in running.values_list("pk", "inputs"):
+        ref = inputs.get("deployment", {})
+        found |= {(name, int(ref[name])): pk for name in ("id", "job") if ref.get(name)}
+    return found
+
+
+def _target(row: Deployment, measured: Mapping[tuple[str, int], int]) -> Target:
+    engine = ChatEngine(row)
+    try:
+        call = call_of(engine, None)
+    except NotCallable:
+        call = None
+    label = row.artifact.label if row.artifact else str((row.details or {}).get("label") or "")
+    since = int((row.ready_at or row.created_at).timestamp())
+    benchmark = measured.get(("id", row.pk)) or measured.get(("job", row.job_id))
+    return Target(row.pk, row.name, row.model_id, label, since, engine.context, call, benchmark)
+
+
+keys = Memory(_key)
+_engines = Memory(_targets)
+_loads: dict[int, Load] = {}
+
+
+def _forget() -> None:
+    keys.forget()
+    _engines.forget()
+
+
+at_each_check(_forget)
+
+
+def load_of(target: Target) -> Load:
+    return _loads.setdefault(target.pk, Load())
+
+
+async def targets_of(key: GatewayKey) -> Sequence[Target]:
+    """Return the deployments that the key may ask, the newest first."""
+    known = await _engines.get("") or ()
+    running = {one.pk for one in known}
+    for pk in [pk for pk, load in _loads.items() if not load.open and pk not in running]:
+        del _loads[pk]
+    return [one for one in known if key.may_ask(one.name, one.model_id)]
+
+
+async def candidates(key: GatewayKey, model: str) -> Sequence[Target]:
+    """Return deployments for a served name or an id of the catalogue: the newest that is ready and
+    its equals, least busy first; what failed a moment ago comes last. Raises ``GatewayRefusal``."""
+    named = [one for one in await targets_of(key) if model in (one.name, one.model_id)]
+    # A key for one of two served names of a model does not open the other.
+    named = [one for one in named if key.may_ask(model, one.name)]
+    if not named:
+        raise unknown_model(model)
+    ready = [one for one in named if one.call is not None]
+    if not ready:
+        raise unavailable(f"The model {model!r} is not ready.", _WAIT_S)
+    same = ready[0].model_id, ready[0].label
+    equal = [one for one in ready if (one.model_id, one.label) == same]
+    free = [one for one in equal if one.benchmark is None]
+    if not free:
+        text = f"Benchmark #{equal[0].benchmark} is measuring the model {model!r}. Try again later."
+        raise unavailable(text, _BENCHMARK_WAIT_S, "engine_in_benchmark")
+    moment = time.monotonic()
+
+    def rank(one: Target) -> tuple[bool, int]:
+        load = load_of(one)
+        return load.out_until > moment, load.open
+
+    return sorted(free, key=rank)
+
+
+def refuse_unknown(key: GatewayKey | None) -> GatewayKey:
+    """Return a key that may be used. Raises ``GatewayRefusal``."""
+    if key is None:
+        text = "Incorrect API key provided: it is unknown, expired or revoked."
+        raise GatewayRefusal(HTTPStatus.UNAUTHORIZED, "invalid_api_key", text)
+    if not key.is_permitted:
+        text = "This key may not use the gateway. Create a token of the scope models."
+        raise GatewayRefusal(HTTPStatus.FORBIDDEN, "insufficient_permissions", text)
+    return key
