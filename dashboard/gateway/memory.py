@@ -110,7 +110,7 @@ def _key(sha256: str) -> GatewayKey | None:
 
 
 @dataclass(slots=True)
-class Load:
+class TargetLoad:
     """Requests of this process to a deployment. ``out_until``: monotonic, after a failure."""
 
     open: int = 0
@@ -121,7 +121,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class GatewayTarget:
     """A deployment whose server runs. ``call``: None while it cannot be called."""
 
     pk: int
@@ -134,7 +134,7 @@ class Target:
     benchmark: int | None = None  # a running one with exclusive use, which must not be disturbed
 
 
-def _targets(_name: str) -> Sequence[Target]:
+def _targets(_name: str) -> Sequence[GatewayTarget]:
     rows = Deployment.objects.filter(state__in=Deployment.RUNNING_STATES)
     measured = _measured()
     return [_target(row, measured) for row in rows.select_related("host", "artifact", "job")]
@@ -150,7 +150,7 @@ def _measured() -> Mapping[tuple[str, int], int]:
     return found
 
 
-def _target(row: Deployment, measured: Mapping[tuple[str, int], int]) -> Target:
+def _target(row: Deployment, measured: Mapping[tuple[str, int], int]) -> GatewayTarget:
     engine = ChatEngine(row)
     try:
         call = call_of(engine, None)
@@ -159,12 +159,14 @@ def _target(row: Deployment, measured: Mapping[tuple[str, int], int]) -> Target:
     label = row.artifact.label if row.artifact else str((row.details or {}).get("label") or "")
     since = int((row.ready_at or row.created_at).timestamp())
     benchmark = measured.get(("id", row.pk)) or measured.get(("job", row.job_id))
-    return Target(row.pk, row.name, row.model_id, label, since, engine.context, call, benchmark)
+    return GatewayTarget(
+        row.pk, row.name, row.model_id, label, since, engine.context, call, benchmark
+    )
 
 
 keys = Memory(_key)
 _engines = Memory(_targets)
-_loads: dict[int, Load] = {}
+_loads: dict[int, TargetLoad] = {}
 
 
 def _forget() -> None:
@@ -175,11 +177,11 @@ def _forget() -> None:
 at_each_check(_forget)
 
 
-def load_of(target: Target) -> Load:
-    return _loads.setdefault(target.pk, Load())
+def load_of(target: GatewayTarget) -> TargetLoad:
+    return _loads.setdefault(target.pk, TargetLoad())
 
 
-async def targets_of(key: GatewayKey) -> Sequence[Target]:
+async def targets_of(key: GatewayKey) -> Sequence[GatewayTarget]:
     """Return the deployments that the key may ask, the newest first."""
     known = await _engines.get("") or ()
     running = {one.pk for one in known}
@@ -188,7 +190,7 @@ async def targets_of(key: GatewayKey) -> Sequence[Target]:
     return [one for one in known if key.may_ask(one.name, one.model_id)]
 
 
-async def candidates(key: GatewayKey, model: str) -> Sequence[Target]:
+async def candidates(key: GatewayKey, model: str) -> Sequence[GatewayTarget]:
     """Return deployments for a served name or an id of the catalogue: the newest that is ready and
     its equals, least busy first; what failed a moment ago comes last. Raises ``GatewayRefusal``."""
     named = [one for one in await targets_of(key) if model in (one.name, one.model_id)]
@@ -207,7 +209,7 @@ async def candidates(key: GatewayKey, model: str) -> Sequence[Target]:
         raise unavailable(text, _BENCHMARK_WAIT_S, "engine_in_benchmark")
     moment = time.monotonic()
 
-    def rank(one: Target) -> tuple[bool, int]:
+    def rank(one: GatewayTarget) -> tuple[bool, int]:
         load = load_of(one)
         return load.out_until > moment, load.open
 

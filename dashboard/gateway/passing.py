@@ -15,6 +15,7 @@ MOST_HELD = 64 * 1024
 _TAIL = 8 * 1024
 _USAGE = pattern(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _NO_CHOICE = pattern(rb'"choices"\s*:\s*\[\s*\]')
+_LAST = pattern(rb'\[DONE\]|"finish_reason"\s*:\s*"|"error"')
 _END = pattern(rb"\r?\n\r?\n")
 
 
@@ -39,7 +40,7 @@ def tokens_in(content: bytes) -> Tokens | None:
     return found
 
 
-class Stream:
+class PassedStream:
     """One streamed answer. ``takes_usage``: the event with the counts is not passed on."""
 
     def __init__(self, *, takes_usage: bool) -> None:
@@ -54,11 +55,16 @@ class Stream:
         reported = self._reported or (None if self._takes_usage else tokens_in(self._tail))
         return reported or Tokens(0, self._pieces)
 
+    @property
+    def is_whole(self) -> bool:
+        """True if the stream ends as the format says; else it was cut."""
+        return _LAST.search(self._tail) is not None
+
     def add(self, chunk: bytes) -> bytes:
         """Return what of it is to be passed on now."""
         self._pieces += chunk.count(b"data:")
+        self._tail = (self._tail + chunk)[-_TAIL:]
         if not self._takes_usage:
-            self._tail = (self._tail + chunk)[-_TAIL:]
             return chunk
         data = self._held + chunk
         ends = [match.end() for match in _END.finditer(data)]

@@ -29,14 +29,14 @@ from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.gateway.limits import check_limits, count_tokens
 from dashboard.gateway.memory import (
     GatewayKey,
-    Target,
+    GatewayTarget,
     candidates,
     keys,
     load_of,
     refuse_unknown,
     targets_of,
 )
-from dashboard.gateway.passing import Stream, Tokens, tokens_in
+from dashboard.gateway.passing import PassedStream, Tokens, tokens_in
 from dashboard.gateway.refusals import (
     GatewayRefusal,
     bad_request,
@@ -157,7 +157,7 @@ class _Request:
     async def _ask_until_gone(
         self,
         key: GatewayKey,
-        found: Sequence[Target],
+        found: Sequence[GatewayTarget],
         content: bytes,
         asked: dict[str, Any],
         listener: Listener,
@@ -192,21 +192,32 @@ class _Request:
         await count_tokens(key, sum(tokens))
 
     async def _first_that_answers(
-        self, found: Sequence[Target], content: bytes, asked: dict[str, Any]
+        self, found: Sequence[GatewayTarget], content: bytes, asked: dict[str, Any]
     ) -> None:
         """Pass on the answer of the first deployment that gives one. Raises ``GatewayRefusal``."""
         for target in found:
             load = load_of(target)
             load.open += 1
             try:
-                return await self._ask(target, content, asked)
+                return await self._ask_again_if_closed(target, content, asked)
             except _EngineAway:
                 load.leave_out()
             finally:
                 load.open -= 1
         raise unavailable("No engine of this model answers.", 5)
 
-    async def _ask(self, target: Target, content: bytes, asked: dict[str, Any]) -> None:
+    async def _ask_again_if_closed(
+        self, target: GatewayTarget, content: bytes, asked: dict[str, Any]
+    ) -> None:
+        """Ask once more where the engine closed a kept connection as the request came."""
+        try:
+            return await self._ask(target, content, asked)
+        except _EngineAway as away:
+            if not isinstance(away.__cause__, aiohttp.ServerDisconnectedError):
+                raise
+        return await self._ask(target, content, asked)
+
+    async def _ask(self, target: GatewayTarget, content: bytes, asked: dict[str, Any]) -> None:
         assert target.call is not None  # noqa: S101 -- of a candidate
         headers = {
             "Accept-Encoding": "identity",
@@ -224,7 +235,7 @@ class _Request:
                 key_filter = KeyFilter(target.call.api_key) if target.call.api_key else None
                 chunks = _filtered(response.content.iter_any(), key_filter)
                 if response.content_type == "text/event-stream":
-                    await self._pass_on(response, chunks, Stream(takes_usage=takes_usage))
+                    await self._pass_on(response, chunks, PassedStream(takes_usage=takes_usage))
                 else:
                     await self._pass_whole(response, chunks)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -233,7 +244,7 @@ class _Request:
             await self._break_off("engine_failed", "The engine ended the stream before its end.")
 
     async def _pass_on(
-        self, response: aiohttp.ClientResponse, chunks: AsyncIterator[bytes], stream: Stream
+        self, response: aiohttp.ClientResponse, chunks: AsyncIterator[bytes], stream: PassedStream
     ) -> None:
         """Pass a stream on as it comes. The engine waits while the client does not read."""
         first = await anext(chunks, None)
@@ -252,6 +263,8 @@ class _Request:
                 await self._send_piece(data)
         finally:
             self._tokens = stream.tokens
+        if not stream.is_whole:
+            raise aiohttp.ClientPayloadError
         self._is_whole = response.status < HTTPStatus.BAD_REQUEST
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -227,7 +227,7 @@ MOST_OF_A_CLIENT, SLOW_S = 32, 2.0
 MOST_OF_ALL = 512
 MOST_BYTES = 64 * 1024 * KIB
 IMPORT_BYTES = 32 * 1024 * KIB
-GATEWAY_BYTES = 8 * 1024 * KIB  # an image in a question is a part of its JSON
+GATEWAY_BYTES = 4 * 1024 * KIB  # an image in a question is a part of its JSON
 # For a client that is still sending to read the answer.
 DRAIN_BYTES, DRAIN_S = 8 * 1024 * KIB, 2.0
 

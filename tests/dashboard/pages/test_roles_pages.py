@@ -109,7 +109,7 @@ def test_a_token_made_on_the_server_for_a_viewer_has_the_scope_read():
     assert ApiToken.objects.get().scope == "read"
 
 
-@pytest.mark.parametrize("scope", ApiToken.Scope.values)
+@pytest.mark.parametrize("scope", ["read", "launch", "admin"])
 def test_the_api_tells_who_calls(scope):
     caller = Caller(make_user("vera", role="viewer"))
     ApiToken.objects.update(scope=scope)

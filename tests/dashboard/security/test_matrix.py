@@ -303,6 +303,8 @@ def expected(actor, case):
         return None
     if case.rule == "host":
         return (401,)
+    if actor.scope == "models":
+        return (403,)
     if not actor.role:
         return (401,) if case.name in OF_API else (302,)
     if case.rule in ("mine-hidden", "person-hidden") and not actor.is_whole:

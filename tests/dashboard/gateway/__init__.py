@@ -1,0 +1,1 @@
+"""The gateway: OpenAI-compatible, in front of all deployments."""
