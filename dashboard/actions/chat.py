@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, action
 from dashboard.actions.chat_params import ParamsForm
+from dashboard.actions.rows import PromptForm, save
 from dashboard.chat.asked import AskedTurn, forget_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
@@ -20,11 +22,12 @@ from jobs.base.errors import LaunchError
 from jobs.completions import VARIABLES, Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.evaluations import extra_body
-from jobs.models import Conversation, Endpoint, Turn
+from jobs.models import Conversation, Endpoint, PromptSet, Turn
 from jobs.queries import chat as queries
 from jobs.schedule.targets import deployment_ref, endpoint_ref
 from jobs.services import chat as services
 from jobs.services.intake.quotas import DiskReserved, check_disk
+from jobs.tools.lib.load import json_lines
 
 BUSY = gettext_lazy("This chat is generating an answer. Stop the answer or wait for its end.")
 RUNNING = gettext_lazy("The chat is generating an answer. Stop the answer first.")
@@ -102,6 +105,14 @@ def show_attempt(user: Any, chat: Conversation, turn: Turn) -> Done[None]:
     """Show this attempt of its question from now on."""
     services.show_attempt(turn)
     return Done(None)
+
+
+def save_prompts(user: Any, chat: Conversation, name: str) -> PromptSet:
+    """Add the messages of a chat as a prompt set. Raises ``LaunchError``: why not."""
+    check(user, "conversation.change", chat)
+    prompts = [one.turn.prompt for one in queries.turns_of(chat)]
+    file = SimpleUploadedFile(_("Chat"), json_lines(prompts).encode())
+    return save(user, PromptForm({"name": name}, {"file": file}, user=user))
 
 
 @action("conversation.delete")

@@ -19,6 +19,7 @@ from dashboard.chat.asked import keep_asked
 from dashboard.chat.sent import raw_stream, sent_request
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
+from dashboard.pages.shared.places import form_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
@@ -27,6 +28,7 @@ from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
+from jobs.kinds.benchmark import Benchmark
 from jobs.kinds.lib.evaluations import switch_of
 from jobs.models import Answer, Conversation, Turn
 from jobs.queries import chat as queries
@@ -158,6 +160,24 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return redirect("conversation", chat.pk)
 
 
+@requires("playground.use", "POST")
+def to_benchmark(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Save a chat's messages as a prompt set, and open the benchmark's form with the set."""
+    chats = Conversation.objects.select_related("deployment__host", "endpoint")
+    chat = get_object_or_404(chats, pk=conversation_id)
+    try:
+        prompts = actions.save_prompts(request.user, chat, request.POST.get("name", "").strip())
+    except LaunchError as refused:
+        messages.error(request, str(refused))
+        return redirect("conversation", chat.pk)
+    engine, query = queries.engine_of(chat), {"prompts": prompts.name}
+    if engine is not None:
+        query["deployment"] = engine.key
+    if engine is not None and engine.deployment is not None:
+        query["host"] = engine.deployment.host.name
+    return redirect(form_of(Benchmark.name, query))
+
+
 @requires("playground.use", "GET", "HEAD", "POST")
 def delete(request: HttpRequest, conversation_id: int) -> HttpResponse:
     chat = get_object_or_404(Conversation, pk=conversation_id)
@@ -286,5 +306,6 @@ urlpatterns = [
     path("turns/<int:turn_id>/show/", show, name="playground-show"),
     path("<int:conversation_id>/", conversation, name="conversation"),
     path("<int:conversation_id>/rename/", rename, name="conversation-rename"),
+    path("<int:conversation_id>/benchmark/", to_benchmark, name="conversation-benchmark"),
     path("<int:conversation_id>/delete/", delete, name="conversation-delete"),
 ]

@@ -132,6 +132,7 @@ playground-request: read_turn_request
 playground-show: show_turn
 conversation: read_conversation
 conversation-rename: rename_conversation
+conversation-benchmark: read_conversation add_prompt_set
 conversation-delete: delete_conversation
 storage: read_storage
 storage-remove: remove_job_files

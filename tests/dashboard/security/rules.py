@@ -7,6 +7,7 @@ with 405. Rules:
 - ``anyone``: strangers too.
 - ``viewer``, ``member``, ``admin``: this role and those above.
 - ``mine``: whose object it is, viewers too, and nobody else.
+- ``mine-member``: whose object it is while they are a member, and nobody else.
 - ``own``: whose object it is, viewers too, and admins.
 - ``owner``: whose object it is while they are a member, and admins.
 - ``own-hidden``, ``mine-hidden``: to others the object does not exist (404).
@@ -177,6 +178,7 @@ playground-request GET own
 playground-show POST mine
 conversation GET own
 conversation-rename POST mine title=other
+conversation-benchmark POST mine-member name=own
 conversation-delete GET,POST mine
 storage GET admin
 storage-remove GET,POST admin

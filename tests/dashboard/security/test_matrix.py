@@ -107,6 +107,7 @@ class Actor:
             "person-hidden": is_mine or self.role == "admin",
             "mine": is_mine,
             "mine-hidden": is_mine,
+            "mine-member": is_mine and self.role == "member",
             "own": is_owner or self.role == "admin",
             "own-hidden": is_owner or self.role == "admin",
             "owner": (is_owner and self.role == "member") or self.role == "admin",

@@ -10,9 +10,11 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from jobs.access.accounts import set_role
 from jobs.base import bounds
 from jobs.logstore import store
-from jobs.models import Conversation, Endpoint, Source, Turn
+from jobs.models import AuditEntry, Conversation, Endpoint, PromptSet, Source, Turn
+from jobs.queries.catalogue import prompts_in
 from jobs.services.chat import close_turn
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_user
 
@@ -781,3 +783,35 @@ def test_the_page_of_an_endpoint_leads_to_a_chat(client, lin):
     assert link in text_of(client, page)
     Endpoint.objects.update(archived_at=now())
     assert link not in text_of(client, page)
+
+
+def test_messages_of_a_chat_become_the_prompts_of_a_benchmark(client, lin):
+    set_role(lin, "member")
+    deployment = make_deployment()
+    ask(client, deployment=deployment.pk, prompt="one\ntwo")
+    chat = Conversation.objects.get()
+    chat.turns.update(state="done", answer="Hi!")
+    ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="three")
+    address = reverse("conversation-benchmark", args=[chat.pk])
+
+    opened = client.post(address, {"name": "mine"})
+    again = client.post(address, {"name": "mine"}, follow=True)
+
+    prompts = PromptSet.objects.get()
+    assert (prompts.name, prompts_in(prompts.text)) == ("mine", ["one\ntwo", "three"])
+    form = client.get(opened.url).text
+    assert re.search(r'value="mine"[^>]* selected', form)
+    assert "Another prompt set has this name. Choose another." in again.text
+    assert AuditEntry.objects.get(action="prompts.add").subject == f"prompts {prompts.pk}"
+
+
+def test_a_viewer_saves_no_prompts(client, lin):
+    set_role(lin, "viewer")
+    turn = make_turn(lin)
+
+    answer = client.post(reverse("conversation-benchmark", args=[turn.conversation_id]))
+
+    assert (answer.status_code, PromptSet.objects.count()) == (403, 0)
+    assert (
+        "Save prompts" not in client.get(reverse("conversation", args=[turn.conversation_id])).text
+    )
