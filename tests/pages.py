@@ -122,6 +122,10 @@ PAGES = {
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
+    "side-by-side": [
+        "/playground/side-by-side/",
+        "/playground/side-by-side/?column=chat:{conversation}&column={deployment}",
+    ],
     "conversation-delete": ["/playground/{conversation}/delete/"],
 }
 

@@ -66,9 +66,10 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 @requires("playground.use", "POST")
 def ask(request: HttpRequest) -> HttpResponse:
     """Write a turn down; the page then starts it over the relay. To the page's script, which
-    accepts JSON: 201 with the turn's markup in a conversation that is open, or ``{"url"}`` of a new
-    one; 422 with ``{"error"}``. Else, as a browser submits the form before the script has come: on
-    to the conversation, or the page again with all that was typed."""
+    accepts JSON: 201 with the turn's markup in a conversation that is open, as is one ``beside``
+    others, or ``{"url"}`` of a new one; 422 with ``{"error"}``. Else, as a browser submits the form
+    before the script has come: on to the conversation, or the page again with all that was
+    typed."""
     since = time.monotonic()
     # A form's newlines are CRLF on their way; the engine gets those that were typed.
     typed = {name: value.replace("\r\n", "\n") for name, value in request.POST.dict().items()}
@@ -87,7 +88,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     keep_asked(turn.pk, question.asked, since=since)
     if request.accepts("text/html"):
         return redirect("conversation", turn.conversation_id)
-    if is_new:
+    if is_new and "beside" not in request.POST:
         address = reverse("conversation", args=[turn.conversation_id])
         return JsonResponse({"url": address}, status=201)
     return _fragment(request, turn, status=201)
@@ -210,7 +211,7 @@ def _page(
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or queries.best_engine(engines)
     part = queries.part_of(chat, before) if chat else queries.TurnsPart()
-    recommended = _recommended(chosen)
+    recommended = recommended_of(chosen)
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
     shown = [one.turn for one in reversed(part.turns)]
@@ -233,7 +234,7 @@ def _page(
         "groups": _groups(chats[:most]),
         "text": text,
         "older": most + queries.LISTED if len(chats) > most else None,
-        "engines": list(zip(engines, _labels(engines), strict=True)),
+        "engines": list(zip(engines, labels_of(engines), strict=True)),
         "chosen": chosen,
         "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
         "is_ready": any(one.is_offered for one in engines),
@@ -255,7 +256,7 @@ def _page(
     return render(request, "playground/index.html", context, status=status)
 
 
-def _labels(engines: Sequence[queries.ChatEngine]) -> list[str]:
+def labels_of(engines: Sequence[queries.ChatEngine]) -> list[str]:
     """Return names of engines; deployments that are alike have their number and port."""
 
     def port(one: queries.ChatEngine) -> str:
@@ -267,7 +268,7 @@ def _labels(engines: Sequence[queries.ChatEngine]) -> list[str]:
     return [*labels, *(one.name for one in engines if one.endpoint)]
 
 
-def _recommended(engine: queries.ChatEngine | None) -> dict[str, Any]:
+def recommended_of(engine: queries.ChatEngine | None) -> dict[str, Any]:
     """Return the authors' sampling; answers leave half the context to prompts."""
     model = MODELS.get(engine.model_id) if engine else None
     params = dict(model.sampling.model_dump() if model else RECOMMENDED)

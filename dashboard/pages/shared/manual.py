@@ -61,6 +61,7 @@ HELP: Mapping[str, str] = {
     "level": "use/compare/#conclusion",
     "playground": "use/chat/",
     "conversation": "use/chat/",
+    "side-by-side": "use/chat/#side-by-side",
     "storage": "run/storage/",
     "secret": "run/security/",
     "source": "run/security/#permitted-programs-and-sources",

@@ -48,7 +48,10 @@ AREAS: Mapping[str, Sequence[Place]] = {
         Place(_("Parity"), "scale", "parity"),
         Place(_("Matrices"), "table", "matrix-list"),
     ],
-    "playground": [Place(_("Chat"), "message-circle", "playground")],
+    "playground": [
+        Place(_("Chat"), "message-circle", "playground"),
+        Place(_("Side by side"), "columns", "side-by-side"),
+    ],
     "hosts": [Place(_("Hosts"), "server-2", "host-list")],
 }
 # Pages that *Results* may open with, by choice of the person; the cookie has the view's name.

@@ -11,6 +11,7 @@ import { partOf, showEnded, TurnView } from "./turn_view.js";
  * @property {import("./follow.js").Follower} page what scrolls
  * @property {(problem: string, fields?: Record<string, string>) => void} complain
  * @property {(busy: boolean) => void} onBusy
+ * @property {() => void} [onBegun] a new conversation has its number
  */
 
 const csrf = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
@@ -110,6 +111,12 @@ export class Chat {
     const element = await turnIn(response);
     if (old) old.replaceWith(element);
     else this.convo.append(element);
+    this.convo.querySelector("[data-empty]")?.remove();
+    if (!this.convo.dataset.chat) {
+      this.convo.dataset.chat = element.dataset.chat;
+      this.tellOthers = this.#sync();
+      this.place.onBegun?.();
+    }
     this.place.page.toEnd();
     this.tellOthers();
     await this.#watch(element);

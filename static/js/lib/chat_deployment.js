@@ -4,7 +4,7 @@
 import { bindParams } from "./chat_params.js";
 
 /** What of the page is about the chosen deployment. */
-const PLACES = ["#chat-state", "#chat-sim", "#chat-place", "#chat-context"];
+const PLACES = ["#chat-state", "#chat-sim", "#chat-place", "[data-context]"];
 
 /**
  * @param {HTMLFormElement} form

@@ -1,6 +1,8 @@
 // @ts-check
 /** The parameters beside a chat: sliders, what differs from the recommended, where they stand on a phone. */
 
+const KEPT = "side-by-side-params";
+
 /** @param {HTMLFormElement} form */
 export function bindParams(form) {
   const box = /** @type {HTMLElement | null} */ (document.querySelector("[data-params]"));
@@ -91,5 +93,23 @@ function rememberFold() {
     fold.addEventListener("change", () => localStorage.setItem("fold-reasoning", fold.checked ? "yes" : "no"));
   } catch {
     // Storage may be forbidden: the choice then lasts as long as the page.
+  }
+}
+
+/** Values that were changed outlast another choice of columns, as long as the tab lives. @param {HTMLFormElement} form */
+export function keepParams(form) {
+  const box = document.querySelector("[data-params]");
+  const fields = /** @type {HTMLInputElement[]} */ ([...form.elements].filter((one) => box?.contains(one)));
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    for (const { name } of fields) {
+      if (name in kept) setParam(name, kept[name]);
+    }
+    addEventListener("pagehide", () => {
+      const changed = fields.filter((field) => field.classList.contains("changed"));
+      sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(changed.map((field) => [field.name, field.value]))));
+    });
+  } catch {
+    // Storage may be forbidden: the values then last as long as the page.
   }
 }

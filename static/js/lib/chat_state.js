@@ -80,7 +80,7 @@ export class StateLine {
     this.began = performance.now();
     this.word.textContent = wordOf(state);
     const announcer = document.getElementById("announcer");
-    if (announcer) announcer.textContent = wordOf(state);
+    if (announcer) announcer.textContent = [this.element.dataset.name, wordOf(state)].filter(Boolean).join(": ");
   }
 
   /** @param {string} text that the answer repeats itself; "" if it does not */

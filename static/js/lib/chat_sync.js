@@ -19,8 +19,7 @@ export function bindSync(convo, isBusy, show) {
     isAsking = false;
     if (!response?.ok || isBusy()) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = /** @type {HTMLElement[]} */ ([...page.querySelectorAll("[data-convo] > [data-turn]")]);
-    if (page.querySelector("[data-convo]")?.getAttribute("data-chat") !== chat) return;
+    const fresh = /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll(`[data-convo][data-chat="${chat}"] > [data-turn]`));
     for (const turn of fresh) take(turn);
   }
 

@@ -261,17 +261,11 @@ export class TurnView {
     }
     fillCopy(this.element, "reasoning", reasoning);
     fillCopy(this.element, "answer", answer);
-    const facts = templateOf(fresh, "[data-facts]");
-    if (facts) document.querySelector("[data-last-turn]")?.replaceChildren(facts);
-    const context = templateOf(fresh, "[data-context]")?.firstElementChild;
-    if (context) document.getElementById("chat-context")?.replaceWith(context);
+    const place = this.element.closest("[data-column]") ?? document;
+    for (const part of /** @type {NodeListOf<HTMLTemplateElement>} */ (fresh.querySelectorAll("template[data-fills]"))) {
+      place.querySelector(part.dataset.fills ?? "")?.replaceChildren(part.content);
+    }
     this.element.dataset.state = turn.getAttribute("data-state") ?? "done";
     page.keep();
   }
-}
-
-/** @param {Document} page @param {string} which */
-function templateOf(page, which) {
-  const template = page.querySelector(which);
-  return template instanceof HTMLTemplateElement ? template.content : null;
 }

@@ -127,6 +127,7 @@ search: search_all
 search-list: search_all
 playground: list_conversations
 playground-ask: start_conversation ask_question
+side-by-side: read_conversation list_deployments list_endpoints
 playground-turn: read_turn stop_turn
 playground-request: read_turn_request
 playground-show: show_turn

@@ -173,6 +173,7 @@ search GET viewer
 search-list GET viewer
 playground GET viewer
 playground-ask POST viewer
+side-by-side GET viewer
 playground-turn GET own
 playground-request GET own
 playground-show POST mine
