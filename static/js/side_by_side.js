@@ -3,7 +3,8 @@
 
 import { Chat } from "./lib/chat.js";
 import { keepDraft } from "./lib/chat_draft.js";
-import { bindParams, keepParams, setParam } from "./lib/chat_params.js";
+import { bindFiles } from "./lib/chat_files.js";
+import { bindParams, keepParams, setParam, showProblems } from "./lib/chat_params.js";
 import { StateLine } from "./lib/chat_state.js";
 import { bindDifference } from "./lib/diff_dialog.js";
 import { Follower } from "./lib/follow.js";
@@ -25,10 +26,7 @@ class ChatColumn {
       form: ask,
       line: new StateLine(this.#part("sline")),
       page: new Follower(this.#part("flow")),
-      complain: (text) => {
-        this.problem.textContent = text;
-        this.problem.hidden = !text;
-      },
+      complain: (text, fields = {}) => this.complain(text, fields),
       onBusy: (busy) => {
         this.stopButton.hidden = !busy;
         this.#part("figures").hidden = busy;
@@ -36,18 +34,26 @@ class ChatColumn {
       },
       onBegun: () => this.#begun(),
     });
-    this.stopButton.addEventListener("click", () => this.chat.stop());
+    for (const button of [this.stopButton, this.#part("loop-stop")]) {
+      button.addEventListener("click", () => this.chat.stop());
+    }
     element.addEventListener("click", (event) => this.#clicked(event));
     this.chat.showAll();
+  }
+
+  /** @param {string} text @param {Record<string, string>} [fields] problem of each field */
+  complain(text, fields = {}) {
+    this.problem.textContent = text;
+    this.problem.hidden = !text;
+    showProblems(fields);
   }
 
   get isBusy() {
     return this.chat.current !== null;
   }
 
-  /** @param {string} [retry] the turn that is asked again @returns {Promise<boolean>} */
-  ask(retry) {
-    const data = new FormData(this.form);
+  /** @param {FormData} data @param {string} [retry] the turn that is asked again @returns {Promise<boolean>} */
+  ask(data, retry) {
     data.set("deployment", this.element.dataset.engine ?? "");
     data.set("conversation", this.chat.convo.dataset.chat ?? "");
     data.set("beside", "1");
@@ -80,7 +86,7 @@ class ChatColumn {
     if (!button) return;
     this.chat.clicked(button, (retry) => {
       if (button.dataset.maxTokens) setParam("max_tokens", button.dataset.maxTokens);
-      this.ask(retry);
+      this.ask(new FormData(this.form), retry);
     });
   }
 }
@@ -105,6 +111,11 @@ function bindAsking(ask) {
   const wasDisabled = send.disabled;
   const saveDraft = keepDraft(prompt, "side-by-side");
   const fit = bindMessageBox(prompt);
+  const problem = /** @type {HTMLElement} */ (document.getElementById("problem"));
+  const files = bindFiles(ask, (text) => {
+    problem.textContent = text;
+    problem.hidden = !text;
+  });
   /** @type {ChatColumn[]} */
   const columns = [];
 
@@ -119,8 +130,15 @@ function bindAsking(ask) {
 
   async function sendAll() {
     const free = columns.filter((column) => !column.isBusy);
-    const asked = await Promise.all(free.map((column) => column.ask()));
+    const asked = await Promise.all(
+      free.map((column) => {
+        const data = new FormData(ask);
+        files.into(data);
+        return column.ask(data);
+      }),
+    );
     if (!asked.includes(true)) return;
+    files.clear();
     prompt.value = "";
     saveDraft();
     fit();

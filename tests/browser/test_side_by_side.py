@@ -96,7 +96,9 @@ def test_one_column_is_stopped_and_the_other_goes_on(page, engines):
 
 def test_the_address_shows_the_same_columns_again(page, engines):
     both_done(page, engines, "Four.", "Five.")
-    expect(page).to_have_url(re.compile(r"\?column=chat%3A\d+&column=chat%3A\d+&column=chat%3A\d+$"))
+    expect(page).to_have_url(
+        re.compile(r"\?column=chat%3A\d+&column=chat%3A\d+&column=chat%3A\d+$")
+    )
 
     page.reload()
 
@@ -139,7 +141,7 @@ def test_the_difference_shows_words_and_runs_nothing(page, engines):
     hostile = "<img src=x onerror=document.title='owned'> and <script>alert(1)</script> four"
     both_done(page, engines, "It is four, really.", f"It is {hostile}, really.")
 
-    page.get_by_role("button", name="Difference").click()
+    page.get_by_role("button", name="Compare answers").click()
     dialog = page.locator("#difference")
     dialog.locator("[data-right]").select_option("1")
 
@@ -158,7 +160,7 @@ def test_the_difference_shows_words_and_runs_nothing(page, engines):
 
 def test_another_choice_of_columns_keeps_message_and_parameters(page, engines):
     page.get_by_label("Message", exact=True).fill("Not sent yet")
-    page.locator("summary", has_text="Parameters").click()
+    page.get_by_text("Parameters", exact=True).first.click()
     page.locator("#p-temperature").fill("0.15")
 
     column(page, 3).get_by_role("link", name="Remove column 3").click()

@@ -15,13 +15,14 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from dashboard.actions.chat import engine_ref
+from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.pages.serving.engines import state_of
 from dashboard.pages.serving.playground import labels_of, recommended_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import host_title
 from jobs.base.numbers import number_from
-from jobs.kinds.lib.evaluations import THINKING_WORDS, switch_of
+from jobs.kinds.lib.evaluations import switch_of
 from jobs.models import Conversation, Endpoint, Turn
 from jobs.queries import chat as queries
 from jobs.queries.chat import ChatEngine, TurnsPart
@@ -67,7 +68,7 @@ def side_by_side(request: HttpRequest) -> HttpResponse:
     recommended = _shared([recommended_of(engine) for engine in chosen])
     asked = next((one.chat for one in columns if one.chat and one.chat.params), None)
     has_switch = bool(chosen) and all(switch_of(engine_ref(engine)) for engine in chosen)
-    labels = _labels(engines, chosen)
+    labels, hints = _labels(engines, chosen), {engine_hint(engine) for engine in chosen}
     context = {
         "columns": [
             {
@@ -87,9 +88,12 @@ def side_by_side(request: HttpRequest) -> HttpResponse:
         "crowds": _crowds(columns, labels),
         "differing": _differing(chosen, labels),
         "recommended": recommended,
-        "params": asked.params if asked else recommended,
+        "params": ParamsForm(
+            initial=asked.params if asked else recommended, recommended=recommended
+        ),
+        "names_hint": next(iter(hints)) if len(hints) == 1 else "",
         "thinks": any(engine.thinks for engine in chosen),
-        "thinking": THINKING_WORDS.items() if has_switch else (),
+        "has_switch": has_switch,
     }
     return render(request, "playground/side_by_side.html", context)
 
