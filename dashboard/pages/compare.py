@@ -96,7 +96,11 @@ def compare_results(request: HttpRequest) -> HttpResponseBase:
         if request.GET.get("format") == "csv":
             return comparison_csv(comparison)
         context |= _context(request, comparison, unit, is_grouped=is_grouped)
-        context |= _parity(request, comparison) | {"pictured": picture_lines(heads)}
+        context |= _parity(request, comparison)
+        context |= {
+            "pictured": picture_lines(heads),
+            "runs": [run for runs in groups for run in runs],
+        }
     return render(request, "results/compare.html", context)
 
 

@@ -97,7 +97,9 @@ def bare(name: str, figure: float | None) -> SafeString:
 def cell(name: str, result: Result) -> SafeString:
     """Return a metric for the result list; "" when results of this type have no such metric."""
     figure = result.metrics.get(name)
-    if name == "concurrency" and figure is None and result.type == Result.Type.BENCHMARK:
+    if figure is not None:
+        return bare(name, figure)
+    if name == "concurrency" and result.type == Result.Type.BENCHMARK:
         text, why = "–", gettext("The tool reports no concurrency.")
         if result.job is not None and isinstance(KINDS.get(result.job.kind), Offline):
             text = gettext("offline")
@@ -105,7 +107,13 @@ def cell(name: str, result: Result) -> SafeString:
         return format_html('<span class="dim" title="{}">{}</span>', why, text)
     is_batch = "batch_latency_mean_s" in result.metrics
     is_other = (result.type == Result.Type.EVALUATION) != (name == "accuracy")
-    return mark_safe("") if figure is None and (is_batch or is_other) else bare(name, figure)
+    return no_value(is_other=is_batch or is_other)
+
+
+def no_value(*, is_other: bool) -> SafeString:
+    """Return the one sign of a missing value. ``is_other``: results of its type never have one."""
+    why = gettext("Not measured by this type of job.") if is_other else gettext("Not reported.")
+    return format_html('<span class="dim" title="{}">–</span>', why)
 
 
 @register.simple_tag

@@ -16,7 +16,7 @@ from django.utils.translation import get_language, gettext
 
 from dashboard.pages.shared import groups
 from dashboard.pages.shared.columns import Column
-from dashboard.templatetags.results import bare, cell, mark_stamps, marked
+from dashboard.templatetags.results import bare, cell, mark_stamps, marked, no_value
 from dashboard.templatetags.ui import ago, headline, icon, metric, middle, stamps
 from dashboard.text.labels import phrase, result_name, result_place, stack_name
 from jobs.models import Job, Result
@@ -176,8 +176,8 @@ def _model(row: _Row, _column: Column) -> SafeString:
 
 
 def _workload(row: _Row, _column: Column) -> SafeString:
-    text = '<td class="two-line short hide-s">{}<span class="small sub">{}</span></td>'
-    return format_html(text, middle(phrase(row.result.what)), middle(result_place(row.result)))
+    text = '<td class="two-line short hide-s"><span>{}</span><span class="small sub">{}</span></td>'
+    return format_html(text, phrase(row.result.what), middle(result_place(row.result)))
 
 
 def _done(row: _Row, _column: Column) -> SafeString:
@@ -185,7 +185,8 @@ def _done(row: _Row, _column: Column) -> SafeString:
     name = "requests" if row.result.type == Result.Type.BENCHMARK else "questions"
     if "iterations" in found and "requests" not in found:
         name = "iterations"
-    return format_html('<td class="r sub">{}</td>', bare(name, found.get(name)))
+    number = bare(name, found[name]) if name in found else no_value(is_other=False)
+    return format_html('<td class="r sub">{}</td>', number)
 
 
 def _stack(row: _Row, _column: Column) -> SafeString:

@@ -5,7 +5,8 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -23,7 +24,7 @@ from django.utils.translation import gettext
 from dashboard.actions.action import FIELD
 from dashboard.charts.figure_parts import Figure
 from dashboard.pages.shared import die_grid as grids
-from dashboard.pages.shared.marks import all_flags, flags
+from dashboard.pages.shared.marks import Flag, all_flags, flags
 from dashboard.pages.shared.plan import command_view
 from dashboard.pages.shared.run_strip import run_strip
 from dashboard.security.permissions import allowed
@@ -237,11 +238,23 @@ def stamps(result: Result, *, stands_for_a_model: bool = False) -> SafeString:
 
 
 @register.simple_tag
-def stamps_of(results: Sequence[Result]) -> SafeString:
-    """Flags of any of the results, each once."""
-    found = {flag.word: flag for result in results for flag in flags(result, in_list=True)}
-    rows = ((flag.style, flag.why, flag.word) for flag in found.values())
-    return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
+def limit_stamps(results: Collection[Result]) -> SafeString:
+    """Flags of the results of a conclusion, each once; those of some results with their count."""
+    found = Counter(
+        name
+        for result in results
+        for name, is_so in (
+            ("external", result.endpoint_id),
+            ("imported", result.imported_id),
+            *((limit, True) for limit in result.limits),
+        )
+        if is_so
+    )
+    rows = (
+        (flag.style, flag.word if n == len(results) else f"{flag.word} {n}/{len(results)}")
+        for flag, n in ((Flag(name, ""), n) for name, n in found.items())
+    )
+    return format_html_join("\n", '<span class="stamp {}">{}</span>', rows)
 
 
 @register.inclusion_tag("_command.html")

@@ -271,8 +271,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "matrix:max_total": "Prompt and output need %(asked)s tokens; the deployment has %(most)s per "
     "request.",
     "matrix:context": "Prompt and output need %(asked)s tokens; the model's context is %(most)s.",
-    "matrix:total_tokens": "Concurrency %(concurrency)s × %(asked)s tokens exceeds the workload's "
-    "total of %(most)s.",
+    "matrix:total_tokens": "Tokens × concurrency exceeds the workload's total of %(most)s.",
     "matrix:refused": "Not possible on this deployment: %(reason)s",
     "matrix:warm_up": "Warm-up run of a matrix: it does not count.",
     "matrix:only_queues": "More load only queues: throughput at concurrency %(at)s was %(percent)s "

@@ -271,6 +271,7 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
         "resume_words": label % {"n": page.to_resume},
         "again": f"{reverse('launch-matrix')}?{urlencode(_query(matrix))}",
         "conclusion": matrix_view.conclusion_of(page, concluded),
+        "results": [result for cell in page.cells for result in cell.results],
         "table": matrix_view.table_of(page, concluded),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
         "heat": matrix_heat.figure(page) if is_drawn else None,

@@ -125,10 +125,6 @@ class MatrixConclusion(NamedTuple):
     by_row: Sequence[RowConclusion]
     drifts: Sequence[tuple[str, str]]
 
-    @property
-    def is_disturbed(self) -> bool:
-        return any(row.is_disturbed for row in self.by_row)
-
 
 def name_of(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
@@ -233,7 +229,7 @@ def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConc
         figures = [(label, replace(cell, note=_(", ").join((best.lengths, cell.note))))]
     drifts = [(name_of(cell), cell.drift) for cell in page.cells if cell.drift is not None]
     return MatrixConclusion(
-        _common(most, len(rows)),
+        _common(most, len(rows), is_alone=len(page.rows) == 1),
         is_warning=most[0].found.shape in WARNING_SHAPES,
         figures=figures,
         exceptions=[
@@ -259,10 +255,10 @@ def _rate(row: RowConclusion) -> float:
     return row.found.best.rate if row.found.best else 0.0
 
 
-def _common(rows: Sequence[RowConclusion], total: int) -> str:
+def _common(rows: Sequence[RowConclusion], total: int, *, is_alone: bool) -> str:
     first = rows[0]
     if total == 1:
-        return first.headline
+        return first.headline if is_alone else _(": ").join((first.lengths, first.headline))
     is_same = all(row.headline == first.headline for row in rows)
     args = {
         "n": len(rows),

@@ -10,7 +10,8 @@ from dashboard.charts import curves as lines
 from dashboard.charts.curves import CurveRun, Series
 from dashboard.charts.figure_parts import COLOURS
 from dashboard.pages.shared.comparison import BATCH, Chart
-from dashboard.text.formatting import number
+from dashboard.pages.shared.words import bounds_text
+from dashboard.text.formatting import number, percent
 from dashboard.text.labels import metric_text, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.queries.results.conclusion import best_of
@@ -34,10 +35,13 @@ def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
     if page.accuracy is not None:
         values = {
             "name": name,
+            "share": percent(result.metrics.get("accuracy", page.accuracy.value)),
+            "interval": bounds_text(page.accuracy),
             "right": int(result.metrics.get("correct", 0)),
             "questions": int(result.metrics["questions"]),
         }
-        return _("%(name)s: %(right)s of %(questions)s questions correct") % values
+        text = _("%(name)s: accuracy %(share)s %% %(interval)s, %(right)s of %(questions)s correct")
+        return text % values
     rate = result.metrics.get("output_tokens_per_s")
     seconds = result.metrics.get("batch_latency_mean_s")
     if rate is None and seconds is not None and page.points:

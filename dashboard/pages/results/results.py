@@ -1,6 +1,7 @@
 """Pages of results: list with its facets, chips and saved views; one result, its files."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -396,6 +397,9 @@ def _evaluation(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     return {
         "title": title,
         "blocks": score,
+        "is_short": not score.charts,  # its tabs stand beside what people added
+        # The title has the accuracy.
+        "first": replace(score.numbers, rows=score.numbers.rows[page.accuracy is not None :]),
         "set_count": sum(len(group.rows) for group in page.sets),
         "name": name,
         "markdown": words.markdown(page.sets, name),
@@ -416,6 +420,7 @@ def _benchmark(request: HttpRequest, page: ResultPage) -> dict[str, Any]:
     return {
         "title": title,
         "blocks": speed,
+        "first": speed.numbers,
         "levels": choice,
         "has_others": has_others,
         "report_query": f"{urlencode({'id': result_name(result), **level, **unit.query})}&",

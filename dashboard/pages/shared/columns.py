@@ -58,9 +58,9 @@ RESULTS: Sequence[Column] = (
     Column("workload", _("Workload"), also=[("host", _("Host"))], css="hide-s"),
     _metric("concurrency", pgettext_lazy("head of a column", "Conc."), _("Concurrency")),
     _metric("output_tokens_per_s", _("Output, tok/s")),
-    _metric("ttft_p50_ms", "TTFT, ms", "TTFT p50, ms"),
+    _metric("ttft_p50_ms", "TTFT p50, ms"),
     _metric("ttft_p99_ms", "TTFT p99, ms"),
-    _metric("tpot_p50_ms", "TPOT, ms", "TPOT p50, ms"),
+    _metric("tpot_p50_ms", "TPOT p50, ms"),
     _metric("accuracy", _("Accuracy, %")),
     Column(
         *("done", _("Samples"), _("Completed requests, questions or iterations")),

@@ -239,9 +239,11 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
         "name": names[index],
         "base": names[0],
         "metric": metric_label(metric).lower(),
-        "size": _("unchanged") if change.is_equal else size_of(change, metric),
+        "size": _("equal") if change.is_equal else size_of(change, metric),
         "concurrency": comparison.concurrency,
         "interval": interval_of(change, metric),
+        "runs": len(column.runs),
+        "base_runs": len(base.runs),
     }
     if change.verdict == "not_comparable" and _is_unchecked(comparison):
         return _("%(name)s vs %(base)s: not judged, workload of the import unknown") % args
@@ -254,7 +256,7 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
     else:
         args["change"] = _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
     if change.verdict == "" and change.low is None:
-        text = _("%(name)s vs %(base)s: %(change)s, one run each")
+        text = _("%(name)s vs %(base)s: %(change)s, no interval (runs: %(runs)s vs %(base_runs)s)")
     elif change.verdict == "cannot_tell" and not change.is_short:
         text = _(
             "%(name)s vs %(base)s: %(change)s, no significant difference "
@@ -263,7 +265,10 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
     elif column.head.fingerprint and column.head.fingerprint == base.head.fingerprint:
         text = _("%(name)s vs %(base)s, repeats of one measurement: %(change)s")
     elif change.is_short:
-        text = _("%(name)s vs %(base)s: %(change)s, too few runs for an interval")
+        text = _(
+            "%(name)s vs %(base)s: %(change)s, too few runs for an interval "
+            "(%(runs)s vs %(base_runs)s)"
+        )
     else:
         text = _(
             "%(name)s vs %(base)s: %(change)s, significant difference (95 %% interval %(interval)s)"

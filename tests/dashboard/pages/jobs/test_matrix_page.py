@@ -114,6 +114,12 @@ def measured_row(lin):
     return matrix
 
 
+def title(client, matrix):
+    source = page(client, matrix).text
+    part = source[source.index("<h1") : source.index("</h1>")]
+    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
+
+
 def conclusion(client, matrix):
     source = unescape(page(client, matrix).text)
     part = source.partition('id="conclusion"')[2].partition("</section>")[0]
@@ -126,7 +132,9 @@ def test_a_row_concludes_where_throughput_ends_and_compares_client_and_engine(cl
     result = measured_row.cells.first().job.result
     of_result = client.get(reverse("result-detail", args=[result.pk])).text
 
-    assert text.startswith("Conclusion Saturated at concurrency 4. More concurrency adds latency")
+    words = "r1: Saturated at concurrency 4. More concurrency adds latency only."
+    assert title(client, measured_row) == words
+    assert "Saturated" not in text.partition("Conclusion of each row")[0]
     assert "Best throughput 182 tok/s at concurrency 8" in text
     assert "Recommended concurrency 4" in text
     assert "disturbed" not in text
@@ -209,16 +217,27 @@ def three_rows(measured_row):
     return measured_row
 
 
+def test_the_title_says_how_many_runs_are_disturbed_and_what_is_simulated(client, three_rows):
+    total = Result.objects.count()
+    Result.objects.filter(pk=Result.objects.first().pk).update(disturbed=True)
+    Result.objects.update(simulated=True)
+
+    shown = title(client, three_rows)
+
+    assert shown.endswith(f"simulated disturbed 1/{total}")
+
+
 def test_one_conclusion_stands_for_most_rows_and_names_the_others(client, three_rows):
     text = conclusion(client, three_rows)
 
     verdict = (
         "2 of 3 measured rows: Saturated at concurrency 4. More concurrency adds latency only."
     )
-    assert text.startswith(f"Conclusion {verdict} Best throughput 190 tok/s 1024 → 32, at")
+    assert verdict in title(client, three_rows)
+    assert text.startswith("Conclusion Best throughput 190 tok/s 1024 → 32, at")
     head, _, by_row = text.partition("Conclusion of each row 3")
     assert "Not saturated: throughput still rises at concurrency 8, the highest. 1024 → 32" in head
-    assert head.count("Saturated at concurrency 4.") == 1
+    assert "Saturated at concurrency 4." not in head
     assert by_row.count("Saturated at concurrency 4.") == 2
 
 
@@ -227,10 +246,8 @@ def test_rows_that_end_alike_at_other_concurrencies_have_one_sentence(client, th
     of_second = Result.objects.filter(job__cell__row=1, job__cell__concurrency=2)
     of_second.update(metrics={"output_tokens_per_s": 151.0})
 
-    text = conclusion(client, three_rows)
-
     words = "All 2 measured rows: saturated below the highest concurrency."
-    assert text.startswith(f"Conclusion {words}")
+    assert words in title(client, three_rows)
 
 
 def test_cells_of_one_reason_share_it(client, matrix):

@@ -66,7 +66,7 @@ def test_the_subjects_of_mmlu_are_one_row_that_opens(detail):
     assert MMLU[0] not in copied(html)
 
 
-def test_an_evaluation_shows_four_numbers_first_and_the_others_with_its_sets(detail):
+def test_an_evaluation_has_its_score_in_the_title_and_other_numbers_below(detail):
     result = make_measured(scores=[1, 0, 1, 1])
     result.metrics |= {"accuracy_en": 0.25, "accuracy_zh": 0.75, "accuracy_short": 0.5}
     result.metrics |= {"accuracy_choice": 0.625, "tokens_per_correct": 81.5}
@@ -74,8 +74,10 @@ def test_an_evaluation_shows_four_numbers_first_and_the_others_with_its_sets(det
 
     first, _row, tabs = detail(result).partition('class="tabbed"')
 
-    shown = text_of(first[first.index('id="conclusion"') :])
-    assert "Accuracy 75.00 % [30.06, 95.44] 3 of 4 questions English 25.00 %" in shown
+    shown = text_of(first[first.index("<h1>") :])
+    assert "accuracy 75.00 % [30.06, 95.44], 3 of 4 correct" in shown
+    assert shown.count("75.00 %") == 2  # and that of questions in Chinese
+    assert "English 25.00 %" in shown
     assert "Accuracy, multiple choice" not in shown
     assert "Accuracy, multiple choice 62.50 % Tokens per correct answer 81.5" in text_of(tabs)
 
