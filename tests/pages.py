@@ -11,6 +11,7 @@ PAGES = {
     "login": ["/login/"],
     "password": ["/account/password/"],
     "token-list": ["/account/tokens/"],
+    "gateway": ["/gateway/", "/gateway/?days=30"],
     "token-revoke": ["/account/tokens/{token}/revoke/"],
     "people": ["/people/"],
     "person-password": ["/people/{person}/password/"],

@@ -46,7 +46,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {
-            *("chat", "engines", "hosts", "sorting", "storage", "text_search"),
+            *("chat", "engines", "gateway", "hosts", "sorting", "storage", "text_search"),
         },
         {"audit"},
         {"results"},

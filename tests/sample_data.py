@@ -19,6 +19,7 @@ from jobs.models import (
     Conversation,
     Deployment,
     Endpoint,
+    GatewayUse,
     Host,
     Job,
     Matrix,
@@ -76,6 +77,11 @@ def make() -> dict[str, Any]:
     made["token"] = ApiToken.objects.create(
         user=person, name="nightly-comparison-of-all-precisions " * 2, token_sha256="0" * 64
     ).pk
+    for place, name in enumerate(("DeepSeek-R1-Distill-Llama-70B", "deepseek-r1")):
+        counts = {"requests": 12_345, "failed": 6, "prompt_tokens": 98_765_432}
+        key = {"token_id": made["token"], "token_name": "nightly", "user": person, "model": name}
+        hour = now() - timedelta(hours=place)
+        GatewayUse.objects.create(**key, hour=hour, **counts, completion_tokens=7_654_321)
     states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "cancelled", "")
     made["matrix"], made["matrix2"] = matrix(far, states), matrix(far, states[:2])
     made["greedy-probe"] = probe(far)

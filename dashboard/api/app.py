@@ -35,6 +35,7 @@ from dashboard.api import (
     comparisons,
     events,
     files,
+    gateway,
     host_changes,
     job_types,
     jobs,
@@ -173,7 +174,7 @@ for _router in (
     *(job_types.job_types, files.files, events.events),
     *(chat.chats, chat.chat, chat.turns_),
     *(comparisons.comparison, comparisons.history_, comparisons.tradeoffs, answers.answers),
-    *(people.tokens, people.people, people.storage, search.search_),
+    *(people.tokens, people.people, people.storage, gateway.gateway, search.search_),
     administration.audit_log,
 ):
     api.add_router("", _router)

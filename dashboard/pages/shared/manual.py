@@ -62,6 +62,7 @@ HELP: Mapping[str, str] = {
     "playground": "use/chat/",
     "conversation": "use/chat/",
     "side-by-side": "use/chat/#side-by-side",
+    "gateway": "use/gateway/",
     "storage": "run/storage/",
     "secret": "run/security/",
     "source": "run/security/#permitted-programs-and-sources",

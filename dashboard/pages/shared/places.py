@@ -66,12 +66,14 @@ BELOW: Mapping[str, str] = {
     "pipelines": "jobs",
     "parity": "results",
     "matrices": "results",
+    "gateway": "playground",
 }
 # Behind the person in the top bar: their own account, what a team edits, administration.
 MENU: Sequence[Sequence[Place]] = [
     [
         Place(_("Change password"), "lock", "password"),
         Place(_("API tokens"), "code", "token-list"),
+        Place(_("Gateway"), "bolt", "gateway"),
     ],
     [
         Place(_("Service levels"), "adjustments", "level-list"),

@@ -11,6 +11,7 @@ serving: list_deployments list_endpoints
 people: list_people
 person-change: change_person
 token-list: list_tokens
+gateway: list_gateway_use
 token-revoke: revoke_token
 job-list: list_jobs
 job-detail: read_job job_log_steps

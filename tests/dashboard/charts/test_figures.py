@@ -10,11 +10,11 @@ import pytest
 from django.conf import settings
 from plotly.offline import get_plotlyjs_version
 
-from dashboard.charts import accuracy, curves, history, live, matrix_heat, systems
+from dashboard.charts import accuracy, curves, gateway, history, live, matrix_heat, systems
 from dashboard.charts.curves import Series, throughput
 from dashboard.charts.figure_parts import Figure
 from dashboard.templatetags.ui import chart
-from jobs.models import Matrix, Result
+from jobs.models import GatewayUse, Matrix, Result
 from jobs.queries.comparison.history import History, PartChange, Period
 from jobs.queries.matrices import MatrixPage
 from jobs.queries.results.results import BudgetPoint, BudgetUse, Category
@@ -47,6 +47,7 @@ SYSTEMS = [
 ]
 PAIRS = [EvaluationPair(Result(pk=1, job_id=1, **own), SHARE, SPEED) for own in ORIGINS]
 LOADS = [(1, 9.0, SHARE), (2, None, None)]
+HOUR = GatewayUse(model="m", hour=datetime(2026, 11, 1, tzinfo=UTC), prompt_tokens=9)
 FIGURES = {
     "accuracy.tradeoff": lambda: accuracy.tradeoff(PAIRS, "output_tokens_per_s"),
     "systems.pareto": lambda: systems.pareto(SYSTEMS, "tok/s"),
@@ -59,6 +60,7 @@ FIGURES = {
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
     "accuracy.compared": lambda: accuracy.compared([(f"res-{n}", SHARE) for n in range(8)]),
+    "gateway.tokens_by_hour": lambda: gateway.tokens_by_hour([HOUR]),
     "live.accuracy_figure": live.accuracy_figure,
     "live.figure": live.figure,
     "history.figure": lambda: history.figure(HISTORY),

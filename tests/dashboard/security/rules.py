@@ -39,6 +39,7 @@ person-add POST admin
 person-password GET,POST admin
 person-change GET,POST admin set=viewer
 token-list GET viewer
+gateway GET viewer
 token-create POST viewer name=mine&scope=read
 token-revoke GET,POST own-hidden
 columns POST viewer
@@ -363,6 +364,7 @@ api-secret PUT admin {"purpose": "hub"}
 api-secret DELETE admin
 api-audit GET admin
 api-tokens GET person
+api-gateway-use GET viewer
 api-token DELETE person-hidden
 api-people GET admin
 api-person PATCH admin {"role": "viewer"}
