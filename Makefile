@@ -58,6 +58,8 @@ wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/
 	@test -n "$(WHEELS_DIR)" || { echo "Say where to: make wheels WHEELS_DIR=/some/folder"; exit 2; }
 	@WHEELS_DIR= $(PYTHON) bootstrap.py venv
 	@$(DOWNLOAD) --require-hashes -r locks/requirements.txt
+	@$(DOWNLOAD) --no-deps --platform any --abi none --implementation py --python-version 3.10 \
+	  --require-hashes -r locks/requirements-client.txt
 	@for pins in $(PINS); do \
 	  built=$$(sed -n 's/^#: sources = //p' jobs/tools/*/pins/$$pins.txt | tr ' ' ','); \
 	  $(DOWNLOAD) $${built:+--no-binary $$built} --no-deps --require-hashes \

@@ -41,6 +41,8 @@ def main(argv):
         check_platform()
     python = make_environment(os.path.join(ROOT, folder))
     install(python, requirements)
+    if argv[0] != "worker":
+        collect_client(python)
     if command is not None:
         os.chdir(ROOT)
         os.execv(python, [python] + command + argv[1:])
@@ -136,6 +138,33 @@ def install(python, requirements):
             "pip uses pip.conf and PIP_INDEX_URL. "
             "Offline: set WHEELS_DIR, see docs/run/offline.md." % requirements
         )
+    with open(stamp, "w") as file:
+        file.write(wanted)
+
+
+def collect_client(python):
+    """Collect the wheels that the page /client/ serves, unless those of this lock are there.
+
+    The dashboard starts without them: the page then says what is missing.
+    """
+    lock = os.path.join(ROOT, "locks", "requirements-client.txt")
+    folder = os.path.join(os.path.dirname(os.path.dirname(python)), "client")
+    stamp = os.path.join(folder, ".sha256")
+    wanted = lock_hash(lock)
+    if os.path.exists(stamp):
+        with open(stamp) as file:
+            if file.read() == wanted:
+                return
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary", ":all:", "--platform", "any", "--abi", "none"]
+    command += ["--implementation", "py", "--python-version", "3.10", "--dest", folder]
+    wheels = os.environ.get("WHEELS_DIR")
+    if wheels:
+        command += ["--no-index", "--find-links", os.path.abspath(os.path.expanduser(wheels))]
+    if subprocess.call(command + ["--require-hashes", "-r", lock]) != 0:
+        print("The wheels of the client were not collected; the next start tries again.")
+        return
     with open(stamp, "w") as file:
         file.write(wanted)
 

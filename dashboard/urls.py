@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import include, path
 
-from dashboard.pages import account, answers, compare, home, hosts, models
+from dashboard.pages import account, answers, client, compare, home, hosts, models
 from dashboard.pages.admin import access, audit, data_sets, rows, storage
 from dashboard.pages.jobs import groups, jobs
 from dashboard.pages.launch import launch, launch_groups, start
@@ -16,7 +16,7 @@ from dashboard.reports import make as reports
 
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
-    "": [home, account, access],
+    "": [home, account, access, client],
     "launch/": [start, launch_groups.matrix_urlpatterns, launch],
     "jobs/": [jobs, hosts.job_urlpatterns],
     "pipelines/": [groups.pipeline_urlpatterns],

@@ -115,10 +115,12 @@ class Lock:
 def locks() -> list[Lock]:
     """Return all locks, a lock after the one that it is like."""
     dashboard = LOCKS / "requirements.txt"
+    client = "requirements-client.txt"
     ours = [
         Lock(LISTS / "requirements.txt", dashboard, 11),
         Lock(LISTS / "requirements-host.txt", LOCKS / "requirements-host.txt", 10, like=dashboard),
         Lock(LISTS / "requirements-dev.txt", LOCKS / "requirements-dev.txt", 11, like=dashboard),
+        Lock(LISTS / client, LOCKS / client, 10, like=dashboard),
     ]
     return [*ours, *map(_of_tool, sorted(ROOT.glob("jobs/tools/*/pins/*.txt")))]
 

@@ -9,6 +9,7 @@ HOST, NEW_HOST, AWAY, SECRET = "this-computer", "va16-09", "va16-08", "HF_TOKEN"
 PAGES = {
     "overview": ["/"],
     "login": ["/login/"],
+    "client": ["/client/"],
     "password": ["/account/password/"],
     "token-list": ["/account/tokens/"],
     "gateway": ["/gateway/", "/gateway/?days=30"],
@@ -136,7 +137,7 @@ ALL_PATHS = [path for paths in PAGES.values() for path in paths]
 
 # Fragments of pages, files, forms' targets and redirects.
 NO_PAGES = {
-    *("columns", "logout", "person-add", "set_language", "jsi18n", "health"),
+    *("columns", "logout", "person-add", "set_language", "jsi18n", "health", "client-wheel"),
     *("matrix-resume", "matrix-rename", "matrix-cell-run", "launch-matrix-script"),
     *("job-retry", "job-resume", "pipeline-retry", "job-points", "job-output", "job-script"),
     *("job-accuracy", "job-accuracy-table"),

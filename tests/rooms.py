@@ -96,7 +96,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"parity"},
         {"compare"},
         {"results", "admin", "hosts", "jobs"},
-        {"home", "models", "serving", "account"},
+        {"home", "models", "serving", "account", "client"},
     ],
 }
 # Packages whose modules are rooms in the tree.

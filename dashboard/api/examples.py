@@ -113,6 +113,7 @@ QUERY: dict[str, Json] = {
     "read_candidates": {"base": "res-15", "id": "res-16;res-17"},
     "download_comparison": {"id": ["res-15", "res-16"]},
     "read_comparison": {"id": ["res-15", "res-16"]},
+    "read_gate": {**_SIDES, "max_loss": 3},
     "read_history": {"metric": "accuracy"},
     "read_comparison_report": {"id": ["res-15", "res-16"]},
     "read_job_type": {"host": "this-computer"},

@@ -105,6 +105,7 @@ ACTIONS: dict[str, Need] = {
     "source.manage": Need.ADMIN,  # which places code and data may come from
     "storage.manage": Need.ADMIN,
     "audit.view": Need.ADMIN,
+    "client.view": Need.ANYONE,  # wheels are public, and pip has no session
     "health.view": Need.ANYONE,
     "health.details": Need.VIEWER,
 }

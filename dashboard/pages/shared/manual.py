@@ -18,7 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     gettext_noop("User guide"): (
         *("use/launch", "use/watch", "use/evaluate", "use/answers", "use/tokens", "use/compare"),
         *("use/accuracy", "use/reports", "use/organise", "use/import", "use/endpoints"),
-        *("use/probe", "use/chat", "use/gateway", "use/api"),
+        *("use/probe", "use/chat", "use/gateway", "use/api", "use/client"),
     ),
     gettext_noop("Operation"): (
         *("run/settings", "run/hosts", "run/offline", "run/large", "run/backup"),

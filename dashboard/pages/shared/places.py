@@ -74,6 +74,7 @@ MENU: Sequence[Sequence[Place]] = [
         Place(_("Change password"), "lock", "password"),
         Place(_("API tokens"), "code", "token-list"),
         Place(_("Gateway"), "bolt", "gateway"),
+        Place(_("Command line client"), "download", "client"),
     ],
     [
         Place(_("Service levels"), "adjustments", "level-list"),

@@ -171,6 +171,7 @@ ONLY_PAGES = {
     **dict.fromkeys(("api-root", "api-reference-file"), "the API's own pages"),
     **dict.fromkeys(("result-old", "result-old-part", "result-old-import"), "earlier addresses"),
     "overview": "lists of other operations beside each other",
+    **dict.fromkeys(("client", "client-wheel"), "what pip reads, without a login"),
     "health": "an address for monitoring, without a login",
     "tour-start": "a guided tour of the pages; its jobs are launched by launch_job",
     "chain-dismiss": "hides a card of the overview",
@@ -190,6 +191,7 @@ ONLY_PAGES = {
 # Operations without a page of their own.
 ONLY_API = {
     "read_me": "the caller of a token",
+    "read_gate": "a verdict for CI, of the numbers that pages compare",
     **{
         f"{kind}_log{part}": "what the viewer of a log reads"
         for kind in ("job", "deployment")

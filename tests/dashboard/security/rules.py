@@ -33,6 +33,8 @@ logout POST viewer
 set_language GET,POST,PUT,PATCH,DELETE anyone
 jsi18n GET anyone
 health GET anyone
+client GET anyone
+client-wheel GET anyone
 password GET,POST,PUT viewer
 people GET admin
 person-add POST admin
@@ -337,6 +339,7 @@ api-report-matrix GET viewer
 api-report-matrices GET viewer
 api-report-parity GET viewer
 api-parity GET viewer
+api-gate GET viewer
 api-comparison GET viewer
 api-comparison-table GET viewer
 api-result-history GET viewer

@@ -1,0 +1,49 @@
+"""The client `vacc`: how to install it, and its wheels as `pip --find-links` reads them."""
+
+import hashlib
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.views.decorators.http import require_safe
+
+from dashboard.server.client_wheels import DEPENDENCIES, wheels
+
+
+@require_safe
+@login_not_required
+def client_page(request: HttpRequest) -> HttpResponse:
+    """How to install the client. Open to strangers: pip has no session, and wheels are public."""
+    links = [
+        {"name": name, "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in wheels().items()
+    ]
+    context = {
+        "links": links,
+        "address": request.build_absolute_uri(reverse("client")),
+        "is_plain_http": not request.is_secure(),
+        "host": request.get_host().rpartition(":")[0] or request.get_host(),
+        "is_complete": any(DEPENDENCIES.glob("*.whl")),
+    }
+    return render(request, "account/client.html", context)
+
+
+@require_safe
+@login_not_required
+def client_wheel(request: HttpRequest, name: str) -> HttpResponse:
+    """Send a wheel."""
+    found = wheels().get(name)
+    if found is None:
+        raise Http404(name)
+    return HttpResponse(found, content_type="application/zip")
+
+
+# For the test of all views.
+client_page.rights_action = "client.view"  # type: ignore[attr-defined]
+client_wheel.rights_action = "client.view"  # type: ignore[attr-defined]
+
+urlpatterns = [
+    path("client/", client_page, name="client"),
+    path("client/<str:name>", client_wheel, name="client-wheel"),
+]
