@@ -216,7 +216,9 @@ def follow(dashboard: Dashboard, *, job: int, start: int, as_json: bool) -> None
         if as_json:
             click.echo(json.dumps({"event": event.name, **event.data}, ensure_ascii=False))
         elif event.name == "log":
-            click.echo(event.data["text"], nl=False)
+            # Not click.echo: it drops escape sequences where stdout is no terminal.
+            sys.stdout.buffer.write(event.data["text"].encode())
+            sys.stdout.buffer.flush()
     finish(end_of(dashboard.job(job)))
 
 
