@@ -13,10 +13,11 @@ pytestmark = pytest.mark.processes
 
 RESULTS = """
 from tests.factories import make_measured
-from tests.measuring import make_measuring_host, measured, served
+from tests.comparing import OTHER
+from tests.measuring import SERVE, make_measuring_host, measured, served
 host = make_measuring_host()
-sides = [[measured(served(host), points=((1, rate),)) for rate in rates]
-         for rates in ((100, 101, 99), (80, 81, 79))]
+sides = [[measured(served(host, argv), points=((1, rate),)) for rate in rates]
+         for argv, rates in ((SERVE, (100, 101, 99)), (OTHER, (80, 81, 79)))]
 scores = [make_measured(scores=[1] * 400, label=label) for label in ("a", "b")]
 print(*[",".join(f"res-{run.pk}" for run in side) for side in sides])
 print(*[f"res-{one.pk}" for one in scores])
@@ -39,9 +40,9 @@ def vacc(shared, tmp_path):
     def run(*arguments, **more):
         done = subprocess.run(
             [place / "bin" / "vacc", *arguments],
-            **{"cwd": tmp_path, "capture_output": True, "text": True, "env": environ | more},
+            **{"cwd": tmp_path, "capture_output": True, "env": environ | more},
         )
-        return done.returncode, done.stdout, done.stderr
+        return done.returncode, done.stdout, done.stderr.decode()
 
     return run
 
@@ -50,7 +51,7 @@ def test_the_client_goes_from_login_to_a_customers_report(shared, vacc, tmp_path
     token = shared.stack.run_command("create_token", "admin", "--scope", "launch").strip()
     code, text, problem = vacc("login", shared.stack.url, VACC_TOKEN=token)
     assert (code, problem) == (0, "")
-    assert text.startswith("admin, scope launch.")
+    assert text.startswith(b"admin, scope launch.")
 
     code, text, problem = vacc("launch", "prepare", "-p", "what=environment", "--wait", "--json")
     assert (code, problem) == (0, "")
@@ -58,7 +59,7 @@ def test_the_client_goes_from_login_to_a_customers_report(shared, vacc, tmp_path
 
     code, text, _problem = vacc("follow", str(job["id"]))
     assert code == 0
-    assert text.encode() == shared.raw(f"jobs/{job['id']}/log?from=0")
+    assert text == shared.raw(f"jobs/{job['id']}/log?from=0")
 
     code, text, problem = vacc("download", str(job["id"]), "--to", "files", "--json")
     assert (code, problem) == (0, "")
@@ -71,7 +72,8 @@ def test_the_client_goes_from_login_to_a_customers_report(shared, vacc, tmp_path
     speed, accuracy = shared.stack.shell(RESULTS).strip().splitlines()[-2:]
     (base, slower), (one, other) = speed.split(), accuracy.split()
     gate = ["gate", slower, "--baseline", base, "--max-loss"]
-    assert [vacc(*gate, most)[0] for most in ("40", "5", "20")] == [0, 3, 4]
+    gates = [vacc(*gate, most) for most in ("40", "5", "20")]
+    assert [code for code, _text, _problem in gates] == [0, 3, 4], gates
     assert vacc("parity", other, "--base", one, "--gate")[0] == 0
 
     code, _text, problem = vacc("report", other, "--customer", "-o", "report.html")
