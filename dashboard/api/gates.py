@@ -63,7 +63,7 @@ def read_gate(request: HttpRequest, query: Query[GateAsked]) -> Json:
         if missing:
             raise invalid(field, missing_words(missing))
         groups += found
-    if problem := shared.problem_of(groups):
+    if problem := shared.problem_of(groups, of_one_measurement=True):
         raise invalid("id", problem)
     if groups[0][0].type == Result.Type.EVALUATION:
         return _accuracy(query)

@@ -55,7 +55,9 @@ def read_groups(
     return [runs for runs in groups if runs], [pk for pk in numbers if pk not in results]
 
 
-def problem_of(groups: Sequence[Sequence[Result]]) -> str:
+def problem_of(groups: Sequence[Sequence[Result]], *, of_one_measurement: bool = False) -> str:
+    """Return why the groups cannot be compared, or "". ``of_one_measurement``: repeats may be
+    split into sides, such as those of yesterday and of today."""
     results = [result for runs in groups for result in runs]
     if len(groups) == 1 and len(groups[0]) > 1:
         return _("All are repeats of one measurement. The result page shows the mean.")
@@ -74,7 +76,9 @@ def problem_of(groups: Sequence[Sequence[Result]]) -> str:
                 text = _("%(a)s and %(b)s are not repeats. Compare as runs.")
                 return text % {"a": result_name(runs[0]), "b": result_name(run)}
     everyone = [runs[0].fingerprint for runs in groups]
-    if any(len(runs) > 1 and everyone.count(runs[0].fingerprint) > 1 for runs in groups):
+    if not of_one_measurement and any(
+        len(runs) > 1 and everyone.count(runs[0].fingerprint) > 1 for runs in groups
+    ):
         return _("Two groups are repeats of one measurement. Compare as runs.")
     return ""
 

@@ -40,6 +40,16 @@ def test_a_gain_is_a_negative_loss(lin, sides):
     assert (found["verdict"], found["loss"] < 0) == ("met", True)
 
 
+def test_runs_of_one_setup_can_be_gated_against_its_earlier_ones(lin):
+    deployment = served(make_measuring_host())
+    runs = [measured(deployment, points=((1, rate),)) for rate in (100, 101, 99, 80, 81, 79)]
+    assert len({run.fingerprint for run in runs}) == 1
+
+    found = lin.get("gate", base=names(runs[:3]), id=names(runs[3:]), max_loss=10).json()
+
+    assert found["verdict"] == "not_met"
+
+
 def test_single_runs_leave_a_gate_undecided(lin, sides):
     base, result = (names(side[:1]) for side in sides)
 

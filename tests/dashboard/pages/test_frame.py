@@ -88,7 +88,7 @@ def test_the_rail_has_six_areas_for_everyone_and_the_menu_what_concerns_a_role(c
         assert rail == ["/", "/models/", "/jobs/", "/results/", "/playground/", "/hosts/"]
         menus[role] = set(menu)
 
-    own = {"/account/password/", "/account/tokens/"}
+    own = {"/account/password/", "/account/tokens/", "/client/", "/gateway/"}
     assert menus["viewer"] == menus["member"] == own | {"/levels/", "/prompts/", "/sources/"}
     assert menus["admin"] - menus["member"] == {"/people/", "/secrets/", "/storage/", "/audit/"}
 
