@@ -187,7 +187,7 @@ def host_list(request: HttpRequest) -> HttpResponse:
         text = ngettext("%(n)s needs attention", "%(n)s need attention", unwell)
         title += _(", ") + text % {"n": unwell}
     if away := sum(view.is_away for view in views):
-        title += _(", %(n)s away") % {"n": away}
+        title += _(", %(n)s offline") % {"n": away}
     context = {
         "with_cards": [view for view in views if view.cards],
         "others": [view for view in views if not view.cards],

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from dashboard.pages.results.view import record_groups
 from dashboard.pages.shared.cells import Cell, FactList, facts
-from dashboard.pages.shared.marks import Marks, flags, marks_of, remarks_of
+from dashboard.pages.shared.marks import Flag, Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import unknown_words
 from dashboard.reports.document import Block, Code, Listing, Paragraph, ReportAsked, ReportSection
 from dashboard.text.formatting import full_moment
@@ -82,12 +82,14 @@ def about(
 
 
 def warnings(results: Sequence[Result]) -> list[str]:
-    texts = [
-        (f"{capfirst(flag.word)}{_(': ')}{flag.why}", result)
-        for result in results
-        for flag in flags(result)
-    ]
+    texts = [(_flag_text(flag), result) for result in results for flag in flags(result)]
     return [text for text, _one in texts] if len(results) == 1 else by_text(texts)
+
+
+def _flag_text(flag: Flag) -> str:
+    """Return word and reason, the word once."""
+    word = capfirst(flag.word)
+    return flag.why if flag.why.startswith(word) else f"{word}{_(': ')}{flag.why}"
 
 
 def by_text(texts: Sequence[tuple[str, Result]]) -> list[str]:

@@ -58,7 +58,7 @@ def _title(found: Fleet) -> str:
     )
     told = [text % {"n": number} for text, number in counted if number]
     args = {"n": n, "told": _(", ").join(told or [_("all current")])}
-    return _("%(n)s values: %(told)s") % args if n else _("Fleet")
+    return _("%(n)s values: %(told)s") % args if n else _("No model measured on a stack yet")
 
 
 def _rows(

@@ -58,6 +58,10 @@ class ChainProgress:
         return any(job.is_open for job in self.jobs)
 
     @property
+    def is_running(self) -> bool:
+        return any(job.state in Job.ON_HOST_STATES for job in self.jobs)
+
+    @property
     def succeeded(self) -> bool:
         return self.done == len(self.jobs)
 
