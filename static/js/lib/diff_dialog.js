@@ -33,7 +33,7 @@ export function bindDifference(dialog, columns) {
     }
     words.replaceChildren(...shownChanges(changes));
     const isEqual = !changes.some((one) => one.added || one.removed);
-    summary.textContent = isEqual ? gettext("Both answers have the same words.") : gettext("Words of the left answer only are struck out. Words of the right answer only are marked.");
+    summary.textContent = isEqual ? gettext("Both answers have the same words.") : gettext("Struck out: only on the left. Marked: only on the right.");
   }
 
   function open() {
