@@ -38,7 +38,10 @@ SAMPLING = (
 VARIABLES = "chat_template_kwargs"
 LLAMA_CPP = "llama.cpp"
 SENT_AS = {LLAMA_CPP: {"repetition_penalty": "repeat_penalty"}}  # an engine's own names
-_FRAME = ("model", "messages", "stream", "stream_options", "logprobs")
+_FRAME = (
+    *("model", "messages", "stream", "stream_options", "logprobs"),
+    *("continue_final_message", "add_generation_prompt"),
+)
 # Names that no free JSON may set.
 OWN_NAMES = frozenset(
     (*_FRAME, *SAMPLING, VARIABLES, "repeat_penalty", "max_completion_tokens", "prompt", "n")

@@ -46,7 +46,8 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {
-            *("chat", "engines", "gateway", "hosts", "sorting", "storage", "text_search"),
+            *("chat", "chat_branches", "engines", "gateway", "hosts", "sorting"),
+            *("storage", "text_search"),
         },
         {"audit"},
         {"results"},

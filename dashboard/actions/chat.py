@@ -24,12 +24,19 @@ from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.evaluations import extra_body
 from jobs.models import Conversation, Endpoint, PromptSet, Turn
 from jobs.queries import chat as queries
+from jobs.queries.chat_branches import branch_of
 from jobs.schedule.targets import deployment_ref, endpoint_ref
 from jobs.services import chat as services
 from jobs.services.intake.quotas import DiskReserved, check_disk
 from jobs.tools.lib.load import json_lines
 
 BUSY = gettext_lazy("This chat is generating an answer. Stop the answer or wait for its end.")
+CONTINUE = gettext_lazy("Continue your answer exactly where it stopped.")
+# Engines that continue the answer at the end of a request, and the fields that ask for it.
+CONTINUES: dict[str, dict[str, Any]] = {
+    "llama.cpp": {},
+    "vllm": {"continue_final_message": True, "add_generation_prompt": False},
+}
 RUNNING = gettext_lazy("The chat is generating an answer. Stop the answer first.")
 
 
@@ -50,6 +57,15 @@ class AskForm(ParamsForm):
             raise refused
 
 
+class At(NamedTuple):
+    """Place of a question, by the id of a turn: ``after`` it; ``retried`` instead of it, as another
+    attempt or as an edited message; ``continued``, where the answer of it was cut."""
+
+    after: int | None = None
+    retried: int | None = None
+    continued: int | None = None
+
+
 class TakenQuestion(NamedTuple):
     """A stored turn, and what starts it."""
 
@@ -65,10 +81,10 @@ def ask(
     form: AskForm,
     *,
     login: Login,
-    retried: int | None = None,
+    at: At | None = None,
 ) -> Done[TakenQuestion]:
-    """Store a question: in ``chat``, or in a new one. ``key``: of the engine. ``retried``: a
-    turn of the last question, which then gets another attempt.
+    """Store a question: in ``chat``, or in a new one. ``key``: of the engine. ``at``: its place in
+    the chat; None: at the end of the branch that is shown.
 
     Raises ``LaunchError``: why it cannot be asked; ``BusyError``: another answer is generated.
     """
@@ -82,7 +98,7 @@ def ask(
         raise _not_ready()
     if chat is None:
         chat = services.start_conversation(user, form.cleaned_data["prompt"])
-    turn = _add_turn(chat, engine, form, retried=retried)
+    turn = _add_turn(chat, engine, form, at=at or At())
     asked = AskedTurn(
         login,
         Conversation(pk=chat.pk, user_id=chat.user_id),
@@ -110,7 +126,7 @@ def show_attempt(user: Any, chat: Conversation, turn: Turn) -> Done[None]:
 def save_prompts(user: Any, chat: Conversation, name: str) -> PromptSet:
     """Add the messages of a chat as a prompt set. Raises ``LaunchError``: why not."""
     check(user, "conversation.change", chat)
-    prompts = [one.turn.prompt for one in queries.turns_of(chat)]
+    prompts = [one.prompt for one in queries.turns_before(branch_of(chat))]
     file = SimpleUploadedFile(_("Chat"), json_lines(prompts).encode())
     return save(user, PromptForm({"name": name}, {"file": file}, user=user))
 
@@ -166,22 +182,44 @@ def _variables(engine: queries.ChatEngine, form: AskForm) -> dict[str, Any]:
     return {**given, **switch}
 
 
-def _add_turn(
-    chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, retried: int | None
-) -> Turn:
-    """Add the next turn, or another attempt at the ``retried`` last one. Raises ``BusyError``."""
-    asked = queries.turns_of(chat)
-    if any(one.turn.state == Turn.State.STREAMING for one in asked):
+def _add_turn(chat: Conversation, engine: queries.ChatEngine, form: AskForm, *, at: At) -> Turn:
+    """Store a turn at its place. Raises ``BusyError``."""
+    if chat.turns.filter(state=Turn.State.STREAMING).exists():
         raise services.BusyError
-    again = asked.pop().turn if asked and retried in asked[-1].attempts else None
-    history = [Exchange(one.turn.prompt, one.turn.answer) for one in asked if one.turn.answer]
-    params, prompt = form.params(), form.cleaned_data["prompt"]
-    extra = {VARIABLES: _variables(engine, form)}
-    body = request_body(
-        *(engine.model, prompt),
-        history=history,
-        params=params,
-        extra=extra if extra[VARIABLES] else None,
-        engine=engine.engine_name,
-    )
-    return services.add_turn(chat, engine, prompt=prompt, request=body, params=params, again=again)
+    params, prompt, begun = form.params(), form.cleaned_data["prompt"], ""
+    variables = _variables(engine, form)
+    extra: dict[str, Any] = {VARIABLES: variables} if variables else {}
+    old = chat.turns.filter(pk=at.retried or at.continued or 0).first()
+    parent = _last(chat, at.after) if old is None else old.parent
+    if old is not None and at.continued:
+        way = _continuation(engine)
+        if way is None or not old.answer:
+            parent = old
+        else:
+            prompt, begun, extra = old.prompt, old.answer, {**extra, **way}
+    branch = branch_of(chat, parent.pk)[: parent.index + 1] if parent else []
+    if parent and not all(one.is_shown for one in branch):
+        services.show_attempt(parent)
+    before = queries.turns_before(branch)
+    history = [Exchange(one.prompt, one.answer) for one in before if one.answer]
+    named: dict[str, Any] = {"params": params, "extra": extra, "engine": engine.engine_name}
+    body = request_body(engine.model, prompt, history=history, **named)
+    if begun:
+        body["messages"].append({"role": "assistant", "content": begun})
+    stored = {"prompt": prompt, "request": body, "params": params}
+    return services.add_turn(chat, engine, **stored, parent=parent, continued=begun)
+
+
+def _last(chat: Conversation, after: int | None) -> Turn | None:
+    """Return the turn that a question follows; of one that failed without an answer, the newest
+    attempt that has one."""
+    branch = branch_of(chat, after)
+    place = next((one for one in branch if one.pk == after), branch[-1] if branch else None)
+    turn = chat.turns.get(pk=place.pk) if place else None
+    return turn if turn is None or turn.answer else services.answered(turn) or turn
+
+
+def _continuation(engine: queries.ChatEngine) -> dict[str, Any] | None:
+    """Return what makes an engine continue the answer at the end of a request; None: it begins a
+    new answer, or a thought."""
+    return None if engine.thinks else CONTINUES.get(engine.engine_name.lower())

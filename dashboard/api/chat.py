@@ -13,7 +13,7 @@ from ninja import Query
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from dashboard.actions import chat as actions
-from dashboard.actions.chat import AskForm
+from dashboard.actions.chat import AskForm, At
 from dashboard.actions.chat_params import MOST_STOPS
 from dashboard.api import base
 from dashboard.api.base import (
@@ -106,8 +106,10 @@ class TurnAnswer(ApiAnswer):
     id: int
     conversation: int = read("conversation_id")
     index: int = about("place of the question, from 0")
+    parent: int | None = read("parent_id", "the turn before it; null: the first question")
     attempts: list[int] = about("turns of this question, oldest first")
-    shown: bool = read("is_shown", "the attempt that later questions send back")
+    messages: list[int] = about("a turn of each version of this question, oldest first")
+    shown: bool = read("is_shown", "the chosen one of those with the same parent")
     state: Annotated[str, one_of(Turn.State.values)]
     engine: str | None = read(_engine, _OF_ENGINE)
     device: str = about("hardware of an endpoint in words, or empty")
@@ -161,7 +163,7 @@ class TurnRequest(ApiAnswer):
 
 
 class WholeConversation(ConversationAnswer):
-    """A conversation with its last turns: of each question the attempt that is shown."""
+    """A conversation with the last turns of one branch."""
 
     turns: list[TurnAnswer]
     earlier: int | None = about("“before” of the turns before these; null: there are none")
@@ -173,7 +175,8 @@ Conversations = listing(
 
 
 def _turn(shown: ShownTurn) -> Json:
-    return TurnAnswer.of(shown.turn, attempts=list(shown.attempts))
+    place = shown.place
+    return TurnAnswer.of(shown.turn, attempts=list(place.attempts), messages=list(place.messages))
 
 
 # Requests
@@ -191,6 +194,7 @@ class PartAsked(Asked):
     """Query of a conversation's turns."""
 
     before: Offset = about("“earlier” of the turns after these; returns earlier ones", None)
+    turn: int | None = about("a turn of the branch to read; null: the one that is shown", None)
 
 
 class TitleAsked(Asked):
@@ -234,7 +238,15 @@ class QuestionAsked(Asked):
 class NextAsked(QuestionAsked):
     """A further question of a conversation."""
 
-    retry: int | None = about("a turn of the last question, to be answered again", None)
+    after: int | None = about("the turn before it; null: the last one that is shown", None)
+    retry: int | None = about(
+        "a turn, to be answered again; with another prompt its message is edited", None
+    )
+    continues: int | None = about(
+        "a turn whose answer was cut: the engine continues it where it can, else it is asked to; "
+        "the prompt is not read",
+        None,
+    )
 
 
 class TurnWaitAsked(Asked):
@@ -288,7 +300,7 @@ def read_conversation(request: HttpRequest, conversation_id: int, query: Query[P
     administrators: any, with an audit entry."""
     row = _find(request, conversation_id, "conversation.view")
     record_reading(request.user, row)
-    part = queries.part_of(row, query.before)
+    part = queries.part_of(row, query.before, query.turn)
     return WholeConversation.of(row, turns=[*map(_turn, part.turns)], earlier=part.earlier)
 
 
@@ -316,12 +328,14 @@ def delete_conversation(request: HttpRequest, conversation_id: int) -> Json:
 @turns_.on("POST ", "playground.use", "api-turns", TurnAnswer, 201, 409, 413, 422)
 def ask_question(request: HttpRequest, conversation_id: int, asked: NextAsked) -> Json:
     """Ask a question in a conversation. Send it to the engine with the questions and answers
-    before, and answer with the turn; 409 while another answer is generated. With ``retry`` the last
-    question gets another attempt."""
+    before, and answer with the turn; 409 while another answer is generated. With ``retry`` a
+    question gets another attempt, or, with another prompt, another branch."""
     row = _find(request, conversation_id, "conversation.change")
-    if asked.retry is not None and not queries.is_of_last_question(row, asked.retry):
-        raise invalid("retry", _("Only the last question can be answered again."))
-    return _ask(request, row, asked, retried=asked.retry)
+    at = At(asked.after, asked.retry, asked.continues)
+    for name, turn_id in zip(("after", "retry", "continues"), at, strict=True):
+        if turn_id is not None and not row.turns.filter(pk=turn_id).exists():
+            raise invalid(name, _("This conversation has no such turn."))
+    return _ask(request, row, asked, at)
 
 
 @turns_.on("GET /{int:turn_id}", "playground.use", "api-turn", TurnAnswer)
@@ -375,19 +389,22 @@ def stop_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
 
 @turns_.on("POST /{int:turn_id}/show", "playground.use", "api-turn-show", TurnAnswer)
 def show_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
-    """Show an attempt. Later questions send this attempt at its question back."""
+    """Show an attempt. Later questions send the branch of this attempt back."""
     row = _find(request, conversation_id, "conversation.change")
     actions.show_attempt(request.user, row, _find_turn(row, turn_id))
     return _turn(queries.shown_of(_find_turn(row, turn_id)))
 
 
 def _ask(
-    request: HttpRequest, row: Conversation | None, asked: QuestionAsked, retried: int | None = None
+    request: HttpRequest, row: Conversation | None, asked: QuestionAsked, at: At | None = None
 ) -> Json:
-    form = AskForm(asked.model_dump(exclude={"engine", "retry"}))
+    values = asked.model_dump(exclude={"engine", "after", "retry", "continues"})
+    if at and at.continued:
+        values["prompt"] = str(actions.CONTINUE)
+    form = AskForm(values)
     login = Login.of(request.session, request.user)
     try:
-        question = actions.ask(request.user, row, asked.engine, form, login=login, retried=retried)
+        question = actions.ask(request.user, row, asked.engine, form, login=login, at=at)
     except BusyError:
         raise conflict("busy", str(actions.BUSY)) from None
     turn, known = question.turn, question.asked

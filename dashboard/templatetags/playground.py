@@ -80,12 +80,11 @@ def history_problem(turn: Turn | None, chosen: ChatEngine | None) -> str:
 
 
 @register.simple_tag
-def attempt_of(turn: Turn, attempts: Sequence[int]) -> dict[str, int | None]:
-    """Return the number of a turn among the attempts at its question, from 1, and its
-    neighbours' ids."""
-    at, count = attempts.index(turn.pk), len(attempts)
-    before = attempts[at - 1] if at else None
-    after = attempts[at + 1] if at + 1 < count else None
+def place_in(turn: Turn, ids: Sequence[int]) -> dict[str, int | None]:
+    """Return the number of a turn among others, from 1, and its neighbours' ids."""
+    at, count = ids.index(turn.pk), len(ids)
+    before = ids[at - 1] if at else None
+    after = ids[at + 1] if at + 1 < count else None
     return {"number": at + 1, "count": count, "before": before, "after": after}
 
 
@@ -107,6 +106,13 @@ def asked_with(turn: Turn) -> list[tuple[str, Any]]:
 def system_prompt(turn: Turn) -> str:
     messages = turn.request.get("messages") or [{}]
     return str(messages[0]["content"]) if messages[0].get("role") == "system" else ""
+
+
+@register.filter
+def continues(turn: Turn) -> bool:
+    """Return True if a turn began with the answer of another one."""
+    messages = turn.request.get("messages") or [{}]
+    return bool(messages[-1].get("role") == "assistant")
 
 
 @register.filter

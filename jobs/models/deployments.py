@@ -192,9 +192,10 @@ class Conversation(models.Model):
 
 
 class Turn(StoredRecord):
-    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``. A
-    question that was asked again has several, of which one is shown: later requests send its answer
-    back. ``device``: hardware of the endpoint in words, as stated when it was asked."""
+    """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
+    ``parent``: the turn before it, whose answer was sent back. Of the turns behind one parent, one
+    is shown; those of one ``version`` have the same question. ``device``: hardware of the endpoint
+    in words, as stated when it was asked. A turn that continues a cut answer begins with it."""
 
     class State(models.TextChoices):
         STREAMING = "streaming"
@@ -203,8 +204,10 @@ class Turn(StoredRecord):
         FAILED = "failed"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="turns")
-    index = models.PositiveIntegerField()
-    attempt = models.PositiveIntegerField(default=0)
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="next")
+    index = models.PositiveIntegerField()  # number of turns before it
+    attempt = models.PositiveIntegerField(default=0)  # of its index, in all branches
+    version = models.PositiveIntegerField(default=0)
     is_shown = models.BooleanField(default=True)
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="turns")
     endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="turns")
@@ -226,9 +229,12 @@ class Turn(StoredRecord):
                 fields=["conversation", "index", "attempt"], name="turn_attempt_once_an_index"
             ),
             UniqueConstraint(
-                fields=["conversation", "index"],
-                condition=Q(is_shown=True),
-                name="turn_shown_once_an_index",
+                fields=["parent"], condition=Q(is_shown=True), name="turn_shown_once_a_parent"
+            ),
+            UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(is_shown=True, parent=None),
+                name="turn_shown_first_once",
             ),
             CheckConstraint(
                 condition=Q(deployment=None) | Q(endpoint=None), name="turn_one_engine"

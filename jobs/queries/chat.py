@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from itertools import groupby
-from operator import add, attrgetter, itemgetter
+from operator import add
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -15,6 +14,7 @@ from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
 from jobs.models import Conversation, Deployment, Endpoint, Turn
+from jobs.queries.chat_branches import BranchPlace, branch_of, place_of
 from jobs.queries.hosts import is_away
 
 LISTED = 60
@@ -101,10 +101,10 @@ class ChatEngine(NamedTuple):
 
 
 class ShownTurn(NamedTuple):
-    """A question with the attempt at its answer that is shown, and the ids of all, oldest first."""
+    """A turn with its place in the branch that is read."""
 
     turn: Turn
-    attempts: Sequence[int]
+    place: BranchPlace
 
 
 def conversations_of(
@@ -176,48 +176,38 @@ class TurnsPart(NamedTuple):
     earlier: int | None = None
 
 
-def part_of(conversation: Conversation, before: int | None = None) -> TurnsPart:
-    """Return the last turns, as many as one page may have; those with an index below ``before``."""
+def part_of(
+    conversation: Conversation, before: int | None = None, through: int | None = None
+) -> TurnsPart:
+    """Return the last turns of a branch, as many as one page may have; those with an index below
+    ``before``. ``through``: a turn of the branch."""
+    branch = branch_of(conversation, through)[:before]
     texts = ("prompt", "reasoning", "answer", "error", Cast("request", TextField()))
-    chars = reduce(add, map(Length, texts))
-    rows = Turn.objects.filter(conversation=conversation).order_by("-index", "-attempt")
-    if before is not None:
-        rows = rows.filter(index__lt=before)
-    sized = rows.annotate(chars=chars).values_list("index", "pk", "is_shown", "chars")
-    attempts = dict[int, list[int]]()  # by the one that is shown
-    left, first, earlier = bounds.CHAT_PAGE_CHARS, None, None
+    sized = Turn.objects.annotate(chars=reduce(add, map(Length, texts)))
+    left, first = bounds.CHAT_PAGE_CHARS, len(branch)
     # Read until the page is full: a long chat has gigabytes.
-    for index, same in groupby(sized.iterator(chunk_size=_READ), key=itemgetter(0)):
-        group = list(same)[::-1]
-        _index, pk, _is_shown, count = next((row for row in group if row[2]), group[-1])
-        left -= count + bounds.TURN_CHARS
-        if attempts and left < 0:
-            earlier = first
-            break
-        attempts[pk], first = [row[1] for row in group], index
+    while first:
+        ids = [one.pk for one in branch[max(0, first - _READ) : first]]
+        chars = dict(sized.filter(pk__in=ids).values_list("pk", "chars"))
+        for pk in reversed(ids):
+            left -= chars.get(pk, 0) + bounds.TURN_CHARS
+            if left < 0 and first < len(branch):
+                return TurnsPart(_turns(branch[first:]), first)
+            first -= 1
+    return TurnsPart(_turns(branch))
+
+
+def _turns(places: Sequence[BranchPlace]) -> list[ShownTurn]:
     related = ("deployment__host", "deployment__job", "endpoint")
-    turns = Turn.objects.select_related(*related).in_bulk(attempts)
-    shown = [ShownTurn(turns[pk], group) for pk, group in attempts.items() if pk in turns]
-    return TurnsPart(shown[::-1], earlier)
+    turns = Turn.objects.select_related(*related).in_bulk([one.pk for one in places])
+    return [ShownTurn(turns[one.pk], one) for one in places if one.pk in turns]
 
 
-def turns_of(conversation: Conversation) -> list[ShownTurn]:
-    """Return all turns, without what was sent and thought."""
-    turns = Turn.objects.filter(conversation=conversation).defer("request", "reasoning")
-    shown = []
-    for _index, group in groupby(turns.order_by("index", "attempt"), key=attrgetter("index")):
-        attempts = list(group)
-        chosen = next((turn for turn in attempts if turn.is_shown), attempts[-1])
-        shown.append(ShownTurn(chosen, [turn.pk for turn in attempts]))
-    return shown
-
-
-def is_of_last_question(conversation: Conversation, turn_id: int) -> bool:
-    turns = Turn.objects.filter(conversation=conversation)
-    last = turns.order_by("-index").values("index")[:1]
-    return turns.filter(pk=turn_id, index=last).exists()
+def turns_before(places: Sequence[BranchPlace]) -> list[Turn]:
+    """Return the turns of a branch, without what was sent and thought."""
+    turns = Turn.objects.defer("request", "reasoning").in_bulk([one.pk for one in places])
+    return [turns[one.pk] for one in places if one.pk in turns]
 
 
 def shown_of(turn: Turn) -> ShownTurn:
-    group = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
-    return ShownTurn(turn, list(group.order_by("attempt").values_list("pk", flat=True)))
+    return ShownTurn(turn, place_of(turn))

@@ -5,12 +5,14 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet, Value
+from django.db.models.functions import Concat
 from django.utils.timezone import now
 
 from jobs.logstore import store
 from jobs.models import Conversation, Endpoint, Turn
 from jobs.queries.chat import ChatEngine
+from jobs.queries.chat_branches import branch_of
 
 TITLE_LENGTH = 60
 
@@ -33,10 +35,13 @@ def add_turn(
     prompt: str,
     request: Mapping[str, Any],
     params: Mapping[str, Any],
-    again: Turn | None = None,
+    parent: Turn | None = None,
+    continued: str = "",
 ) -> Turn:
-    """The next turn, to be started by the page; ``again``: another attempt at that turn, which is
-    no longer shown. Raises ``BusyError``: another page has asked in this moment."""
+    """Store a turn behind ``parent``, to be started by the page. With the question of another turn
+    there it is a further attempt; else its branch is another. Those others are no longer shown.
+    ``continued``: the answer that it continues. Raises ``BusyError``: another page has asked in
+    this moment."""
     try:
         with transaction.atomic():
             Conversation.objects.filter(pk=conversation.pk).update(
@@ -46,22 +51,22 @@ def add_turn(
                 updated_at=now(),
             )
             turns = Turn.objects.filter(conversation=conversation)
-            if again is None:
-                index, attempt = turns.aggregate(last=Max("index", default=-1))["last"] + 1, 0
-            else:
-                tried = turns.filter(index=again.index)
-                index = again.index
-                attempt = tried.aggregate(last=Max("attempt", default=0))["last"] + 1
-            turns.filter(index=index).update(is_shown=False)
+            siblings = turns.filter(parent=parent)
+            index = 0 if parent is None else parent.index + 1
+            attempts = turns.filter(index=index).aggregate(last=Max("attempt", default=-1))
+            siblings.filter(is_shown=True).update(is_shown=False)
             turn = Turn.objects.create(
                 conversation=conversation,
+                parent=parent,
                 index=index,
-                attempt=attempt,
+                attempt=attempts["last"] + 1,
+                version=_version(siblings, prompt),
                 deployment=engine.deployment,
                 endpoint=engine.endpoint,
                 device=engine.device,
                 prompt=prompt,
                 request=dict(request),
+                answer=continued,
             )
     except IntegrityError as error:
         raise BusyError from error
@@ -69,21 +74,34 @@ def add_turn(
     return turn
 
 
+def _version(siblings: QuerySet[Turn], prompt: str) -> int:
+    """Return the version of a message with this text, else the next one."""
+    same = siblings.filter(prompt=prompt).values_list("version", flat=True).first()
+    last: int = siblings.aggregate(last=Max("version", default=-1))["last"]
+    return last + 1 if same is None else same
+
+
 def close_turn(turn_id: int, *, state: Turn.State, **fields: Any) -> None:
     """Write the end of a turn, once. An attempt that failed without a word leaves the place. What
     is shown then is the newest attempt that has an answer, where there is one."""
     with transaction.atomic():
         turns = Turn.objects.filter(pk=turn_id, state=Turn.State.STREAMING)
-        if not turns.update(state=state, **fields):
+        said = fields.pop("answer", "")
+        answer = Concat("answer", Value(said)) if said else ""  # behind the one that it continues
+        if not turns.update(state=state, answer=answer, **fields):
             return
         Conversation.objects.filter(turns=turn_id).update(updated_at=now())
         if state != Turn.State.FAILED:
             return
         turn = Turn.objects.get(pk=turn_id)
-        if not turn.answer and turn.is_shown:
-            others = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
-            if good := others.exclude(answer="").order_by("attempt").last():
-                show_attempt(good)
+        if not turn.answer and turn.is_shown and (good := answered(turn)):
+            show_attempt(good)
+
+
+def answered(turn: Turn) -> Turn | None:
+    """Return the newest attempt at the turn's message that has an answer."""
+    others = Turn.objects.filter(conversation=turn.conversation_id, parent=turn.parent_id)
+    return others.filter(version=turn.version).exclude(answer="").order_by("attempt").last()
 
 
 def note_silent(url: str, problem: str) -> None:
@@ -99,11 +117,13 @@ def note_answering(url: str) -> None:
 
 
 def show_attempt(turn: Turn) -> None:
-    """Show this attempt of its question, and send its answer back from now on."""
+    """Show the branch of this turn, and send its answers back from now on."""
+    ids = [one.pk for one in branch_of(turn.conversation_id, turn.pk)]
     with transaction.atomic():
-        attempts = Turn.objects.filter(conversation=turn.conversation_id, index=turn.index)
-        attempts.exclude(pk=turn.pk).update(is_shown=False)
-        attempts.filter(pk=turn.pk).update(is_shown=True)
+        turns = Turn.objects.filter(conversation=turn.conversation_id)
+        beside = turns.filter(Q(parent__in=ids) | Q(parent=None), is_shown=True)
+        beside.exclude(pk__in=ids).update(is_shown=False)
+        turns.filter(pk__in=ids, is_shown=False).update(is_shown=True)
 
 
 def rename_conversation(conversation: Conversation, title: str) -> None:
@@ -111,7 +131,7 @@ def rename_conversation(conversation: Conversation, title: str) -> None:
 
 
 def delete_conversation(conversation: Conversation) -> None:
-    for turn in Turn.objects.filter(conversation=conversation):
+    for turn in Turn.objects.filter(conversation=conversation).order_by("-index"):  # children first
         key = turn.log_key
         turn.delete()
         store().remove(key)

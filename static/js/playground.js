@@ -19,7 +19,7 @@ const problem = /** @type {HTMLElement} */ (document.getElementById("problem"));
 const convo = /** @type {HTMLElement} */ (document.querySelector("[data-convo]"));
 const line = new StateLine(/** @type {HTMLElement} */ (document.getElementById("sline")));
 const page = new Follower(document.documentElement);
-const chat = new Chat(convo, { form, line, page, complain, onBusy });
+const chat = new Chat(convo, { form, line, page, complain, onBusy, onBranch });
 const saveDraft = keepDraft(prompt, convo.dataset.chat ?? "");
 const fit = bindMessageBox(prompt);
 const files = bindFiles(form, complain);
@@ -38,11 +38,16 @@ function onBusy(busy) {
   if (!busy && document.activeElement === document.body) prompt.focus({ preventScroll: true });
 }
 
-/** @param {string} [retry] the turn that is asked again */
-async function ask(retry) {
+/** The address shows the branch in view. @param {string} turn */
+function onBranch(turn) {
+  history.replaceState(history.state, "", `?turn=${turn}`);
+}
+
+/** @param {import("./lib/chat.js").OfTurn} [of] */
+async function ask(of) {
   const data = new FormData(form);
-  if (!retry) files.into(data);
-  if (!(await chat.ask(data, retry)) || retry) return;
+  if (!of) files.into(data);
+  if (!(await chat.ask(data, of)) || of) return;
   files.clear();
   prompt.value = "";
   saveDraft();
@@ -60,9 +65,9 @@ convo.addEventListener("click", (event) => {
   const button = event.target instanceof Element ? event.target.closest("button") : null;
   if (!button) return;
   expand(button);
-  chat.clicked(button, (retry) => {
+  chat.clicked(button, (of) => {
     if (button.dataset.maxTokens) setParam("max_tokens", button.dataset.maxTokens);
-    ask(retry);
+    ask(of);
   });
 });
 

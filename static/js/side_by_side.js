@@ -52,12 +52,12 @@ class ChatColumn {
     return this.chat.current !== null;
   }
 
-  /** @param {FormData} data @param {string} [retry] the turn that is asked again @returns {Promise<boolean>} */
-  ask(data, retry) {
+  /** @param {FormData} data @param {import("./lib/chat.js").OfTurn} [of] @returns {Promise<boolean>} */
+  ask(data, of) {
     data.set("deployment", this.element.dataset.engine ?? "");
     data.set("conversation", this.chat.convo.dataset.chat ?? "");
     data.set("beside", "1");
-    return this.chat.ask(data, retry);
+    return this.chat.ask(data, of);
   }
 
   /** @param {string} name */
@@ -84,9 +84,9 @@ class ChatColumn {
   #clicked(event) {
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (!button) return;
-    this.chat.clicked(button, (retry) => {
+    this.chat.clicked(button, (of) => {
       if (button.dataset.maxTokens) setParam("max_tokens", button.dataset.maxTokens);
-      this.ask(new FormData(this.form), retry);
+      this.ask(new FormData(this.form), of);
     });
   }
 }

@@ -19,10 +19,12 @@ hosts = [
     Host.objects.filter(name=name).first() or make_host(name, type=host_type)
     for name, host_type in (("own", "this-computer"), ("sim", "simulated"))
 ]
-one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0])
+details = {{"engine": "vllm"}}
+one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0], details=details)
 two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=hosts[1])
 print(one.pk, two.pk)
 """
+CUT = END.replace(b'"stop"', b'"length"')
 CODE = "```python\nprint({n})\n```\n\n"
 
 
@@ -66,7 +68,7 @@ def test_regenerate_keeps_the_good_answer_on_a_503(page, engine):
     expect(turn).to_contain_text("503 Service Unavailable")
     expect(turn).to_contain_text("2/2")
     expect(turn).to_contain_text("The earlier answer stays")
-    turn.get_by_role("button", name="Earlier attempt").click()
+    turn.get_by_role("link", name="Earlier attempt").click()
     expect(part(turn, "answer")).to_have_text("The good answer.")
     page.reload()
     expect(turn).to_contain_text("1/2")
@@ -79,6 +81,55 @@ def test_regenerate_keeps_the_good_answer_on_a_503(page, engine):
     expect(turn.last).to_have_attribute("data-state", "done")
     sent = [message["content"] for message in engine.requests[-1]["messages"]]
     assert sent == ["Hello", "The good answer.", "And now?"]
+
+
+def test_an_edited_message_is_a_branch_with_an_address(page, engine):
+    answered(page, engine, "One.")
+    engine.end(delta(content="Two."), END)
+    ask(page, "And now?")
+    turns = page.locator("[data-turn]")
+    expect(turns).to_have_count(2)
+    expect(turns.last).to_have_attribute("data-state", "done")
+
+    turns.first.get_by_role("button", name="Edit").click()
+    page.get_by_label("New version").fill("Goodbye")
+    engine.end(delta(content="Bye."), END)
+    page.get_by_role("button", name="Send as a new branch").click()
+
+    expect(turns).to_have_count(1)
+    expect(part(turns, "answer")).to_have_text("Bye.")
+    expect(turns).to_have_attribute("data-state", "done")
+    assert engine.requests[-1]["messages"] == [{"role": "user", "content": "Goodbye"}]
+    edited = page.url
+    page.get_by_role("link", name="Earlier version").click()
+    expect(turns).to_have_count(2)
+    expect(part(turns.last, "answer")).to_have_text("Two.")
+    page.reload()
+    expect(part(turns.last, "answer")).to_have_text("Two.")
+    page.goto(edited)
+    expect(turns).to_have_count(1)
+    expect(part(turns, "prompt")).to_have_text("Goodbye")
+    engine.end(delta(content="Still here."), END)
+    ask(page, "Are you there?")
+    expect(part(turns.last, "answer")).to_have_text("Still here.")
+    sent = [message["content"] for message in engine.requests[-1]["messages"]]
+    assert sent == ["Goodbye", "Bye.", "Are you there?"]
+
+
+def test_a_cut_answer_continues_in_its_place(page, engine):
+    engine.end(delta(content="1, **2**, "), CUT)
+    turn = ask(page, "Count")
+    expect(turn).to_have_attribute("data-state", "done")
+
+    engine.end(delta(content="3"), END)
+    turn.get_by_role("button", name="Continue").click()
+
+    turn = page.locator("[data-turn]")
+    expect(turn).to_contain_text("continues the answer before")
+    expect(turn).to_contain_text("2/2")
+    expect(part(turn, "answer")).to_have_text("1, 2, 3")
+    begun = {"role": "assistant", "content": "1, **2**, "}
+    assert engine.requests[-1]["messages"][-1] == begun
 
 
 def test_an_answer_that_is_not_streamed_shows_without_a_reload(page, engine):

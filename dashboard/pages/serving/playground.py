@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from dashboard.actions import chat as actions
-from dashboard.actions.chat import AskForm, engine_ref
+from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.chat.asked import keep_asked
 from dashboard.chat.sent import raw_stream, sent_request
@@ -49,8 +49,9 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @requires("playground.use", "GET")
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """One conversation; ``?before=20``: its turns before that one, to read, if there are any and
-    later ones. The page continues to stream an unfinished answer."""
+    """One conversation; ``?turn=7``: the branch of that turn; ``?before=20``: its turns before that
+    one, to read, if there are any and later ones. The page continues to stream an unfinished
+    answer."""
     chats = Conversation.objects.select_related("deployment", "endpoint", "user")
     chat = get_object_or_404(chats, pk=conversation_id)
     before = number_from(request.GET.get("before", ""))
@@ -72,12 +73,16 @@ def ask(request: HttpRequest) -> HttpResponse:
     typed."""
     since = time.monotonic()
     # A form's newlines are CRLF on their way; the engine gets those that were typed.
-    typed = {name: value.replace("\r\n", "\n") for name, value in request.POST.dict().items()}
-    form, chat, user = AskForm(typed), _chat_of(request), member(request.user)
-    login, retried = Login.of(request.session, user), number_from(request.POST.get("retry", ""))
+    data = {name: value.replace("\r\n", "\n") for name, value in request.POST.dict().items()}
+    chat, user = _chat_of(request), member(request.user)
+    login, numbers = Login.of(request.session, user), ("after", "retry", "continue")
+    at = At(*(number_from(data.get(name, "")) for name in numbers))
+    if at.continued:
+        data["prompt"] = str(CONTINUE)
+    form = AskForm(data)
     key, is_new = request.POST.get("deployment", ""), chat is None
     try:
-        question = actions.ask(user, chat, key, form, login=login, retried=retried)
+        question = actions.ask(user, chat, key, form, login=login, at=at)
     except LaunchError as refused:
         name = refused.field if form.errors and refused.field != "prompt" else ""
         text = f"{name}: {refused}" if name else str(refused)
@@ -146,9 +151,8 @@ def _turn_of(turn_id: int) -> Turn:
 def _fragment(
     request: HttpRequest, asked: Turn, *, alone: bool = False, status: int = 200
 ) -> HttpResponse:
-    """One turn. Only the last question of a conversation can be asked again."""
-    later = Turn.objects.filter(conversation=asked.conversation_id, index__gt=asked.index)
-    context = {"item": queries.shown_of(asked), "retryable": not later.exists(), "alone": alone}
+    is_own = allowed(request.user, "conversation.change", asked.conversation)
+    context = {"item": queries.shown_of(asked), "retryable": is_own, "alone": alone}
     return render(request, "playground/_turn.html", context, status=status)
 
 
@@ -210,7 +214,8 @@ def _page(
     wanted = (typed or request.GET).get("deployment", "")
     chosen = next((one for one in engines if one.key == wanted), None)
     chosen = chosen or current or queries.best_engine(engines)
-    part = queries.part_of(chat, before) if chat else queries.TurnsPart()
+    through = number_from(request.GET.get("turn", ""))
+    part = queries.part_of(chat, before, through) if chat else queries.TurnsPart()
     recommended = recommended_of(chosen)
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
@@ -221,19 +226,11 @@ def _page(
     known = Answer.objects.select_related("result__job")
     again = known.filter(pk=number).first() if number is not None else None
     sampled = recommended | sampling_of(again.result) if again else None
-    text, user = request.GET.get("q", "").strip()[:LONGEST_SEARCH], member(request.user)
-    most = min(
-        MOST_LISTED,
-        max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
-    )
-    chats = queries.conversations_of(user, text.split(), most=most + 1)
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,
         "owner": None if chat is None or is_own else chat.user,
-        "groups": _groups(chats[:most]),
-        "text": text,
-        "older": most + queries.LISTED if len(chats) > most else None,
+        **_listed(request),
         "engines": list(zip(engines, labels_of(engines), strict=True)),
         "chosen": chosen,
         "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
@@ -241,6 +238,7 @@ def _page(
         "turns": part.turns,
         "earlier": part.earlier,
         "is_earlier": before is not None,
+        "through": through,
         "reads_only": before is not None or not is_own,
         "last": last,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
@@ -254,6 +252,21 @@ def _page(
         "prompt": again.question if again else request.POST.get("prompt", ""),
     }
     return render(request, "playground/index.html", context, status=status)
+
+
+def _listed(request: HttpRequest) -> dict[str, Any]:
+    """Return the person's chats that the list beside a chat has."""
+    text, user = request.GET.get("q", "").strip()[:LONGEST_SEARCH], member(request.user)
+    most = min(
+        MOST_LISTED,
+        max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
+    )
+    chats = queries.conversations_of(user, text.split(), most=most + 1)
+    return {
+        "groups": _groups(chats[:most]),
+        "text": text,
+        "older": most + queries.LISTED if len(chats) > most else None,
+    }
 
 
 def labels_of(engines: Sequence[queries.ChatEngine]) -> list[str]:

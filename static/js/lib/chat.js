@@ -1,6 +1,7 @@
 // @ts-check
 /** One conversation in a page: its turns are asked, watched, stopped, asked again. */
 
+import { editMessage } from "./chat_edit.js";
 import { bindSync } from "./chat_sync.js";
 import { partOf, showEnded, TurnView } from "./turn_view.js";
 
@@ -11,7 +12,13 @@ import { partOf, showEnded, TurnView } from "./turn_view.js";
  * @property {import("./follow.js").Follower} page what scrolls
  * @property {(problem: string, fields?: Record<string, string>) => void} complain
  * @property {(busy: boolean) => void} onBusy
+ * @property {(turn: string) => void} [onBranch] the branch of this turn is in view
  * @property {() => void} [onBegun] a new conversation has its number
+ */
+
+/**
+ * A turn that is asked again, maybe with another message, or whose answer goes on.
+ * @typedef {{ retry?: string, continue?: string, prompt?: string }} OfTurn
  */
 
 const csrf = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
@@ -26,14 +33,22 @@ export class Chat {
     this.place = place;
     /** @type {TurnView | null} */
     this.current = null;
-    this.tellOthers = this.#sync();
+    this.others = this.#sync();
+    convo.addEventListener("click", (event) => {
+      const link = event.target instanceof Element ? event.target.closest("a[data-attempt]") : null;
+      if (!(link instanceof HTMLElement) || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      this.#turnTo(link);
+    });
   }
 
   /** Bring the turns that came with the page to life. */
   showAll() {
     const shown = /** @type {HTMLElement[]} */ ([...this.convo.querySelectorAll("[data-turn]")]);
     for (const turn of shown) this.show(turn);
-    if (shown.length) this.place.page.toEnd();
+    const linked = shown.find((turn) => `#${turn.id}` === location.hash);
+    if (linked) linked.scrollIntoView();
+    else if (shown.length) this.place.page.toEnd();
   }
 
   /** @param {HTMLElement} turn */
@@ -49,31 +64,33 @@ export class Chat {
 
   /**
    * @param {FormData} data
-   * @param {string} [retry] the turn that is asked again
+   * @param {OfTurn} [of]
    * @returns {Promise<boolean>} false: the page shows why it was not asked
    */
-  async ask(data, retry) {
+  async ask(data, of) {
     if (this.current) return false;
-    const old = retry ? this.convo.querySelector(`[data-turn="${CSS.escape(retry)}"]`) : null;
-    if (retry && old) {
-      data.set("prompt", partOf(/** @type {HTMLElement} */ (old), "prompt").textContent ?? "");
-      data.set("retry", retry);
-    }
+    const last = /** @type {HTMLElement | undefined} */ ([...this.convo.querySelectorAll("[data-turn]")].at(-1));
+    data.set("after", last?.dataset.turn ?? "");
+    for (const [name, value] of Object.entries(of ?? {})) data.set(name, value);
     const response = await this.#posted(this.place.form.action, { body: data, headers: { Accept: "application/json" } });
     if (!response) return false;
-    this.#asked(response, old);
+    this.#asked(response, of !== undefined);
     return true;
   }
 
-  /** Buttons of a turn. @param {HTMLElement} button @param {(retry: string) => void} retry */
-  clicked(button, retry) {
+  /** Buttons of a turn. @param {HTMLElement} button @param {(of: OfTurn) => void} ask */
+  clicked(button, ask) {
     // The thought may still grow: what is copied is what stands there now.
     if (button.dataset.copyPart === "reasoning" && this.current?.element.contains(button)) {
       button.dataset.copyText = this.current.parts.reasoning;
     }
     if (this.current) return;
-    if (button.dataset.attempt) this.#turnTo(button);
-    if (button.dataset.retry) retry(button.dataset.retry);
+    const turn = /** @type {HTMLElement | null} */ (button.closest("[data-turn]"));
+    if (!turn) return;
+    const { retry, edit, continue: goesOn } = button.dataset;
+    if (retry) ask({ retry, prompt: partOf(turn, "prompt").textContent ?? "" });
+    if (goesOn) ask({ continue: goesOn });
+    if (edit !== undefined) editMessage(turn, (prompt) => ask({ retry: turn.dataset.turn ?? "", prompt }));
   }
 
   #sync() {
@@ -94,44 +111,49 @@ export class Chat {
     this.current = view;
     complain("");
     onBusy(true);
-    for (const button of this.convo.querySelectorAll("[data-retry]")) button.remove();
+    this.convo.dataset.busy = "";
     const problem = await view.follow();
     this.current = null;
+    delete this.convo.dataset.busy;
     onBusy(false);
     if (problem) complain(problem);
-    this.tellOthers();
+    this.others.tell();
   }
 
-  /** @param {Response} response @param {Element | null} old the attempt before */
-  async #asked(response, old) {
+  /** @param {Response} response @param {boolean} isBranch it stands beside another turn */
+  async #asked(response, isBranch) {
     if (response.headers.get("content-type")?.startsWith("application/json")) {
       location.assign((await response.json()).url);
       return;
     }
     const element = await turnIn(response);
-    if (old) old.replaceWith(element);
-    else this.convo.append(element);
+    const index = Number(element.dataset.index);
+    const shown = /** @type {HTMLElement[]} */ ([...this.convo.querySelectorAll("[data-turn]")]);
+    for (const turn of shown) if (Number(turn.dataset.index) >= index) turn.remove();
+    this.convo.append(element);
+    if (isBranch) this.place.onBranch?.(element.dataset.turn ?? "");
     this.convo.querySelector("[data-empty]")?.remove();
     if (!this.convo.dataset.chat) {
       this.convo.dataset.chat = element.dataset.chat;
-      this.tellOthers = this.#sync();
+      this.others = this.#sync();
       this.place.onBegun?.();
     }
     this.place.page.toEnd();
-    this.tellOthers();
+    this.others.tell();
     await this.#watch(element);
   }
 
-  /** Another attempt of the same question. @param {HTMLElement} button */
-  async #turnTo(button) {
-    const here = button.closest("[data-turn]");
-    const address = this.place.form.dataset.turns?.replace("0", button.dataset.attempt ?? "") ?? "";
-    const response = await this.#posted(address, { headers: csrf });
-    if (!response) return;
-    const element = await turnIn(response);
-    here?.replaceWith(element);
-    this.show(element);
-    /** @type {HTMLElement | null} */ (element.querySelector("[data-attempt]:enabled"))?.focus({ preventScroll: true });
+  /** The branch of another attempt or version of a message. @param {HTMLElement} link */
+  async #turnTo(link) {
+    if (this.current) return;
+    const turn = link.dataset.attempt ?? "";
+    const part = link.closest(".of-message") ? ".of-message" : "[data-part=end]";
+    const address = this.place.form.dataset.turns?.replace("0", turn) ?? "";
+    if (!(await this.#posted(address, { headers: csrf }))) return;
+    this.place.onBranch?.(turn);
+    await this.others.look();
+    const next = this.convo.querySelector(`#turn-${CSS.escape(turn)} ${part} a[data-attempt]`);
+    /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
   }
 
   /** @param {string} address @param {RequestInit} request @returns {Promise<Response | null>} null: the page shows why */

@@ -5,11 +5,11 @@
  * @param {HTMLElement} convo with `data-chat`
  * @param {() => boolean} isBusy a turn is being watched here
  * @param {(turn: HTMLElement) => void} show make a turn that came live
- * @returns {() => void} tell the other tabs that something changed
+ * @returns {{ tell: () => void, look: () => Promise<void> }} tell the other tabs of a change; read the page again
  */
 export function bindSync(convo, isBusy, show) {
   const chat = convo.dataset.chat;
-  if (!chat) return () => {};
+  if (!chat) return { tell: () => {}, look: async () => {} };
   let isAsking = false;
 
   async function look() {
@@ -19,8 +19,12 @@ export function bindSync(convo, isBusy, show) {
     isAsking = false;
     if (!response?.ok || isBusy()) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const fresh = /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll(`[data-convo][data-chat="${chat}"] > [data-turn]`));
+    const inChat = `[data-convo][data-chat="${chat}"] > [data-turn]`;
+    const fresh = /** @type {HTMLElement[]} */ ([...page.querySelectorAll(inChat)]);
     for (const turn of fresh) take(turn);
+    const end = Number(fresh.at(-1)?.dataset.index);
+    const here = /** @type {HTMLElement[]} */ ([...convo.querySelectorAll("[data-turn]")]);
+    for (const turn of here) if (Number(turn.dataset.index) > end) turn.remove();
   }
 
   /** @param {HTMLElement} turn */
@@ -28,10 +32,7 @@ export function bindSync(convo, isBusy, show) {
     const here = /** @type {HTMLElement | null} */ (convo.querySelector(`[data-index="${turn.dataset.index}"]`));
     const first = /** @type {HTMLElement | null} */ (convo.querySelector("[data-turn]"));
     if (Number(turn.dataset.index) < Number(first?.dataset.index ?? 0)) return; // of an earlier page
-    const isKnown = here?.dataset.turn === turn.dataset.turn && here?.dataset.state === turn.dataset.state;
-    // An attempt that failed stays in sight here, although an earlier one counts.
-    if (isKnown || (here?.dataset.state === "failed" && Number(here.dataset.turn) > Number(turn.dataset.turn))) return;
-    for (const button of convo.querySelectorAll("[data-retry]")) button.remove();
+    if (here?.dataset.turn === turn.dataset.turn && here?.dataset.state === turn.dataset.state) return;
     if (here) here.replaceWith(turn);
     else convo.append(turn);
     convo.querySelector("[data-empty]")?.remove();
@@ -44,5 +45,5 @@ export function bindSync(convo, isBusy, show) {
   const channel = new BroadcastChannel(`chat-${chat}`);
   channel.addEventListener("message", look);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has one origin
-  return () => channel.postMessage("changed");
+  return { tell: () => channel.postMessage("changed"), look };
 }

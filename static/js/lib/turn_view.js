@@ -71,6 +71,8 @@ export class TurnView {
     this.hasNews = false;
     this.hasFolded = false;
     this.isJoined = false;
+    /** The answer that this turn continues; "" for a new one. */
+    this.begun = partOf(element, "answer").textContent ?? "";
     this.parts = this.gatherer.parts(false);
     this.drawn = { reasoning: "", answer: "" };
     this.answer = new MarkdownView(partOf(element, "answer"));
@@ -90,6 +92,7 @@ export class TurnView {
    */
   async follow() {
     const { line } = this.surroundings;
+    if (this.begun) this.answer.update(this.begun);
     line.begin(() => this.#progress());
     for (let attempt = 0; ; attempt += 1) {
       const before = this.offset;
@@ -172,12 +175,18 @@ export class TurnView {
     };
   }
 
+  /** @param {boolean} ended */
+  #gathered(ended) {
+    const parts = this.gatherer.parts(ended, this.thinks);
+    return parts.answer ? { ...parts, answer: this.begun + parts.answer } : parts;
+  }
+
   #draw() {
     const began = performance.now();
     this.timer = 0;
     if (!this.hasNews) return;
     this.hasNews = false;
-    this.#show(this.gatherer.parts(false, this.thinks), false);
+    this.#show(this.#gathered(false), false);
     this.surroundings.page.keep();
     // Long answers take longer to draw: leave most of the time to the reader.
     const pause = Math.max(DRAW_MS, 4 * (performance.now() - began));
@@ -242,7 +251,7 @@ export class TurnView {
     clearTimeout(this.timer);
     const { line, page } = this.surroundings;
     this.#take(this.decoder.end());
-    this.#show(this.gatherer.parts(true, this.thinks), true);
+    this.#show(this.#gathered(true), true);
     partOf(this.element, "think").classList.remove("now");
     line.end();
     const text = await readAgain(this.element.dataset.address ?? "", (answer) => (answer.ok ? answer.text() : ""));

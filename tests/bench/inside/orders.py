@@ -122,9 +122,10 @@ def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     deployment = _deployment(engine)
     admin = User.objects.get(username="admin")
     chat = Conversation.objects.create(user=admin, deployment=deployment)
+    asked: dict[str, Any] = {"conversation": chat, "deployment": deployment, "prompt": "?"}
     made = Turn.objects.bulk_create(
-        Turn(conversation=chat, deployment=deployment, index=index, prompt="?", request=request)
-        for index, request in enumerate(requests)
+        Turn(**asked, index=0, attempt=attempt, is_shown=not attempt, request=request)
+        for attempt, request in enumerate(requests)
     )
     return {"chat": chat.pk, "turns": [turn.pk for turn in made]}
 

@@ -34,9 +34,11 @@ SECRET = "sk-very-secret-0123456789"
 def make_chat(caller, *answers, **fields):
     """A chat with a turn for each answer."""
     chat = Conversation.objects.create(user=caller.user, **fields)
+    turn = None
     for index, answer in enumerate(answers):
         asked = {"index": index, "prompt": f"q{index}", "state": "done", "answer": answer}
-        Turn.objects.create(conversation=chat, finish_reason="stop", stats=STATS, **asked)
+        asked |= {"parent": turn, "finish_reason": "stop", "stats": STATS}
+        turn = Turn.objects.create(conversation=chat, **asked)
     return chat
 
 
@@ -304,14 +306,33 @@ def test_a_second_question_waits_for_the_end_of_the_first(lin):
     assert Turn.objects.count() == 1
 
 
-def test_only_the_last_question_is_answered_again(lin):
-    chat = make_chat(lin, "a", "b")
-    body = {**ASK, "engine": make_deployment().pk, "retry": chat.turns.first().pk}
+@pytest.mark.parametrize("name", ["after", "retry", "continues"])
+def test_a_turn_of_another_chat_is_refused_at_its_field(lin, api, name):
+    chat, other = make_chat(lin, "a"), make_chat(api, "secret")
+    body = {**ASK, "engine": make_deployment().pk, name: other.turns.get().pk}
 
     answer = lin.post(f"conversations/{chat.pk}/turns", body)
 
-    assert (answer.status_code, [*answer.json()["fields"]]) == (400, ["retry"])
-    assert chat.turns.count() == 2
+    assert (answer.status_code, [*answer.json()["fields"]]) == (400, [name])
+    assert chat.turns.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "attempts", "messages"), [("q0", 2, 1), ("Another question", 1, 2)]
+)
+def test_an_early_question_begins_a_branch(lin, prompt, attempts, messages):
+    chat = make_chat(lin, "a", "b")
+    first, second = chat.turns.all()
+    body = {**ASK, "engine": make_deployment().pk, "retry": first.pk, "prompt": prompt}
+
+    turn = lin.post(f"conversations/{chat.pk}/turns", body).json()
+
+    assert (turn["index"], turn["parent"]) == (0, None)
+    assert (len(turn["attempts"]), len(turn["messages"])) == (attempts, messages)
+    shown = lin.get(f"conversations/{chat.pk}?turn={turn['id']}").json()["turns"]
+    other = lin.get(f"conversations/{chat.pk}?turn={second.pk}").json()["turns"]
+    assert [one["id"] for one in shown] == [turn["id"]]
+    assert [one["id"] for one in other] == [first.pk, second.pk]
 
 
 # Answers. The caller's requests run in the event loop of the engine, as on the web server.

@@ -15,23 +15,8 @@ from jobs.base import bounds
 from jobs.logstore import store
 from jobs.models import AuditEntry, Conversation, Endpoint, PromptSet, Source, Turn
 from jobs.queries.catalogue import prompts_in
-from jobs.services.chat import close_turn
+from tests.dashboard.lib.chat_pages import ASK, ask, make_turn, make_turns
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_user
-
-BY_SCRIPT = "application/json"
-ASK = {"prompt": "Hello", "max_tokens": "64", "temperature": "0.2"}
-
-
-def ask(client, **fields):
-    """Ask as the page's script does."""
-    return client.post(reverse("playground-ask"), ASK | fields, headers={"Accept": BY_SCRIPT})
-
-
-def make_turn(user, **fields):
-    """A turn of a conversation of its own."""
-    chat = Conversation.objects.create(user=user, deployment=fields.get("deployment"))
-    asked = {"conversation": chat, "index": 0, "prompt": "x", "state": "done", **fields}
-    return Turn.objects.create(**asked)
 
 
 def submit(client, **fields):
@@ -75,82 +60,6 @@ def test_a_second_question_sends_answers_without_reasoning(client, lin):
         {"role": "assistant", "content": "Hi!"},
         {"role": "user", "content": "And now?"},
     ]
-
-
-def asked_again(client, deployment):
-    """A conversation whose only question has an answer, and a second attempt at it."""
-    ask(client, deployment=deployment.pk)
-    chat = Conversation.objects.get()
-    chat.turns.update(state="done", answer="Hi!")
-    old = chat.turns.get()
-    ask(client, deployment=deployment.pk, conversation=chat.pk, retry=old.pk)
-    return chat, old, chat.turns.get(is_shown=True)
-
-
-def attempts(response):
-    """Return the attempts at a turn's foot: "1/2", and the ids behind ‹ and ›."""
-    text = response.text
-    place = re.search(r">(\d+/\d+)</b>", text)
-    return place and place[1], re.findall(r'data-attempt="(\d*)"', text)
-
-
-@pytest.mark.postgresql
-def test_asking_again_keeps_every_attempt(client, lin):
-    chat, old, new = asked_again(client, make_deployment())
-
-    assert (new.index, new.attempt, old.index, old.attempt) == (0, 1, 0, 0)
-    assert [m["content"] for m in new.request["messages"]] == ["Hello"]
-    old.refresh_from_db()
-    assert (old.answer, old.is_shown) == ("Hi!", False)
-
-    chat.turns.filter(pk=new.pk).update(state="done", answer="Hello!")
-    page = client.get(reverse("conversation", args=[chat.pk]))
-    assert attempts(page) == ("2/2", [str(old.pk), ""])
-    assert "Hello!" in page.text
-
-
-def test_the_attempt_that_is_shown_is_the_one_that_is_sent_back(client, lin):
-    deployment = make_deployment()
-    chat, old, new = asked_again(client, deployment)
-    chat.turns.filter(pk=new.pk).update(state="done", answer="Hello!")
-
-    shown = client.post(reverse("playground-show", args=[old.pk]))
-    ask(client, deployment=deployment.pk, conversation=chat.pk, prompt="And now?")
-
-    assert attempts(shown) == ("1/2", ["", str(new.pk)])
-    assert [m["content"] for m in chat.turns.last().request["messages"]] == [
-        "Hello",
-        "Hi!",
-        "And now?",
-    ]
-
-
-def test_an_attempt_that_failed_empty_shows_the_old_answer(client, lin):
-    deployment = make_deployment()
-    chat, old, new = asked_again(client, deployment)
-
-    close_turn(new.pk, state=Turn.State.FAILED, error="busy", stats={})
-
-    assert attempts(client.get(reverse("conversation", args=[chat.pk]))) == (
-        "1/2",
-        ["", str(new.pk)],
-    )
-    failed = client.get(reverse("playground-turn", args=[new.pk]))
-    assert attempts(failed) == ("2/2", [str(old.pk), ""])
-    assert "The earlier answer stays" in failed.text
-
-
-def test_only_the_last_question_is_asked_again(client, lin):
-    chat = Conversation.objects.create(user=lin)
-    first, last = (
-        Turn.objects.create(conversation=chat, index=n, prompt="x", state="done") for n in range(2)
-    )
-
-    pages = [client.get(reverse("playground-turn", args=[one.pk])) for one in (first, last)]
-    ask(client, deployment=make_deployment().pk, conversation=chat.pk, retry=first.pk)
-
-    assert ["data-retry" in page.text for page in pages] == [False, True]
-    assert chat.turns.last().index == 2
 
 
 def test_a_second_page_cannot_ask_while_an_answer_is_written(client, lin):
@@ -226,11 +135,10 @@ def test_older_chats_are_a_link_away(client, lin):
 def test_a_long_chat_has_its_earlier_turns_a_link_away(client, lin):
     chat = Conversation.objects.create(user=lin, title="Long")
     size = bounds.CHAT_PAGE_CHARS // 4
-    for index in range(8):
-        for attempt in range(2):
-            fields = {"index": index, "attempt": attempt, "is_shown": attempt == 0}
-            texts = {"prompt": f"q{index}", "answer": "a" * size, "reasoning": "r" * (3 * index)}
-            Turn.objects.create(conversation=chat, state="done", **fields, **texts)
+    texts = {"answer": "a" * size, "reasoning": "r"}
+    for one in make_turns(chat, *({"prompt": f"q{index}", **texts} for index in range(8))):
+        asked = {"index": one.index, "attempt": 1, "prompt": one.prompt, "state": "done"}
+        Turn.objects.create(conversation=chat, parent=one.parent, is_shown=False, **asked, **texts)
     address, seen, pages = reverse("conversation", args=[chat.pk]), [], []
 
     while address:
@@ -249,8 +157,7 @@ def test_a_long_chat_has_its_earlier_turns_a_link_away(client, lin):
 
 def test_a_turn_that_no_page_could_have_beside_others_is_shown_alone(client, lin):
     chat = Conversation.objects.create(user=lin, title="Long")
-    for index, text in enumerate(["first", "a" * bounds.CHAT_PAGE_CHARS]):
-        Turn.objects.create(conversation=chat, state="done", index=index, prompt="q", answer=text)
+    make_turns(chat, {}, {"answer": "a" * bounds.CHAT_PAGE_CHARS})
 
     page = client.get(reverse("conversation", args=[chat.pk])).text
 
@@ -261,8 +168,7 @@ def test_a_turn_that_no_page_could_have_beside_others_is_shown_alone(client, lin
 @pytest.mark.parametrize("before", [0, 2, 999_999])
 def test_an_address_without_earlier_turns_leads_to_the_chat(client, lin, before):
     chat = Conversation.objects.create(user=lin, title="Short")
-    for index in range(2):
-        Turn.objects.create(conversation=chat, state="done", index=index, prompt="q", answer="a")
+    make_turns(chat, {}, {})
     address = reverse("conversation", args=[chat.pk])
 
     answer = client.get(address, {"before": before})

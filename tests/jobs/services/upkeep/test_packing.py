@@ -143,7 +143,9 @@ def test_the_stream_of_a_turn_is_packed_once_it_is_closed():
     talk = Conversation.objects.create(user_id=make_user().pk, title="t")
     states = [Turn.State.DONE, Turn.State.STREAMING]
     turns = [
-        Turn.objects.create(conversation=talk, index=index, prompt="?", state=state)
+        Turn.objects.create(
+            conversation=talk, index=0, attempt=index, is_shown=not index, prompt="?", state=state
+        )
         for index, state in enumerate(states)
     ]
     keys = [f"turn/{turn.pk}" for turn in turns]
