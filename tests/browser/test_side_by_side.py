@@ -156,3 +156,29 @@ def test_the_difference_shows_words_and_runs_nothing(page, engines):
     expect(dialog.locator("[data-summary]")).to_have_text("No answer from 3. dead.")
     dialog.locator("[data-right]").select_option("0")
     expect(dialog.locator("[data-summary]")).to_have_text("Both answers have the same words.")
+
+
+def test_another_choice_of_columns_keeps_message_and_parameters(page, engines):
+    page.get_by_label("Message", exact=True).fill("Not sent yet")
+    menu = page.get_by_text("Parameters", exact=True).first
+    menu.click()
+    page.locator("#p-temperature").fill("0.15")
+    menu.click()
+
+    column(page, 3).get_by_role("link", name="Remove column 3").click()
+
+    expect(page.locator("[data-column]")).to_have_count(2)
+    expect(page.get_by_label("Message", exact=True)).to_have_value("Not sent yet")
+    expect(page.locator("#p-temperature")).to_have_value("0.15")
+    page.locator("#column-add").select_option(label="fp16")
+    expect(page.locator("[data-column]")).to_have_count(3)
+
+
+def test_columns_are_swiped_on_a_phone(page, engines):
+    page.set_viewport_size({"width": 390, "height": 800})
+    box = column(page, 1).bounding_box()
+    assert 300 < box["width"] < 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    column(page, 3).scroll_into_view_if_needed()
+    expect(column(page, 3)).to_be_in_viewport()
+    page.set_viewport_size({"width": 1280, "height": 800})
