@@ -22,14 +22,16 @@ class ChatColumn {
     this.form = ask;
     this.stopButton = this.#part("stop");
     this.problem = this.#part("problem");
+    const page = new Follower(this.#part("flow"));
     this.chat = new Chat(this.#part("convo"), {
       form: ask,
       line: new StateLine(this.#part("sline")),
-      page: new Follower(this.#part("flow")),
+      page,
       complain: (text, fields = {}) => this.complain(text, fields),
       onBusy: (busy) => {
         this.stopButton.hidden = !busy;
         this.#part("figures").hidden = busy;
+        page.keep(); // the figures take their place from the flow
         changed();
       },
       onBegun: () => this.#begun(),
