@@ -182,5 +182,6 @@ NO_PAGES = {
         "playground-request",
         "playground-show",
         "conversation-rename",
+        "conversation-export",
     ),
 }

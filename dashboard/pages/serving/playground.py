@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
@@ -16,9 +16,11 @@ from dashboard.actions import chat as actions
 from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.chat.asked import keep_asked
+from dashboard.chat.export import chat_json, chat_markdown
 from dashboard.chat.sent import raw_stream, sent_request
 from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
+from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.places import form_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, check, requires
@@ -163,6 +165,18 @@ def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
     if title := request.POST.get("title", "").strip():
         actions.rename(request.user, chat, title)
     return redirect("conversation", chat.pk)
+
+
+@requires("playground.use", "GET")
+def export(request: HttpRequest, conversation_id: int, ending: str) -> HttpResponseBase:
+    """Download a chat: ``md`` to read, ``json`` with all branches and attempts."""
+    chat = get_object_or_404(Conversation.objects.select_related("user"), pk=conversation_id)
+    record_reading(request.user, chat)
+    forms = {"md": (chat_markdown, "text/markdown"), "json": (chat_json, "application/json")}
+    if ending not in forms:
+        raise Http404(ending)
+    write, content_type = forms[ending]
+    return attachment(write(chat), f"chat-{chat.pk}.{ending}", content_type)
 
 
 @requires("playground.use", "POST")
@@ -320,6 +334,7 @@ urlpatterns = [
     path("turns/<int:turn_id>/show/", show, name="playground-show"),
     path("<int:conversation_id>/", conversation, name="conversation"),
     path("<int:conversation_id>/rename/", rename, name="conversation-rename"),
+    path("<int:conversation_id>/chat.<str:ending>", export, name="conversation-export"),
     path("<int:conversation_id>/benchmark/", to_benchmark, name="conversation-benchmark"),
     path("<int:conversation_id>/delete/", delete, name="conversation-delete"),
 ]

@@ -134,6 +134,7 @@ playground-request: read_turn_request
 playground-show: show_turn
 conversation: read_conversation
 conversation-rename: rename_conversation
+conversation-export: read_conversation read_turn read_turn_request
 conversation-benchmark: read_conversation add_prompt_set
 conversation-delete: delete_conversation
 storage: read_storage

@@ -182,6 +182,7 @@ playground-request GET own
 playground-show POST mine
 conversation GET own
 conversation-rename POST mine title=other
+conversation-export GET own
 conversation-benchmark POST mine-member name=own
 conversation-delete GET,POST mine
 storage GET admin

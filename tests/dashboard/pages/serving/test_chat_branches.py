@@ -1,5 +1,6 @@
 """Branches of a chat: edited messages, attempts at any question, answers that continue."""
 
+import json
 import re
 
 import pytest
@@ -188,3 +189,33 @@ def test_a_link_to_a_turn_of_another_chat_shows_the_own_one(client, lin):
     for number in (foreign.pk, 10**30, "x"):
         page = client.get(reverse("conversation", args=[chat.pk]), {"turn": number})
         assert re.findall(r'data-turn="(\d+)"', page.text) == [str(turn.pk)]
+
+
+def test_a_chat_is_exported_to_read_and_with_all_its_branches(client, lin):
+    first, second = make_turns(
+        Conversation.objects.create(user=lin, title="Sky"),
+        {"prompt": "Why blue?", "reasoning": "light\nscatters", "answer": "Rayleigh"},
+        {"prompt": "And red?", "answer": "Dust", "request": {"model": "r1"}},
+    )
+    hidden = Turn.objects.create(
+        **{"conversation": first.conversation, "parent": first, "index": 1, "attempt": 1},
+        **{"is_shown": False, "prompt": "And green?", "state": "failed", "error": "HTTP 503"},
+    )
+
+    def exported(ending):
+        return client.get(reverse("conversation-export", args=[first.conversation_id, ending]))
+
+    text = exported("md").getvalue().decode()
+    whole = json.loads(exported("json").getvalue())
+
+    assert text.startswith("# Sky\n\n## Message 1\n\nWhy blue?\n")
+    assert "> light\n> scatters\n\nRayleigh\n" in text
+    assert "## r1\n\nDust\n" in text
+    assert "green" not in text
+    assert [(one["id"], one["parent_id"], one["is_shown"]) for one in whole["turns"]] == [
+        (first.pk, None, True),
+        (second.pk, first.pk, True),
+        (hidden.pk, first.pk, False),
+    ]
+    assert (whole["title"], whole["turns"][2]["error"]) == ("Sky", "HTTP 503")
+    assert exported("exe").status_code == 404
