@@ -13,7 +13,7 @@ FORMAT = "vacc-chat/1"
 _READ = 50  # turns in memory
 _FIELDS = (
     *("id", "parent_id", "index", "attempt", "version", "is_shown", "device", "prompt", "state"),
-    *( "reasoning", "answer", "finish_reason", "error", "stats"),
+    *("reasoning", "answer", "finish_reason", "error", "stats"),
 )
 
 
