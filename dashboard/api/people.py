@@ -50,6 +50,11 @@ class TokenAnswer(ApiAnswer):
     expires_at: Time | None = about("null: never")
     expired: bool = read("is_expired")
     last_used_at: Time | None
+    models: list[str] = read("allowed_models", "of the scope models; empty: all")
+    requests_per_minute: int | None = about("of the scope models; null: no limit")
+    tokens_per_minute: int | None
+    token_budget: int | None
+    tokens_used: int = about("through the gateway")
 
 
 Tokens = listing("Tokens", "Tokens of the caller; for administrators all.", "tokens", TokenAnswer)

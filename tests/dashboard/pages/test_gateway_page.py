@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs.models import GatewayUse
+from jobs.models import ApiToken, GatewayUse
 from tests.dashboard.lib.caller import Caller
+from tests.dashboard.lib.page_text import text_of
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -36,11 +37,25 @@ def test_a_person_sees_own_keys_and_an_administrator_all(client, used, name, key
 def test_the_table_and_the_csv_have_the_counts(client, used):
     client.force_login(used["ada"])
 
-    text = client.get(reverse("gateway")).text
+    text = text_of(client.get(reverse("gateway")))
     lines = client.get(f"{reverse('gateway')}?format=csv").getvalue().decode().splitlines()
 
-    assert '<td class="r num">20</td><td class="r num">4</td>' in text
+    assert "m-1 3 1 20 4" in text
     assert lines[-1].endswith(",key of ada,ada,m-1,3,1,20,4")
+
+
+def test_a_token_shows_its_limits_and_what_it_used(client):
+    ada = make_user("ada")
+    limits = {"token_budget": 5000, "requests_per_minute": 60, "allowed_models": ["r1"]}
+    ApiToken.objects.create(user=ada, name="ci", scope="models", tokens_used=1234, **limits)
+    client.force_login(ada)
+
+    page = text_of(client.get(reverse("token-list")))
+    listed = Caller(ada).get("tokens").json()["tokens"]
+    token = next(one for one in listed if one["name"] == "ci")
+
+    assert "1 234 of 5 000 tokens used, 60 requests a minute, r1" in page.replace("\u2009", " ")
+    assert (token["tokens_used"], token["token_budget"], token["models"]) == (1234, 5000, ["r1"])
 
 
 def test_without_use_the_page_says_how_to_begin(client):
