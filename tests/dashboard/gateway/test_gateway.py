@@ -54,6 +54,7 @@ KEYS = {
     "revoked": {},
     "demoted": {},
     "counted": {},
+    "streaming": {},
 }
 ASKED = [{"role": "user", "content": "Hi"}]
 MARKER = "a-prompt-that-nobody-keeps"
@@ -216,6 +217,18 @@ def test_a_right_that_ends_elsewhere_is_refused_soon(gateway, key, change, code)
     gateway.server.shell(f"from jobs.models import *\n{change}")
 
     assert until(lambda: (found := outcome(gateway, key)) != "ok" and found) == code
+
+
+def test_a_stream_ends_with_an_error_when_its_key_is_revoked_elsewhere(gateway):
+    gateway.slow.pause_s = 0.01
+    stream = ask(gateway, "streaming", model="slow", stream=True, max_tokens=100_000)
+    next(iter(stream))
+    remove = "ApiToken.objects.get(name='streaming').delete()"
+    gateway.server.shell(f"from jobs.models import ApiToken\n{remove}")
+
+    with pytest.raises(openai.APIError, match="This key has ended"):
+        for _chunk in stream:
+            pass
 
 
 def test_a_client_that_leaves_closes_the_engines_connection(gateway):
