@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from jobs.access import secret_keys
 from jobs.apps import LAST_BEFORE
 from jobs.backup.database import unknown_migrations
-from jobs.models import Job, Note, Result, Secret
+from jobs.models import Conversation, Job, Note, Result, Secret
 
 pytestmark = pytest.mark.django_db
 
@@ -94,13 +94,14 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
     assert steps() == {
         *("0001_initial", "0002_sign_off_accepted", "0003_groups", "0004_limit_runs"),
         "0005_report_words",
-        *("0006_faster_lists", "0007_measured_order"),
+        *("0006_faster_lists", "0007_measured_order", "0008_gateway", "0009_branches"),
     }
     assert Note.objects.get().text == "Measured twice."
     stored = Secret.objects.get(name="HF_TOKEN").encrypted
     assert secret_keys.decrypt("HF_TOKEN", stored, secret_keys.load()) == "hf_abcdefghijkl"
     client.force_login(User.objects.get())
     pages = [f"/jobs/{pk}/" for pk in Job.objects.values_list("pk", flat=True)]
+    pages += [f"/playground/{pk}/" for pk in Conversation.objects.values_list("pk", flat=True)]
     for address in ("/", "/jobs/", "/results/", "/parity/", *pages):
         assert client.get(address).status_code == 200, address
     assert Result.objects.count() == 8
