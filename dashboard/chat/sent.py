@@ -13,7 +13,7 @@ from jobs.logstore import store
 from jobs.models import Turn
 
 MOST_BYTES, MOST_PIECES = 64 * 1024, 400
-_KEY = "$API_KEY"
+_VARIABLE = "API_KEY"
 # Arguments of the `openai` package; the rest goes into its extra_body.
 _OF_OPENAI = frozenset(
     (
@@ -52,7 +52,7 @@ class RawStream(NamedTuple):
 def sent_request(turn: Turn) -> SentRequest:
     url, has_key = _address(turn)
     body = json.dumps(turn.request, ensure_ascii=False, indent=2)
-    header = f' \\\n  -H "Authorization: Bearer {_KEY}"' if has_key else ""
+    header = f' \\\n  -H "Authorization: Bearer ${_VARIABLE}"' if has_key else ""
     curl = (
         f"curl -N {shlex.quote(url + CHAT_PATH)} \\\n  -H 'Content-Type: application/json'{header}"
         f" \\\n  --data-binary @- <<'JSON'\n{body}\nJSON"
@@ -78,7 +78,7 @@ def _python(url: str, request: Mapping[str, Any], *, has_key: bool) -> str:
         f"    {name}={pformat(value, width=90, sort_dicts=False)},\n"
         for name, value in given.items()
     )
-    api_key = 'os.environ["API_KEY"]' if has_key else '"none"'
+    api_key = f'os.environ["{_VARIABLE}"]' if has_key else '"none"'
     return (
         f"{'import os' + chr(10) * 2 if has_key else ''}from openai import OpenAI\n\n"
         f"client = OpenAI(base_url={url + '/v1'!r}, api_key={api_key})\n"

@@ -275,8 +275,8 @@ def test_the_playground_gets_question_and_parameters(client, pair):
     html = client.get(f"{reverse('playground')}?answer={answer.pk}").content.decode()
 
     assert f">{answer.question}</textarea>" in unescape(html)
-    assert 'name="temperature" form="ask" inputmode="decimal" value="0.0"' in html
-    assert 'name="max_tokens" form="ask" inputmode="numeric" required value="64"' in html
+    assert re.search(r'name="temperature" value="0.0"', html)
+    assert re.search(r'name="max_tokens" value="64"', html)
 
 
 def test_what_is_not_there_is_not_found(client, pair):
