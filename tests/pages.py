@@ -183,5 +183,6 @@ NO_PAGES = {
         "playground-show",
         "conversation-rename",
         "conversation-export",
+        "conversation-benchmark",
     ),
 }
