@@ -203,7 +203,7 @@ class Dashboard:
     def follow(self, job: int, *, log_from: int | None = 0) -> Iterator[Event]:
         """Yield events until the job has ended. After a broken connection the log continues at its
         byte. ``log_from=None``: without the log."""
-        at, failed = log_from, 0
+        at, failed, broken = log_from, 0, None
         while True:
             try:
                 for event in self._events(job, at):
@@ -217,11 +217,12 @@ class Dashboard:
                     yield event
                     if event.name == "end":
                         return
-            except requests.RequestException:
-                pass
+            except requests.RequestException as error:
+                broken = error
             failed += 1
             if failed == _TRIES:
-                raise Unreachable(f"Connection to {self.url} breaks while following job {job}.")
+                text = f"Connection to {self.url} breaks while following job {job}."
+                raise Unreachable(text) from broken
             time.sleep(min(2.0**failed / 4, 4))
 
     def _events(self, job: int, at: int | None) -> Iterator[Event]:

@@ -93,7 +93,7 @@ def create_token(
     limits: Mapping[str, Any] | None = None,
 ) -> Done[str]:
     """Create a token of ``user``, whose scope the caller has checked; it is returned only here.
-    ``limits``: fields of the row, for the scope *models*."""
+    ``limits`` of the scope *models*, by field of the row."""
     token = token_urlsafe(32)
     named = {"name": name, "scope": scope, "expires_at": expires_at, **(limits or {})}
     row = ApiToken.objects.create(user=user, token_sha256=hashed(token), **named)

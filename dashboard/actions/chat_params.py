@@ -109,7 +109,7 @@ class NumberRow(NamedTuple):
 
 
 class ParamsForm(forms.Form):
-    """How to answer a question. What is left empty is left to the engine."""
+    """Parameters of an answer. The engine chooses each one that is empty."""
 
     temperature = _number(forms.FloatField, 0, 2)
     top_p = _number(forms.FloatField, 0.01, 1)

@@ -32,7 +32,7 @@ _BENCHMARK_WAIT_S = 30
 
 
 class Memory(Generic[T]):
-    """What ``read`` returned for a name; None is not stored."""
+    """Answers of ``read`` by name; None is not stored."""
 
     def __init__(self, read: Callable[[str], T | None]) -> None:
         self._read = read

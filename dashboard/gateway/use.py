@@ -25,7 +25,7 @@ WRITE_S = 2.0
 
 
 class UseOf(NamedTuple):
-    """What a row is about. ``hour``: seconds since the epoch."""
+    """Key of a row. ``hour``: seconds since the epoch."""
 
     token_id: int
     token_name: str

@@ -14,7 +14,7 @@ from dashboard.server.client_wheels import DEPENDENCIES, wheels
 @require_safe
 @login_not_required
 def client_page(request: HttpRequest) -> HttpResponse:
-    """How to install the client. Open to strangers: pip has no session, and wheels are public."""
+    """Show the line that installs the client. No login: pip has no session, wheels are public."""
     links = [
         {"name": name, "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in wheels().items()

@@ -1,6 +1,5 @@
 """Overview: running, queued and failed jobs, latest results; and one search over all pages."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
@@ -105,15 +104,16 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
     unconfirmed = Count("pk", filter=~Q(needs_confirmation=[]))
     found = {row["state"]: row for row in rows.annotate(n=Count("pk"), unconfirmed=unconfirmed)}
     queued = found.get(Job.State.QUEUED, {"n": 0, "unconfirmed": 0})
-    ended = Counter(_failed(user, since).order_by().values_list("state", flat=True))
-    lost = ended.pop(Job.State.LOST, 0)
-    failed = ended.total()
+    is_lost = Q(state=Job.State.LOST)
+    ended = _failed(user, since).aggregate(
+        failed=Count("pk", filter=~is_lost), lost=Count("pk", filter=is_lost)
+    )
     return {
         "running": sum(found[state]["n"] for state in Job.ON_HOST_STATES if state in found),
         "waiting": queued["n"],
         "needs_confirmation": queued["unconfirmed"],
-        "failed_today": failed + _broken(user, since).count(),
-        "lost_today": lost,
+        "failed_today": ended["failed"] + _broken(user, since).count(),
+        "lost_today": ended["lost"],
     }
 
 

@@ -95,7 +95,7 @@ class HeatMapTable(NamedTuple):
 class RowConclusion(NamedTuple):
     """Conclusion of one pair of lengths. ``place``: of its row. ``uncertain``: why its runs differ
     too much, or "". ``loaded``: runs beside other programs. ``sides``: client and engine, each text
-    with True where it needs attention. ``is_disturbed``: some cell has only disturbed runs."""
+    with True where it needs attention."""
 
     place: int
     lengths: str
@@ -106,7 +106,6 @@ class RowConclusion(NamedTuple):
     loaded: int
     runs: int
     sides: Sequence[tuple[str, bool]]
-    is_disturbed: bool
     is_open: bool
 
     @property
@@ -346,6 +345,5 @@ def _conclusion(place: int, row: LengthsRow) -> RowConclusion:
         loaded=sum(result.loaded for result in results),
         runs=len(results),
         sides=sides.texts if sides else (),
-        is_disturbed=not all(result.counts for result in results),
         is_open=any(cell.state in ("queued", "running") for cell in row.cells),
     )

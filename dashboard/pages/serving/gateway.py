@@ -1,5 +1,7 @@
 """Use of the gateway: chart, table, CSV."""
 
+from itertools import chain
+
 from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -26,7 +28,7 @@ def gateway(request: HttpRequest) -> HttpResponseBase:
         head = ("hour", "key", "person", "model", *_COUNTS)
         names = ("token_name", "user__username", "model", *_COUNTS)
         lines = ((row[0].isoformat(), *row[1:]) for row in rows.values_list("hour", *names))
-        return as_csv((line for part in ([head], lines) for line in part), "gateway-use")
+        return as_csv(chain([head], lines), "gateway-use")
     sums = rows.order_by().values("token_name", "model", person=F("user__username"))
     context = {
         "lines": sums.annotate(**{f"sum_{name}": Sum(name) for name in _COUNTS}).order_by(
