@@ -1,14 +1,17 @@
 """Frame of every page: areas, pages of an area, menu of the person, and the dies of every host."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard import __version__
-from dashboard.pages.shared.die_grid import grid
+from dashboard.pages.shared.die_grid import Grid, grid, health_of
 from dashboard.pages.shared.manual import help_for
 from dashboard.pages.shared.places import AREAS, BELOW, MENU, landing, may_open
 from dashboard.security.request import all_hosts
@@ -35,19 +38,20 @@ def _frame(request: HttpRequest) -> dict[str, Any]:
     pages = AREAS.get(area, ())
     is_page = len(pages) > 1 and view in [place.view for place in pages]
     menu = [[place for place in group if may_open(request.user, place)] for group in MENU]
+    grids = {host.pk: grid(host, held=held[host.pk]) for host in hosts if host.pk in held}
     return {
         "version": __version__,
         "area": area,
         "view": view,
         "pages": pages if is_page else (),
         "help": help_for(view or ""),
-        "areas": _areas(hosts, landing(request)),
+        "areas": _areas(hosts, grids, landing(request)),
         "new_job": _new_job(request),
         "menu": [group for group in menu if group],
         "fleet": [
-            {"host": host, "grid": grid(host, held=held[host.pk]), "away": is_away(host)}
+            {"host": host, "grid": grids[host.pk], "away": is_away(host)}
             for host in hosts
-            if host.pk in held
+            if host.pk in grids
         ],
     }
 
@@ -70,19 +74,25 @@ def _new_job(request: HttpRequest) -> str:
     return f"?{query}" if query else ""
 
 
-def _areas(hosts: list[Host], landing_view: str) -> list[dict[str, Any]]:
+def _areas(hosts: list[Host], grids: Mapping[int, Grid], landing_view: str) -> list[dict[str, Any]]:
     """Return the entries of the rail. ``alarm``: why a count is marked."""
-    away = sum(1 for host in hosts if host.heartbeat_at is not None and is_away(host))
-    alarm = ngettext("%(n)s host is away", "%(n)s hosts are away", away) % {"n": away}
+    dies = {pk: one.dies for pk, one in grids.items()}
+    states = Counter(health_of(host, dies.get(host.pk, ())) for host in hosts)
+    away, unwell = states["away"], states["unwell"]
+    texts = (
+        ngettext("%(n)s host is offline", "%(n)s hosts are offline", away) % {"n": away},
+        ngettext("%(n)s needs attention", "%(n)s need attention", unwell) % {"n": unwell},
+    )
+    alarm = _(", ").join(text for text, n in zip(texts, (away, unwell), strict=True) if n)
     # Counted by an index: every page asks, and there may be a hundred thousand that are over.
     open_jobs = Job.objects.filter(state__in=Job.OPEN_STATES).count()
-    counts = {"jobs": open_jobs, "hosts": away or len(hosts)}
+    counts = {"jobs": open_jobs, "hosts": away + unwell or len(hosts)}
     return [
         {
             "name": name,
             "place": places[0]._replace(view=landing_view) if name == "results" else places[0],
             "count": counts.get(name, 0),
-            "alarm": alarm if away and name == "hosts" else "",
+            "alarm": alarm if name == "hosts" else "",
             "on_phone": name in _ON_A_PHONE,
         }
         for name, places in AREAS.items()

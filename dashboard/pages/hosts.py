@@ -22,15 +22,24 @@ from dashboard.actions import jobs as job_actions
 from dashboard.config.host_env import host_file, out_of_reach
 from dashboard.intake.ingest import PROTOCOL
 from dashboard.pages.shared.addresses import or_404
-from dashboard.pages.shared.die_grid import HOT_C, Cards, cards, name_of, path_of
+from dashboard.pages.shared.die_grid import (
+    HOT_C,
+    Cards,
+    Die,
+    cards,
+    has_iommu,
+    health_of,
+    name_of,
+    path_of,
+    problems_of,
+)
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.groups import rows_of
 from dashboard.pages.shared.queue_section import section
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import person
 from dashboard.text import queue_words
-from dashboard.text.formatting import number
-from dashboard.text.labels import host_state, host_title, stack_name
+from dashboard.text.labels import host_title, stack_name
 from jobs.access import valkey_users
 from jobs.base.errors import JobsError, LaunchError
 from jobs.base.numbers import number_from
@@ -79,7 +88,7 @@ class HostView(NamedTuple):
     @property
     def iommu(self) -> bool:
         """True when it is on, with which no card works."""
-        return bool(self.cards and self.host.facts.get("iommu"))
+        return has_iommu(self.host, self._dies)
 
     @property
     def is_full(self) -> bool:
@@ -105,25 +114,20 @@ class HostView(NamedTuple):
 
     @property
     def state(self) -> str:
-        """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
-        state = host_state(self.host)
-        return "unwell" if state == "ready" and self.problems else state
+        return health_of(self.host, self._dies)
 
     @property
     def problems(self) -> list[str]:
-        """Return what needs attention, worst first, each in a few words."""
-        known = (
-            (not self.host.key_sha256, _("key revoked")),
-            (self.iommu, _("IOMMU is on: cards do not work")),
-            (self.is_full, _("disk full: no job can start")),
-        )
-        found = [text for is_so, text in known if is_so]
-        for die in self.cards.missing if self.cards else ():
-            found.append(_("die %(name)s missing") % {"name": die.name})
-        for die in self.cards.hot if self.cards else ():
-            celsius = number(die.reading.temp_c or 0.0, 1)
-            found.append(_("die %(name)s %(celsius)s °C") % {"name": die.name, "celsius": celsius})
-        return found
+        return problems_of(self.host, self._dies)
+
+    @property
+    def _dies(self) -> Sequence[Die]:
+        return self.cards.dies if self.cards else ()
+
+    @property
+    def free(self) -> int:
+        """Number of dies that a job could use now."""
+        return 0 if self.iommu or not self.cards else self.cards.free
 
     @property
     def queued_more(self) -> int:
@@ -180,7 +184,7 @@ def host_list(request: HttpRequest) -> HttpResponse:
     views = host_views(hosts_now(waiting=1), request.user)
     title = ngettext("%(n)s host", "%(n)s hosts", len(views)) % {"n": len(views)}
     if grids := [view.cards for view in views if view.cards]:
-        counts = {"free": sum(grid.free for grid in grids)}
+        counts = {"free": sum(view.free for view in views)}
         counts["all"] = sum(len(grid.dies) for grid in grids)
         title += _(", %(free)s of %(all)s dies free") % counts
     if unwell := sum(view.state == "unwell" for view in views):

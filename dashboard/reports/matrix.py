@@ -129,7 +129,7 @@ def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]
         for state, number in page.counts.items()
         if number
     ]
-    if page.failures > page.counts["failed"]:
+    if page.has_failed_repeats:
         counts.append((_("Failed runs"), Cell(str(page.failures), value=page.failures)))
     blocks: list[Block] = []
     if found is not None:

@@ -20,7 +20,7 @@ MANIFOLD = 2  # relative changes from here on are shown as a factor
 _DECIMALS = 4  # most of a number that they do not make zero
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 SHORTEST = 16  # characters of a name that are never cut
-TAIL, LONGEST_TAIL = 12, 26
+TAIL, LONGEST_TAIL = 12, 40
 # What tells variants of a model apart: "…-int8-tp4", "…Q8_0 from Q4_1".
 _PRECISION = re.compile(
     r"(?<![a-z0-9])(int[48]|fp?(8|16|32)|bf16|q\d(_\w+)?|w\da\d+)(?![a-z0-9])", re.IGNORECASE

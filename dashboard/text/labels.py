@@ -138,7 +138,7 @@ _CHECKS: dict[str, str | Promise] = {
     "tool": _("Tool"),
     "weights": _("Weights"),
 }
-HOST_AWAY = "host_away"  # of a running deployment
+HOST_AWAY = "host_away"  # of a running job or deployment
 STATES: dict[str, StateStyle] = {
     # jobs and their steps
     "queued": StateStyle(_("queued"), "queued", "queued"),
@@ -260,6 +260,7 @@ def state_of(thing: Any) -> str:
     if isinstance(thing, Job) and thing.is_open and thing.cancel_asked_at:
         return "cancelling"
     is_running = isinstance(thing, Deployment) and thing.state in thing.RUNNING_STATES
+    is_running |= isinstance(thing, Job) and thing.state in thing.ON_HOST_STATES
     if is_running and is_away(thing.host):
         return HOST_AWAY
     return str(thing.state)

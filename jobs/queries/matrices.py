@@ -14,13 +14,14 @@ from jobs.kinds.lib.common import holds_load
 from jobs.metrics import METRICS, UNITS, rate_in
 from jobs.models import Job, Matrix, MatrixCell, Result
 from jobs.queries.jobs.durations import usual_of
+from jobs.queries.jobs.groups import state_of_runs
 from jobs.queries.overview import RunningJob, running_of
 from jobs.queries.results.curve import RATE, CurvePoint, curve
 from jobs.queries.results.provenance import counts, with_rates
 from jobs.statistics import Interval, mean, mean_interval, relative_difference
 
 _REQUESTS = ("requests", "failed_requests")
-STATES = ("done", "running", "queued", "failed", "cancelled", "skipped")
+STATES = ("done", "running", "queued", "failed", "lost", "cancelled", "skipped")
 
 
 class RunView(NamedTuple):
@@ -68,15 +69,13 @@ class CellView:
     def state(self) -> str:
         """One of ``STATES``. A cell with failed runs and a number is done."""
         jobs = [run.job for run in self.runs if run.job is not None and not run.cell.skip_id]
-        if any(job.state in Job.ON_HOST_STATES for job in jobs):
-            return "running"
-        if any(job.state == Job.State.QUEUED for job in jobs):
-            return "queued"
+        if any(job.is_open for job in jobs):
+            return _whole(jobs)
         if self.value is not None:
             return "done"
         if self.skip is not None:
             return "skipped"
-        return "failed" if any(run.is_failed for run in self.runs) else "cancelled"
+        return _whole(jobs)
 
     @property
     def results(self) -> list[Result]:
@@ -189,9 +188,8 @@ class MatrixPage(NamedTuple):
 
     @property
     def state(self) -> str:
-        """State of the whole: running, queued, failed, cancelled or done."""
-        counts, known = self.counts, ("running", "queued", "failed", "cancelled")
-        return next((state for state in known if counts[state]), "done")
+        """State of the whole, as its row in lists has it; "done" for succeeded."""
+        return _whole([run.job for run in self.runs if run.job and not run.cell.skip_id])
 
     @property
     def to_resume(self) -> int:
@@ -213,7 +211,13 @@ class MatrixPage(NamedTuple):
 
     @property
     def failures(self) -> int:
+        """Number of failed and lost runs."""
         return sum(run.is_failed for run in self.runs)
+
+    @property
+    def has_failed_repeats(self) -> bool:
+        """True if more runs failed or were lost than its cells tell."""
+        return self.failures > self.counts["failed"] + self.counts["lost"]
 
     @property
     def best(self) -> CellView | None:
@@ -269,6 +273,12 @@ def matrices() -> QuerySet[Matrix]:
         )
         .order_by("-created_at", "-pk")
     )  # a sum by group ignores the model's own order
+
+
+def _whole(jobs: Sequence[Job]) -> str:
+    state = state_of_runs([job.state for job in jobs])
+    words = {str(Job.State.SUCCEEDED): "done", str(Job.State.STARTING): "running"}
+    return words.get(state, state)
 
 
 def _result(row: MatrixCell) -> Result | None:

@@ -118,8 +118,9 @@ def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
 
 
 def failed_today(user: AbstractBaseUser | None, since: datetime) -> tuple[list[Job], QuerySet[Job]]:
-    """Return the last failed job of each group, and all failed jobs, latest first."""
-    jobs = _failed(user, since).order_by("-finished_at", "-id")
+    """Return the last failed job of each group, else its last lost one, and all of them."""
+    is_lost = Case(When(state=Job.State.LOST, then=1), default=0)
+    jobs = _failed(user, since).order_by(is_lost, "-finished_at", "-id")
     return firsts(jobs, _MOST), jobs
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.results.conclusion import (
     WARNING_SHAPES,
+    concurrency_text,
     headline,
     noise_words,
     rate_cell,
@@ -331,7 +332,7 @@ def _conclusion(place: int, row: LengthsRow) -> RowConclusion:
     if found.best is not None and found.knee is not None:
         figures = [
             (_("Best throughput"), rate_cell(found.best, marks)),
-            (_("Recommended concurrency"), Cell(str(found.knee.concurrency))),
+            (_("Recommended concurrency"), Cell(concurrency_text(found, found.knee.concurrency))),
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_of(points, results[0], first)

@@ -258,7 +258,13 @@ def _recommendation(found: Conclusion) -> tuple[str, Cell]:
     note = text % {"rate": " ".join(metric_text(RATE, knee.rate))}
     if knee is found.best:
         note = _("same as best")
-    return label, Cell(str(knee.concurrency), note=note)
+    return label, Cell(concurrency_text(found, knee.concurrency), note=note)
+
+
+def concurrency_text(found: Conclusion, concurrency: int) -> str:
+    """Return a recommended concurrency: "at least 128" where throughput still rises at it."""
+    is_open = found.shape == "rising" and concurrency == found.last.concurrency
+    return _("at least %(n)s") % {"n": concurrency} if is_open else str(concurrency)
 
 
 def rate_cell(

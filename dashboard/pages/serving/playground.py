@@ -25,7 +25,8 @@ from dashboard.pages.shared.places import form_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
-from dashboard.text.labels import disambiguate
+from dashboard.text.labels import HOST_AWAY, disambiguate, style_of
+from dashboard.text.labels import state_of as row_state
 from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
@@ -284,7 +285,8 @@ def _listed(request: HttpRequest) -> dict[str, Any]:
 
 
 def labels_of(engines: Sequence[queries.ChatEngine]) -> list[str]:
-    """Return names of engines; deployments that are alike have their number and port."""
+    """Return names of engines; deployments that are alike have their number and port, those of an
+    offline host say so."""
 
     def port(one: queries.ChatEngine) -> str:
         at = engine_addresses.parse(one.deployment.host_url) if one.deployment else None
@@ -292,6 +294,9 @@ def labels_of(engines: Sequence[queries.ChatEngine]) -> list[str]:
 
     deployments = [one for one in engines if one.deployment]
     labels = disambiguate([(one.name, one.row.pk, port(one)) for one in deployments])
+    for at, one in enumerate(deployments):
+        if row_state(one.row) == HOST_AWAY:
+            labels[at] += _(", ") + str(style_of(HOST_AWAY).word)
     return [*labels, *(one.name for one in engines if one.endpoint)]
 
 

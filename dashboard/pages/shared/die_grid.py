@@ -8,9 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.text.formatting import number
-from dashboard.text.labels import kind_title, state_of, style_of
+from dashboard.text.labels import host_state, kind_title, state_of, style_of
 from jobs.models import Deployment, Host, Job
-from jobs.queries.hosts import DieReading, all_dies, dies, is_away, leased_dies, readings
+from jobs.queries.hosts import (
+    DieReading,
+    all_dies,
+    dies,
+    is_away,
+    lacks_room,
+    leased_dies,
+    readings,
+)
 from jobs.queries.results.provenance import DIES_A_CARD
 
 CARDS_A_ROW = 8
@@ -100,6 +108,7 @@ class Grid(NamedTuple):
     held: int
     all: int
     label: str
+    dies: Sequence[Die] = ()
 
 
 def grid(host: Host, own: Sequence[str] = (), held: Collection[str] | None = None) -> Grid:
@@ -128,7 +137,35 @@ def grid(host: Host, own: Sequence[str] = (), held: Collection[str] | None = Non
         for row in rows:
             cells += ["none" if mark is None else mark for mark in row]
             cells += ["none"] * (CARDS_A_ROW - len(part))
-    return Grid(tuple(cells), taken, count, label)
+    return Grid(tuple(cells), taken, count, label, host_dies)
+
+
+def problems_of(host: Host, host_dies: Sequence[Die]) -> list[str]:
+    """Return what needs attention on a host, worst first, each in a few words."""
+    known = (
+        (not host.key_sha256, _("key revoked")),
+        (has_iommu(host, host_dies), _("IOMMU is on: cards do not work")),
+        (not is_away(host) and lacks_room(host), _("disk full: no job can start")),
+    )
+    found = [text for is_so, text in known if is_so]
+    missing, hot = _("die %(name)s missing"), _("die %(name)s %(celsius)s °C")
+    found += [missing % {"name": die.name} for die in host_dies if die.state == "missing"]
+    for die in host_dies:
+        if die.state == "hot":
+            celsius = number(die.reading.temp_c or 0.0, 1)
+            found.append(hot % {"name": die.name, "celsius": celsius})
+    return found
+
+
+def has_iommu(host: Host, host_dies: Sequence[Die]) -> bool:
+    """Return True when it is on, with which no card works."""
+    return bool(host_dies and host.facts.get("iommu"))
+
+
+def health_of(host: Host, host_dies: Sequence[Die]) -> str:
+    """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
+    state = host_state(host)
+    return "unwell" if state == "ready" and problems_of(host, host_dies) else state
 
 
 def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T | None]]]]:

@@ -13,11 +13,9 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 from jobs.models import Job, Matrix
 
 ASKS = "needs_confirmation"
-# The worst state of its runs is that of a group.
-_WORST = (
-    *(*Job.BROKEN_STATES, ASKS, Job.State.RUNNING),
-    *(Job.State.STARTING, Job.State.QUEUED, Job.State.CANCELLED, Job.State.SUCCEEDED),
-)
+_OPEN = (ASKS, Job.State.RUNNING, Job.State.STARTING, Job.State.QUEUED)
+# By these states, the worst first, a group counts its runs.
+_WORST = (*Job.BROKEN_STATES, *_OPEN, Job.State.CANCELLED, Job.State.SUCCEEDED)
 _SCANNED = 1000  # jobs searched for the first of each group
 MOST_RUNS = 100  # of one unfolded list
 
@@ -50,7 +48,7 @@ class JobGroup:
 
     @property
     def state(self) -> str:
-        return next(iter(self.counts))
+        return state_of_runs(self.states)
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -68,6 +66,13 @@ class JobGroup:
         if self.open_ids or self.started_at is None or self.finished_at is None:
             return None
         return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+
+def state_of_runs(states: Collection[str]) -> str:
+    """Return the state of a whole: open while a run is, else the worst of its runs; succeeded
+    without runs."""
+    known = (state for state in (*_OPEN, *_WORST) if state in states)
+    return str(next(known, Job.State.SUCCEEDED))
 
 
 def heads(jobs: QuerySet[Job]) -> QuerySet[Job]:

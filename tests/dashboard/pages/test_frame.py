@@ -127,8 +127,18 @@ def test_the_rail_counts_what_is_open_and_who_is_away(member):
     html = member.get(reverse("frame"), {"of": "jobs"}).text
 
     assert re.search(r'aria-current="page">.*?Jobs<span class="n num">1</span>', html, re.S)
-    assert 'title="1 host is away"' in html
+    assert 'title="1 host is offline">1 !</span>' in html
     assert "no hosts with cards" in html
+
+
+def test_the_rail_counts_a_host_that_needs_attention(member):
+    make_host(heartbeat_at=now() - timedelta(minutes=5))
+    make_host("hot", facts={"dies": ["0"], "iommu": True}, heartbeat_at=now())
+    make_host("well", facts={"dies": ["0"]}, heartbeat_at=now())
+
+    html = member.get(reverse("frame")).text
+
+    assert 'title="1 host is offline, 1 needs attention">2 !</span>' in html
 
 
 def test_the_rail_shows_the_dies_in_use_of_jobs_and_servers(member):

@@ -174,7 +174,7 @@ def test_killed_at_20_it_goes_on_at_21_and_runs_20_again(host, spec):
         end(job)
     end(jobs[19], "lost")
 
-    assert states(matrix) == {"done": 19, "queued": 30, "failed": 1, "skipped": 16}
+    assert states(matrix) == {"done": 19, "queued": 30, "lost": 1, "skipped": 16}
     assert in_queue()[0] == jobs[20]
 
     assert recover_lost() == 1
@@ -349,7 +349,7 @@ def test_a_cancelled_matrix_starts_nothing_more_and_is_not_a_failed_one(matrix):
     assert cancel_matrix(matrix, make_user()) == []
     Job.objects.filter(pk=first.pk).update(state="lost")
     page = matrix_page(matrix.pk)
-    assert (page.state, page.failures, page.to_resume) == ("failed", 1, 6)
+    assert (page.state, page.failures, page.to_resume) == ("lost", 1, 6)
     assert recover_lost() == 0
 
 

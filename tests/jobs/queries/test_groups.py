@@ -105,13 +105,16 @@ def test_the_first_jobs_keep_the_order_of_the_list():
     assert firsts(Job.objects.order_by("-pk"), 9) == [jobs[3], jobs[2], jobs[1]]
 
 
-def test_a_group_says_its_worst_state():
+def test_a_group_is_open_while_a_run_is_and_then_has_its_worst_state():
     make_job(chain=ONE, state="succeeded")
-    for state in ("cancelled", "queued", "running", "lost", "failed"):
-        make_job(chain=ONE, state=state)
+    for state in ("cancelled", "lost", "failed", "queued", "running"):
+        last = make_job(chain=ONE, state=state)
         (group,) = groups_of(Job.objects.filter(chain=ONE)).values()
         assert group.state == state
     assert list(group.counts) == ["failed", "lost", "running", "queued", "cancelled", "succeeded"]
+    Job.objects.filter(pk__in=(last.pk, last.pk - 1)).delete()
+    (group,) = groups_of(Job.objects.filter(chain=ONE)).values()
+    assert group.state == "failed"
 
 
 def test_a_run_that_asks_is_worse_than_a_running_one():

@@ -107,6 +107,16 @@ def test_a_pipeline_that_failed_stands_among_the_failures_alone(member, chain):
     assert html.count(reverse("pipeline", args=[chain])) == 1
 
 
+def test_a_failed_run_explains_its_group_before_a_lost_one(member, chain):
+    make_job(chain=chain, state="failed", message_id="step_failed")
+    make_job(chain=chain, state="lost")
+    failed = Job.objects.get(state="failed")
+
+    html = member.get(reverse("overview")).text
+
+    assert f'<a class="q b" href="/jobs/{failed.pk}/">' in html
+
+
 def test_the_line_can_be_dismissed_until_the_next_and_others_still_see_it(member, chain):
     make_tour(chain)
     other = Client()

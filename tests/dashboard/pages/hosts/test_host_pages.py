@@ -153,6 +153,13 @@ def test_the_page_shows_what_the_host_is(member):
         assert label in text
 
 
+def test_no_die_is_free_where_no_card_works(member):
+    vacc_host(facts={"iommu": True})
+
+    assert "0 of 4 free" in text_of(page_of(member))
+    assert "0 of 4 dies free" in text_of(member.get(LIST))
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

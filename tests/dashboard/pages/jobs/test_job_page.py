@@ -201,7 +201,7 @@ def test_a_job_of_an_away_host_shows_since_when(member):
 
     assert "The full log arrives when the host is back" in text
     assert f"{host.name} has been offline since" in text
-    assert "offline" not in shown(member, make_job(host=host, state="succeeded"))
+    assert "has been offline" not in shown(member, make_job(host=host, state="succeeded"))
 
 
 def test_an_ended_job_s_log_is_folded_and_its_step_s_line_has_the_colour_of_its_state(member):

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.text.labels import STATES
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
 from tests.comparing import figures, rows_of
 from tests.dashboard.lib.page_text import text_of
@@ -61,6 +62,29 @@ def test_each_cell_shows_its_state(client, matrix):
     assert "Max concurrency of the engine is 8." in html
     assert "exit code 3" in html.lower()
     assert conclusion(client, matrix) == ""  # one measured concurrency concludes nothing
+
+
+def test_a_measured_cell_without_the_chosen_metric_is_done(client, matrix):
+    cell = matrix.cells.get(job__state="succeeded")
+    Result.objects.filter(job=cell.job).update(metrics={"ttft_p50_ms": 321.0})
+
+    html = page(client, matrix).text
+
+    assert cells(html)[0] == ("0", "done")
+    assert '<td class="cell heat-0" data-state="done"><span class="dim">n/a</span>' in html
+
+
+def test_a_matrix_has_one_state_on_its_page_and_in_lists(client, matrix):
+    Job.objects.update(chain=matrix.chain)
+    for state in ("running", "queued", "failed"):
+        html = page(client, matrix).text
+        listed = client.get(reverse("job-list")).text
+
+        assert f'<span class="st {STATES[state].css}">' in html.partition("</h1>")[2][:60]
+        row = listed.partition(">Matrix of")[0].rpartition('class="st ')[2]
+        assert row.startswith(f'{STATES[state].css}"')
+        ended = {"state": "lost", "finished_at": now()}
+        Job.objects.filter(state=state).update(**ended)
 
 
 def test_a_queued_matrix_says_why(client, matrix):

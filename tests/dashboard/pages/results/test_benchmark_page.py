@@ -87,6 +87,7 @@ def test_a_next_step_opens_the_form_filled_in_but_not_for_a_viewer(client, detai
 
     client.force_login(make_user("vi", role="viewer"))
     part = card(detail(result))
+    assert re.search(r"Recommended concurrency</dt><dd>.*?>at least 2<", part, re.S)
     assert "Measure a higher concurrency: 4, 8." in part
     assert not [link for link in links(part) if "/launch/" in link]
 
@@ -98,6 +99,7 @@ def test_the_limit_of_the_deployment_is_named_and_raised(detail):
     part = card(detail(result))
 
     assert "Not saturated: max concurrency of the deployment is 2." in part
+    assert re.search(r"Recommended concurrency</dt><dd>.*?>2<", part, re.S)
     (link,) = [link for link in links(part) if "parallel=" in link]
     assert parse_qs(urlsplit(link).query)["parallel"] == ["4"]
 

@@ -53,6 +53,23 @@ def test_one_whose_host_is_offline_is_not_said_to_be_ready(client, lin, state):
         assert f'<span class="st {state}">' not in page
 
 
+def test_a_running_job_of_an_offline_host_is_not_said_to_run(client, lin):
+    host = make_host(heartbeat_at=now() - timedelta(hours=1))
+    job = make_job(host=host, state="running")
+
+    for address in ("/", reverse("job-list"), reverse("job-detail", args=[job.pk])):
+        page = client.get(address).text
+        assert "host offline</span>" in page
+        assert '<span class="st run">' not in page
+
+
+def test_a_chat_names_the_deployment_of_an_offline_host(client, lin):
+    host = make_host(heartbeat_at=now() - timedelta(hours=1))
+    make_deployment(name="silent", host=host)
+
+    assert "silent, host offline" in client.get(reverse("playground")).text
+
+
 def test_columns_of_rates_are_there_where_an_engine_reported(client, lin, monkeypatch):
     deployment = make_deployment(name="served")
     without = client.get(reverse("deployment-list")).text

@@ -160,7 +160,7 @@ def test_an_away_host_shows_who_held_what_and_no_temperature():
     assert (shown.free, shown.hottest, shown.hot) == (0, None, [])
     assert [row[0].css for row in rows(host)[:2]] == ["gone", "gone"]
     assert rows(host)[0][0].text == f"#{job.pk}"
-    assert label_of(host, "0") == f"state unknown, #{job.pk} Benchmark (running)"
+    assert label_of(host, "0") == f"state unknown, #{job.pk} Benchmark (host offline)"
 
 
 def test_sixteen_cards_stand_in_two_blocks_of_eight():
