@@ -274,7 +274,8 @@ def user_of_token(request: HttpRequest) -> Any:
 
 _REF = "#/components/schemas/{model}"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_AS_BYTES = {"content": {"text/plain": _BYTES, "application/octet-stream": _BYTES}}
+# The first type is the one that generated clients read: text would change bytes.
+_AS_BYTES = {"content": {"application/octet-stream": _BYTES, "text/plain": _BYTES}}
 # Errors that each operation may end in.
 _COMMON = (400, 401, 403, 404, 429)
 

@@ -352,7 +352,7 @@ class Planned(Asked):
 class LaunchAsked(Planned):
     """A job to launch."""
 
-    priority: base.Priority = ""
+    priority: base.Priority = "normal"
     confirm: base.Confirm = None
 
 
@@ -477,7 +477,7 @@ class MoveAsked(Asked):
 class PriorityAsked(Asked):
     """New priority of a queued job."""
 
-    priority: base.Priority = ""
+    priority: base.Priority = "normal"
 
 
 class ExclusiveAsked(Asked):

@@ -41,7 +41,7 @@ class MatrixAsked(MatrixSpec):
     """A matrix to preview or launch. ``params``: values of all other fields of the job type."""
 
     host: str
-    priority: base.Priority = ""
+    priority: base.Priority = "normal"
     confirm: Confirm = None
 
 

@@ -67,7 +67,7 @@ def _read(value: Any) -> int:
         raise PydanticCustomError("result_number", "{text}", {"text": text}) from None
 
 
-SCHEMA = {"type": "string", "pattern": f"^{RESULT_PATTERN}$", "examples": ["res-15"]}
+SCHEMA = {"type": "string", "pattern": f"^{RESULT_PATTERN}$"}
 # The number of a result in a request, its id in Python.
 ResultId = Annotated[int, BeforeValidator(_read), WithJsonSchema(SCHEMA)]
 
