@@ -17,6 +17,7 @@ _USAGE = pattern(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _NO_CHOICE = pattern(rb'"choices"\s*:\s*\[\s*\]')
 _LAST = pattern(rb'\[DONE\]|"finish_reason"\s*:\s*"|"error"')
 _END = pattern(rb"\r?\n\r?\n")
+_ENDS = (b"\n\n", b"\n\r\n")  # as bytes
 
 
 class Tokens(NamedTuple):
@@ -67,12 +68,16 @@ class PassedStream:
         if not self._takes_usage:
             return chunk
         data = self._held + chunk
+        has_counts = b'"usage"' in data
+        if not has_counts and data.endswith(_ENDS):  # nearly each chunk
+            self._held = b""
+            return data
         ends = [match.end() for match in _END.finditer(data)]
         end = ends[-1] if ends else 0
         if len(data) - end > MOST_HELD:  # no event that is taken out is so long
             end = len(data)
         self._held = data[end:]
-        if b'"usage"' not in data[:end]:
+        if not has_counts:
             return data[:end]
         begins = [0, *ends]
         return b"".join(self._without(data[a:b]) for a, b in zip(begins, [*ends, end], strict=True))

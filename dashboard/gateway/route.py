@@ -232,8 +232,9 @@ class _Request:
                 target.call.url + self._path, data=body, headers=headers, allow_redirects=False
             ) as response:
                 _check_head(response)
-                key_filter = KeyFilter(target.call.api_key) if target.call.api_key else None
-                chunks = _filtered(response.content.iter_any(), key_filter)
+                chunks: AsyncIterator[bytes] = response.content.iter_any()
+                if target.call.api_key:
+                    chunks = _filtered(chunks, KeyFilter(target.call.api_key))
                 if response.content_type == "text/event-stream":
                     await self._pass_on(response, chunks, PassedStream(takes_usage=takes_usage))
                 else:
@@ -339,14 +340,12 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
         raise GatewayRefusal(HTTPStatus.BAD_GATEWAY, "engine_failed", text)
 
 
-async def _filtered(
-    chunks: AsyncIterator[bytes], key_filter: KeyFilter | None
-) -> AsyncIterator[bytes]:
+async def _filtered(chunks: AsyncIterator[bytes], key_filter: KeyFilter) -> AsyncIterator[bytes]:
     """Yield the bytes without the engine's key."""
     async for chunk in chunks:
-        if data := key_filter.add(chunk) if key_filter else chunk:
+        if data := key_filter.add(chunk):
             yield data
-    if key_filter and (data := key_filter.end()):
+    if data := key_filter.end():
         yield data
 
 

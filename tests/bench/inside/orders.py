@@ -11,13 +11,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils.timezone import now
 
+from dashboard.actions.access import create_token
 from jobs import models
 from jobs.host.base import spool as spools
 from jobs.host.base.spool import Meta
 from jobs.kinds import KINDS
 from jobs.launch import launch as launching
 from jobs.launch.pipelines import PIPELINES, launch_pipeline
-from jobs.models import Answer, Conversation, Deployment, Host, Job, Result, Turn
+from jobs.models import Answer, ApiToken, Conversation, Deployment, Host, Job, Result, Turn
 from jobs.plans import Output, Plan, Step, Watch, literal
 from jobs.queries.hosts import free_dies, instance_id, is_away
 from jobs.schedule import dispatch
@@ -113,8 +114,16 @@ def chats(*, engine: str, count: int) -> dict[str, Any]:
 def _deployment(engine: str) -> Deployment:
     """One whose host is not there."""
     return Deployment.objects.filter(dashboard_url=engine).first() or make_deployment(
-        job=make_job(host=elsewhere(), state=Job.State.SUCCEEDED), dashboard_url=engine
+        name="bench",
+        job=make_job(host=elsewhere(), state=Job.State.SUCCEEDED),
+        dashboard_url=engine,
     )
+
+
+def gateway_key() -> str:
+    """A new key of the administrator."""
+    admin = User.objects.get(username="admin")
+    return create_token(admin, "bench", scope=ApiToken.Scope.MODELS, expires_at=None)
 
 
 def turns(*, engine: str, requests: Sequence[dict[str, Any]]) -> dict[str, Any]:

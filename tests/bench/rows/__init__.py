@@ -7,7 +7,8 @@ ROWS = {
     row.name: row
     for row in (
         *(logs.live_log, logs.live_log_paced, logs.launcher, logs.intake, logs.log_reads),
-        *(lists.lists, browser.organised, browser.start, logs.queue, chat.relay),
+        *(lists.lists, browser.organised, browser.start, logs.queue),
+        *(chat.relay, chat.gateway),
         *(browser.viewer, browser.chart, browser.playground, browser.reader),
         *(carrying.idle, carrying.memory),
     )
