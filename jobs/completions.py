@@ -165,6 +165,18 @@ def params_in(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def system_of(body: Mapping[str, Any]) -> str:
+    """Return the system prompt of a request, or ""."""
+    first = (body.get("messages") or [{}])[0]
+    return str(first["content"]) if first.get("role") == "system" else ""
+
+
+def continues_answer(body: Mapping[str, Any]) -> bool:
+    """Return True if a request begins with the answer of another one."""
+    messages = body.get("messages") or [{}]
+    return bool(messages[-1].get("role") == "assistant")
+
+
 @dataclass(slots=True)
 class _Gathered:
     """Sum of the events of a stream."""

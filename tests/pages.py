@@ -129,6 +129,8 @@ PAGES = {
         "/playground/side-by-side/?column=chat:{conversation}&column={deployment}",
     ],
     "conversation-delete": ["/playground/{conversation}/delete/"],
+    "conversation-share": ["/playground/{conversation}/share/"],
+    "share-list": ["/playground/shares/"],
 }
 
 
@@ -184,5 +186,7 @@ NO_PAGES = {
         "conversation-rename",
         "conversation-export",
         "conversation-benchmark",
+        # Of a share, which the tour has none of: tests/dashboard/pages/serving/test_shares.py.
+        *("share", "share-revoke"),
     ),
 }

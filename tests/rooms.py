@@ -126,6 +126,7 @@ BOUNDED = (
 # Modules of the web process that parse JSON of strangers, with the number that bounds its length.
 PARSED = {
     "dashboard.actions.chat_params": "dashboard.actions.chat_params.MOST_JSON",
+    "dashboard.actions.chat_shares": "jobs.base.bounds.CHAT_PAGE_CHARS",
     "dashboard.actions.rows": "dashboard.actions.rows.MOST_BYTES",
     "dashboard.api.app": "django.conf.global_settings.DATA_UPLOAD_MAX_MEMORY_SIZE",
     "dashboard.chat.engines": "jobs.base.bounds.TOKENS_BYTES",

@@ -260,7 +260,7 @@ class TurnWaitAsked(Asked):
     )
 
 
-def _find(request: HttpRequest, conversation_id: int, action: str) -> Conversation:
+def find_chat(request: HttpRequest, conversation_id: int, action: str) -> Conversation:
     """Return a conversation. Raises ``Refused``: there is none to which the caller may do
     ``action``."""
     row = get_object_or_404(Conversation.objects.select_related("user"), pk=conversation_id)
@@ -298,7 +298,7 @@ def start_conversation(request: HttpRequest, asked: QuestionAsked) -> Json:
 def read_conversation(request: HttpRequest, conversation_id: int, query: Query[PartAsked]) -> Json:
     """Read a conversation. With its last turns, as many as one page has. Own conversations;
     administrators: any, with an audit entry."""
-    row = _find(request, conversation_id, "conversation.view")
+    row = find_chat(request, conversation_id, "conversation.view")
     record_reading(request.user, row)
     part = queries.part_of(row, query.before, query.turn)
     return WholeConversation.of(row, turns=[*map(_turn, part.turns)], earlier=part.earlier)
@@ -307,16 +307,16 @@ def read_conversation(request: HttpRequest, conversation_id: int, query: Query[P
 @chat.on("PATCH ", "conversation.change", "api-conversation", ConversationAnswer, 413)
 def rename_conversation(request: HttpRequest, conversation_id: int, asked: TitleAsked) -> Json:
     """Rename a conversation. Own conversations."""
-    row = _find(request, conversation_id, "conversation.change")
+    row = find_chat(request, conversation_id, "conversation.change")
     actions.rename(request.user, row, asked.title)
-    return ConversationAnswer.of(_find(request, conversation_id, "conversation.change"))
+    return ConversationAnswer.of(find_chat(request, conversation_id, "conversation.change"))
 
 
 @chat.on("DELETE ", "conversation.delete", "api-conversation", ConversationAnswer, 409)
 def delete_conversation(request: HttpRequest, conversation_id: int) -> Json:
     """Delete a conversation. Own conversations, with all turns; 409 while an answer is
     generated."""
-    row = _find(request, conversation_id, "conversation.delete")
+    row = find_chat(request, conversation_id, "conversation.delete")
     shown = ConversationAnswer.of(row)
     try:
         actions.delete(request.user, row)
@@ -330,7 +330,7 @@ def ask_question(request: HttpRequest, conversation_id: int, asked: NextAsked) -
     """Ask a question in a conversation. Send it to the engine with the questions and answers
     before, and answer with the turn; 409 while another answer is generated. With ``retry`` a
     question gets another attempt, or, with another prompt, another branch."""
-    row = _find(request, conversation_id, "conversation.change")
+    row = find_chat(request, conversation_id, "conversation.change")
     at = At(asked.after, asked.retry, asked.continues)
     for name, turn_id in zip(("after", "retry", "continues"), at, strict=True):
         if turn_id is not None and not row.turns.filter(pk=turn_id).exists():
@@ -344,7 +344,7 @@ def read_turn(
 ) -> Json | HttpResponseBase:
     """Read a turn. With ``wait`` it answers when the turn has ended. Own conversations;
     administrators: any, with an audit entry."""
-    row = _find(request, conversation_id, "conversation.view")
+    row = find_chat(request, conversation_id, "conversation.view")
     record_reading(request.user, row)
 
     def is_over(answer: Json) -> bool:
@@ -364,7 +364,7 @@ def read_turn(
 def read_turn_request(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
     """Read a turn's request. As curl, Python and JSON, with the first 64 KiB of the engine's
     stream. Own conversations; administrators: any, with an audit entry."""
-    row = _find(request, conversation_id, "conversation.view")
+    row = find_chat(request, conversation_id, "conversation.view")
     record_reading(request.user, row)
     turn = _find_turn(row, turn_id)
     sent, stream = sent_request(turn), raw_stream(turn.pk)
@@ -379,7 +379,7 @@ def read_turn_request(request: HttpRequest, conversation_id: int, turn_id: int) 
 def stop_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
     """Stop a turn. Close the connection to the engine; the part that came stays. Another web
     process does so within a second."""
-    row = _find(request, conversation_id, "conversation.change")
+    row = find_chat(request, conversation_id, "conversation.change")
     turn = _current(row, turn_id)
     if turn.state != Turn.State.STREAMING:
         raise conflict("finished", _("This turn has already ended."))
@@ -390,7 +390,7 @@ def stop_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
 @turns_.on("POST /{int:turn_id}/show", "playground.use", "api-turn-show", TurnAnswer)
 def show_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
     """Show an attempt. Later questions send the branch of this attempt back."""
-    row = _find(request, conversation_id, "conversation.change")
+    row = find_chat(request, conversation_id, "conversation.change")
     actions.show_attempt(request.user, row, _find_turn(row, turn_id))
     return _turn(queries.shown_of(_find_turn(row, turn_id)))
 

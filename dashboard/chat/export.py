@@ -1,4 +1,4 @@
-"""A chat as a file: the shown branch as Markdown, or all branches and attempts as JSON."""
+"""A chat as text: a branch as Markdown, or :mod:`dashboard.chat.chat_file` as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,14 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from dashboard.chat.chat_file import FORMAT, EngineType
+from jobs.completions import continues_answer, system_of
 from jobs.models import Conversation, Turn
 from jobs.queries.chat_branches import branch_of
 
-FORMAT = "vacc-chat/1"
 _READ = 50  # turns in memory
 _FIELDS = (
-    *("id", "parent_id", "index", "attempt", "version", "is_shown", "device", "prompt", "state"),
+    *("index", "attempt", "version", "is_shown", "is_imported", "device", "prompt", "state"),
     *("reasoning", "answer", "finish_reason", "error", "stats"),
 )
 
@@ -30,17 +31,24 @@ def chat_markdown(chat: Conversation) -> Iterator[str]:
         yield "\n"
 
 
-def chat_json(chat: Conversation) -> Iterator[str]:
-    """Yield ``{"format", "title", "created_at", "turns": […]}``: each attempt with its
-    parameters, and ``parent_id``, the turn before it. Messages before it are those of its parents,
-    so they are not repeated."""
-    head = {"format": FORMAT, "title": chat.title, "created_at": chat.created_at.isoformat()}
+def chat_json(chat: Conversation, *, only_shown: bool = False) -> Iterator[str]:
+    """Yield a chat's file, a turn a line: all branches and attempts, or the branch that is
+    shown."""
+    head = {"format": FORMAT, "title": str(chat), "created_at": chat.created_at.isoformat()}
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "turns": ['
-    order = ("index", "attempt")
-    ids = list(Turn.objects.filter(conversation=chat).order_by(*order).values_list("pk", flat=True))
+    rows = Turn.objects.filter(conversation=chat).order_by("index", "attempt")
+    every = rows.values_list("pk", flat=True)
+    ids = [place.pk for place in branch_of(chat)] if only_shown else list(every)
+    numbers = {pk: number for number, pk in enumerate(ids, start=1)}
     before = "\n"
     for turn in _turns(ids):
-        row = {name: getattr(turn, name) for name in _FIELDS}
+        row: dict[str, Any] = {
+            "id": numbers[turn.pk],
+            "parent_id": numbers.get(turn.parent_id or 0),
+        }
+        row |= {name: getattr(turn, name) for name in _FIELDS}
+        row["engine_type"] = _engine_type(turn)
+        row["continues"], row["system"] = continues_answer(turn.request), system_of(turn.request)
         row["parameters"] = {key: one for key, one in turn.request.items() if key != "messages"}
         row["created_at"] = turn.created_at.isoformat()
         yield before + json.dumps(row, ensure_ascii=False)
@@ -48,8 +56,17 @@ def chat_json(chat: Conversation) -> Iterator[str]:
     yield "\n]}\n"
 
 
+def _engine_type(turn: Turn) -> EngineType | str:
+    if turn.engine_type or turn.endpoint_id:
+        return turn.engine_type or "endpoint"
+    if turn.deployment is None:
+        return "unknown"
+    return "simulated" if turn.deployment.host.is_simulated else "deployment"
+
+
 def _turns(ids: Sequence[int]) -> Iterator[Turn]:
+    rows = Turn.objects.select_related("deployment__host")
     for start in range(0, len(ids), _READ):
         some = ids[start : start + _READ]
-        found: dict[int, Any] = Turn.objects.in_bulk(some)
+        found: dict[int, Any] = rows.in_bulk(some)
         yield from (found[pk] for pk in some if pk in found)

@@ -93,6 +93,7 @@ ACTIONS: dict[str, Need] = {
     "conversation.view": Need.OWN,
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
+    "conversation.share": Need.SELF,  # and revoke; of a Conversation or a ChatShare
     "gateway.view": Need.VIEWER,  # use of one's own keys; administrators: of all
     "gateway.use": Need.MEMBER,  # with a token of the scope *models*, and with no other
     "account.view": Need.VIEWER,

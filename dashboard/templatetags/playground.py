@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from dashboard.text import formatting
 from dashboard.text.answers import finish_words
 from dashboard.text.messages import message
-from jobs.completions import VARIABLES, params_in
+from jobs.completions import VARIABLES, continues_answer, params_in, system_of
 from jobs.models import Turn
 from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
 from jobs.tools.lib.load import thinking_in
@@ -104,15 +104,13 @@ def asked_with(turn: Turn) -> list[tuple[str, Any]]:
 
 @register.simple_tag
 def system_prompt(turn: Turn) -> str:
-    messages = turn.request.get("messages") or [{}]
-    return str(messages[0]["content"]) if messages[0].get("role") == "system" else ""
+    return system_of(turn.request)
 
 
 @register.filter
 def continues(turn: Turn) -> bool:
     """Return True if a turn began with the answer of another one."""
-    messages = turn.request.get("messages") or [{}]
-    return bool(messages[-1].get("role") == "assistant")
+    return continues_answer(turn.request)
 
 
 @register.filter

@@ -30,6 +30,8 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "account.refused": _("Login failed"),
     "account.refused:delayed": _("Login refused after too many tries"),
     "conversation.delete": _("Chat deleted"),
+    "conversation.share": _("Chat shared"),
+    "conversation.share:revoke": _("Share of a chat revoked"),
     "conversation.view": _("Chat of another person read"),
     "data.export": _("Downloaded"),
     "deployment.restart": _("Deployment restarted"),
@@ -119,7 +121,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
 }
 # Details whose label is their name (manage.py translations collects them).
 DETAILS = (
-    *("accepted", "address", "before", "checks", "confirmed", "deployment", "device"),
+    *("accepted", "address", "before", "checks", "confirmed", "days", "deployment", "device"),
     *("devices", "endpoints"),
     *("engine", "exclusive", "file", "folder", "host", "hosts", "job", "jobs", "kind", "matrix"),
     *("model", "name", "note", "of", "people", "pipeline", "precision", "priority", "prompts"),

@@ -13,8 +13,8 @@ from jobs.models.access import (
     Source,
 )
 from jobs.models.audit_chain import AppendOnlyError, AuditEntry
-from jobs.models.deployments import Conversation, Deployment, DeploymentEvent, Endpoint
-from jobs.models.deployments import ServedBlock, Turn
+from jobs.models.deployments import ChatShare, Conversation, Deployment, DeploymentEvent
+from jobs.models.deployments import Endpoint, ServedBlock, Turn
 from jobs.models.hosts import Host
 from jobs.models.jobs import Artifact, Dataset, Environment, Job, JobStep, Matrix, MatrixCell
 from jobs.models.jobs import OutputFile, PointBlock, Preflight, Weights

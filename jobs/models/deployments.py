@@ -191,11 +191,33 @@ class Conversation(models.Model):
         return self.title or f"conversation {self.pk}"
 
 
+class ChatShare(models.Model):
+    """A snapshot of a chat's shown branch, as :mod:`dashboard.chat.chat_file` writes it. Whoever is
+    logged in and has its key reads it."""
+
+    key = models.CharField(max_length=32, unique=True)
+    user = models.ForeignKey(USER, models.CASCADE, related_name="chat_shares")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
+    title = models.CharField(max_length=200)
+    content = models.TextField()
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    @classmethod
+    def valid(cls) -> models.QuerySet["ChatShare"]:
+        """Return the shares that have not expired."""
+        return cls._default_manager.filter(expires_at__gt=now())
+
+
 class Turn(StoredRecord):
     """A question and one attempt at its answer. The stream is in the log store, ``turn/<id>``.
     ``parent``: the turn before it, whose answer was sent back. Of the turns behind one parent, one
     is shown; those of one ``version`` have the same question. ``device``: hardware of the endpoint
-    in words, as stated when it was asked. A turn that continues a cut answer begins with it."""
+    in words, as stated when it was asked. A turn that continues a cut answer begins with it.
+    ``engine_type``: "" for a turn that was asked here; of an imported one that of its file."""
 
     class State(models.TextChoices):
         STREAMING = "streaming"
@@ -212,6 +234,8 @@ class Turn(StoredRecord):
     deployment = models.ForeignKey(Deployment, models.SET_NULL, null=True, related_name="turns")
     endpoint = models.ForeignKey(Endpoint, models.SET_NULL, null=True, related_name="turns")
     device = models.CharField(max_length=100, blank=True)
+    engine_type = models.CharField(max_length=16, blank=True, default="")
+    is_imported = models.BooleanField(default=False)
     prompt = models.TextField()
     request = models.JSONField(default=dict)  # the body that was sent
     state = models.CharField(max_length=16, choices=State, default=State.STREAMING)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 # Made by the last version before 0.1.0: jobs, results, chats, imports, a secret and its key.
 BEFORE = Path(__file__).parents[1] / "data" / "before-0.1.0"
-NEW_TABLES = ("jobs_limitrun", "jobs_reportwords", "jobs_gatewayuse")
+NEW_TABLES = ("jobs_limitrun", "jobs_reportwords", "jobs_gatewayuse", "jobs_chatshare")
 
 
 @pytest.fixture

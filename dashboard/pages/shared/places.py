@@ -51,6 +51,7 @@ AREAS: Mapping[str, Sequence[Place]] = {
     "playground": [
         Place(_("Chat"), "message-circle", "playground"),
         Place(_("Side by side"), "columns", "side-by-side"),
+        Place(_("Shared chats"), "share", "share-list"),
     ],
     "hosts": [Place(_("Hosts"), "server-2", "host-list")],
 }

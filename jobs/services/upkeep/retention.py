@@ -24,7 +24,7 @@ from django.utils.timezone import now
 
 from jobs import logstore, notifications
 from jobs.base.errors import DamagedLog
-from jobs.models import Deployment, Instance, Job, PointBlock, Turn
+from jobs.models import ChatShare, Deployment, Instance, Job, PointBlock, Turn
 from jobs.models.jobs import Retained
 from jobs.queries import storage
 from jobs.queries.hosts import instance_id
@@ -49,6 +49,7 @@ def apply_retention(moment: datetime | None = None, *, longest_s: float = LONGES
     moment, ends_at = moment or now(), time.monotonic() + longest_s
     _settle(ends_at - longest_s / 2)
     removed = _remove_old(moment, ends_at) + _remove_over(moment, ends_at)
+    ChatShare.objects.filter(expires_at__lte=moment).delete()
     aside = folder_bytes(Path(settings.DATA_DIR, "logs", "aside"))
     instance_id()  # the row is there
     Instance.objects.update(storage=asdict(storage.count(moment, aside=aside)))

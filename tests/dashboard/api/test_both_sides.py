@@ -137,6 +137,10 @@ conversation-rename: rename_conversation
 conversation-export: read_conversation read_turn read_turn_request
 conversation-benchmark: read_conversation add_prompt_set
 conversation-delete: delete_conversation
+conversation-share: share_conversation
+share-list: list_shares
+share: read_share
+share-revoke: revoke_share
 storage: read_storage
 storage-remove: remove_job_files
 audit: list_audit_entries

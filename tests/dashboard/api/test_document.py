@@ -28,6 +28,7 @@ from jobs.models import (
 )
 from tests import sample_data
 from tests.dashboard.lib.caller import Caller
+from tests.dashboard.lib.chat_pages import make_share
 from tests.dashboard.lib.team_models import added_model, broken_file
 from tests.factories import (
     keep_secret,
@@ -160,6 +161,8 @@ def test_every_operation_answers_as_the_document_says(case, known):
         turn = Turn.objects.create(conversation=chat, index=0, prompt="Hi", state="done")
         made = {"conversation_id": chat.pk, "turn_id": turn.pk}
         parameters |= {name: made[name] for name in made.keys() & parameters.keys()}
+    if "share_key" in parameters:
+        parameters["share_key"] = make_share(get_user_model().objects.get(username="root"))
     if "source_id" in parameters:
         parameters["source_id"] = sample_data.source()
     if "token_id" in parameters:

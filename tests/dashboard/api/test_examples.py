@@ -13,6 +13,7 @@ from jobs.catalog import QUESTION_SETS
 from jobs.models import Conversation, Host, Matrix, Note, SavedView, SignOff, Tag, Turn
 from tests import sample_data
 from tests.dashboard.lib.caller import Caller
+from tests.dashboard.lib.chat_pages import make_share
 from tests.dashboard.lib.team_models import added_model, broken_file
 from tests.factories import (
     keep_secret,
@@ -101,6 +102,7 @@ def rows(question_folder, model_folder):
         "result_id": f"res-{base.pk}",
         "run_id": cells[0].pk,
         **{"set_id": "ours", VERSION: QUESTION_SETS[save_set()].sha256},
+        "share_key": make_share(root),
         "sign_off_id": SignOff.objects.create(purpose="ACME", **added).pk,
         "source_id": sample_data.source(),
         **{"token_id": Caller(colleague).token.pk, "user_id": colleague.pk},

@@ -4,6 +4,7 @@ import re
 
 from django.urls import reverse
 
+from dashboard.actions.chat_shares import share
 from jobs.models import Conversation, Turn
 
 BY_SCRIPT = "application/json"
@@ -30,6 +31,11 @@ def make_turns(chat, *texts):
         turn = Turn.objects.create(conversation=chat, parent=turn, **asked)
         turns.append(turn)
     return turns
+
+
+def make_share(user):
+    """The key of a share of a chat of its own."""
+    return share(user, make_turn(user).conversation, 7).key
 
 
 def attempts(response):

@@ -185,6 +185,10 @@ conversation-rename POST mine title=other
 conversation-export GET own
 conversation-benchmark POST mine-member name=own
 conversation-delete GET,POST mine
+conversation-share GET,POST mine days=7
+share-list GET viewer
+share GET viewer
+share-revoke POST mine
 storage GET admin
 storage-remove GET,POST admin
 audit GET admin
@@ -379,6 +383,10 @@ api-conversations POST person
 api-conversation GET person-hidden
 api-conversation PATCH mine-hidden {"title": "other"}
 api-conversation DELETE mine-hidden
+api-conversation-shares POST mine-hidden {"days": 7}
+api-shares GET person
+api-share GET person
+api-share DELETE mine-hidden
 api-turns POST mine-hidden {"engine": "1", "prompt": "Why?", "max_tokens": 1, "retry": 0}
 api-turn GET person-hidden
 api-turn-request GET person-hidden

@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now, timedelta
 
 from dashboard import consumers
+from dashboard.actions.chat_shares import share
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
 from dashboard.security.counters import hashed
@@ -185,6 +186,7 @@ def made(db):
     texts = {"chain_id": chain, "name": "far", "kind_name": "benchmark", "owner": "jobs"}
     texts |= {"model_id": "deepseek-r1", "pipeline_id": "full", "table": "jobs", "ending": "csv"}
     texts |= {"tag": "owned", "key": "mlperf-chat", "set_id": "basics", "host_name": "far"}
+    texts["share_key"] = share(owner, chat, 7).key
     return SimpleNamespace(
         people=people,
         sessions={name: _session_of(person) for name, person in people.items()},
