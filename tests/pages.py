@@ -130,6 +130,7 @@ PAGES = {
     ],
     "conversation-delete": ["/playground/{conversation}/delete/"],
     "conversation-share": ["/playground/{conversation}/share/"],
+    "conversation-import": ["/playground/import/"],
     "share-list": ["/playground/shares/"],
 }
 

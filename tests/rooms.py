@@ -114,7 +114,7 @@ DJANGO = {
 CONFINED = (
     *("jobs.tools.outputs", "jobs.readings", "jobs.imports", "jobs.services.import_storage"),
     *(f"jobs.services.outcomes.{name}" for name in ("answer_rows", "outcomes", "stored_results")),
-    "dashboard.actions.import_tasks",
+    *("dashboard.actions.chat_import_task", "dashboard.actions.import_tasks"),
     "dashboard.pages.jobs.probe_tasks",
 )
 COMMANDS = "dashboard.management"

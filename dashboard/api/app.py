@@ -175,6 +175,7 @@ for _router in (
     *(models.models, models.drafts_, models.files, models.pipelines, levels.levels),
     *(job_types.job_types, files.files, events.events),
     *(chat.chats, chat.chat, chat.turns_, chat_shares.shares, chat_shares.of_chat),
+    chat_shares.imports,
     gates.gates,
     *(comparisons.comparison, comparisons.history_, comparisons.tradeoffs, answers.answers),
     *(people.tokens, people.people, people.storage, gateway.gateway, search.search_),

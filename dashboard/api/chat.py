@@ -114,6 +114,7 @@ class TurnAnswer(ApiAnswer):
     engine: str | None = read(_engine, _OF_ENGINE)
     device: str = about("hardware of an endpoint in words, or empty")
     params: dict[str, Any] = read(_params)
+    imported: bool = read("is_imported", "from a file: not asked here")
     prompt: str
     reasoning: str
     answer: str

@@ -1,21 +1,24 @@
-"""Shares of chats: own ones to list and revoke, and each to read by its key."""
+"""Chats that leave and come: shares to make, list, read by key and revoke; imports."""
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query
 
 from dashboard.actions import chat_shares as actions
+from dashboard.actions.chat_import import import_chat
 from dashboard.actions.chat_shares import shared_file
 from dashboard.api import base
 from dashboard.api.base import ApiAnswer, Asked, Json, Operations, Page, Time, about, listing, read
-from dashboard.api.chat import find_chat
+from dashboard.api.chat import ConversationAnswer, find_chat
 from dashboard.chat.chat_file import ChatFile
 from dashboard.security.audit_log import record_hidden
 from dashboard.security.permissions import allowed
 from dashboard.security.request import member
+from jobs.base import bounds
 from jobs.models import ChatShare
 
 shares = Operations("Conversations", "shares")
+imports = Operations("Conversations", "conversations/import")
 of_chat = Operations("Conversations", "conversations/{int:conversation_id}/shares")
 
 
@@ -70,6 +73,25 @@ def revoke_share(request: HttpRequest, share_key: str) -> Json:
     shown = ShareAnswer.of(row)
     actions.revoke(request.user, row)
     return shown
+
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"content": {"application/octet-stream": _FILE}}}
+
+
+@imports.on(
+    "POST ",
+    "playground.use",
+    "api-conversation-import",
+    ConversationAnswer,
+    *(201, 413, 422),
+    document=_BODY,
+)
+def import_conversation(request: HttpRequest) -> Json:
+    """Import a conversation. The body is the JSON export of a chat; it becomes an own conversation
+    with all branches and attempts."""
+    number = import_chat(request.user, request.read(bounds.CHAT_FILE_BYTES + 1))
+    return ConversationAnswer.of(find_chat(request, number, "conversation.view"))
 
 
 @of_chat.on("POST ", "conversation.share", "api-conversation-shares", ShareAnswer, 201, 422)

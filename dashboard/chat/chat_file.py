@@ -5,6 +5,7 @@ are not repeated in a request.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
@@ -16,9 +17,11 @@ FORMAT: Literal["vacc-chat/1"] = "vacc-chat/1"
 EngineType = Literal["deployment", "simulated", "endpoint", "unknown"]
 MOST_TURNS = 10_000
 _MOST = 2**31 - 1
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _Place = Annotated[int, Field(ge=0, le=_MOST)]
 _Text = Annotated[str, Field(max_length=2 * bounds.ANSWER_CHARS)]
 _Figure = Annotated[float | None, Field(ge=0, le=1e12)]
+_Time = Annotated[AwareDatetime, Field(ge=datetime(2020, 1, 1, tzinfo=UTC), le=_LATEST)]
 _Tokens = Annotated[int | None, Field(ge=0, le=_MOST)]
 
 
@@ -80,7 +83,7 @@ class FileTurn(_InFile):
     error: _Text
     stats: FileStats
     parameters: FileParameters
-    created_at: AwareDatetime
+    created_at: _Time
 
 
 class ChatFile(_InFile):
@@ -88,14 +91,16 @@ class ChatFile(_InFile):
 
     format: Literal["vacc-chat/1"]
     title: str = Field(min_length=1, max_length=200)
-    created_at: AwareDatetime
+    created_at: _Time
     turns: list[FileTurn] = Field(min_length=1, max_length=MOST_TURNS)
 
 
 def turn_of(row: FileTurn) -> Turn:
     """Return a turn as its file has it, unsaved, without conversation and parent."""
     fields = row.model_dump(exclude={"parent_id", "system", "continues", "stats", "parameters"})
-    stats = row.stats.model_dump(exclude_defaults=True)
+    stats = row.stats.model_dump(exclude_unset=True)
+    if stats.get("thinking_ms") is not None:  # pages count both
+        stats["reasoning_tokens"] = stats.get("reasoning_tokens") or 0
     return Turn(**fields, stats=stats, request=_request(row))
 
 

@@ -268,6 +268,8 @@ ROUTES = (
     Route("/relay/", 16 * KIB),
     Route("/results/import/", IMPORT_BYTES, 4),
     Route("/api/v1/imports", IMPORT_BYTES, 4),
+    Route("/playground/import/", IMPORT_BYTES, 4),
+    Route("/api/v1/conversations/import", IMPORT_BYTES, 4),
     Route("/v1/", GATEWAY_BYTES),
     Route("/healthz", 0),
     Route("/", settings.DATA_UPLOAD_MAX_MEMORY_SIZE),

@@ -39,6 +39,7 @@ OBJECTS_A_LINE = 131_072  # of JSON, side by side: 32,768 tokens have four each
 ANSWER_CHARS = 1_000_000  # of its text, and of its reasoning: 131,072 tokens have 600,000
 CHAT_PAGE_CHARS = 2_000_000  # read for one page of a chat, or of one longer turn
 TURN_CHARS = 5000  # of it for a turn's own words and buttons
+CHAT_FILE_BYTES = 16 * 1024 * 1024  # an exported chat to import
 READ_HERE_BYTES = 64 * 1024  # by the web process; longer answers are read by a confined worker
 TOKENS_BYTES = 512 * 1024  # numbers of a text's tokens
 TOKENIZED_CHARS = 400_000

@@ -1,4 +1,7 @@
-"""A shared chat, in the browsers of its owner and of another person."""
+"""Chats that leave and come: shared with another person, exported, imported."""
+
+import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -59,3 +62,26 @@ def test_another_person_reads_a_share_until_it_is_revoked(browser, server, open_
         page.get_by_role("button", name="Revoke").click()
         expect(page.get_by_text("Share revoked.")).to_be_visible()
         assert reader.goto(link).status == 404
+
+
+def test_an_exported_chat_is_imported_and_exports_the_same(open_page, seeded, tmp_path):
+    page = open_page(f"/playground/{seeded[0]}/")
+
+    def exported(name):
+        page.get_by_label("Actions of this chat").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="JSON").click()
+        download.value.save_as(tmp_path / name)
+        return json.loads((tmp_path / name).read_text())
+
+    first = exported("first.json")
+    page.goto("/playground/")
+    page.get_by_role("link", name="Import a chat").first.click()
+    page.get_by_label("File").set_input_files(tmp_path / "first.json")
+    page.get_by_role("button", name="Import").click()
+    page.wait_for_url(re.compile(r"/playground/\d+/"))
+
+    expect(page.get_by_text("Chat imported.")).to_be_visible()
+    expect(page.locator("[data-turn]").get_by_text("imported", exact=True)).to_be_visible()
+    marked = [turn | {"is_imported": True} for turn in first["turns"]]
+    assert exported("second.json") == first | {"turns": marked}

@@ -1,4 +1,4 @@
-"""Shares of chats: own ones, and the page of one, which everyone who is logged in reads."""
+"""Chats that leave and come: shares, which everyone who is logged in reads, and imports."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
 from dashboard.actions import chat_shares as actions
+from dashboard.actions.chat_import import import_chat
 from dashboard.chat.chat_file import turn_of
 from dashboard.security.permissions import check, requires
 from dashboard.security.request import member
+from jobs.base import bounds
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
 from jobs.models import ChatShare, Conversation
@@ -63,7 +65,27 @@ def shared(request: HttpRequest, share_key: str) -> HttpResponse:
     return render(request, "playground/shared.html", {"share": row, "turns": shown})
 
 
+@requires("playground.use", "GET", "POST")
+def chat_import(request: HttpRequest) -> HttpResponse:
+    """Ask for an exported chat (GET); store it as an own chat (POST)."""
+    problem = ""
+    if request.method == "POST":
+        file = request.FILES.get("file")
+        try:
+            if file is None:
+                raise LaunchError(_("Choose a file."), "file")
+            number = import_chat(request.user, file.read(bounds.CHAT_FILE_BYTES + 1))
+        except LaunchError as refused:
+            problem = str(refused)
+        else:
+            messages.success(request, _("Chat imported."))
+            return redirect("conversation", number)
+    context = {"problem": problem, "most": bounds.CHAT_FILE_BYTES // 2**20}
+    return render(request, "playground/import.html", context, status=422 if problem else 200)
+
+
 urlpatterns: list[URLPattern] = [
+    path("import/", chat_import, name="conversation-import"),
     path("shares/", share_list, name="share-list"),
     path("shares/<str:share_key>/", shared, name="share"),
     path("shares/<str:share_key>/revoke/", share_revoke, name="share-revoke"),

@@ -138,6 +138,7 @@ conversation-export: read_conversation read_turn read_turn_request
 conversation-benchmark: read_conversation add_prompt_set
 conversation-delete: delete_conversation
 conversation-share: share_conversation
+conversation-import: import_conversation
 share-list: list_shares
 share: read_share
 share-revoke: revoke_share

@@ -1,5 +1,7 @@
 """Shares of chats over the API."""
 
+import pytest
+
 from jobs.models import Conversation
 from tests.dashboard.lib.chat_pages import make_turns
 
@@ -28,3 +30,18 @@ def test_a_wrong_time_is_refused_at_its_field(lin):
 
     assert refused.status_code == 422
     assert refused.json()["fields"] == {"days": "Choose 1, 7 or 30 days."}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_chat_of_a_share_is_imported(lin, admin):
+    chat = Conversation.objects.create(user=lin.user, title="Sky")
+    make_turns(chat, {"prompt": "Why blue?", "answer": "Rayleigh", "request": {"model": "r1"}})
+    key = lin.post(f"conversations/{chat.pk}/shares", {"days": 1}).json()["key"]
+
+    made = admin.post("conversations/import", admin.get(f"shares/{key}").json()["chat"])
+
+    assert (made.status_code, made.json()["title"]) == (201, "Sky")
+    turns = admin.get(f"conversations/{made.json()['id']}").json()["turns"]
+    assert [(one["imported"], one["answer"]) for one in turns] == [(True, "Rayleigh")]
+    wrong = admin.post("conversations/import", {"format": "other"})
+    assert (wrong.status_code, [*wrong.json()["fields"]]) == (422, ["file"])

@@ -39,7 +39,7 @@ OPERATIONS = {
 # What needs more than rows: its status, and why.
 REFUSED = {
     **dict.fromkeys(("add_model", "change_model"), 422),  # their YAML is shortened
-    "import_results": 422,  # its body is a file
+    **dict.fromkeys(("import_results", "import_conversation"), 422),  # their body is a file
     "stop_turn": 409,  # needs an answer that is being generated
     "resume_job": 422,  # needs the answers of a stopped evaluation
 }

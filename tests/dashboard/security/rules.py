@@ -186,6 +186,7 @@ conversation-export GET own
 conversation-benchmark POST mine-member name=own
 conversation-delete GET,POST mine
 conversation-share GET,POST mine days=7
+conversation-import GET,POST viewer
 share-list GET viewer
 share GET viewer
 share-revoke POST mine
@@ -384,6 +385,7 @@ api-conversation GET person-hidden
 api-conversation PATCH mine-hidden {"title": "other"}
 api-conversation DELETE mine-hidden
 api-conversation-shares POST mine-hidden {"days": 7}
+api-conversation-import POST person
 api-shares GET person
 api-share GET person
 api-share DELETE mine-hidden
