@@ -82,17 +82,24 @@ def wheel(folder, version):
     return sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.fixture
-def bootstrap(tmp_path, monkeypatch):
-    """The program, with a lock of its own, and a folder of wheels; its installations."""
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The program, and an environment that it has made."""
     spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "bootstrap.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.python = module.make_environment(str(tmp_path_factory.mktemp("venv")))
+    return module
+
+
+@pytest.fixture
+def bootstrap(program, tmp_path, monkeypatch):
+    """That program, with a lock of its own, and a folder of wheels."""
+    module = program
     monkeypatch.setattr(module, "ROOT", str(tmp_path))
     monkeypatch.setenv("WHEELS_DIR", str(tmp_path / "wheels"))
     (tmp_path / "wheels").mkdir()
     (tmp_path / "locks").mkdir()
-    module.python = module.make_environment(str(tmp_path / "venv"))
     module.lock = tmp_path / "locks" / "requirements.txt"
     return module
 

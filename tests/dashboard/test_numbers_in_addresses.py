@@ -66,10 +66,10 @@ def test_no_page_fails_on_a_number_in_its_query(client, made, read):
         asked = read & names_asked_by(PATTERNS[route])
         read.clear()
         # Longer ones are refused before any view reads them: the test below sends them all.
-        status = client.get(address, dict.fromkeys(asked, LONG)).status_code if asked else 200
+        status = client.get(address, dict.fromkeys(asked, "9" * 18)).status_code if asked else 200
         # A page that refuses one of them may not have looked at the others.
         for name in sorted(asked - read if status == 200 else asked):
-            answer = client.get(address, {name: LONG})
+            answer = client.get(address, {name: "9" * 18})
             if answer.status_code >= 500:
                 failed.append((address, name))
 
@@ -80,12 +80,15 @@ def test_no_page_fails_on_a_number_in_its_query(client, made, read):
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_page_fails_on_such_a_number_in_all_of_its_query_or_form(client, made, number, method):
     left_out = ("logout/", "tour/") if method == "post" else ()
+    routes = [route for route in OF_PEOPLE if route not in left_out]
+    if (method, number) == ("get", LARGEST.values[0]):
+        # Pages have got it in the test above, also alone.
+        routes = [route for route in routes if route.startswith("api/v1/")]
     answers = {
         route: getattr(client, method)(
             filled(route, made), dict.fromkeys(names_asked_by(PATTERNS[route]), number)
         ).status_code
-        for route in OF_PEOPLE
-        if route not in left_out
+        for route in routes
     }
 
     assert {route: status for route, status in answers.items() if status >= 500} == {}

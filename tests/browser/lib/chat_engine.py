@@ -78,7 +78,7 @@ def chat_engine() -> Iterator[ChatEngine]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         engine.url = f"http://127.0.0.1:{server.server_address[1]}"
         yield engine
         server.shutdown()

@@ -17,6 +17,7 @@ NOT_NEEDED = ("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmnibo
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     f"--disable-features={','.join(NOT_NEEDED)}",
+    "--font-render-hinting=none",  # as with windows: letters are as wide
 ]
 AXE = Path(__file__).parent.parent / "vendor" / "axe" / "axe.min.js"
 PATIENCE_MS = int(PATIENCE_S * 1000)
