@@ -46,7 +46,7 @@ ROOMS: dict[str, list[set[str]]] = {
     ],
     "jobs.queries": [
         {
-            *("chat", "chat_branches", "engines", "gateway", "hosts", "sorting"),
+            *("chat", "chat_branches", "chat_hits", "engines", "gateway", "hosts", "sorting"),
             *("storage", "text_search"),
         },
         {"audit"},

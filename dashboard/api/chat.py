@@ -47,6 +47,7 @@ from jobs.kinds.lib.evaluations import THINKING_WORDS
 from jobs.models import Conversation, Turn
 from jobs.queries import chat as queries
 from jobs.queries.chat import MOST_TOKENS, ShownTurn
+from jobs.queries.chat_hits import hits_of
 from jobs.services.chat import BusyError
 from jobs.tools.lib.load import thinking_in
 
@@ -170,8 +171,22 @@ class WholeConversation(ConversationAnswer):
     earlier: int | None = about("“before” of the turns before these; null: there are none")
 
 
+class HitAnswer(ApiAnswer):
+    """Where a conversation has the words of a search."""
+
+    turn: int
+    part: Annotated[str, one_of(("prompt", "answer", "reasoning"))]
+    excerpt: str
+
+
+class FoundConversation(ConversationAnswer):
+    """A conversation of a list."""
+
+    hit: HitAnswer | None = about("of “text” in a turn; null: without “text”, or in the title only")
+
+
 Conversations = listing(
-    "Conversations", "A page of own conversations.", "conversations", ConversationAnswer
+    "Conversations", "A page of own conversations.", "conversations", FoundConversation
 )
 
 
@@ -282,9 +297,11 @@ def _find_turn(row: Conversation, turn_id: int) -> Turn:
 @chats.on("GET ", "playground.use", "api-conversations", Conversations)
 def list_conversations(request: HttpRequest, query: Query[ConversationsAsked]) -> Json:
     """List own conversations. Newest first, without their turns."""
-    own = queries.conversations_with(member(request.user), query.text.split())
+    words = query.text.split()
+    own = queries.conversations_with(member(request.user), words)
     rows, older = base.filtered_page(query, own.select_related("user"), {})
-    shown = [ConversationAnswer.of(row) for row in rows]
+    hits = {number: hit._asdict() for number, hit in hits_of(rows, words).items()}
+    shown = [FoundConversation.of(row, hit=hits.get(row.pk)) for row in rows]
     return base.page(request, "conversations", shown, older)
 
 

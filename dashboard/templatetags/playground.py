@@ -4,12 +4,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import re2
 from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from dashboard.text import formatting
 from dashboard.text.answers import finish_words
 from dashboard.text.messages import message
+from jobs.base.patterns import pattern
 from jobs.completions import VARIABLES, continues_answer, params_in, system_of
 from jobs.models import Turn
 from jobs.queries.chat import MOST_TOKENS, ChatEngine, engine_of
@@ -19,6 +23,20 @@ register = template.Library()
 register.filter("engine", engine_of)
 
 _LEAST_LEFT = 64  # tokens of a question and a line of an answer
+
+
+register.filter("hit_in", lambda hits, number: hits.get(number))
+
+
+@register.simple_tag
+def marked(text: str, words: Sequence[str]) -> SafeString:
+    """Return a text with each of ``words`` marked, in any case."""
+    wanted = pattern("|".join(map(re2.escape, words)), ignore_case=True)
+    pieces, at = [], 0
+    for found in wanted.finditer(text):
+        pieces += [text[at : found.start()], format_html("<mark>{}</mark>", found[0])]
+        at = found.end()
+    return format_html_join("", "{}", ((piece,) for piece in (*pieces, text[at:])))
 
 
 @register.filter

@@ -114,14 +114,16 @@ def conversations_of(
     return list(conversations_with(user, terms)[:most])
 
 
+def mentions(word: str) -> Q:
+    """Filter of turns that have a word in one of their texts."""
+    return Q(prompt__icontains=word) | Q(reasoning__icontains=word) | Q(answer__icontains=word)
+
+
 def conversations_with(user: AbstractBaseUser, terms: Sequence[str]) -> QuerySet[Conversation]:
     """Return the chats of ``user`` that have each of ``terms``."""
     conversations = Conversation.objects.filter(user_id=user.pk)
     for word in terms:
-        condition = (
-            Q(prompt__icontains=word) | Q(reasoning__icontains=word) | Q(answer__icontains=word)
-        )
-        turns = Turn.objects.filter(condition, conversation__user_id=user.pk)
+        turns = Turn.objects.filter(mentions(word), conversation__user_id=user.pk)
         conversations = conversations.filter(
             Q(title__icontains=word) | Q(pk__in=turns.values("conversation"))
         )

@@ -36,6 +36,7 @@ from jobs.kinds.lib.evaluations import switch_of
 from jobs.models import Answer, Conversation, Turn
 from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
+from jobs.queries.chat_hits import hits_of
 from jobs.services import chat as services
 
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
@@ -276,10 +277,13 @@ def _listed(request: HttpRequest) -> dict[str, Any]:
         MOST_LISTED,
         max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
     )
-    chats = queries.conversations_of(user, text.split(), most=most + 1)
+    words = text.split()
+    chats = queries.conversations_of(user, words, most=most + 1)
     return {
         "groups": _groups(chats[:most]),
         "text": text,
+        "words": words,
+        "hits": hits_of(chats[:most], words),
         "older": most + queries.LISTED if len(chats) > most else None,
     }
 

@@ -77,6 +77,7 @@ def test_own_chats_are_found_by_their_text(lin, api):
     found = lin.get("conversations", text="swim q0").json()["conversations"]
 
     assert [one["title"] for one in found] == ["otters"]
+    assert (found[0]["hit"]["part"], found[0]["hit"]["excerpt"]) == ("answer", "They swim.")
 
 
 def test_a_chat_has_its_turns_with_times_and_tokens(lin):
