@@ -186,6 +186,7 @@ STORAGES = {
 HOST_AWAY_AFTER_S = 30
 HOST_LOST_AFTER_S = ENV.host_lost_after_s
 STALLED_AFTER_S = ENV.stalled_after_s
+GATEWAY_DURING_BENCHMARKS = ENV.gateway_during_benchmarks
 QUEUE_LIMIT = ENV.queue_limit
 COMPRESS_LOGS_AFTER_S = ENV.compress_logs_after_s
 RETENTION_AGE_S = ENV.retention_age_s

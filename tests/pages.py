@@ -13,6 +13,7 @@ PAGES = {
     "password": ["/account/password/"],
     "token-list": ["/account/tokens/"],
     "gateway": ["/gateway/", "/gateway/?days=30"],
+    "token-change": ["/account/tokens/{token}/"],
     "token-revoke": ["/account/tokens/{token}/revoke/"],
     "people": ["/people/"],
     "person-password": ["/people/{person}/password/"],

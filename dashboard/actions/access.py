@@ -100,6 +100,18 @@ def create_token(
     return Done(token, f"token {row.pk}", name=name, scope=scope)
 
 
+@action("token.change", withdraws=True)
+def change_token(user: Any, row: ApiToken, limits: Mapping[str, Any]) -> Done[None]:
+    """Store limits and expiry of a token of the scope *models*, by field of its row."""
+    for name, value in limits.items():
+        setattr(row, name, value)
+    row.save(update_fields=[*limits])
+    told = {name: value for name, value in limits.items() if name != "expires_at"}
+    if expires_at := limits.get("expires_at"):
+        told["expires_at"] = expires_at.isoformat()
+    return Done(None, f"token {row.pk}", name=row.name, **told)
+
+
 @action("token.delete", withdraws=True)
 def revoke_token(user: Any, row: ApiToken) -> Done[None]:
     """End a token: its next call is refused."""

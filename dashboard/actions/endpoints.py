@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from dashboard.actions.action import Done, User, action
 from dashboard.actions.rows import Line, RowForm
-from dashboard.security.permissions import check
+from dashboard.security.permissions import allowed, check
 from dashboard.text.messages import message
 from jobs.access import secrets, sources
 from jobs.access.sources import SpecialAddress, clean
@@ -47,7 +47,7 @@ _GROUPS = (
     (gettext_lazy("Endpoint"), ("name", "url", "api_key")),
     (gettext_lazy("Model"), ("model", "model_id", "thinking_switch")),
     (gettext_lazy("Device"), ("device", "devices")),
-    (gettext_lazy("Engine"), ("engine", "engine_version", "max_context")),
+    (gettext_lazy("Engine"), ("engine", "engine_version", "max_context", "in_gateway")),
 )
 _LABELS = {
     "name": gettext_lazy("Name"),
@@ -61,6 +61,7 @@ _LABELS = {
     "engine": gettext_lazy("Engine"),
     "engine_version": gettext_lazy("Engine version"),
     "max_context": gettext_lazy("Max model length"),
+    "in_gateway": gettext_lazy("In the gateway"),
 }
 _HINTS = {
     "name": gettext_lazy("As it appears in forms and results."),
@@ -80,6 +81,9 @@ _HINTS = {
     "engine_version": _UNREPORTED,
     "max_context": gettext_lazy(
         "Tokens of prompt and output. Only if the engine does not report it."
+    ),
+    "in_gateway": gettext_lazy(
+        "Keys of the gateway may ask this engine. Only an administrator changes this."
     ),
 }
 _CHOSEN = ("api_key", "model_id", "thinking_switch")
@@ -147,6 +151,8 @@ class EndpointForm(RowForm[Endpoint]):
         for name, choices in zip(_CHOSEN, known, strict=True):
             self.fields[name].widget.choices = none + choices
             self.fields[name].widget.attrs["class"] = "form-select"
+        self._may_publish = self.user is None or allowed(self.user, "source.manage")
+        self.fields["in_gateway"].disabled = not self._may_publish
         for name in ("url", "model", *_CHOSEN):
             self.fields[name].required = name == "url"
             self.fields[name].validators.clear()  # the methods below have better messages
@@ -218,6 +224,16 @@ class EndpointForm(RowForm[Endpoint]):
                 self.add_error("api_key", str(error))
         if given.get("devices") and not given.get("device"):
             self.add_error("device", _("Describe the devices, such as “8 × H800”."))
+        asks_for_it = str(self.data.get("in_gateway") or "") not in ("", "False")
+        if asks_for_it and not self._may_publish and not row.in_gateway:
+            self.add_error(
+                "in_gateway", _("Only an administrator adds an endpoint to the gateway.")
+            )
+        if given.get("in_gateway") and url and key:
+            try:
+                secrets.endpoint_key_for(None, key, url)
+            except secrets.SecretRefused as refused:
+                self.add_error("in_gateway", refused.text)
         if url and row.url != url:  # another engine
             row.found = {}
 

@@ -65,6 +65,7 @@ BODY: dict[str, Json] = {
     "add_question_set": {"id": "sums", "name": "Sums", "text": _TWO_SUMS},
     "add_source": {"type": "hub", "address": "https://hub.example.org"},
     "ask_question": _QUESTION,
+    "change_token": {"requests_per_minute": 60, "token_budget": 1_000_000},
     "change_endpoint": {"device": "8 × H20"},
     "change_host": {"slots": 4},
     "change_person": {"role": "viewer"},

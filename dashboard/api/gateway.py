@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from dashboard.api.base import ApiAnswer, Json, Operations, Time, listing, read
+from dashboard.api.base import ApiAnswer, Json, Operations, Time, about, listing, read
 from dashboard.security.permissions import allowed
 from dashboard.security.request import member
 from jobs.queries.gateway import MOST_ROWS, gateway_use
@@ -21,6 +21,7 @@ class UseAnswer(ApiAnswer):
     failed: int = read("failed", "requests without a complete answer")
     prompt_tokens: int
     completion_tokens: int
+    estimated_tokens: int = about("of completion_tokens: of cut streams, one for each piece")
 
 
 Uses = listing("Uses", f"Use by hour, newest first; at most {MOST_ROWS} rows.", "use", UseAnswer)

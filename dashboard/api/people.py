@@ -68,6 +68,35 @@ def list_tokens(request: HttpRequest) -> Json:
     return {"tokens": [TokenAnswer.of(row) for row in rows], "next": None}
 
 
+_ModelName = Annotated[str, Field(min_length=1, max_length=200)]
+_Most = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+
+
+class TokenChange(Asked):
+    """Limits of a token of the scope models; a field that is not sent stays, null: no limit."""
+
+    models: Annotated[list[_ModelName], Field(max_length=100)] = about(
+        "served names or catalogue ids; empty: all", []
+    )
+    requests_per_minute: _Most | None = None
+    tokens_per_minute: _Most | None = None
+    token_budget: Annotated[int, Field(ge=1, le=2**53, strict=True)] | None = None
+
+
+@tokens.on("PATCH /{int:token_id}", "token.change", "api-token", TokenAnswer, 422)
+def change_token(request: HttpRequest, token_id: int, asked: TokenChange) -> Json:
+    """Change the limits of an API token of the scope models. In force within 5 seconds. Own tokens;
+    administrators: any."""
+    row = get_object_or_404(actions.tokens_for(_user(request)), pk=token_id)
+    sent = asked.model_dump(exclude_unset=True)
+    if row.scope != ApiToken.Scope.MODELS:
+        raise invalid("token_id", _("Only a token of the scope models has limits."))
+    if "models" in sent:
+        sent["allowed_models"] = sorted(set(sent.pop("models")))
+    actions.change_token(request.user, row, sent)
+    return TokenAnswer.of(row)
+
+
 @tokens.on("DELETE /{int:token_id}", "token.delete", "api-token", TokenAnswer)
 def revoke_token(request: HttpRequest, token_id: int) -> Json:
     """Revoke an API token. Its next call is refused. Own tokens; administrators: any."""

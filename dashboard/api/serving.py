@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import StrictInt
+from pydantic import StrictBool, StrictInt
 
 from dashboard.actions import endpoints as endpoint_actions
 from dashboard.actions import jobs as actions
@@ -205,6 +205,7 @@ class EndpointAsked(Asked):
     thinking_switch: str = about(
         "variable of the chat template that switches thinking; empty: none", ""
     )
+    in_gateway: StrictBool = about("keys of the gateway may ask it; administrators only", False)
 
 
 class EndpointChange(EndpointAsked):
@@ -231,6 +232,7 @@ class EndpointAnswer(base.Created):
     engine_version: str = read("version")
     max_context: int | None = read("context", "tokens of prompt and output")
     thinking_switch: str = about("variable of the chat template that switches thinking, or empty")
+    in_gateway: bool
     answers: bool = read("is_answering", "the last check succeeded")
     check: str = read(
         lambda row: message(row.check_id, row.check_args), "outcome of the last check, as text"

@@ -122,7 +122,9 @@ class Engine:
         return counts
 
     def _session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(resolver=_Resolved(self._ips)) if self._ips else None
+        connector = (
+            aiohttp.TCPConnector(resolver=CheckedAddresses(self._ips)) if self._ips else None
+        )
         return aiohttp.ClientSession(timeout=timeout, auto_decompress=False, connector=connector)
 
     def _post(
@@ -156,7 +158,7 @@ class Engine:
         return {"error_id": message_id, "error_detail": detail}
 
 
-class _Resolved(AbstractResolver):
+class CheckedAddresses(AbstractResolver):
     """Gives a host's name the addresses that were checked."""
 
     def __init__(self, ips: Sequence[str]) -> None:

@@ -247,6 +247,7 @@ class Env:
     time_zone: Annotated[str, Read(read_time_zone, "UTC")]
     host_lost_after_s: Annotated[float, Read(read_duration_s, "24h")]
     stalled_after_s: Annotated[float, Read(read_duration_s, "10m")]
+    gateway_during_benchmarks: Annotated[bool, Read(read_switch, "0")]
     queue_limit: Annotated[int, Read(_whole(1_000_000), "10000")]
     compress_logs_after_s: Annotated[float, Read(read_duration_s, "1h")]
     retention_age_s: Annotated[float | None, Read(read_retention_age_s)]

@@ -13,13 +13,14 @@ from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
 from dashboard.chat.engines import Call, NotCallable, call_of
 from dashboard.consumers import Login, at_each_check
 from dashboard.gateway.refusals import GatewayRefusal, unavailable, unknown_model
 from dashboard.security.permissions import allowed
-from jobs.models import ApiToken, Deployment, Job
+from jobs.models import ApiToken, Deployment, Endpoint, Job
 from jobs.queries.chat import ChatEngine
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,10 @@ class GatewayKey:
     def login(self) -> Login:
         return Login("", "", self.user_id, self.token_id)
 
+    @property
+    def owner(self) -> tuple[int, str, int]:
+        return self.token_id, self.name, self.user_id
+
     def may_ask(self, *names: str) -> bool:
         return not self.models or not self.models.isdisjoint(names)
 
@@ -126,51 +131,68 @@ class TargetLoad:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTarget:
-    """A deployment whose server runs. ``call``: None while it cannot be called."""
+    """A deployment whose server runs, or an endpoint of the gateway. ``call``: None while it cannot
+    be called."""
 
-    pk: int
+    key: str  # of its engine
     name: str
     model_id: str
     label: str  # equal ones have the same model and label
     since: int  # seconds since the epoch
     context: int | None
     call: Call | None = field(repr=False, default=None)
-    benchmark: int | None = None  # a running one with exclusive use, which must not be disturbed
+    measured_by: int | None = None  # number of a running job
+    is_closed: bool = False  # that job has exclusive use
 
 
 def _targets(_name: str) -> Sequence[GatewayTarget]:
     rows = Deployment.objects.filter(state__in=Deployment.RUNNING_STATES)
+    deployments = rows.select_related("host", "artifact", "job")
+    endpoints = Endpoint.objects.filter(in_gateway=True, archived_at=None)
     measured = _measured()
-    return [_target(row, measured) for row in rows.select_related("host", "artifact", "job")]
+    found: list[Deployment | Endpoint] = [*deployments, *endpoints]
+    return [_target(row, measured) for row in found]
 
 
-def _measured() -> Mapping[tuple[str, int], int]:
-    """Return running benchmarks with exclusive use, by the id or the job of their deployment."""
-    running = Job.objects.filter(state__in=Job.ON_HOST_STATES, exclusive=True)
-    found = dict[tuple[str, int], int]()
-    for pk, inputs in running.values_list("pk", "inputs"):
-        ref = inputs.get("deployment", {})
-        found |= {(name, int(ref[name])): pk for name in ("id", "job") if ref.get(name)}
+def _measured() -> Mapping[tuple[str, int], tuple[int, bool]]:
+    """Return running jobs, and if they have exclusive use, by the id or job of the deployment that
+    they measure, or by its endpoint."""
+    running = Job.objects.filter(state__in=Job.ON_HOST_STATES, inputs__has_key="deployment")
+    found = dict[tuple[str, int], tuple[int, bool]]()
+    for pk, inputs, exclusive in running.values_list("pk", "inputs", "exclusive").order_by("pk"):
+        ref = inputs["deployment"]
+        names = [name for name in ("id", "job", "endpoint") if ref.get(name)]
+        found |= {(name, int(ref[name])): (pk, exclusive) for name in names}
     return found
 
 
-def _target(row: Deployment, measured: Mapping[tuple[str, int], int]) -> GatewayTarget:
+def _target(
+    row: Deployment | Endpoint, measured: Mapping[tuple[str, int], tuple[int, bool]]
+) -> GatewayTarget:
     engine = ChatEngine(row)
     try:
         call = call_of(engine, None)
     except NotCallable:
         call = None
-    label = row.artifact.label if row.artifact else str((row.details or {}).get("label") or "")
-    since = int((row.ready_at or row.created_at).timestamp())
-    benchmark = measured.get(("id", row.pk)) or measured.get(("job", row.job_id))
+    if isinstance(row, Endpoint):
+        label, began = engine.key, row.created_at
+        job, is_exclusive = measured.get(("endpoint", row.pk), (None, False))
+    else:
+        label = row.artifact.label if row.artifact else str((row.details or {}).get("label") or "")
+        began = row.ready_at or row.created_at
+        by_job = measured.get(("job", row.job_id), (None, False))
+        job, is_exclusive = measured.get(("id", row.pk), by_job)
     return GatewayTarget(
-        row.pk, row.name, row.model_id, label, since, engine.context, call, benchmark
+        *(engine.key, engine.model, row.model_id, label, int(began.timestamp()), engine.context),
+        call=call,
+        measured_by=job,
+        is_closed=is_exclusive and not settings.GATEWAY_DURING_BENCHMARKS,
     )
 
 
 keys = Memory(_key)
 _engines = Memory(_targets)
-_loads: dict[int, TargetLoad] = {}
+_loads: dict[str, TargetLoad] = {}
 
 
 def _forget() -> None:
@@ -182,15 +204,15 @@ at_each_check(_forget)
 
 
 def load_of(target: GatewayTarget) -> TargetLoad:
-    return _loads.setdefault(target.pk, TargetLoad())
+    return _loads.setdefault(target.key, TargetLoad())
 
 
 async def targets_of(key: GatewayKey) -> Sequence[GatewayTarget]:
-    """Return the deployments that the key may ask, the newest first."""
+    """Return the engines that the key may ask: deployments, the newest first, then endpoints."""
     known = await _engines.get("") or ()
-    running = {one.pk for one in known}
-    for pk in [pk for pk, load in _loads.items() if not load.open and pk not in running]:
-        del _loads[pk]
+    running = {one.key for one in known}
+    for name in [name for name, load in _loads.items() if not load.open and name not in running]:
+        del _loads[name]
     return [one for one in known if key.may_ask(one.name, one.model_id)]
 
 
@@ -207,9 +229,11 @@ async def candidates(key: GatewayKey, model: str) -> Sequence[GatewayTarget]:
         raise unavailable(f"The model {model!r} is not ready.", _WAIT_S)
     same = ready[0].model_id, ready[0].label
     equal = [one for one in ready if (one.model_id, one.label) == same]
-    free = [one for one in equal if one.benchmark is None]
+    free = [one for one in equal if not one.is_closed]
     if not free:
-        text = f"Benchmark #{equal[0].benchmark} is measuring the model {model!r}. Try again later."
+        text = (
+            f"Benchmark #{equal[0].measured_by} is measuring the model {model!r}. Try again later."
+        )
         raise unavailable(text, _BENCHMARK_WAIT_S, "engine_in_benchmark")
     moment = time.monotonic()
 

@@ -25,6 +25,7 @@ class Tokens(NamedTuple):
 
     prompt: int
     completion: int
+    is_estimated: bool = False
 
 
 def tokens_in(content: bytes) -> Tokens | None:
@@ -54,7 +55,7 @@ class PassedStream:
     def tokens(self) -> Tokens:
         """Reported, else a token for each piece so far."""
         reported = self._reported or (None if self._takes_usage else tokens_in(self._tail))
-        return reported or Tokens(0, self._pieces)
+        return reported or Tokens(0, self._pieces, is_estimated=True)
 
     @property
     def is_whole(self) -> bool:

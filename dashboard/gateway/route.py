@@ -17,14 +17,23 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from pydantic_core import from_json
 
-from dashboard.chat.engines import CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S, TURN_TIMEOUT_S, KeyFilter
+from dashboard.chat.engines import (
+    CONNECT_TIMEOUT_S,
+    SILENCE_TIMEOUT_S,
+    TURN_TIMEOUT_S,
+    Call,
+    CheckedAddresses,
+    KeyFilter,
+    NotCallable,
+    resolved,
+)
 from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.gateway.limits import check_limits, count_tokens
 from dashboard.gateway.memory import (
@@ -44,7 +53,7 @@ from dashboard.gateway.refusals import (
     unavailable,
     unknown_model,
 )
-from dashboard.gateway.use import add_use
+from dashboard.gateway.use import add_beside, add_use
 from dashboard.security.counters import hashed
 from dashboard.security.login_throttle import seconds_until_next_token
 from dashboard.server.front import Receive, Scope, Send, send_whole
@@ -131,7 +140,7 @@ class _Request:
     async def _list(self, key: GatewayKey) -> None:
         found: dict[str, dict[str, Any]] = {}
         for one in await targets_of(key):
-            for name in (one.name, one.model_id):
+            for name in filter(None, (one.name, one.model_id)):
                 if one.call is not None and key.may_ask(name, one.name):
                     entry = {"id": name, "object": "model", "created": one.since}
                     about = {"owned_by": "team", "max_model_len": one.context}
@@ -163,7 +172,7 @@ class _Request:
         listener: Listener,
     ) -> None:
         """Ask, until the client leaves or its key ends: then the engine's connection is closed."""
-        work = asyncio.create_task(self._first_that_answers(found, content, asked))
+        work = asyncio.create_task(self._first_that_answers(key, found, content, asked))
         gone = asyncio.create_task(_until_left(self._receive))
         ends: set[asyncio.Future[Any]] = {work, gone, listener.dismissed}
         try:
@@ -181,23 +190,23 @@ class _Request:
             await self._count(key, found[0].name)
 
     async def _count(self, key: GatewayKey, model: str) -> None:
-        owner = key.token_id, key.name, key.user_id
         tokens = self._tokens
-        add_use(
-            *(owner, model),
-            failed=not self._is_whole,
-            prompt=tokens.prompt,
-            completion=tokens.completion,
-        )
-        await count_tokens(key, sum(tokens))
+        add_use(key.owner, model, failed=not self._is_whole, tokens=tokens)
+        await count_tokens(key, tokens.prompt + tokens.completion)
 
     async def _first_that_answers(
-        self, found: Sequence[GatewayTarget], content: bytes, asked: dict[str, Any]
+        self,
+        key: GatewayKey,
+        found: Sequence[GatewayTarget],
+        content: bytes,
+        asked: dict[str, Any],
     ) -> None:
-        """Pass on the answer of the first deployment that gives one. Raises ``GatewayRefusal``."""
+        """Pass on the answer of the first engine that gives one. Raises ``GatewayRefusal``."""
         for target in found:
             load = load_of(target)
             load.open += 1
+            if target.measured_by is not None:
+                add_beside(target.measured_by, key.owner)
             try:
                 return await self._ask_again_if_closed(target, content, asked)
             except _EngineAway:
@@ -227,10 +236,12 @@ class _Request:
         if target.call.api_key:
             headers["Authorization"] = f"Bearer {target.call.api_key}"
         body, takes_usage = _sent(self._path, content, asked, target.name)
+        url = target.call.url + self._path
         try:
-            async with _http().post(
-                target.call.url + self._path, data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                _session_for(target.call) as http,
+                http.post(url, data=body, headers=headers, allow_redirects=False) as response,
+            ):
                 _check_head(response)
                 chunks: AsyncIterator[bytes] = response.content.iter_any()
                 if target.call.api_key:
@@ -239,7 +250,7 @@ class _Request:
                     await self._pass_on(response, chunks, PassedStream(takes_usage=takes_usage))
                 else:
                     await self._pass_whole(response, chunks)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, NotCallable) as error:
             if not self._is_streaming:
                 raise _EngineAway from error
             await self._break_off("engine_failed", "The engine ended the stream before its end.")
@@ -313,24 +324,40 @@ class _EngineAway(Exception):
     """An engine that gave no answer. Another one may."""
 
 
+@asynccontextmanager
+async def _session_for(call: Call) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a session for the checked addresses of an endpoint, else that of this process. Raises
+    ``NotCallable``."""
+    ips = (await resolved(call)).ips
+    if not ips:
+        yield _http()
+        return
+    connector = aiohttp.TCPConnector(resolver=CheckedAddresses(ips))
+    async with _new_session(connector) as session:
+        yield session
+
+
 def _http() -> aiohttp.ClientSession:
     """Return the session of this process: connections are kept for a moment, and have no limit of
     their own."""
     global _session
     loop = asyncio.get_running_loop()
     if _session is None or _session[0] is not loop:
-        timeout = aiohttp.ClientTimeout(
-            total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
-        )
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_CONNECTION_S)
-        made = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        _session = loop, made
+        _session = loop, _new_session(connector)
     return _session[1]
+
+
+def _new_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(
+        total=TURN_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def _check_head(response: aiohttp.ClientResponse) -> None:

@@ -17,7 +17,8 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import F
 from django.utils.timezone import now
 
-from jobs.models import ApiToken, GatewayUse
+from dashboard.gateway.passing import Tokens
+from jobs.models import ApiToken, GatewayBesideJob, GatewayUse, Job
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +35,38 @@ class UseOf(NamedTuple):
     hour: int
 
 
+class BesideJob(NamedTuple):
+    """Key of a row of ``GatewayBesideJob``."""
+
+    job_id: int
+    user_id: int
+    token_name: str
+
+
+_beside: Counter[BesideJob] = Counter()
 _unwritten: dict[UseOf, Counter[str]] = {}
 _writing: dict[UseOf, Counter[str]] = {}
 _writer: asyncio.Task[None] | None = None
 
 
-def add_use(
-    token: tuple[int, str, int], model: str, *, failed: bool, prompt: int, completion: int
-) -> None:
+def add_beside(job_id: int, token: tuple[int, str, int]) -> None:
+    """Count one request of ``token`` to an engine that a job measures."""
+    _beside[BesideJob(job_id, token[2], token[1])] += 1
+    _write_soon()
+
+
+def add_use(token: tuple[int, str, int], model: str, *, failed: bool, tokens: Tokens) -> None:
     """Count one request of ``token``: its number, name and person."""
-    global _writer
     hour = int(time.time()) // 3600 * 3600
     counts = _unwritten.setdefault(UseOf(*token, model, hour), Counter())
-    counts.update(requests=1, failed=failed, prompt_tokens=prompt, completion_tokens=completion)
+    counts.update(requests=1, failed=failed, prompt_tokens=tokens.prompt)
+    counts.update(completion_tokens=tokens.completion)
+    counts.update(estimated_tokens=tokens.completion if tokens.is_estimated else 0)
+    _write_soon()
+
+
+def _write_soon() -> None:
+    global _writer
     if _writer is None or _writer.done():
         _writer = asyncio.create_task(_write_later(), name="gateway-use")
 
@@ -62,7 +82,7 @@ def _tokens(counts: Mapping[str, int]) -> int:
 
 
 async def _write_later() -> None:
-    while _unwritten:
+    while _unwritten or _beside:
         await asyncio.sleep(WRITE_S)
         _writing.update(_unwritten)
         _unwritten.clear()
@@ -78,9 +98,24 @@ async def _write_later() -> None:
 
 def _write_in_thread() -> None:
     try:
+        write_beside(_beside)
         write_use(_writing)
     finally:
         connections.close_all()
+
+
+@transaction.atomic
+def write_beside(counts: Counter[BesideJob]) -> None:
+    """Add counts to their rows, and take them out of ``counts``."""
+    known = Job.objects.filter(pk__in={of.job_id for of in counts})
+    jobs = set(known.values_list("pk", flat=True))
+    for of, n in dict(counts).items():
+        if of.job_id in jobs:
+            row, _is_new = GatewayBesideJob.objects.get_or_create(**of._asdict())
+            GatewayBesideJob.objects.filter(pk=row.pk).update(requests=F("requests") + n)
+        counts[of] -= n
+        if not counts[of]:
+            del counts[of]
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Login, language, and a person's own account: password and API tokens."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -140,6 +140,7 @@ _DAYS = (
 )
 
 
+_SAME = "same"
 LIMITS = ("allowed_models", "requests_per_minute", "tokens_per_minute", "token_budget")
 
 
@@ -147,16 +148,15 @@ def _limit(label: Any, most: int) -> forms.IntegerField:
     return forms.IntegerField(min_value=1, max_value=most, required=False, label=label)
 
 
-class TokenForm(forms.Form):
-    """A new token."""
+class TokenLimits(forms.Form):
+    """Limits of a token of the scope *models*, and its expiry from now on."""
 
-    name = forms.CharField(
-        max_length=100,
-        label=_("Name"),
-        help_text=_("Name of the script or tool that uses the token."),
+    days = forms.ChoiceField(
+        choices=[(_SAME, _("unchanged")), *_DAYS],
+        required=False,
+        initial=_SAME,
+        label=_("Expires after"),
     )
-    scope = forms.ChoiceField(label=_("Scope"), initial=ApiToken.Scope.READ)
-    days = forms.ChoiceField(choices=_DAYS, required=False, initial="90", label=_("Expires after"))
     allowed_models = forms.CharField(
         max_length=2000,
         required=False,
@@ -166,6 +166,32 @@ class TokenForm(forms.Form):
     requests_per_minute = _limit(_("Requests per minute"), 2**31 - 1)
     tokens_per_minute = _limit(_("Tokens per minute"), 2**31 - 1)
     token_budget = _limit(_("Token budget"), 2**53)
+
+    def clean_allowed_models(self) -> list[str]:
+        names = (name.strip() for name in self.cleaned_data["allowed_models"].split(","))
+        return sorted({name for name in names if name})
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return fields of the token's row."""
+        return {name: self.cleaned_data[name] for name in LIMITS}
+
+    @property
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["days"]
+        return now() + timedelta(days=int(days)) if days else None
+
+
+class TokenForm(TokenLimits):
+    """A new token."""
+
+    name = forms.CharField(
+        max_length=100,
+        label=_("Name"),
+        help_text=_("Name of the script or tool that uses the token."),
+    )
+    scope = forms.ChoiceField(label=_("Scope"), initial=ApiToken.Scope.READ)
+    days = forms.ChoiceField(choices=_DAYS, required=False, initial="90", label=_("Expires after"))
 
     def __init__(self, user: AbstractBaseUser, data: Any = None) -> None:
         super().__init__(data)
@@ -178,16 +204,10 @@ class TokenForm(forms.Form):
         choices = [(scope, names[scope]) for scope in actions.scopes_of(user)]
         cast(forms.ChoiceField, self.fields["scope"]).choices = choices
 
-    def clean_allowed_models(self) -> list[str]:
-        names = (name.strip() for name in self.cleaned_data["allowed_models"].split(","))
-        return sorted({name for name in names if name})
-
     @property
     def limits(self) -> dict[str, Any]:
-        """Limits of the token: fields of its row; none for a scope that does not open models."""
-        if self.cleaned_data["scope"] != ApiToken.Scope.MODELS:
-            return {}
-        return {name: self.cleaned_data[name] for name in LIMITS}
+        """Return none for a scope that does not open models."""
+        return super().limits if self.cleaned_data["scope"] == ApiToken.Scope.MODELS else {}
 
 
 @requires("token.create", "GET")
@@ -215,11 +235,28 @@ def token_create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _tokens(request, form)
     given = form.cleaned_data
-    expires_at = now() + timedelta(days=int(given["days"])) if given["days"] else None
     made = actions.create_token(
-        *(user, given["name"]), scope=given["scope"], expires_at=expires_at, limits=form.limits
+        *(user, given["name"]), scope=given["scope"], expires_at=form.expires_at, limits=form.limits
     )
     return _tokens(request, TokenForm(user), made=made)
+
+
+@requires("token.change", "GET", "POST")
+def token_change(request: HttpRequest, token_id: int) -> HttpResponse:
+    row = get_object_or_404(actions.tokens_for(_user(request)), pk=token_id)
+    has_limits = row.scope == ApiToken.Scope.MODELS
+    stored = {name: getattr(row, name) for name in LIMITS}
+    stored["allowed_models"] = ", ".join(row.allowed_models)
+    form = TokenLimits(request.POST or None, initial=stored)
+    if form.is_valid():
+        expiry = form.cleaned_data["days"]
+        more = {} if expiry == _SAME else {"expires_at": form.expires_at}
+        actions.change_token(_user(request), row, (form.limits if has_limits else {}) | more)
+        messages.success(request, gettext("The token %(name)s is changed.") % {"name": row.name})
+        return redirect("token-list")
+    limits = [form[name] for name in LIMITS] if has_limits else []
+    context = {"token": row, "form": form, "limits": limits}
+    return render(request, "account/token.html", context, status=422 if form.errors else 200)
 
 
 @requires("token.delete", "GET", "POST")
@@ -244,5 +281,6 @@ urlpatterns: list[URLPattern] = [
     path("account/password/", requires("account.view")(Password.as_view()), name="password"),
     path("account/tokens/", token_list, name="token-list"),
     path("account/tokens/create/", token_create, name="token-create"),
+    path("account/tokens/<int:token_id>/", token_change, name="token-change"),
     path("account/tokens/<int:token_id>/revoke/", token_revoke, name="token-revoke"),
 ]

@@ -98,6 +98,7 @@ ACTIONS: dict[str, Need] = {
     "gateway.use": Need.MEMBER,  # with a token of the scope *models*, and with no other
     "account.view": Need.VIEWER,
     "token.create": Need.VIEWER,  # scopes: dashboard.actions.access.scopes_of
+    "token.change": Need.OWN,  # limits of the scope *models*
     "token.delete": Need.OWN,
     "token.manage": Need.ADMIN,  # see and revoke those of others
     "user.manage": Need.ADMIN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -245,15 +246,18 @@ class _NotTaken(Exception):
         super().__init__(status)
         self.status = status
         self.args_for_people = args
+        self.is_openai = False
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Limits of a path: bytes of a body, and requests of one client at once; None: any number."""
+    """Limits of a path: bytes of a body, and requests of one client at once; None: any number.
+    ``is_openai``: its refusals have the shape of OpenAI's errors."""
 
     start: str
     most_bytes: int
     most_running: int | None = None
+    is_openai: bool = False
 
 
 # By the begin of the path; else Django's own limit of a form or JSON, above a chunk of the intake.
@@ -270,7 +274,7 @@ ROUTES = (
     Route("/api/v1/imports", IMPORT_BYTES, 4),
     Route("/playground/import/", IMPORT_BYTES, 4),
     Route("/api/v1/conversations/import", IMPORT_BYTES, 4),
-    Route("/v1/", GATEWAY_BYTES),
+    Route("/v1/", GATEWAY_BYTES, is_openai=True),
     Route("/healthz", 0),
     Route("/", settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
 )
@@ -297,6 +301,7 @@ class Guard:
             )
             if body.is_answered:
                 raise  # the server closes the connection
+            refused.is_openai = body.route.is_openai
             await _refuse(scope, receive, send, refused)
         finally:
             self.leave(body)
@@ -424,9 +429,12 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _NotTaken
     request = ASGIRequest({"query_string": b"", **scope}, BytesIO())
     with translation.override(translation.get_language_from_request(request)):
         text = translation.gettext(_TEXTS[refused.status]) % refused.args_for_people
-    body = f"{text}\n".encode()
+    content_type, body = b"text/plain; charset=utf-8", f"{text}\n".encode()
+    if refused.is_openai:
+        error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
+        content_type, body = b"application/json", json.dumps({"error": error}).encode()
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),

@@ -109,6 +109,7 @@ ACTION_LABELS: Mapping[str, str | Promise] = {
     "source.manage:delete": _("Source removed"),
     "storage.manage": _("Job files removed"),
     "token.create": _("API token created"),
+    "token.change": _("API token changed"),
     "token.delete": _("API token revoked"),
     "user.manage": _("Account changed"),
     "user.manage:add": _("Account added"),

@@ -199,6 +199,8 @@ RESULT_MESSAGES: dict[str, str] = {
     "(%(names)s).",
     "result:beside_chats": "Chats used a deployment on this host during the run. Chat answers: "
     "%(chats)s.",
+    "result:beside_keys": "Disturbed: the engine answered requests through the gateway. Keys: "
+    "%(keys)s.",
     "result:other_clients": "Other clients used the deployment: %(running)s concurrent requests, "
     "%(concurrency)s of this benchmark.",
     "result:host_loaded": "Other programs used the CPU: mean host load %(load)s on %(cores)s "

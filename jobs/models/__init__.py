@@ -6,6 +6,7 @@ Not here: what changes them (`services`), what reads several at once (`queries`)
 from jobs.models.access import (
     Account,
     ApiToken,
+    GatewayBesideJob,
     GatewayUse,
     IdempotencyKey,
     Instance,

@@ -84,7 +84,8 @@ class ApiToken(models.Model):
 
 class GatewayUse(models.Model):
     """Requests and tokens of one key for one model in one hour. The rows outlive their key, whose
-    name they keep. ``failed``: requests without a complete answer."""
+    name they keep. ``failed``: requests without a complete answer. ``estimated_tokens``: those of
+    ``completion_tokens`` that no engine counted, one for each piece of a cut stream."""
 
     token = models.ForeignKey(ApiToken, models.SET_NULL, null=True, related_name="use")
     token_name = models.CharField(max_length=100)
@@ -95,11 +96,26 @@ class GatewayUse(models.Model):
     failed = models.PositiveBigIntegerField(default=0)
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0)
+    estimated_tokens = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["-hour", "model", "id"]
         constraints: ClassVar = [
             UniqueConstraint(fields=["token", "model", "hour"], name="gateway_use_once_an_hour")
+        ]
+
+
+class GatewayBesideJob(models.Model):
+    """Requests of one key to an engine while a job measured it."""
+
+    job = models.ForeignKey("Job", models.CASCADE, related_name="+")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="+")
+    token_name = models.CharField(max_length=100)
+    requests = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["job", "user", "token_name"], name="gateway_beside_job_once")
         ]
 
 

@@ -32,6 +32,7 @@ class Endpoint(models.Model):
     engine_version = models.CharField(max_length=64, blank=True)
     max_context = models.PositiveIntegerField(null=True, blank=True)  # tokens
     thinking_switch = models.CharField(max_length=32, blank=True, default="")  # of its template
+    in_gateway = models.BooleanField(default=False)
     found = models.JSONField(default=dict)
     check_id = models.CharField(max_length=64, blank=True)
     check_args = models.JSONField(default=dict)

@@ -14,7 +14,7 @@ from dashboard.security.request import member
 from jobs.base.numbers import number_from
 from jobs.queries.gateway import MOST_ROWS, gateway_use
 
-_COUNTS = ("requests", "failed", "prompt_tokens", "completion_tokens")
+_COUNTS = ("requests", "failed", "prompt_tokens", "completion_tokens", "estimated_tokens")
 
 
 @requires("gateway.view", "GET")

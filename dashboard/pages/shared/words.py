@@ -373,11 +373,13 @@ def _load_text(load: Mapping[str, Mapping[str, float]]) -> str:
 def _concurrent_load_text(concurrent_load: Mapping[str, Any]) -> str:
     jobs = _(", ").join(f"#{pk}" for pk in concurrent_load["jobs"])
     names = _(", ").join(concurrent_load["deployments"])
-    chats = concurrent_load.get("chats")  # missing in results of older versions
+    # Missing in results of older versions.
+    chats, keys = concurrent_load.get("chats"), concurrent_load.get("keys")
     parts = [
         _("jobs %(jobs)s") % {"jobs": jobs} if jobs else "",
         _("deployments %(names)s") % {"names": names} if names else "",
         _("chat answers: %(n)s") % {"n": chats} if chats else "",
+        _("keys of the gateway: %(names)s") % {"names": _(", ").join(keys)} if keys else "",
     ]
     return _(", ").join(filter(None, parts)) or _("no other work of this dashboard")
 

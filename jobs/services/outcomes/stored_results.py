@@ -22,6 +22,7 @@ from jobs.models import (
     DeploymentEvent,
     Endpoint,
     Environment,
+    GatewayBesideJob,
     Job,
     LimitRun,
     MatrixCell,
@@ -49,6 +50,7 @@ _RATE = "output_tokens_per_s"
 _LATENCIES = ("latency_mean_s", "ttft_mean_ms")
 # Clocks differ slightly: shorter overlaps count as consecutive.
 _TOUCH = timedelta(seconds=1)
+_MOST_KEYS = 20  # named in a remark
 _LONGEST_TURN = timedelta(hours=1)  # time limit of a chat answer in the relay
 HOST_FACTS = ("os", "kernel", "arch", "cpu", "memory_bytes", "driver", "compiler", "iommu")
 
@@ -162,6 +164,9 @@ def _disturbed(others: Mapping[str, Any] | None) -> list[Message]:
     if others and others["deployments"]:
         names = ", ".join(others["deployments"])
         remarks.append(Message("result:beside_deployments", {"names": names}))
+    if others and others["keys"]:
+        keys = ", ".join(others["keys"])
+        remarks.append(Message("result:beside_keys", {"keys": keys}))
     if others and others["chats"]:
         remarks.append(Message("result:beside_chats", {"chats": others["chats"]}))
     return remarks
@@ -296,8 +301,9 @@ def concurrent_load(
     endpoint: Endpoint | None = None,
 ) -> dict[str, Any] | None:
     """Return the other work of this dashboard on the host during the job. ``{"jobs": [ids],
-    "deployments": [names], "chats": n}``: n chat answers of deployments on the host, including the
-    one under test; all empty on an idle host. None for a job that never started. Based on the
+    "deployments": [names], "chats": n, "keys": [names]}``: n chat answers of deployments on the
+    host, including the one under test; keys of the gateway that asked the measured engine; all
+    empty on an idle host. None for a job that never started. Based on the
     recorded times, not on the job's settings. Against an ``endpoint``: jobs against it from every
     host too; deployments and chats of the host do not load it, and are left out."""
     if job.started_at is None:
@@ -318,8 +324,10 @@ def concurrent_load(
             until = since + timedelta(seconds=seconds)
         if since and min(end, until or now()) - max(start, since) >= _TOUCH:
             beside.append(pk)
+    rows = GatewayBesideJob.objects.filter(job=job).select_related("user")
+    keys = [f"{row.token_name} ({row.user.username})" for row in rows.order_by("pk")[:_MOST_KEYS]]
     if endpoint is not None:
-        return {"jobs": beside, "deployments": [], "chats": 0}
+        return {"jobs": beside, "deployments": [], "chats": 0, "keys": keys}
     up = DeploymentEvent.objects.filter(state__in=Deployment.RUNNING_STATES, at__lt=end - _TOUCH)
     servers = Deployment.objects.filter(
         Q(state__in=Deployment.LIVE_STATES) | Q(stopped_at__gt=start + _TOUCH),
@@ -335,6 +343,7 @@ def concurrent_load(
         "jobs": beside,
         "deployments": list(others.values_list("name", flat=True)),
         "chats": sum(_answered_until(*row) > start for row in answers.iterator()),
+        "keys": keys,
     }
 
 

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from jobs import notifications
 from jobs.base.messages import Message
-from jobs.models import Deployment, Host, IdempotencyKey, Instance, Job
+from jobs.models import Deployment, GatewayUse, Host, IdempotencyKey, Instance, Job
 from jobs.queries.hosts import instance_id
 from jobs.queries.jobs.progress import stalled_since
 from jobs.schedule import agent_tasks, deployments, lifecycle
@@ -22,6 +22,7 @@ from jobs.services.intake import streams
 from jobs.services.upkeep import SWEEP_S
 
 KEYS_KEPT_FOR = timedelta(hours=24)
+USE_KEPT_FOR = timedelta(days=400)  # of the gateway: a year and the month before it
 MISSING_FOR = timedelta(seconds=30)
 # Without a round for this time the dashboard was away: stopped, suspended, or without its broker.
 AWAY_AFTER = timedelta(seconds=60)
@@ -69,6 +70,7 @@ def reap(moment: datetime | None = None) -> int:
             notifications.notify("job", id=job.pk, state=job.state)
     streams.forget_old_points(moment)
     IdempotencyKey.objects.filter(created_at__lt=moment - KEYS_KEPT_FOR).delete()
+    GatewayUse.objects.filter(hour__lt=moment - USE_KEPT_FOR).delete()
     lost, missing = 0, Q(missing_since__lt=moment - MISSING_FOR)
     for job in jobs.filter(missing, state__in=Job.ON_HOST_STATES):
         message = Message("job:missing", {"host": job.host.name})

@@ -131,6 +131,27 @@ def test_a_key_of_other_people_stays_at_its_address_when_another_value_changes(u
     assert refused(dict(typed_of(row), url=other), make_user(), row) == "api_key"
 
 
+# -- the gateway ----------------------------------------------------------------------------------
+
+
+def test_only_an_administrator_adds_an_endpoint_to_the_gateway(user, save):
+    root = make_user("root", role="admin")
+
+    assert refused(dict(TYPED, in_gateway=True), user) == "in_gateway"
+    row = save(draft(dict(TYPED, in_gateway=True), root), OK)
+    assert row.in_gateway
+    changed = save(draft(dict(typed_of(row), device="1 × H20"), user, row), OK)
+    assert (changed.in_gateway, changed.device) == (True, "1 × H20")
+    assert not save(draft(dict(typed_of(row), in_gateway=False), root, row), OK).in_gateway
+
+
+def test_a_key_of_some_people_is_not_sent_for_the_gateway(user):
+    root = make_user("root", role="admin")
+
+    assert refused(dict(keyed(people=[root]), in_gateway=True), root) == "in_gateway"
+    assert draft(dict(TYPED, api_key="", in_gateway=True), root).is_valid()
+
+
 # -- checks ---------------------------------------------------------------------------------------
 
 

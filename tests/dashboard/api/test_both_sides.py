@@ -12,6 +12,7 @@ people: list_people
 person-change: change_person
 token-list: list_tokens
 gateway: list_gateway_use
+token-change: change_token
 token-revoke: revoke_token
 job-list: list_jobs
 job-detail: read_job job_log_steps

@@ -10,7 +10,7 @@ import pytest
 from dashboard.api.app import document
 from dashboard.api.examples import BODY, PATH, QUERY, VERSION
 from jobs.catalog import QUESTION_SETS
-from jobs.models import Conversation, Host, Matrix, Note, SavedView, SignOff, Tag, Turn
+from jobs.models import ApiToken, Conversation, Host, Matrix, Note, SavedView, SignOff, Tag, Turn
 from tests import sample_data
 from tests.dashboard.lib.caller import Caller
 from tests.dashboard.lib.chat_pages import make_share
@@ -105,13 +105,17 @@ def rows(question_folder, model_folder):
         "share_key": make_share(root),
         "sign_off_id": SignOff.objects.create(purpose="ACME", **added).pk,
         "source_id": sample_data.source(),
-        **{"token_id": Caller(colleague).token.pk, "user_id": colleague.pk},
+        **{"token_id": models_token(colleague).pk, "user_id": colleague.pk},
         "view_id": SavedView.objects.create(name="mine", created_by=root).pk,
         # In bodies and queries.
         **{"res-15": f"res-{base.pk}", "res-16": f"res-{other.pk}", "res-17": f"res-{third.pk}"},
         "http://10.0.0.5:8000": "http://127.0.0.1:9",
         **{17: job.pk, 3: deployment.pk, 4: matrices[0].pk, 5: matrices[1].pk},
     }
+
+
+def models_token(user):
+    return ApiToken.objects.create(user=user, name="ci", token_sha256="f" * 64, scope="models")
 
 
 def real(value, rows, name=""):

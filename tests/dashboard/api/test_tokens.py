@@ -98,6 +98,46 @@ def test_a_member_sees_and_revokes_their_own_only(client, ada):
     assert AuditEntry.objects.get().action == "token.delete"
 
 
+def test_limits_and_expiry_of_a_token_are_changed_by_page_and_api(client, ada):
+    fields = {"name": "chat", "token_sha256": "a" * 64, "scope": "models"}
+    row = ApiToken.objects.create(user=ada, token_budget=9, **fields)
+    address = reverse("token-change", args=[row.pk])
+
+    assert 'value="9"' in client.get(address).text
+    wrong = client.post(address, {"days": "same", "token_budget": "0"})
+    assert (wrong.status_code, "greater than or equal to 1" in wrong.text) == (422, True)
+    given = {"days": "", "allowed_models": "b, a,", "requests_per_minute": "3"}
+    assert client.post(address, given).url == reverse("token-list")
+    row.refresh_from_db()
+    assert (row.allowed_models, row.requests_per_minute) == (["a", "b"], 3)
+    assert (row.token_budget, row.expires_at) == (None, None)
+
+    changed = client.patch(
+        reverse("api-token", args=[row.pk]),
+        {"models": ["c"], "tokens_per_minute": 7},
+        content_type="application/json",
+    )
+    assert changed.status_code == 200
+    row.refresh_from_db()
+    assert (row.allowed_models, row.tokens_per_minute, row.requests_per_minute) == (["c"], 7, 3)
+    assert [one.action for one in AuditEntry.objects.all()] == ["token.change"] * 2
+
+
+def test_a_token_of_another_scope_has_an_expiry_and_no_limits(client, ada):
+    row = ApiToken.objects.create(user=ada, name="ci", token_sha256="a" * 64, scope="read")
+    address = reverse("token-change", args=[row.pk])
+
+    assert "token_budget" not in client.get(address).text
+    client.post(address, {"days": "30", "token_budget": "5"})
+    row.refresh_from_db()
+    assert row.token_budget is None
+    assert timedelta(days=29) < row.expires_at - now() < timedelta(days=31)
+    refused = client.patch(
+        reverse("api-token", args=[row.pk]), {"token_budget": 5}, content_type="application/json"
+    )
+    assert (refused.status_code, [*refused.json()["fields"]]) == (400, ["token_id"])
+
+
 def test_an_administrator_sees_and_revokes_all_also_expired_ones(client):
     client.force_login(make_user("root", is_staff=True))
     fields = {"name": "old", "token_sha256": "a" * 64, "expires_at": now() - timedelta(days=1)}

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import openai
 import pytest
+import requests
 
 from tests.dashboard.lib.web_server import running_web, web_beside
 from tests.jobs.lib.scripted_engine import engine
@@ -315,6 +316,21 @@ def test_a_running_exclusive_benchmark_keeps_its_engine_to_itself(gateway):
     assert outcome(gateway, "free") == "ok"
 
 
+def test_the_keys_that_ask_a_measured_engine_are_named(gateway):
+    read = "from jobs.models import GatewayBesideJob\n" + (
+        "print(*GatewayBesideJob.objects.values_list("
+        "'token_name', 'user__username', 'requests').first() or ())"
+    )
+    free = MEASURED.replace('"measured"', '"shared"').replace("exclusive=True", "exclusive=False")
+    gateway.server.shell(free.format(url=gateway.first.url))
+
+    assert until(lambda: outcome(gateway, "free", model="shared") == "ok")
+    until(lambda: outcome(gateway, "free", model="shared") and gateway.server.shell(read))
+    name, _of, person, requests = gateway.server.shell(read)
+    assert (name, person) == ("free", "free")
+    assert int(requests) >= 1
+
+
 MEASURED = """
 from tests.factories import make_deployment, make_job
 row = make_deployment(name="measured", dashboard_url="{url}")
@@ -338,3 +354,63 @@ def test_use_is_stored_by_key_and_hour_without_any_text(gateway):
     texts = [path.read_bytes() for path in files]
     assert any(b"counted" in text for text in texts)
     assert not any(MARKER.encode() in text for text in texts)
+
+
+def test_an_endpoint_of_the_gateway_gets_its_own_key_and_the_caller_never_sees_it(gateway):
+    gateway.server.shell(ENDPOINT.format(url=gateway.second.url))
+    until(lambda: "of-others" in {one.id for one in client(gateway).models.list()})
+    gateway.second.complete = lambda asked: (200, json.dumps({"choices": [], "key": "sk-engine"}))
+    try:
+        answer = client(gateway).chat.completions.with_raw_response.create(
+            model="of-others", messages=ASKED
+        )
+    finally:
+        gateway.second.complete = None
+
+    assert gateway.second.asked[-1] == ("/v1/chat/completions", "Bearer sk-engine")
+    assert "sk-engine" not in answer.text
+    assert "hidden" not in {one.id for one in client(gateway).models.list()}
+
+
+ENDPOINT = """
+from jobs.access import secrets
+from tests.factories import make_endpoint
+secrets.keep("ENGINE", "sk-engine", purpose="engine", endpoints=["{url}"], hosts=None, people=None)
+make_endpoint("others", url="{url}", model="of-others", api_key="ENGINE", in_gateway=True)
+make_endpoint("hidden", url="{url}", model="hidden")
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("{", 400), ("[]", 400), ('{"model": 3}', 400), ("x" * (5 << 20), 413)],
+    ids=["cut", "list", "number", "long"],
+)
+def test_a_body_that_cannot_be_read_is_refused_in_the_shape_of_openai(gateway, body, status):
+    url = f"http://127.0.0.1:{gateway.server.port}/v1/chat/completions"
+    headers = {"Authorization": "Bearer free", "Content-Type": "application/json"}
+
+    answer = requests.post(url, data=body, headers=headers, timeout=PATIENCE_S)
+
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+
+
+def test_completions_and_embeddings_pass_as_they_are(gateway):
+    asking = client(gateway)
+    gateway.first.complete = gateway.second.complete = lambda asked: (200, json.dumps(COMPLETED))
+    try:
+        text = asking.completions.create(model="pair", prompt="Hi").choices[0].text
+        vector = asking.embeddings.create(model="pair", input="Hi", encoding_format="float")
+    finally:
+        gateway.first.complete = gateway.second.complete = None
+
+    assert text == "there"
+    assert vector.data[0].embedding == [0.5, 0.25]
+
+
+COMPLETED = {
+    "choices": [{"index": 0, "text": "there", "finish_reason": "stop"}],
+    "data": [{"index": 0, "object": "embedding", "embedding": [0.5, 0.25]}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}

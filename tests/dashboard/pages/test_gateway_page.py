@@ -41,7 +41,7 @@ def test_the_table_and_the_csv_have_the_counts(client, used):
     lines = client.get(f"{reverse('gateway')}?format=csv").getvalue().decode().splitlines()
 
     assert "m-1 3 1 20 4" in text
-    assert lines[-1].endswith(",key of ada,ada,m-1,3,1,20,4")
+    assert lines[-1].endswith(",key of ada,ada,m-1,3,1,20,4,0")
 
 
 def test_a_token_shows_its_limits_and_what_it_used(client):

@@ -43,6 +43,7 @@ person-change GET,POST admin set=viewer
 token-list GET viewer
 gateway GET viewer
 token-create POST viewer name=mine&scope=read
+token-change GET,POST own-hidden days=
 token-revoke GET,POST own-hidden
 columns POST viewer
 job-list GET viewer
@@ -374,6 +375,7 @@ api-secret DELETE admin
 api-audit GET admin
 api-tokens GET person
 api-gateway-use GET viewer
+api-token PATCH person-hidden {"token_budget": 1000}
 api-token DELETE person-hidden
 api-people GET admin
 api-person PATCH admin {"role": "viewer"}

@@ -105,7 +105,10 @@ def test_an_evaluation_shows_requested_and_measured_tokens(caller, kind, admin_c
     answer = admin_client.get(reverse("api-result", args=[job.result.pk])).json()
     assert answer["asked"] == {"output_tokens": 48}
     assert answer["measured"] == {"input_tokens": 30.0, "output_tokens": 15.0}
-    assert answer["concurrent_load"] == {"jobs": [], "deployments": [], "chats": 0}
+    assert answer["concurrent_load"] == {
+        **{"jobs": [], "deployments": [], "chats": 0},
+        "keys": [],
+    }
 
 
 def test_list_api_and_export_mark_an_incomplete_run(admin_client):

@@ -12,6 +12,7 @@ from jobs.models import (
     Conversation,
     DeploymentEvent,
     Environment,
+    GatewayBesideJob,
     JobStep,
     PointBlock,
     PointRequests,
@@ -350,7 +351,8 @@ def test_work_before_or_after_a_run_does_not_disturb(measured):
     make_job(host=measured.host)
     make_job(state="running", started_at=start)
 
-    assert concurrent_load(measured) == {"jobs": [], "deployments": [], "chats": 0}
+    nothing = {"jobs": [], "deployments": [], "chats": 0, "keys": []}
+    assert concurrent_load(measured) == nothing
 
 
 def test_jobs_that_ran_meanwhile_are_named(measured):
@@ -369,6 +371,18 @@ def test_other_running_deployments_are_named(measured):
     gone.save()
 
     assert concurrent_load(measured, under_test=own)["deployments"] == [other.name]
+
+
+def test_keys_of_the_gateway_that_asked_meanwhile_are_named_and_disturb(measured):
+    lin = make_user("lin")
+    GatewayBesideJob.objects.create(job=measured, user=lin, token_name="webui", requests=3)
+    GatewayBesideJob.objects.create(job=make_job(), user=lin, token_name="other", requests=1)
+
+    others = concurrent_load(measured)
+
+    assert others["keys"] == ["webui (lin)"]
+    (remark,) = stored_results._disturbed(others)
+    assert remark == Message("result:beside_keys", {"keys": "webui (lin)"})
 
 
 def test_a_job_that_never_started_says_nothing():

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils.timezone import now
 
-from jobs.models import Instance, Job
+from jobs.models import GatewayUse, Instance, Job
 from jobs.schedule import agent_tasks
 from jobs.services.hosts import HostAnswers, mark_lost
 from jobs.services.intake import heartbeats
@@ -32,6 +32,16 @@ def test_a_job_is_lost_when_its_host_answers_without_it():
     assert (job.message_id, job.message_args) == ("job:missing", {"host": job.host.name})
     for_a_moment = make_job(state="running", missing_since=ago(20))
     assert state_after_reaping(for_a_moment) == "running"
+
+
+def test_use_of_the_gateway_is_kept_for_400_days():
+    row = {"user": make_user(), "token_name": "ci", "model": "m"}
+    for days in (1, 399, 401):
+        GatewayUse.objects.create(**row, hour=now() - timedelta(days=days))
+
+    reaper.reap()
+
+    assert GatewayUse.objects.count() == 2
 
 
 def test_away_is_not_lost():
