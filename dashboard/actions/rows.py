@@ -77,6 +77,8 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
     def style(self, name: str, field: forms.Field) -> None:
         """Name the element with errors and hint of a field, which every template has."""
         style = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
+        if isinstance(field, forms.BooleanField):
+            style = "form-check-input"
         own = {"class": style, "aria-describedby": f"{name}-hint"}
         field.widget.attrs = own | field.widget.attrs
 
