@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -32,7 +31,7 @@ from dashboard.reports.document import (
 )
 from dashboard.text.formatting import number
 from dashboard.text.import_words import measured_text
-from dashboard.text.labels import phrase, result_name, setting_title
+from dashboard.text.labels import phrase, result_name, setting_title, stack_name
 from dashboard.text.messages import message
 from jobs.base.numbers import result_number
 from jobs.metrics import rate_in
@@ -100,7 +99,8 @@ def build(asked: ComparisonAsked) -> Report:
     unit = units.choice(asked.per, heads)
     title = shared.conclusion(comparison, own)
     if found:
-        title = words.headline(found) if own else words.full_headline(found)
+        found = parity.renamed(found, own) if own else found
+        title = words.full_headline(found)
     return Report(
         kicker=_("Comparison report"),
         title=title,
@@ -109,22 +109,23 @@ def build(asked: ComparisonAsked) -> Report:
         about=parts.about((), heads, asked, [(_("Baseline"), names[0])]),
         warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results)],
         sections=[
-            *([_parity(found)] if found else []),
+            *([_parity(found, asked)] if found else []),
             ReportSection(_("Conclusion"), conclusion),
             ReportSection(
                 _("Numbers"), _numbers(comparison, names, unit.rate, is_grouped=is_grouped)
             ),
             *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
             ReportSection(_("Method"), _method(comparison), is_appendix=True),
-            parts.remarks(parts.remarks_on(results, asked)),
+            *parts.remarks(parts.remarks_on(results, asked), asked),
         ],
     )
 
 
-def _parity(found: Stated) -> ReportSection:
+def _parity(found: Stated, asked: ComparisonAsked) -> ReportSection:
     warned = [text for _name, text in words.warnings(found)]
     quoted = [Listing(warned, _("Before you quote it"))] if warned else []
-    blocks = [*parity.conclusion(found), *quoted, *parity.numbers(found), *parity.methods(found)]
+    concluded = parity.conclusion(found, asked)
+    blocks = [*concluded, *quoted, *parity.numbers(found), *parity.methods(found)]
     return ReportSection(_("Parity statement"), blocks)
 
 
@@ -135,8 +136,7 @@ def _names(comparison: Comparison, asked: ComparisonAsked) -> list[str]:
     if asked.profile == "customer":
         told = shared.distinctions(comparison, hide)
         names = told if all(told) and len(set(told)) == len(told) else names
-    typed = [" ".join(text.split()) for text in asked.names[: len(names)]]
-    return [own or name for own, name in zip_longest(typed, names, fillvalue="")]
+    return asked.named(names)
 
 
 def _columns(asked: ComparisonAsked) -> list[tuple[str, str]]:
@@ -174,7 +174,7 @@ def _compared(
         _("Device"): [
             Cell(
                 asked.device(index, device_text(head)),
-                note=_(", ").join(filter(None, (head.stack, head.parallelism))),
+                note=_(", ").join(filter(None, (stack_name(head.stack), head.parallelism))),
             )
             for index, head in enumerate(heads)
         ],
@@ -211,7 +211,7 @@ def _numbers(
         return [*blocks, *_by_concurrency(comparison, names, main)] if drawn else blocks
     if any(one.name == "budget" for one in drawn):
         blocks.append(_by_budget(comparison, names))
-    return [*blocks, *_changed_answers(comparison)]
+    return [*blocks, *_changed_answers(comparison, names)]
 
 
 def _by_concurrency(
@@ -276,13 +276,11 @@ def _within(use: BudgetUse | None, budget: int) -> Cell:
     return cells.share(below[-1].share, use.questions, unit="")
 
 
-def _changed_answers(comparison: Comparison) -> list[Block]:
+def _changed_answers(comparison: Comparison, names: Sequence[str]) -> list[Block]:
     blocks: list[Block] = []
-    pairs = zip(comparison.columns[1:], comparison.paired, strict=True)
-    for index, (column, paired) in enumerate(pairs, 1):
+    for index, paired in enumerate(comparison.paired, 1):
         if paired is not None:
-            names = {"a": result_name(comparison.heads[0]), "b": result_name(column.head)}
-            title = _("Changed answers, %(a)s → %(b)s") % names
+            title = _("Changed answers, %(a)s → %(b)s") % {"a": names[0], "b": names[index]}
             said = shared.paired_words(paired, is_barred=index in comparison.barred)
             blocks.append(Listing([text for text in said if text], title))
     return blocks

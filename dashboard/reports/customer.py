@@ -17,7 +17,7 @@ from dashboard.text.labels import host_title
 from jobs.base.patterns import pattern
 from jobs.models import Host
 
-HIDDEN = "…"
+HIDDEN = "…"  # RE2 writes a template of other than ASCII wrongly: it is put in by a function
 # A URL, or an address of a private network or of the computer itself.
 _ADDRESS = pattern(
     r"""https?://[^\s"'<>()，。；]+|\b(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))"""
@@ -53,13 +53,15 @@ def _letters(number: int) -> str:
 
 
 def edited(report: Report, asked: ReportAsked) -> Report:
-    """Return the report with the words of the person who asks, for whom it is asked."""
+    """Return the report with the words of the person who asks, for whom it is asked. What an
+    appendix has comes last."""
     if asked.profile == "customer":
         report = _for_customer(report, asked)
     rows = [(_("Customer"), Cell(asked.customer)), *report.about.rows]
     about = replace(report.about, rows=rows) if asked.customer else report.about
     texts = [Paragraph(text) for text in asked.summary.split("\n\n") if text.strip()]
     sections = [*([ReportSection(_("Summary"), texts)] if texts else []), *report.sections]
+    sections.sort(key=lambda one: one.is_appendix)
     title = asked.heading.strip() or report.title
     return report._replace(title=title, about=about, sections=sections)
 
@@ -69,8 +71,10 @@ def _for_customer(report: Report, asked: ReportAsked) -> Report:
 
     def hidden(text: str) -> str:
         if not asked.shows("addresses"):
-            text = _ADDRESS.sub(HIDDEN, text)
-        return unnamed(text if asked.shows("paths") else _FOLDERS.sub(rf"\1{HIDDEN}/", text))
+            text = _ADDRESS.sub(lambda _match: HIDDEN, text)
+        if not asked.shows("paths"):
+            text = _FOLDERS.sub(lambda match: f"{match[1]}{HIDDEN}/", text)
+        return unnamed(text)
 
     # Typed names stand in the program's texts, and stay whole.
     typed = [name for name in (*asked.names, *asked.devices) if hidden(name) != name]
@@ -82,8 +86,7 @@ def _for_customer(report: Report, asked: ReportAsked) -> Report:
         found = parts.split(text)
         return "".join(one if at % 2 else hidden(one) for at, one in enumerate(found))
 
-    sections = sorted(report.sections, key=lambda one: one.is_appendix)
-    shown: Report = _mapped(report._replace(sections=sections), change)
+    shown: Report = _mapped(report, change)
     return shown
 
 

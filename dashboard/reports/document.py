@@ -6,6 +6,7 @@ marked up.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from django.http import Http404
@@ -111,6 +112,11 @@ class ReportAsked(BaseModel):
 
     def shows(self, part: Part) -> bool:
         return self.profile == "internal" or part in self.include
+
+    def named(self, names: Sequence[str]) -> list[str]:
+        """Return the own name of each column, else that of ``names``."""
+        typed = [" ".join(text.split()) for text in self.names[: len(names)]]
+        return [own or name for own, name in zip_longest(typed, names, fillvalue="")]
 
     def device(self, index: int, text: str) -> str:
         """Return the own name of the device of a column, else ``text``."""

@@ -52,13 +52,14 @@ def build(asked: MatricesAsked) -> Report:
     results = [result for page in pages for cell in page.cells for result in cell.results]
     models = dict.fromkeys(page.matrix.model_id for page in pages)
     devices = [asked.device(at, own) for at, (_name, own) in enumerate(_columns(pages))]
+    dates = [measured_text([one for cell in page.cells for one in cell.results]) for page in pages]
     missing = units.why_missing(asked.per, results)
     numbers = [str(page.matrix.pk) for page in pages]
     about = [
         (_("Models"), _(", ").join(models)),
-        (_("Device"), _(", ").join(dict.fromkeys(devices))),
+        (_("Device"), parts.by_name(found.names, devices)),
         (_("Baseline"), found.names[0]),
-        (_("Measured"), measured_text(results)),
+        (_("Measured"), parts.by_name(found.names, dates)),
     ]
     remarks = [(text, result) for result in results for text, _is in remarks_of(result)]
     listed = [Listing(found.missing, _("Missing cells"))] if found.missing else []
@@ -73,7 +74,7 @@ def build(asked: MatricesAsked) -> Report:
             ReportSection(_("Conclusion"), [Listing(found.verdicts), found.differences]),
             ReportSection(_("Numbers"), [*found.tables, *listed]),
             ReportSection(_("Method"), _method(pages), is_appendix=True),
-            parts.remarks([Listing(parts.by_text(remarks))] if remarks else []),
+            *parts.remarks([Listing(parts.by_text(remarks))] if remarks else [], asked),
         ],
     )
 

@@ -19,11 +19,11 @@ from dashboard.pages.jobs.matrix_view import (
 )
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, FactList, Heading, Table, Tone
-from dashboard.pages.shared.marks import flags, marks_of, remarks_of
+from dashboard.pages.shared.marks import device_text, flags, marks_of, remarks_of
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Listing, Paragraph, Report, ReportSection
 from dashboard.text import labels
-from dashboard.text.formatting import full_moment
+from dashboard.text.import_words import measured_text
 from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
@@ -76,14 +76,14 @@ def build(asked: MatrixReportAsked) -> Report:
         title=_title(page),
         file=f"report-matrix-{page.matrix.pk}",
         source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
-        about=_about(page, asked),
+        about=_about(page, measured, asked),
         warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results)],
         sections=[
             ReportSection(_("Conclusion"), _conclusion(page, found)),
             ReportSection(_("Numbers"), [_cells(one, concluded) for one in pages]),
             ReportSection(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
             ReportSection(_("Method"), _method(page, measured), is_appendix=True),
-            parts.remarks(_remarks(page, results, asked)),
+            *parts.remarks(_remarks(page, results, asked), asked),
         ],
     )
 
@@ -94,9 +94,11 @@ def _title(page: MatrixPage) -> str:
         return page.matrix.title
     value = " ".join(filter(None, labels.metric_text(page.metric, best.value)))
     marks = labels.cell_marks(best)
+    # The name of a rate would say its unit twice.
+    is_rate = page.metric.startswith(RATE)
     args = {
         "title": page.matrix.title,
-        "metric": labels.metric_label(page.metric).lower(),
+        "metric": (_("Output throughput") if is_rate else labels.metric_label(page.metric)).lower(),
         "value": f"{value} ({_(', ').join(marks)})" if marks else value,
         "lengths": lengths(best.input_tokens, best.output_tokens),
         "n": best.concurrency,
@@ -104,7 +106,14 @@ def _title(page: MatrixPage) -> str:
     return _("%(title)s: highest %(metric)s %(value)s, %(lengths)s at concurrency %(n)s") % args
 
 
-def _about(page: MatrixPage, asked: MatrixReportAsked) -> FactList:
+def _device(page: MatrixPage, asked: MatrixReportAsked) -> str:
+    """Return the device of the first result in words; the host of a matrix without one."""
+    first = next((run.result for run in page.runs if run.result is not None), None)
+    own = device_text(first) if first else labels.host_title(page.matrix.host)
+    return asked.device(0, own)
+
+
+def _about(page: MatrixPage, measured: Sequence[Result], asked: MatrixReportAsked) -> FactList:
     matrix, spec = page.matrix, page.matrix.spec
     by = matrix.created_by.get_username() if matrix.created_by and asked.shows("people") else ""
     workload = WORKLOADS.get(str(spec.get("workload", "")))
@@ -113,12 +122,12 @@ def _about(page: MatrixPage, asked: MatrixReportAsked) -> FactList:
         (_("Model"), matrix.model_id),
         (_("Workload"), _(workload.name) if workload else str(spec.get("workload", ""))),
         (_("Type"), labels.kind_title(matrix.kind)),
-        (_("Device"), asked.device(0, "")),
-        (_("Host"), labels.host_title(matrix.host)),
+        (_("Device"), _device(page, asked)),
+        (_("Host"), labels.host_title(matrix.host) if asked.shows("hosts") else ""),
         (_("Requests"), f"{spec.get('requests', '')}{each}"),
         (_("Repeats"), str(spec.get("repeats", ""))),
         (_("Started by"), by),
-        (_("Created"), full_moment(matrix.created_at)),
+        (_("Measured"), measured_text(measured)),
     ]
     return cells.facts(rows)
 
@@ -188,7 +197,9 @@ def _cell(shown: ShownCell) -> Cell:
     number = shown.number
     if number is None:
         tone: Tone = "bad" if shown.state == "failed" else "dim"
-        return Cell(str(style_of(shown.look or shown.state).word), note=shown.why, tone=tone)
+        # Remarks have the reason of skipped cells, once.
+        why = "" if shown.state == "skipped" else shown.why
+        return Cell(str(style_of(shown.look or shown.state).word), note=why, tone=tone)
     words = [_("recommended")] if shown.role == "recommended" else []
     sample = [f"n={number.n}"] if (number.n or 0) > 1 else []
     note, tone = _(", ").join([*words, *shown.marks, *sample]), "bold" if shown.role else ""
@@ -248,11 +259,11 @@ def _commands(page: MatrixPage) -> list[document.Code]:
 
 
 def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsked) -> list[Block]:
-    skipped = [
-        f"{name_of(cell)}{_(': ')}{message(cell.skip.id, cell.skip.args)}"
-        for cell in page.cells
-        if cell.skip is not None
-    ]
+    skipped: dict[str, list[str]] = {}
+    for cell in page.cells:
+        if cell.skip is not None:
+            why = message(cell.skip.id, cell.skip.args).rstrip(_("."))
+            skipped.setdefault(why, []).append(name_of(cell))
     failed = []
     for run in page.runs:
         if run.is_bad and (job := run.job):
@@ -262,7 +273,10 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsk
     texts = [(text, result) for result in results for text, _is in remarks_of(result)]
     listings = (
         Listing(failed, _("Failed runs")),
-        Listing(skipped, _("Skipped cells")),
+        Listing(
+            [f"{why}{_(': ')}{_(', ').join(names)}" for why, names in skipped.items()],
+            _("Skipped cells"),
+        ),
         Listing(parts.by_text(texts), _("Remarks of runs")),
     )
     blocks: list[Block] = [one for one in listings if one.items]
@@ -274,5 +288,5 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsk
 
 KIND = document.ReportKind(
     *("matrix", "Report of a matrix", "job.view", MatrixReportAsked, build),
-    columns=lambda asked: [("", labels.host_title(_page(asked).matrix.host))],
+    columns=lambda asked: [("", _device(_page(asked), asked.model_copy(update={"devices": []})))],
 )

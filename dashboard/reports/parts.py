@@ -62,12 +62,17 @@ def about(
     heads: Sequence[Result],
     asked: ReportAsked,
     more: Sequence[tuple[str, str]] = (),
+    names: Sequence[str] = (),
 ) -> FactList:
-    """Return what several results are, between ``first`` and ``more``: facts of their report."""
+    """Return what several results are, between ``first`` and ``more``: facts of their report.
+    ``names``: of the results, where each has its own date."""
 
     def each(texts: Iterable[str]) -> str:
         return _(", ").join(dict.fromkeys(texts))
 
+    measured = measured_text(heads)
+    if names:
+        measured = by_name(names, [measured_text([head]) for head in heads])
     return facts(
         [
             *first,
@@ -75,7 +80,7 @@ def about(
             (_("Workload"), each(phrase(head.what) for head in heads)),
             (_("Tool"), each(head.tool for head in heads)),
             *more,
-            (_("Measured"), measured_text(heads)),
+            (_("Measured"), measured),
             *declared_facts(heads, has_people=asked.shows("people")),
         ]
     )
@@ -114,8 +119,18 @@ def sources(results: Sequence[Result], asked: ReportAsked) -> str:
     )
 
 
-def remarks(blocks: Sequence[Block]) -> ReportSection:
-    return ReportSection(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])
+def remarks(blocks: Sequence[Block], asked: ReportAsked) -> list[ReportSection]:
+    """Return the section of remarks. A customer needs no page that says that there are none."""
+    if not blocks and asked.profile == "customer":
+        return []
+    return [ReportSection(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])]
+
+
+def by_name(names: Sequence[str], texts: Sequence[str]) -> str:
+    """Return the text of each, "A: 3 Dec; B: 4 Dec"; once, where all have the same."""
+    if len(set(texts)) <= 1:
+        return "".join(texts[:1])
+    return _("; ").join(f"{name}{_(': ')}{text}" for name, text in zip(names, texts, strict=True))
 
 
 def remarks_on(

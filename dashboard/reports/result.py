@@ -30,7 +30,7 @@ from dashboard.reports.document import (
 )
 from dashboard.text.formatting import duration, full_moment
 from dashboard.text.import_words import declared_facts, measured_text
-from dashboard.text.labels import phrase, result_name, result_place
+from dashboard.text.labels import phrase, result_name, result_place, stack_name
 from jobs.base.numbers import result_number
 from jobs.models import Result
 from jobs.queries.results.levels import Level, team_levels
@@ -70,16 +70,16 @@ def build(asked: ResultAsked) -> Report:
         conclusion: list[Block] = [
             FactList([*score.numbers.rows, *score.figures.rows], is_large=True)
         ]
-        numbers = [*_figures(score.charts), *([score.sets.table] if score.sets else [])]
+        numbers = [*_figures(score.charts, result), *([score.sets.table] if score.sets else [])]
         numbers += [score.categories] if score.categories else []
         details = [*score.sets.folded.values()] if score.sets else []
     else:
         kicker = _("Performance report")
         unit = units.choice(asked.per, [result])
         title, speed = view.speed_of(page, level=level, user=AnonymousUser(), unit=unit)
-        conclusion = _conclusion(speed, level)
-        numbers = _numbers(speed)
-        details = [*_figures(speed.more), *([speed.engine] if speed.engine else [])]
+        conclusion = _conclusion(speed, level, asked)
+        numbers = _numbers(speed, result)
+        details = [*_figures(speed.more, result), *([speed.engine] if speed.engine else [])]
     details += [table] if (table := repeats_of(page)) else []
     marks = marks_of([result])[result.pk]
     if marks.verdict:
@@ -97,7 +97,7 @@ def build(asked: ResultAsked) -> Report:
             ReportSection(_("Numbers"), numbers),
             *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
             ReportSection(_("Method"), method, is_appendix=True),
-            parts.remarks(parts.remarks_on([result], asked, is_titled=False)),
+            *parts.remarks(parts.remarks_on([result], asked, is_titled=False), asked),
         ],
     )
 
@@ -111,26 +111,26 @@ def _about(page: ResultPage, asked: ResultAsked) -> FactList:
         (_("Precision"), phrase(result.label)),
         (_("Deployment"), page.deployment.name if page.deployment else ""),
         (_("Endpoint"), result.endpoint.name if result.endpoint else ""),
-        (_("Device"), asked.device(0, result.device)),
+        (_("Device"), asked.device(0, device_text(result))),
         (
             _("Measured from") if result.endpoint else _("Host"),
-            result_place(result) if result.host else "",
+            result_place(result) if result.host and asked.shows("hosts") else "",
         ),
-        (_("Stack"), result.stack),
+        (_("Stack"), stack_name(result.stack)),
         (_("Parallelism"), result.parallelism),
         (_("Workload"), phrase(result.what)),
         (_("Tokens, input → output"), _(", ").join(filter(None, lengths_texts(result)))),
         (_("Tool"), result.tool),
         (_("Duration"), duration(took_s) if took_s else ""),
-        *([(_("Measured"), measured_text([result]))] if result.imported else []),
+        (_("Measured"), measured_text([result])),
         *declared_facts([result], has_people=asked.shows("people")),
         (_("Imported by") if result.imported else _("Started by"), by),
-        (_("Imported") if result.imported else _("Created"), full_moment(result.stored_at)),
+        (_("Imported"), full_moment(result.stored_at) if result.imported else ""),
     ]
     return cells.facts(rows)
 
 
-def _conclusion(speed: SpeedBlocks, level: Level | None) -> list[Block]:
+def _conclusion(speed: SpeedBlocks, level: Level | None, asked: ResultAsked) -> list[Block]:
     card, blocks = speed.card, list[Block]()
     if speed.limit is not None:
         notes = [text for text, _is_doubt in speed.limit.notes]
@@ -141,19 +141,32 @@ def _conclusion(speed: SpeedBlocks, level: Level | None) -> list[Block]:
     if card is not None:
         if level is not None and card.level_text:
             blocks.append(Paragraph(f"{level.name}{_(': ')}{card.level_text}"))
-        steps = [step.text for step in card.steps]
+        steps = [step.text for step in card.steps] if asked.profile == "internal" else []
         blocks += [Listing(steps, _("Next steps"))] if steps else []
     return blocks
 
 
-def _figures(charts: Sequence[Chart]) -> list[Block]:
+def _figures(charts: Sequence[Chart], result: Result) -> list[Block]:
+    """Return the charts. Their captions say what the lines of the result are: no legend."""
+    own = result_name(result)
+    figures = [
+        replace(
+            one.figure,
+            data=[
+                {**trace, "showlegend": False} if trace.get("name", "").startswith(own) else trace
+                for trace in one.figure.data
+            ],
+        )
+        for one in charts
+    ]
     return [
-        ReportFigure(one.title, one.figure, min(_TALL, one.height), one.caption) for one in charts
+        ReportFigure(one.title, figure, min(_TALL, one.height), one.caption)
+        for one, figure in zip(charts, figures, strict=True)
     ]
 
 
-def _numbers(speed: SpeedBlocks) -> list[Block]:
-    blocks = _figures(speed.charts)
+def _numbers(speed: SpeedBlocks, result: Result) -> list[Block]:
+    blocks = _figures(speed.charts, result)
     blocks += [speed.limit.table] if speed.limit else []
     blocks += [speed.latencies] if speed.latencies else []
     blocks += [_by_concurrency(speed.table)] if speed.table else []

@@ -86,6 +86,14 @@ class SideView(NamedTuple):
         return self.name if self.results else self.title
 
     @property
+    def label(self) -> str:
+        """Its device, precision or model, without the number of a result; "" for counts."""
+        if not self.results:
+            return ""
+        head = self.results[0]
+        return head.device or phrase(head.label) or (head.imported.model if head.imported else "")
+
+    @property
     def ids(self) -> str:
         return ",".join(map(result_name, self.results))
 
@@ -272,9 +280,8 @@ def runs_of(text: str, field: str) -> list[Result]:
 
 
 def _view(runs: Sequence[Result]) -> SideView:
-    head = runs[0]
-    label = head.device or phrase(head.label) or (head.imported.model if head.imported else "")
-    return SideView(named(runs, label), runs)
+    side = SideView("", runs)
+    return side._replace(name=named(runs, side.label))
 
 
 def _titled(title: str, default: str) -> SideView:

@@ -628,12 +628,14 @@ def family_verdict(stated: Stated, own: Adjusted | None) -> str:
 
 
 def family_headline(family: Family) -> str:
-    """Return "3 results vs res-11: 2 × equivalent within 1 point, 1 × cannot tell"."""
+    """Return "3 results vs res-11: 2 equivalent within 1 point, 1 cannot tell"."""
     said = Counter(family_verdict(*one) for one in family.members)
     args = {
         "n": len(family.members),
         "base": family.base.name,
-        "verdicts": _(", ").join(f"{n} × {text}" for text, n in said.most_common()),
+        "verdicts": _(", ").join(
+            _("%(n)s %(verdict)s") % {"n": n, "verdict": text} for text, n in said.most_common()
+        ),
     }
     return _("%(n)s results vs %(base)s: %(verdicts)s") % args
 

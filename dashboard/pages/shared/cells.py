@@ -15,7 +15,7 @@ from jobs.queries.results.results import Mean as Figure
 from jobs.statistics import Interval
 
 Tone = Literal["", "bold", "warn", "good", "bad", "dim", "line"]
-_IN_HEADING = ("ms", "s", "%")  # names of rates and counts include the unit
+_IN_HEADING = ("ms", "s", "%", "W", "J")  # names of rates and counts include the unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -460,8 +460,8 @@ def test_several_results_have_verdicts_corrected_for_their_number(reader):
     text = page(reader, **query)
 
     assert all("<b>Worse by" in one for one in alone)
-    assert "1 × worse" in text
-    assert "2 × cannot tell" in text
+    assert "1 worse" in text
+    assert "2 cannot tell" in text
     assert "corrected for 3 results (Holm 1979)" in text
     assert all(f"?base={query['base']}&id={one}&" in text for one in query["id"].split(";"))
     csv = reader.get(reverse("parity"), {**query, "format": "csv"}).content.decode("utf-8-sig")
