@@ -10,7 +10,7 @@ from dashboard.pages.jobs import groups, jobs
 from dashboard.pages.launch import launch, launch_groups, start
 from dashboard.pages.parity import parity
 from dashboard.pages.results import fleet, history, imports, organise, results, tradeoff
-from dashboard.pages.serving import engines, gateway, playground, shares, side_by_side
+from dashboard.pages.serving import engines, gateway, playground, presets, shares, side_by_side
 from dashboard.pages.shared import addresses
 from dashboard.reports import make as reports
 
@@ -32,6 +32,7 @@ _BELOW: dict[str, list[Any]] = {
     "levels/": [rows.level_urlpatterns],
     "prompts/": [rows.prompt_urlpatterns],
     "playground/": [playground, shares, side_by_side],
+    "playground/presets/": [presets],
     "gateway/": [gateway],
     "storage/": [storage],
     "audit/": [audit],

@@ -21,6 +21,7 @@ from jobs.models import (
     Account,
     Answer,
     Artifact,
+    ChatPreset,
     Deployment,
     Endpoint,
     Environment,
@@ -259,6 +260,13 @@ def make_level(**fields: Any) -> ServiceLevel:
     limits = {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0}
     return ServiceLevel.objects.create(
         **{"name": f"level {next(_numbers)}", "limits": limits, **fields}
+    )
+
+
+def make_preset(**fields: Any) -> ChatPreset:
+    params = {"system": "Be brief.", "temperature": 0.2}
+    return ChatPreset.objects.create(
+        **{"name": f"preset {next(_numbers)}", "params": params, **fields}
     )
 
 

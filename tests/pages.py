@@ -129,6 +129,9 @@ PAGES = {
         "/playground/side-by-side/",
         "/playground/side-by-side/?column=chat:{conversation}&column={deployment}",
     ],
+    "preset-list": ["/playground/presets/", "/playground/presets/?removed=1"],
+    "preset-add": ["/playground/presets/add/"],
+    "preset-edit": ["/playground/presets/{preset}/"],
     "conversation-delete": ["/playground/{conversation}/delete/"],
     "conversation-share": ["/playground/{conversation}/share/"],
     "conversation-import": ["/playground/import/"],
@@ -186,6 +189,7 @@ NO_PAGES = {
         "playground-request",
         "playground-show",
         "conversation-rename",
+        *("preset-remove", "preset-restore"),
         "conversation-export",
         "conversation-benchmark",
         # Of a share, which the tour has none of: tests/dashboard/pages/serving/test_shares.py.

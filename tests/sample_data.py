@@ -37,6 +37,7 @@ from tests.factories import (
     make_job,
     make_level,
     make_measured,
+    make_preset,
     make_prompts,
     make_user,
 )
@@ -88,6 +89,7 @@ def make() -> dict[str, Any]:
     _changes(person)
     made["source"] = source()
     _times()
+    made["preset"] = make_preset(name="Answers of the chat assistant in the call centre").pk
     made["level"] = make_level(name="First answers of the chat assistant in the call centre").pk
     made["prompts"] = prompts()
     made["endpoint"] = endpoint()

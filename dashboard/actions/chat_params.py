@@ -144,10 +144,12 @@ class ParamsForm(forms.Form):
         *,
         initial: Mapping[str, Any] | None = None,
         recommended: Mapping[str, Any] | None = None,
+        needs_limit: bool = True,
     ) -> None:
         super().__init__(
             data, initial=dict(initial or {}), auto_id="p-%s", use_required_attribute=False
         )
+        self.fields["max_tokens"].required = needs_limit
         self.recommended = recommended or {}
         for name, field in self.fields.items():
             field.label = field.label or name  # as engines write it
@@ -167,9 +169,17 @@ class ParamsForm(forms.Form):
             raise ValidationError(_("At most %(count)d names.") % {"count": _EXTRA_NAMES})
         return given
 
+    def clean_system(self) -> str:
+        return str(self.cleaned_data["system"]).replace("\r\n", "\n")
+
     def params(self) -> dict[str, Any]:
         values = {name: value for name, value in self.cleaned_data.items() if name != "prompt"}
         return {name: value for name, value in values.items() if value not in (None, "", {}, [])}
+
+    def texts(self) -> dict[str, str]:
+        """Return the values as their fields show them, without empty ones."""
+        values = {field.name: field.value() for field in self}
+        return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
     def numbers(self) -> list[NumberRow]:
         """Return the numbers that nearly each model states."""

@@ -224,19 +224,13 @@ def _as_key(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class QuestionAsked(Asked):
-    """A question, and how to answer it. A number that is null is left to the engine."""
+class ParamsAsked(Asked):
+    """Parameters of an answer. A number that is null is left to the engine."""
 
-    engine: Annotated[
-        str,
-        BeforeValidator(_as_key),
-        Field(max_length=30, description="number of a deployment, or endpoint:NUMBER"),
-    ]
-    prompt: str
     system: str = about("system prompt", "")
     temperature: float | None = about("0 to 2", None)
     top_p: float | None = about("0.01 to 1", None)
-    max_tokens: int = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}")
+    max_tokens: int | None = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}", None)
     seed: int | None = about("0 to 2147483647", None)
     top_k: int | None = about("-1 to 1000000; 0 or -1: all tokens", None)
     min_p: float | None = about("0 to 1", None)
@@ -249,6 +243,18 @@ class QuestionAsked(Asked):
     chat_template_kwargs: dict[str, Any] | None = about("variables of the chat template", None)
     extra: dict[str, Any] | None = about("more fields of the engine's request", None)
     thinking: base.choice(*filter(None, THINKING_WORDS)) = ""  # type: ignore[valid-type]
+
+
+class QuestionAsked(ParamsAsked):
+    """A question, and how to answer it. A number that is null is left to the engine."""
+
+    engine: Annotated[
+        str,
+        BeforeValidator(_as_key),
+        Field(max_length=30, description="number of a deployment, or endpoint:NUMBER"),
+    ]
+    prompt: str
+    max_tokens: int = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}")
 
 
 class NextAsked(QuestionAsked):

@@ -94,6 +94,9 @@ ACTIONS: dict[str, Need] = {
     "conversation.change": Need.SELF,  # ask, stop, choose an attempt, rename
     "conversation.delete": Need.SELF,
     "conversation.share": Need.SELF,  # and revoke; of a Conversation or a ChatShare
+    "preset.view": Need.VIEWER,
+    "preset.add": Need.MEMBER,  # settings of chats for the team
+    "preset.change": Need.OWNER,
     "gateway.view": Need.VIEWER,  # use of one's own keys; administrators: of all
     "gateway.use": Need.MEMBER,  # with a token of the scope *models*, and with no other
     "account.view": Need.VIEWER,

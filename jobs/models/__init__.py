@@ -19,6 +19,6 @@ from jobs.models.deployments import Endpoint, ServedBlock, Turn
 from jobs.models.hosts import Host
 from jobs.models.jobs import Artifact, Dataset, Environment, Job, JobStep, Matrix, MatrixCell
 from jobs.models.jobs import OutputFile, PointBlock, Preflight, Weights
-from jobs.models.results import Answer, AnswerRow, Baseline, Import, ImportedFile, Note
-from jobs.models.results import LimitRun, PointRequests, PromptSet, ReportWords, Result
+from jobs.models.results import Answer, AnswerRow, Baseline, ChatPreset, Import, ImportedFile
+from jobs.models.results import LimitRun, Note, PointRequests, PromptSet, ReportWords, Result
 from jobs.models.results import ResultPoint, SavedView, ServiceLevel, SignOff, Tag

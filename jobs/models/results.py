@@ -1,4 +1,4 @@
-"""Results of jobs and of imports, additions of people to them; service levels, prompt sets."""
+"""Results of jobs and of imports, additions of people to them; rows that a team edits."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -449,5 +449,19 @@ class PromptSet(TeamRow):
         constraints: ClassVar = [
             UniqueConstraint(
                 fields=["name"], condition=Q(removed_at=None), name="prompt_set_name_once"
+            ),
+        ]
+
+
+class ChatPreset(TeamRow):
+    """Settings of chats. ``params``: system prompt and parameters, by name; the recommended value
+    of the model takes the place of a missing one."""
+
+    params = models.JSONField(default=dict)
+
+    class Meta(TeamRow.Meta):
+        constraints: ClassVar = [
+            UniqueConstraint(
+                fields=["name"], condition=Q(removed_at=None), name="chat_preset_name_once"
             ),
         ]

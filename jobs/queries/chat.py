@@ -13,7 +13,7 @@ from jobs.base import bounds
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
-from jobs.models import Conversation, Deployment, Endpoint, Turn
+from jobs.models import ChatPreset, Conversation, Deployment, Endpoint, Turn
 from jobs.queries.chat_branches import BranchPlace, branch_of, place_of
 from jobs.queries.hosts import is_away
 
@@ -213,3 +213,12 @@ def turns_before(places: Sequence[BranchPlace]) -> list[Turn]:
 
 def shown_of(turn: Turn) -> ShownTurn:
     return ShownTurn(turn, place_of(turn))
+
+
+def chat_presets() -> QuerySet[ChatPreset]:
+    return ChatPreset.objects.filter(removed_at=None).select_related("created_by")
+
+
+def chat_preset(preset_id: int) -> ChatPreset | None:
+    """Return a preset, also a removed one."""
+    return ChatPreset.objects.select_related("created_by").filter(pk=preset_id).first()

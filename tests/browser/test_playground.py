@@ -515,3 +515,30 @@ def test_a_file_that_is_no_short_text_is_refused(page, content, problem):
 
     expect(page.get_by_role("alert")).to_contain_text(problem)
     expect(page.locator("[data-attached]")).to_be_hidden()
+
+
+def test_parameters_are_saved_as_a_preset_and_chosen_in_another_chat(page, window, deployments):
+    page.locator("#p-temperature").fill("0.15")
+    page.locator("#p-system").fill("Be brief.\nNo lists.")
+    page.get_by_text("Save as preset").click()
+    page.get_by_label("Name of the preset").fill("Terse")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Terse saved.")).to_be_visible()
+    choice = page.locator("#preset")
+    expect(choice.locator("option:checked")).to_have_text("Terse")
+
+    page.locator("#p-temperature").fill("9")
+    expect(choice.locator("option:checked")).to_have_text("None")
+    page.get_by_label("Name of the preset").fill("Hot")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-error=temperature]")).to_be_visible()
+    assert [each[:4] for each in window.complaints.take()] == ["422:"]
+
+    page.goto(page.url.replace(f"deployment={deployments[0]}", f"deployment={deployments[1]}"))
+    expect(page.locator("#p-system")).to_have_value("")
+    choice.select_option(label="Terse")
+    expect(page.locator("#p-temperature")).to_have_value("0.15")
+    expect(page.locator("#p-system")).to_have_value("Be brief.\nNo lists.")
+    expect(page.locator("#p-top_p")).to_have_value("0.95")
+    choice.select_option(label="None")
+    expect(page.locator("#p-system")).to_have_value("")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -26,7 +26,8 @@ from jobs.queries.results.levels import INCLUDED, Level, level_of, own_level, te
 @dataclass(frozen=True, slots=True)
 class RowPages(Generic[Row]):
     """Pages of one sort of rows, with addresses such as ``level-add``. ``find`` returns removed
-    rows too; ``number`` names the row in addresses."""
+    rows too; ``number`` names the row in addresses. A script that accepts JSON gets ``{"id"}``, or
+    422 with ``{"error", "fields"}``."""
 
     form: type[RowForm[Row]]
     name: str
@@ -84,9 +85,14 @@ class RowPages(Generic[Row]):
         if request.method == "POST":
             try:
                 row = rows.save(request.user, form)
-            except LaunchError:
+            except LaunchError as error:
+                if not request.accepts("text/html"):
+                    fields = {name: str(texts[0]) for name, texts in form.errors.items()}
+                    return JsonResponse({"error": str(error), "fields": fields}, status=422)
                 status = 422
             else:
+                if not request.accepts("text/html"):
+                    return JsonResponse({"id": row.pk}, status=201)
                 messages.success(request, done % {"name": row})
                 own = [f"{self.name}-detail", row.pk] if self.has_detail else [self._list]
                 return redirect(*own)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
+from dashboard.actions.chat_presets import preset_choices
 from dashboard.chat.asked import keep_asked
 from dashboard.chat.export import chat_json, chat_markdown
 from dashboard.chat.sent import raw_stream, sent_request
@@ -47,7 +48,8 @@ LONGEST_SEARCH = 200
 @requires("playground.use", "GET")
 def index(request: HttpRequest) -> HttpResponse:
     """Show a new chat; ``?deployment=3`` chooses the deployment, ``endpoint:5`` an endpoint,
-    ``answer=7`` the question of an evaluation's answer with its parameters."""
+    ``answer=7`` the question of an evaluation's answer with its parameters, ``preset=2`` a
+    preset."""
     return _page(request, None)
 
 
@@ -242,6 +244,10 @@ def _page(
     known = Answer.objects.select_related("result__job")
     again = known.filter(pk=number).first() if number is not None else None
     sampled = recommended | sampling_of(again.result) if again else None
+    presets = preset_choices()
+    number = None if chat or typed else number_from(request.GET.get("preset", ""))
+    if preset := next((one.row for one in presets if one.row.pk == number), None):
+        sampled = (sampled or recommended) | preset.params
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
         "chat": chat,
@@ -264,6 +270,7 @@ def _page(
         "params": form
         or ParamsForm(initial=kept or sampled or recommended, recommended=recommended),
         "names_hint": engine_hint(chosen),
+        "presets": presets,
         "problem": problem,
         "prompt": again.question if again else request.POST.get("prompt", ""),
     }

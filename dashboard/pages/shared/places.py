@@ -52,6 +52,7 @@ AREAS: Mapping[str, Sequence[Place]] = {
         Place(_("Chat"), "message-circle", "playground"),
         Place(_("Side by side"), "columns", "side-by-side"),
         Place(_("Shared chats"), "share", "share-list"),
+        Place(_("Presets"), "adjustments", "preset-list"),
     ],
     "hosts": [Place(_("Hosts"), "server-2", "host-list")],
 }

@@ -1,6 +1,8 @@
 // @ts-check
 /** The parameters beside a chat: sliders, what differs from the recommended, where they stand on a phone. */
 
+import { bindPresets } from "./chat_presets.js";
+
 const KEPT = "side-by-side-params";
 
 /** @param {HTMLFormElement} form */
@@ -21,11 +23,13 @@ export function bindParams(form) {
       const slider = /** @type {HTMLInputElement | null} */ (box?.querySelector(`[data-pair="${field.id}"]`));
       if (slider && field.value.trim()) slider.value = field.value;
     }
+    showPreset();
     const advice = /** @type {HTMLElement | null} */ (box?.querySelector("[data-advice]"));
     const system = fields.find((field) => field.name === "system");
     if (advice) advice.hidden = !system?.value.trim();
   }
 
+  const showPreset = bindPresets({ box, fields, recommended, changed: mark, complain: showProblems });
   box.addEventListener("input", (event) => {
     const slider = /** @type {HTMLInputElement} */ (event.target);
     if (slider.dataset.pair) {

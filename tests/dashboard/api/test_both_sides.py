@@ -143,6 +143,11 @@ conversation-import: import_conversation
 share-list: list_shares
 share: read_share
 share-revoke: revoke_share
+preset-list: list_presets read_preset
+preset-add: add_preset
+preset-edit: change_preset
+preset-remove: remove_preset
+preset-restore: restore_preset
 storage: read_storage
 storage-remove: remove_job_files
 audit: list_audit_entries

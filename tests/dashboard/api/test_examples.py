@@ -24,6 +24,7 @@ from tests.factories import (
     make_host,
     make_job,
     make_level,
+    make_preset,
     make_prompts,
     make_user,
 )
@@ -98,6 +99,7 @@ def rows(question_folder, model_folder):
         "level_id": make_level(created_by=root).pk,
         "note_id": Note.objects.create(text="warm", **added).pk,
         "pipeline_id": str(chain),
+        "preset_id": make_preset(created_by=root).pk,
         "prompt_set_id": make_prompts(created_by=root).pk,
         "result_id": f"res-{base.pk}",
         "run_id": cells[0].pk,

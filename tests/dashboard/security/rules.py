@@ -191,6 +191,11 @@ conversation-import GET,POST viewer
 share-list GET viewer
 share GET viewer
 share-revoke POST mine
+preset-list GET viewer
+preset-add GET,POST member
+preset-edit GET,POST owner
+preset-remove POST owner
+preset-restore POST owner
 storage GET admin
 storage-remove GET,POST admin
 audit GET admin
@@ -381,6 +386,12 @@ api-people GET admin
 api-person PATCH admin {"role": "viewer"}
 api-storage GET admin
 api-storage-remove POST admin {"job": 1}
+api-presets GET viewer
+api-presets POST member-person {"name": "other", "params": {"system": "Be brief."}}
+api-preset GET viewer
+api-preset PATCH owner-person {"name": "other"}
+api-preset DELETE owner-person
+api-preset-restore POST owner-person
 api-conversations GET person
 api-conversations POST person
 api-conversation GET person-hidden

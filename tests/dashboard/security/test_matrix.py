@@ -54,6 +54,7 @@ from tests.factories import (
     make_job,
     make_level,
     make_measured,
+    make_preset,
     make_prompts,
     make_user,
 )
@@ -213,6 +214,7 @@ def _around_results(result, job, owner):
         "cell_id": cell.pk,
         "run_id": cell.pk,
         "level_id": make_level(created_by=owner).pk,
+        "preset_id": make_preset(created_by=owner).pk,
         "prompt_set_id": make_prompts(created_by=owner).pk,
         "note_id": Note.objects.create(**added, text="seen").pk,
         "sign_off_id": SignOff.objects.create(**added, purpose="a customer").pk,
