@@ -50,7 +50,7 @@ class Memory(Generic[T]):
             return found
         task = self._reading.get(name)
         if task is None:
-            pause_s = 0.0 if found is None or age_s >= KEPT_S else _PAUSE_S
+            pause_s = _PAUSE_S if age_s < KEPT_S else 0.0
             task = self._reading[name] = asyncio.create_task(self._read_again(name, pause_s))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return found if age_s < KEPT_S else await asyncio.shield(task)
