@@ -52,10 +52,23 @@ def test_a_customer_gets_what_is_internal_only_if_it_is_included(write, measured
         text = write(kind, format=format, **asked(kind, measured), **more)
         return {part for part, marker in INTERNAL.items() if marker in text}
 
+    assert "…/out.json" in write(kind, format="md", profile="customer", **asked(kind, measured))
     assert found(profile="customer") == set()
     assert found(profile="customer", include=["paths", "addresses"]) == {"paths", "addresses"}
     assert found(profile="customer", include=["notes", "people"]) == {"notes", "people"}
     assert found() == set(INTERNAL)
+
+
+def test_sides_of_a_statement_have_names_in_place_of_numbers(write):
+    pair = [make_measured(scores=[1, 0, 1, 1], label=label) for label in ("fp16", "int8")]
+    query = {"base": f"res-{pair[0].pk}", "id": f"res-{pair[1].pk}", "format": "md"}
+
+    customer = write("parity", profile="customer", **query)
+    typed = write("parity", names=["H800", "VACC"], devices=["8 cards"], **query)
+
+    assert customer.startswith("# int8 vs fp16: ")
+    assert typed.startswith("# VACC vs H800: ")
+    assert "H800: 8 cards; VACC: host" in typed
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
