@@ -106,8 +106,12 @@ def _family_renamed(found: Family, asked: ParityReportAsked) -> Family:
 
 
 def _columns(asked: ParityReportAsked) -> list[tuple[str, str]]:
-    """Return name and device of each side that has results."""
-    found = _read(asked.model_copy(update={"names": []}))
+    """Return name and device of each side that has results; none where there is no statement,
+    whose report says why."""
+    try:
+        found = _read(asked)
+    except document.ReportError:
+        return []
     sides = _family_sides(found) if isinstance(found, Family) else found.sides
     return [(side.name, device_text(side.results[0])) for side in sides if side.results]
 

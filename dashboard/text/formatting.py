@@ -20,7 +20,7 @@ MANIFOLD = 2  # relative changes from here on are shown as a factor
 _DECIMALS = 4  # most of a number that they do not make zero
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 SHORTEST = 16  # characters of a name that are never cut
-TAIL, LONGEST_TAIL = 12, 40
+TAIL, LONGEST_TAIL, CUT_TAIL = 12, 26, 14
 # What tells variants of a model apart: "…-int8-tp4", "…Q8_0 from Q4_1".
 _PRECISION = re.compile(
     r"(?<![a-z0-9])(int[48]|fp?(8|16|32)|bf16|q\d(_\w+)?|w\da\d+)(?![a-z0-9])", re.IGNORECASE
@@ -203,11 +203,12 @@ def cut_in_middle(text: str, most: int) -> str:
 
 def halves(name: str) -> tuple[str, str]:
     """Return a name as head and tail, of which the head gives way first; the tail may be "".
-    Variants stay distinguishable."""
+    Variants stay distinguishable: a long tail begins with the precision and is cut inside."""
     if len(name) <= SHORTEST:
         return name, ""
     match = _PRECISION.search(name)
     start = match.start() if match else 0
-    if not start or len(name) - start > LONGEST_TAIL:
+    if not start:
         start = len(name) - TAIL
-    return name[:start], name[start:]
+    tail = name[start:]
+    return name[:start], tail if len(tail) <= LONGEST_TAIL else cut_in_middle(tail, CUT_TAIL)

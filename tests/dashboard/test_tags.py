@@ -185,12 +185,12 @@ def test_a_rate_that_was_not_measured_is_no_zero():
         ("DeepSeek-R1-Distill-Qwen-32B-fp16-tp4-1024-2048", "fp16-tp4-1024-2048"),
         (
             "DeepSeek-R1-Distill-Qwen-32B-int8-tp4-1024-2048-with-chat-template",
-            "int8-tp4-1024-2048-with-chat-template",
+            "int8-tp…mplate",
         ),
         ("smollm2-135m-instruct Q8_0 from Q4_1", "Q8_0 from Q4_1"),
         ("deepseek-r1-distill-qwen-32b", "ill-qwen-32b"),
         ("int8-of-something-with-a-very-long-name", "ry-long-name"),
-        ("one-int8-of-something-with-a-very-very-long-name", "ry-long-name"),
+        ("one-int8-of-something-with-a-long-name", "int8-of…g-name"),
         ("short", ""),
         ("", ""),
     ],
@@ -199,7 +199,7 @@ def test_a_name_is_cut_before_the_part_that_differs(name, tail):
     head, end = formatting.halves(name)
 
     assert end == tail
-    assert head + end == name
+    assert name.startswith(head) and name.endswith(end.rpartition("…")[2])
 
 
 def test_a_name_is_text_on_the_page():
