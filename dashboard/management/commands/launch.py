@@ -17,7 +17,7 @@ from jobs.models import Job, Preflight
 
 ANSWER_WITHIN_S = 5.0  # a host answers within a second
 LAUNCH = (
-    base.Arg("kind", "job type: see manage.py job_types"),
+    base.Arg("kind", "job type, as the API and vacc kinds list it"),
     base.Arg("--set", "a field of the form", action="append", default=[], metavar="KEY=VALUE"),
     base.Arg("--host", default="this-computer"),
 )

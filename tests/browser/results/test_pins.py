@@ -34,7 +34,12 @@ from django.contrib.auth.models import User
 from jobs.services.upkeep import retention
 retention.remove_now({job}, User.objects.get())
 """
-PIN = "from django.core.management import call_command; call_command('pin', '{job}')"
+PIN = """
+from django.contrib.auth.models import User
+from dashboard.actions.jobs import keep_files
+from jobs.models import Job
+keep_files(User.objects.get(), Job.objects.get(pk={job}), keep=True)
+"""
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Commands of ``manage.py`` as processes, on folders and databases of their own."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from tests.stack import ROOT, clean_environment
 
 
 def test_a_reader_that_has_gone_is_no_fault_of_a_command(tmp_path):
-    command = [sys.executable, "manage.py", "job_types"]
+    command = [sys.executable, "manage.py", "parity", "--base-counts", "1/2", "--counts", "1/2"]
     environ = clean_environment() | {"DATA_DIR": str(tmp_path / "none")}
     reads, writes = os.pipe()
     os.close(reads)
@@ -42,7 +43,7 @@ def test_the_version_is_that_of_the_dashboard(tmp_path):
         assert in_a_folder(tmp_path, argument) == (0, f"{__version__}\n", "")
 
 
-@pytest.mark.parametrize(("arguments", "is_there"), [(("log", "6"), False), (("pin", "6"), True)])
+@pytest.mark.parametrize(("arguments", "is_there"), [(("log", "6"), False), (("report", "res-6"), True)])
 def test_a_command_without_a_dashboard_fails_in_one_line(arguments, is_there, tmp_path):
     folder = tmp_path / "elsewhere"
     if is_there:
@@ -90,3 +91,13 @@ def test_an_unusable_database_is_reported_in_one_line(tmp_path):
     assert "Cannot reach the database" in away[1]
     assert "hunter2" not in away[1]
     assert "has no tables yet" in empty[1]
+
+
+@pytest.mark.parametrize("page", ["client.md", "client.zh.md"])
+def test_each_command_has_its_reason_in_the_docs(page):
+    text = (ROOT / "docs/use" / page).read_text().rpartition("## ")[2]
+    own = {path.stem for path in (ROOT / "dashboard/management/commands").glob("[a-z]*.py")}
+    first_cells = re.findall(r"^\| (`[^|]*) \|", text, re.M)
+    named = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+
+    assert named == own | {"version"}  # a command of Django

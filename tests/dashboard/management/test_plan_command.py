@@ -1,11 +1,10 @@
-"""``manage.py plan`` without a host, and ``manage.py job_types``: to compare with the guide."""
+"""``manage.py plan`` without a host: to compare with the guide."""
 
 import json
 
 import pytest
 from django.core.management import CommandError
 
-from jobs.kinds import KINDS
 from tests.dashboard.lib.commands import run
 
 
@@ -91,12 +90,3 @@ def test_the_script_of_a_plan_without_a_host_runs_by_hand():
 def test_what_cannot_be_planned_is_refused_with_the_reason(arguments, message):
     with pytest.raises(CommandError, match=message):
         plan(*arguments)
-
-
-def test_the_kinds_are_listed_with_the_schema_of_their_params():
-    kinds = json.loads(run("job_types", "--json"))
-
-    assert [item["name"] for item in kinds] == list(KINDS)
-    serving = next(item for item in kinds if item["name"] == "deploy-vllm")
-    assert serving["params"]["properties"]["tp"]["default"] == 32
-    assert serving["family"] == "deploy"

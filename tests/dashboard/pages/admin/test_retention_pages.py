@@ -3,7 +3,6 @@
 import json
 import re
 from datetime import timedelta
-from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -178,23 +177,6 @@ def test_the_api_pins_and_unpins(client, lin):
     make_result()
     rows = client.get("/api/v1/results?pinned=1").json()["results"]
     assert [row["id"] for row in rows] == [f"res-{result.pk}"]
-
-
-def test_a_terminal_pins_and_unpins():
-    make_user("admin", is_staff=True)
-    job, out = ended(DAY), StringIO()
-
-    call_command("pin", str(job.pk), stdout=out)
-    job.refresh_from_db()
-    assert (out.getvalue(), job.pinned_by.get_username()) == (f"job {job.pk}: pinned\n", "admin")
-
-    call_command("pin", str(job.pk), "--off", stdout=out)
-    with pytest.raises(CommandError, match="is not pinned"):
-        call_command("pin", str(job.pk), "--off")
-    with pytest.raises(CommandError, match="No job has the number"):
-        call_command("pin", "999999")
-    with pytest.raises(CommandError, match="Nothing is left to pin"):
-        call_command("pin", str(removed().pk))
 
 
 # What was removed
