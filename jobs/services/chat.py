@@ -11,6 +11,7 @@ from django.utils.timezone import now
 
 from jobs.logstore import store
 from jobs.models import Conversation, Endpoint, Turn
+from jobs.notifications import notify
 from jobs.queries.chat import ChatEngine
 from jobs.queries.chat_branches import branch_of
 
@@ -71,6 +72,7 @@ def add_turn(
     except IntegrityError as error:
         raise BusyError from error
     store().set_aside(turn.log_key)
+    notify("chat", id=conversation.pk)
     return turn
 
 
@@ -124,6 +126,7 @@ def show_attempt(turn: Turn) -> None:
         beside = turns.filter(Q(parent__in=ids) | Q(parent=None), is_shown=True)
         beside.exclude(pk__in=ids).update(is_shown=False)
         turns.filter(pk__in=ids, is_shown=False).update(is_shown=True)
+    notify("chat", id=turn.conversation_id)
 
 
 def rename_conversation(conversation: Conversation, title: str) -> None:

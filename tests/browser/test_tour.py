@@ -353,6 +353,23 @@ def test_a_reload_shows_the_same_conversation(page):
     assert page.locator("[data-part=answer]").all_inner_texts() == texts
 
 
+def test_a_question_asked_in_another_browser_appears_here(page, browser, stack):
+    """Tabs of one browser tell each other; another browser hears it from the dashboard."""
+    with open_window(browser, stack) as elsewhere:
+        there = elsewhere.new_page()
+        there.goto(page.url)
+        turns = page.locator("[data-turn]")
+        count = turns.count()
+
+        there.get_by_label("max tokens").fill("8")
+        there.get_by_label("Message").fill("And where does it end?")
+        there.get_by_role("button", name="Send").click()
+
+        expect(turns).to_have_count(count + 1, timeout=60_000)
+        expect(turns.last).to_have_attribute("data-state", "done", timeout=60_000)
+        expect(turns.last).to_contain_text("And where does it end?")
+
+
 def test_a_question_sent_before_the_script_loads_is_answered(page):
     script = {"body": "", "content_type": "text/javascript"}
     page.route("**/js/playground*.js", lambda route: route.fulfill(**script), times=1)

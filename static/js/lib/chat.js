@@ -33,6 +33,7 @@ export class Chat {
     this.place = place;
     /** @type {TurnView | null} */
     this.current = null;
+    this.isAsking = false; // this page's own change, whose hint is for other browsers
     this.others = this.#sync();
     convo.addEventListener("click", (event) => {
       const link = event.target instanceof Element ? event.target.closest("a[data-attempt]") : null;
@@ -72,10 +73,11 @@ export class Chat {
     const last = /** @type {HTMLElement | undefined} */ ([...this.convo.querySelectorAll("[data-turn]")].at(-1));
     data.set("after", last?.dataset.turn ?? "");
     for (const [name, value] of Object.entries(of ?? {})) data.set(name, value);
+    this.isAsking = true;
     const response = await this.#posted(this.place.form.action, { body: data, headers: { Accept: "application/json" } });
-    if (!response) return false;
-    this.#asked(response, of !== undefined);
-    return true;
+    if (!response) this.isAsking = false;
+    else this.#asked(response, of !== undefined).finally(() => (this.isAsking = false));
+    return response !== null;
   }
 
   /** Buttons of a turn. @param {HTMLElement} button @param {(of: OfTurn) => void} ask */
@@ -96,7 +98,7 @@ export class Chat {
   #sync() {
     return bindSync(
       this.convo,
-      () => this.current !== null,
+      () => this.isAsking || this.current !== null,
       (turn) => this.show(turn),
     );
   }
@@ -149,7 +151,10 @@ export class Chat {
     const turn = link.dataset.attempt ?? "";
     const part = link.closest(".of-message") ? ".of-message" : "[data-part=end]";
     const address = this.place.form.dataset.turns?.replace("0", turn) ?? "";
-    if (!(await this.#posted(address, { headers: csrf }))) return;
+    this.isAsking = true;
+    const isShown = await this.#posted(address, { headers: csrf });
+    this.isAsking = false;
+    if (!isShown) return;
     this.place.onBranch?.(turn);
     await this.others.look();
     const next = this.convo.querySelector(`#turn-${CSS.escape(turn)} ${part} a[data-attempt]`);

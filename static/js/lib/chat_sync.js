@@ -1,5 +1,5 @@
 // @ts-check
-/** The same chat in several tabs: what another one asked appears here. */
+/** The same chat in several tabs and browsers: what another one asked appears here. */
 
 /**
  * @param {HTMLElement} convo with `data-chat`
@@ -41,6 +41,11 @@ export function bindSync(convo, isBusy, show) {
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) look();
+  });
+  // Of other browsers: a hint of the dashboard.
+  document.addEventListener("live:notification", (event) => {
+    const { type, id } = /** @type {CustomEvent} */ (event).detail;
+    if (type === "chat" && String(id) === chat) look();
   });
   const channel = new BroadcastChannel(`chat-${chat}`);
   channel.addEventListener("message", look);
