@@ -37,6 +37,7 @@ from tests.factories import (
     make_job,
     make_level,
     make_measured,
+    make_preset,
     make_user,
 )
 from tests.jobs.lib.answering import save_set
@@ -78,6 +79,7 @@ ADDED = {
     "model_id": lambda _result: added_model(),
     "file": lambda _result: broken_file(),
     "level_id": lambda _result: make_level().pk,
+    "preset_id": lambda _result: make_preset().pk,
     "view_id": lambda _result: SavedView.objects.create(name="nightly").pk,
 }
 

@@ -43,7 +43,9 @@ def test_the_version_is_that_of_the_dashboard(tmp_path):
         assert in_a_folder(tmp_path, argument) == (0, f"{__version__}\n", "")
 
 
-@pytest.mark.parametrize(("arguments", "is_there"), [(("log", "6"), False), (("report", "res-6"), True)])
+@pytest.mark.parametrize(
+    ("arguments", "is_there"), [(("log", "6"), False), (("report", "res-6"), True)]
+)
 def test_a_command_without_a_dashboard_fails_in_one_line(arguments, is_there, tmp_path):
     folder = tmp_path / "elsewhere"
     if is_there:
