@@ -95,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Those in a browser and those with EvalScope need what the tour of a run beside this one
         # installs; the simulated host must have nothing prepared yet.
         def place(item: pytest.Item) -> tuple[bool, ...]:
-            needs_evalscope = item.path.name == "test_evalscope.py"
+            needs_evalscope = item.path.name in ("test_client.py", "test_evalscope.py")
             return _has(item, "simulated"), not _has(item, "browser"), needs_evalscope
 
         kept.sort(key=place)

@@ -16,3 +16,12 @@ def shared(tmp_path_factory, pytestconfig):
         client = Api(stack)
         until(lambda: client.ask("hosts/this-computer")["facts"], "the host has reported")
         yield client
+
+
+@pytest.fixture(scope="package")
+def with_evalscope(shared, pytestconfig):
+    """That dashboard; its host has EvalScope of a tour, if there is one, else a job installs it."""
+    toured = pytestconfig.getoption("--toured")
+    if toured is not None and toured.exists():
+        shared.borrow_evalscope(toured.resolve())
+    return shared

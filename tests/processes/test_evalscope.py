@@ -23,13 +23,9 @@ pytestmark = pytest.mark.processes
 PERMIT = "from jobs.access import sources; sources.add('endpoint', '{url}', user=None)"
 
 
-@pytest.fixture(scope="module")
-def api(shared, pytestconfig):
-    """A dashboard whose host has EvalScope of a tour, if there is one; else a job installs it."""
-    toured = pytestconfig.getoption("--toured")
-    if toured is not None and toured.exists():
-        shared.borrow_evalscope(toured.resolve())
-    return shared
+@pytest.fixture
+def api(with_evalscope):
+    return with_evalscope
 
 
 @contextmanager
