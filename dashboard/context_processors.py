@@ -76,8 +76,9 @@ def _new_job(request: HttpRequest) -> str:
 
 def _areas(hosts: list[Host], grids: Mapping[int, Grid], landing_view: str) -> list[dict[str, Any]]:
     """Return the entries of the rail. ``alarm``: why a count is marked."""
-    dies = {pk: one.dies for pk, one in grids.items()}
-    states = Counter(health_of(host, dies.get(host.pk, ())) for host in hosts)
+    states = Counter(
+        health_of(host, grids[host.pk].dies if host.pk in grids else ()) for host in hosts
+    )
     away, unwell = states["away"], states["unwell"]
     texts = (
         ngettext("%(n)s host is offline", "%(n)s hosts are offline", away) % {"n": away},

@@ -101,13 +101,13 @@ def create_token(
 
 
 @action("token.change", withdraws=True)
-def change_token(user: Any, row: ApiToken, limits: Mapping[str, Any]) -> Done[None]:
-    """Store limits and expiry of a token of the scope *models*, by field of its row."""
-    for name, value in limits.items():
+def change_token(user: Any, row: ApiToken, changes: Mapping[str, Any]) -> Done[None]:
+    """Store an expiry, and limits of the scope *models*, by field of the row."""
+    for name, value in changes.items():
         setattr(row, name, value)
-    row.save(update_fields=[*limits])
-    told = {name: value for name, value in limits.items() if name != "expires_at"}
-    if expires_at := limits.get("expires_at"):
+    row.save(update_fields=[*changes])
+    told = {name: value for name, value in changes.items() if name != "expires_at"}
+    if expires_at := changes.get("expires_at"):
         told["expires_at"] = expires_at.isoformat()
     return Done(None, f"token {row.pk}", name=row.name, **told)
 

@@ -172,7 +172,7 @@ class WholeConversation(ConversationAnswer):
 
 
 class HitAnswer(ApiAnswer):
-    """Where a conversation has the words of a search."""
+    """First turn of a conversation that has a word of a search, with an excerpt."""
 
     turn: int
     part: Annotated[str, one_of(("prompt", "answer", "reasoning"))]

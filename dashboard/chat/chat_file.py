@@ -51,7 +51,7 @@ class FileStats(_InFile):
 
 
 class FileParameters(BaseModel):
-    """What a request asked for besides its messages; other names are the engine's own."""
+    """Parameters of a request. Other names are the engine's own."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
     __pydantic_extra__: dict[str, JsonValue]

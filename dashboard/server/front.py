@@ -246,7 +246,6 @@ class _NotTaken(Exception):
         super().__init__(status)
         self.status = status
         self.args_for_people = args
-        self.is_openai = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +300,7 @@ class Guard:
             )
             if body.is_answered:
                 raise  # the server closes the connection
-            refused.is_openai = body.route.is_openai
-            await _refuse(scope, receive, send, refused)
+            await _refuse(scope, receive, send, refused, is_openai=body.route.is_openai)
         finally:
             self.leave(body)
             if body.is_running:
@@ -424,13 +422,15 @@ def _length(scope: Scope) -> tuple[int, bool]:
     return (0, True) if declared is None else (declared, False)
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, refused: _NotTaken) -> None:
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, refused: _NotTaken, *, is_openai: bool
+) -> None:
     """Answer. Then take what still comes: a client that sends reads nothing before it has ended."""
     request = ASGIRequest({"query_string": b"", **scope}, BytesIO())
     with translation.override(translation.get_language_from_request(request)):
         text = translation.gettext(_TEXTS[refused.status]) % refused.args_for_people
     content_type, body = b"text/plain; charset=utf-8", f"{text}\n".encode()
-    if refused.is_openai:
+    if is_openai:
         error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
         content_type, body = b"application/json", json.dumps({"error": error}).encode()
     headers = [

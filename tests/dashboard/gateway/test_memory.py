@@ -1,4 +1,4 @@
-"""What the gateway remembers, and when it is read again."""
+"""Memory of the gateway: its age, and when it is read again."""
 
 import asyncio
 import time
