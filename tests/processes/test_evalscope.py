@@ -79,7 +79,7 @@ def test_a_benchmark_of_an_endpoint_keeps_its_key(api):
     with scripted_engine.engine(KEY) as served:
         api.stack.shell(PERMIT.format(url=served.url))
         api.stack.shell(KEEP_KEY.format(url=served.url, key=KEY))
-        asked = {"name": "H800", "url": f"{served.url}/v1", "api_key": "H800_KEY"}
+        asked = {"name": "H800 with a key", "url": f"{served.url}/v1", "api_key": "H800_KEY"}
         device = {"device": "8 × H800", "devices": 8}
         made = api.ask("endpoints", {**asked, **device})
         assert (made["answers"], made["model"]) == (True, scripted_engine.MODEL)
