@@ -125,6 +125,7 @@ PAGES = {
     "search": ["/search/", "/search/?q=smol", "/search/?q=nothing+of+the+kind"],
     "playground": ["/playground/", "/playground/?deployment={deployment}"],
     "conversation": ["/playground/{conversation}/"],
+    "playground-question": ["/playground/turns/{turn}/question/"],
     "side-by-side": [
         "/playground/side-by-side/",
         "/playground/side-by-side/?column=chat:{conversation}&column={deployment}",

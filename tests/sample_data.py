@@ -95,7 +95,7 @@ def make() -> dict[str, Any]:
     made["endpoint"] = endpoint()
     chat = Conversation.objects.create(user=person, deployment=served[0], title="long " * 40)
     _external_turn(chat, made["endpoint"])
-    made["conversation"] = chat.pk
+    made["conversation"], made["turn"] = chat.pk, chat.turns.latest("pk").pk
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django import forms
@@ -9,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from dashboard.actions import question_sets
 from dashboard.actions.action import Done, action
 from dashboard.actions.chat_params import ParamsForm
 from dashboard.actions.rows import PromptForm, save
@@ -19,6 +22,9 @@ from dashboard.consumers import Login
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
+from jobs.catalog import QUESTION_SETS, Question
+from jobs.catalog.questions import TeamSet, jsonl
+from jobs.catalog.questions_file import read_questions
 from jobs.completions import VARIABLES, Exchange, request_body
 from jobs.kinds.lib.base import AssetRef
 from jobs.kinds.lib.evaluations import extra_body
@@ -129,6 +135,38 @@ def save_prompts(user: Any, chat: Conversation, name: str) -> PromptSet:
     prompts = [one.prompt for one in queries.turns_before(branch_of(chat))]
     file = SimpleUploadedFile(_("Chat"), json_lines(prompts).encode())
     return save(user, PromptForm({"name": name}, {"file": file}, user=user))
+
+
+def save_question(user: Any, turn: Turn, set_id: str, answers: Sequence[str]) -> TeamSet:
+    """Add the message of a turn to a question set of the team. ``set_id``: of a set, else of a new
+    one. ``answers``: the correct ones. Raises ``LaunchError``: why not."""
+    check(user, "conversation.change", turn.conversation)
+    (added,) = _checked(json.dumps({"question": turn.prompt, "answers": [*answers]}))
+    own, before = QUESTION_SETS.of_team(set_id), tuple[Question, ...]()
+    if own is not None and own.removed_at:
+        raise LaunchError(_("This set was removed. Restore the set, or choose another."), "set")
+    try:
+        before = QUESTION_SETS.questions(own.id, own.current).questions if own else ()
+    except KeyError:
+        raise LaunchError(
+            _("The questions are missing or changed on the disk. Enter them again."), "set"
+        ) from None
+    if any(one.id == added.id for one in before):
+        raise LaunchError(_("The set has this question already."), "set")
+    meta = {"id": set_id} | ({"name": own.name, "note": own.note} if own else {})
+    questions, onto = _checked(jsonl((*before, added))), own.current.sha256 if own else None
+    try:
+        return question_sets.save(user, meta, questions, onto=onto)
+    except LaunchError as refused:
+        raise LaunchError(str(refused), "set") from None
+
+
+def _checked(lines: str) -> tuple[Question, ...]:
+    """Return questions of JSON lines. Raises ``LaunchError`` with the first fault."""
+    found = read_questions(lines.encode())
+    for fault in found.faults:
+        raise LaunchError(fault.message, "answers" if fault.key == "answers" else "set")
+    return found.questions
 
 
 @action("conversation.delete")

@@ -31,6 +31,7 @@ from dashboard.api.base import (
     one_of,
     read,
 )
+from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.api.waiting import MOST_WAIT_S, answer_when, of_nothing
 from dashboard.chat import turns
 from dashboard.chat.sent import raw_stream, sent_request
@@ -271,6 +272,13 @@ class NextAsked(QuestionAsked):
     )
 
 
+class SavedQuestion(Asked):
+    """Question set of the team for a turn's message."""
+
+    set: str = about("ID of a set; an unknown one makes a new set")
+    answers: list[str] = about("the correct answer, or several")
+
+
 class TurnWaitAsked(Asked):
     """Query of a turn."""
 
@@ -409,6 +417,20 @@ def stop_turn(request: HttpRequest, conversation_id: int, turn_id: int) -> Json:
         raise conflict("finished", _("This turn has already ended."))
     async_to_sync(turns.stop)(turn.pk, expected=_thinks(turn))
     return _turn(queries.shown_of(_find_turn(row, turn_id)))
+
+
+@turns_.on(
+    *("POST /{int:turn_id}/question", "playground.use", "api-turn-question", DataSetAnswer),
+    *(413, 422),
+)
+def save_question(
+    request: HttpRequest, conversation_id: int, turn_id: int, asked: SavedQuestion
+) -> Json:
+    """Save a turn's message as an evaluation question. In a question set of the team, of which this
+    makes a new version. Own conversations."""
+    row = find_chat(request, conversation_id, "conversation.change")
+    turn = _find_turn(row, turn_id)
+    return team_answer(actions.save_question(request.user, turn, asked.set, asked.answers))
 
 
 @turns_.on("POST /{int:turn_id}/show", "playground.use", "api-turn-show", TurnAnswer)

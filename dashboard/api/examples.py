@@ -95,6 +95,7 @@ BODY: dict[str, Json] = {
     "rename_matrix": {"title": "Release 1.2"},
     "repeat_cell": {"count": 1},
     "remove_job_files": {"job": 17},
+    "save_question": {"set": "ours", "answers": ["scattering"]},
     "save_result_questions": {"id": "hard-ones", "show": "incorrect"},
     "save_view": {"name": "Nightly", "query": "tag=nightly"},
     "set_exclusive": {"exclusive": True},

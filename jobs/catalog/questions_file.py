@@ -208,7 +208,9 @@ def _question(line: int, row: Mapping[str, Any]) -> tuple[Question | None, list[
     try:
         return Question.model_validate(data), []
     except ValidationError as error:
-        places = {str(one["loc"][0]) if one["loc"] else "": one for one in error.errors()}
+        places: dict[str, Any] = {}
+        for one in error.errors():  # the first of a key: a later one may follow from it
+            places.setdefault(str(one["loc"][0]) if one["loc"] else "", one)
         return None, [FileFault(line, key, message_of(one)) for key, one in places.items()]
 
 

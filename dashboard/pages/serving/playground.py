@@ -31,7 +31,7 @@ from dashboard.text.labels import state_of as row_state
 from jobs.base import engine_addresses
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
-from jobs.catalog import MODELS
+from jobs.catalog import MODELS, QUESTION_SETS
 from jobs.kinds.benchmark import Benchmark
 from jobs.kinds.lib.evaluations import switch_of
 from jobs.models import Answer, Conversation, Turn
@@ -139,6 +139,33 @@ def turn_request(request: HttpRequest, turn_id: int) -> HttpResponse:
         "is_own": allowed(request.user, "conversation.change", asked.conversation),
     }
     return render(request, "playground/request.html", context)
+
+
+@requires("questions.change", "GET", "HEAD", "POST")
+def turn_question(request: HttpRequest, turn_id: int) -> HttpResponse:
+    """Ask for the set and the correct answer (GET); add the turn's message to the set (POST)."""
+    asked = _turn_of(turn_id)
+    check(request.user, "conversation.change", asked.conversation)
+    typed, problems = request.POST, dict[str, str]()
+    if request.method == "POST":
+        answers = [line for line in map(str.strip, typed.get("answers", "").splitlines()) if line]
+        try:
+            saved = actions.save_question(
+                request.user, asked, typed.get("set", "").strip(), answers
+            )
+        except LaunchError as refused:
+            problems[refused.field] = str(refused)
+        else:
+            messages.success(request, _("Question added to %(name)s.") % {"name": saved.name})
+            return redirect("question-detail", saved.id)
+    context = {
+        "turn": asked,
+        "sets": [one for one in QUESTION_SETS.team() if not one.removed_at],
+        "set": typed.get("set", ""),
+        "answers": typed.get("answers", ""),
+        "problems": problems,
+    }
+    return render(request, "playground/question.html", context, status=422 if problems else 200)
 
 
 @requires("playground.use", "POST")
@@ -347,6 +374,7 @@ urlpatterns = [
     path("ask/", ask, name="playground-ask"),
     path("turns/<int:turn_id>/", turn, name="playground-turn"),
     path("turns/<int:turn_id>/request/", turn_request, name="playground-request"),
+    path("turns/<int:turn_id>/question/", turn_question, name="playground-question"),
     path("turns/<int:turn_id>/show/", show, name="playground-show"),
     path("<int:conversation_id>/", conversation, name="conversation"),
     path("<int:conversation_id>/rename/", rename, name="conversation-rename"),

@@ -132,6 +132,7 @@ playground-ask: start_conversation ask_question
 side-by-side: read_conversation list_deployments list_endpoints
 playground-turn: read_turn stop_turn
 playground-request: read_turn_request
+playground-question: save_question
 playground-show: show_turn
 conversation: read_conversation
 conversation-rename: rename_conversation

@@ -11,6 +11,7 @@ with 405. Rules:
 - ``own``: whose object it is, viewers too, and admins.
 - ``owner``: whose object it is while they are a member, and admins.
 - ``own-hidden``, ``mine-hidden``: to others the object does not exist (404).
+- ``mine-member-hidden``: as ``mine-member``; to others than its owner the object does not exist.
 - ``person-hidden``: whose object it is, and admins; to others it does not exist. Of tokens only
   those of the scope admin.
 - ``person``: everyone who is logged in. Of tokens only those of the scope admin, as for ``mine``.
@@ -180,6 +181,7 @@ playground-ask POST viewer
 side-by-side GET viewer
 playground-turn GET own
 playground-request GET own
+playground-question GET,POST mine-member set=ours&answers=blue
 playground-show POST mine
 conversation GET own
 conversation-rename POST mine title=other
@@ -406,6 +408,7 @@ api-turns POST mine-hidden {"engine": "1", "prompt": "Why?", "max_tokens": 1, "r
 api-turn GET person-hidden
 api-turn-request GET person-hidden
 api-turn-stop POST mine-hidden
+api-turn-question POST mine-member-hidden {"set": "ours", "answers": ["blue"]}
 api-turn-show POST mine-hidden
 api-unknown GET,POST,PUT,PATCH,DELETE viewer
 intake-heartbeat POST host

@@ -110,6 +110,7 @@ class Actor:
             "mine": is_mine,
             "mine-hidden": is_mine,
             "mine-member": is_mine and self.role == "member",
+            "mine-member-hidden": is_mine and self.role == "member",
             "own": is_owner or self.role == "admin",
             "own-hidden": is_owner or self.role == "admin",
             "owner": (is_owner and self.role == "member") or self.role == "admin",
@@ -312,8 +313,10 @@ def expected(actor, case):
         return (403,)
     if not actor.role:
         return (401,) if case.name in OF_API else (302,)
-    if case.rule in ("mine-hidden", "person-hidden") and not actor.is_whole:
+    if case.rule in ("mine-hidden", "mine-member-hidden", "person-hidden") and not actor.is_whole:
         return (403,)  # before the object is looked up
+    if case.rule == "mine-member-hidden" and actor.person == "owner":
+        return (403,)
     return (404,) if case.rule.endswith("-hidden") else (403,)
 
 
