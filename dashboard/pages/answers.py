@@ -447,8 +447,11 @@ def hygiene_card(result: Result) -> dict[str, Any] | None:
 
 def _conclusion(known: Hygiene) -> str:
     if not known.any.count:
-        text = _("No answer is faulty, as far as the tool's files tell.")
-        return text if known.unknown else _("No answer is faulty.")
+        unknown = [str(TITLES[one.flag]) for one in known.flags if one.flag in known.unknown]
+        if not unknown:
+            return _("No faulty answers found.")
+        text = _("No faulty answers found. Not reported by the tool: %(flags)s.")
+        return text % {"flags": _(", ").join(unknown)}
     text = ngettext(
         "%(n)s of %(total)s answers is faulty: the score could be %(low)s to %(high)s %%.",
         "%(n)s of %(total)s answers are faulty: the score could be %(low)s to %(high)s %%.",

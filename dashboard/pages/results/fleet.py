@@ -49,7 +49,7 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
 
 
 def _title(found: Fleet) -> str:
-    """Return what needs attention: "12 values: 1 regressed, 2 stale, 3 missing"."""
+    """Return what needs attention: "… by model: 2 stale, 3 missing of 12 values"."""
     n = 2 * sum(cell.is_known for row in found.rows for cell in row.cells)
     counted = (
         (_("%(n)s regressed"), found.regressed),
@@ -57,8 +57,14 @@ def _title(found: Fleet) -> str:
         (_("%(n)s missing"), found.missing),
     )
     told = [text % {"n": number} for text, number in counted if number]
-    args = {"n": n, "told": _(", ").join(told or [_("all current")])}
-    return _("%(n)s values: %(told)s") % args if n else _("No model measured on a stack yet")
+    if not n:
+        return _("No model measured on a stack yet")
+    if not told:
+        return _("Speed and accuracy by model: all %(n)s values current") % {"n": n}
+    return _("Speed and accuracy by model: %(told)s of %(n)s values") % {
+        "told": _(", ").join(told),
+        "n": n,
+    }
 
 
 def _rows(

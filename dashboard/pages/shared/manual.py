@@ -50,7 +50,7 @@ HELP: Mapping[str, str] = {
     "result-answer": "use/answers/#the-reader",
     "result-compare": "use/compare/#compare",
     "result-tables": "use/accuracy/#tables",
-    "result-fleet": "use/organise/#fleet",
+    "result-fleet": "use/organise/#by-model",
     "result-tradeoff": "use/tokens/#accuracy-and-speed",
     "result-paired": "use/tokens/#accuracy-and-speed",
     "result-list": "use/organise/#filters-and-views",

@@ -43,7 +43,7 @@ AREAS: Mapping[str, Sequence[Place]] = {
     "jobs": [Place(_("Jobs"), "list-details", "job-list")],
     "results": [
         Place(_("Results"), "table", "result-list"),
-        Place(_("Fleet"), "layout-dashboard", "result-fleet"),
+        Place(_("By model"), "layout-dashboard", "result-fleet"),
         Place(_("Trade-off"), "chart-dots", "result-tradeoff"),
         Place(_("Parity"), "scale", "parity"),
         Place(_("Matrices"), "table", "matrix-list"),

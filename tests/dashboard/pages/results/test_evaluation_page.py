@@ -157,7 +157,7 @@ def test_faulty_answers_are_counted_beside_the_score_which_does_not_look_clean(g
     assert "8 of 24 answers are faulty: the score could be 62.50 to 95.83 %." in first
     rows = re.findall(r"show=(\w+)\"><span class=\"num\">(\d+)<", table)
     assert rows == [("cut", "5"), ("not_extracted", "2"), ("looping", "1")]
-    assert "No answer is faulty." in clean
+    assert "No faulty answers found." in clean
     stamp = ">faulty answers</span>"
     assert (clean.count(stamp), faulty.count(stamp)) == (0, 1)
     assert get("result-list").count(stamp) == 3  # facet, row, and its place on a phone
@@ -170,7 +170,7 @@ def test_what_the_files_do_not_tell_is_not_zero_and_sets_lead_to_their_answers(d
 
     assert "answers_cut" not in result.metrics and result.metrics["answers_total"] == 4
     assert "not reported by the tool" in html.split('id="quality"')[1].split("</section>")[0]
-    assert "as far as the tool" in html
+    assert "No faulty answers found. Not reported by the tool: Cut off, " in html
     answers = reverse("result-answers", args=[result.pk])
     assert f'href="{answers}?set=cluewsc-dev"' in html and f'href="{answers}?category=odd"' in html
 

@@ -125,7 +125,10 @@ def test_the_fleet_shows_values_and_what_is_missing(client, host):
     assert f"{reverse('launch-form', args=['evaluate'])}?host=va16" not in page
     assert f"host={host.name}&amp;deployment={deployment.pk}" in page
     assert reverse("launch-form", args=["deploy"]) in page
-    assert re.search(r"<h1>(.*)</h1>", page)[1] == "6 values: 5 missing" and "not deployed" in text
+    assert (
+        re.search(r"<h1>(.*)</h1>", page)[1] == "Speed and accuracy by model: 5 missing of 6 values"
+        and "not deployed" in text
+    )
     Result.objects.update(run_context={"dies": ["0", "1"]})
     assert "45.0 tok/s per die" in text_of(client.get(FLEET, {"per": "die"}).text)
     client.force_login(make_user("eve", role="viewer"))
