@@ -126,8 +126,11 @@ def test_keys_alone_answer_the_questions(newcomer):
 
 def test_another_tool_and_purpose_keep_what_was_typed(newcomer, served):
     newcomer.goto(f"/launch/benchmark/?host=here&deployment={served}")
+    newcomer.get_by_label(re.compile("^Requests")).fill("0")
+    expect(newcomer.locator("[data-launch]")).to_be_disabled()
     newcomer.get_by_label(re.compile("^Requests")).fill("7")
     newcomer.wait_for_url("**requests=7**")
+    expect(newcomer.locator("[data-launch]")).to_be_enabled()
 
     newcomer.get_by_label("Benchmark with GuideLLM").check()
     newcomer.wait_for_url("**/launch/benchmark-guidellm/**")

@@ -81,6 +81,7 @@ def test_a_new_choice_updates_defaults_and_keeps_typed_values(open_form, served)
     for length in lengths:
         expect(length).to_have_value("50")
     given.fill("7")
+    expect(page.locator("[data-field=requests]")).to_have_class(re.compile("is-changed"))
     page.get_by_label("Priority").select_option("low")
 
     choose(page, large)

@@ -112,27 +112,6 @@ def test_a_terminal_goes_on_with_the_tour_that_runs(api, terminal):
     assert command.poll() is None
 
 
-def test_the_preview_follows_what_is_typed(page):
-    page.goto(reverse("launch-form", args=["benchmark"]))
-    commands = page.locator("#effect")
-    expect(commands).to_contain_text("--max-tokens 64")
-
-    page.get_by_label("Output length").fill("33")
-
-    expect(commands).to_contain_text("--max-tokens 33")
-    expect(page.locator("[data-field=output_tokens]")).to_have_class(re.compile("is-changed"))
-
-
-def test_a_wrong_value_blocks_the_launch_with_an_error(page):
-    page.get_by_label(re.compile("^Requests")).fill("0")
-
-    expect(page.locator("#e-requests")).to_have_text("At least 1.")
-    expect(page.get_by_role("button", name="Launch")).to_be_disabled()
-    page.get_by_label(re.compile("^Requests")).fill("2")
-    expect(page.locator("#e-requests")).to_have_text("")
-    expect(page.get_by_role("button", name="Launch")).to_be_enabled()
-
-
 def test_log_and_curves_move_while_the_benchmark_runs(page, api, job_of):
     number = job_of("benchmark")
     until(lambda: api.job(number)["state"] == "running", "the benchmark runs", FIRST_TIME_S)

@@ -232,10 +232,6 @@ def test_a_value_that_a_history_lacks_is_named(lin, moved, path, query, field):
     assert list(answer.json()["fields"]) == [field]
 
 
-def test_a_missing_result_has_no_history(lin):
-    assert lin.get("results/res-999999/history").status_code == 404
-
-
 # Systems and pairs
 
 
@@ -395,11 +391,6 @@ def test_a_wrong_base_of_an_answer_is_named(lin, pair):
 
     assert answer.status_code == 400
     assert list(answer.json()["fields"]) == ["base"]
-
-
-@pytest.mark.parametrize("index", ["99999", "9" * 30])
-def test_a_missing_answer_is_404(lin, pair, index):
-    assert lin.get(f"results/res-{pair[1].pk}/answers/{index}").status_code == 404
 
 
 def test_a_benchmark_has_no_answers(lin, host):

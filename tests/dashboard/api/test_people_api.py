@@ -5,11 +5,10 @@ from django.contrib.auth.models import User
 
 from dashboard.security import permissions
 from jobs.catalog import QUESTION_SETS
-from jobs.models import Account, ApiToken, AuditEntry, PromptSet
+from jobs.models import Account, ApiToken, AuditEntry
 from jobs.services.outputs import outputs_folder
 from jobs.services.upkeep import retention
-from tests.dashboard.lib.caller import Caller
-from tests.factories import make_job, make_prompts, make_user, stored
+from tests.factories import make_job, stored
 from tests.kept import ended
 
 PASSWORD = "twelve-grey-stones"
@@ -103,18 +102,6 @@ def test_a_set_of_the_catalogue_is_not_changed(lin):
     assert [one.status_code for one in answers] == [404, 404, 404]
 
 
-def test_a_removed_prompt_set_is_restored_while_its_name_is_free(lin):
-    row = make_prompts(created_by=lin.user)
-    lin.send("delete", f"prompts/{row.pk}")
-
-    assert lin.post(f"prompts/{row.pk}/restore").json()["removed"] is False
-    lin.send("delete", f"prompts/{row.pk}")
-    make_prompts(created_by=lin.user, name=row.name)
-
-    assert fields_of(lin.post(f"prompts/{row.pk}/restore")) == (422, ["name"])
-    assert PromptSet.objects.filter(removed_at=None).count() == 1
-
-
 # Tokens
 
 
@@ -133,23 +120,6 @@ def test_a_token_gives_nobody_access(admin):
         answer = admin.post(address, {"name": "eve", "password": PASSWORD})
         assert answer.status_code in (404, 405)
     assert (User.objects.count(), ApiToken.objects.count()) == (1, 1)
-
-
-@pytest.mark.parametrize("scope", ["read", "launch"])
-@pytest.mark.parametrize("is_admin", [False, True])
-def test_a_token_of_a_narrower_scope_reads_and_revokes_none(scope, is_admin):
-    caller = Caller(make_user("ada", is_staff=is_admin))
-    ApiToken.objects.update(scope=scope)
-
-    answers = [
-        caller.send("delete", f"tokens/{caller.token.pk}"),
-        caller.get("tokens"),
-    ]
-
-    for answer in answers:
-        assert (answer.status_code, answer.json()["error"]) == (403, "scope")
-        assert answer.json()["message"].startswith(f"The scope of this token, {scope}, does not")
-    assert ApiToken.objects.get() == caller.token
 
 
 def test_only_administrators_see_and_revoke_tokens_of_others(admin, lin):

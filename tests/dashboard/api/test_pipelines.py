@@ -94,14 +94,6 @@ def test_it_is_started_again_from_where_it_broke(api, chain):
     assert (again.status_code, again.json()["error"]) == (422, "launch")
 
 
-@pytest.mark.parametrize("more", ["", "/cancel", "/retry"])
-def test_an_unknown_pipeline_is_missing(api, chain, more):
-    address = f"pipelines/{chain}{more}"
-    answer = api.post(address) if more else api.get(address)
-
-    assert (answer.status_code, answer.json()["error"]) == (404, "missing")
-
-
 def test_more_jobs_cost_few_more_questions(api, chain, django_assert_max_num_queries):
     make_chain(chain, api.user, "succeeded", "running", *["queued"] * 6)
     api.get(f"pipelines/{chain}")

@@ -1,7 +1,6 @@
 """Presets of chats over the API."""
 
 from jobs.models import ChatPreset
-from tests.factories import make_preset
 
 BRIEF = {"name": "Brief", "params": {"system": "Be brief.", "temperature": 0.2, "stop": ["END"]}}
 
@@ -35,23 +34,3 @@ def test_a_wrong_parameter_is_named_at_its_field(lin):
     assert [*refused({"heat": 9})] == ["params.heat"]
     assert [*refused({})] == ["params.system"]
     assert not ChatPreset.objects.exists()
-
-
-def test_a_preset_is_removed_and_restored_unless_its_name_is_taken(lin):
-    number = lin.post("chat-presets", BRIEF).json()["id"]
-
-    assert lin.send("delete", f"chat-presets/{number}").json()["removed"] is True
-    assert lin.get("chat-presets").json()["presets"] == []
-    assert lin.send("patch", f"chat-presets/{number}", {"name": "Terse"}).status_code == 404
-    assert lin.post(f"chat-presets/{number}/restore").json()["removed"] is False
-    lin.send("delete", f"chat-presets/{number}")
-    lin.post("chat-presets", BRIEF)
-    taken = lin.post(f"chat-presets/{number}/restore")
-    assert (taken.status_code, [*taken.json()["fields"]]) == (422, ["name"])
-
-
-def test_a_member_changes_their_own_presets_only(lin):
-    theirs = make_preset().pk
-
-    for method, path in (("patch", ""), ("delete", ""), ("post", "/restore")):
-        assert lin.send(method, f"chat-presets/{theirs}{path}", {}).status_code == 403

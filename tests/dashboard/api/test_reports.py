@@ -62,17 +62,6 @@ def test_a_refusal_is_in_the_language_of_the_reader(client, result, query):
     assert page.context["problems"][0].isascii()
 
 
-@pytest.mark.parametrize("prefix", ["", "api-"])
-@pytest.mark.parametrize("kind", ["result", "comparison", "matrix"])
-@pytest.mark.parametrize("number", ["999999", "9" * 18])
-def test_a_record_that_is_not_there_is_404(client, result, prefix, kind, number):
-    number = number if kind == "matrix" else f"res-{number}"
-
-    answer = client.get(f"{reverse(f'{prefix}report-{kind}')}?id={number}")
-
-    assert answer.status_code == 404
-
-
 def test_the_pages_have_the_links(client, result):
     other = make_measured(points=[(1, {"output_tokens_per_s": 60.5})])
     one, both = f"id=res-{result.pk}&amp;", f"id=res-{result.pk}&id=res-{other.pk}"

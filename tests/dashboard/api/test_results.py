@@ -292,11 +292,3 @@ def test_results_without_a_statement_say_why(lin):
     assert asked(one.pk) == (400, f"res-{one.pk} is on both sides. Choose two results.")
     name = f"res-{benchmark.pk}"
     assert asked(benchmark.pk) == (400, f"{name} is a benchmark. Choose an evaluation.")
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [("results/res-{}/sign-offs/1/withdraw", 400), ("matrices/{}/runs/1/repeat", 404)],
-)
-def test_a_part_of_a_record_that_no_column_can_number(lin, path, status):
-    assert lin.post(path.format("9" * 19), {}).status_code == status

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.models import AuditEntry, Endpoint, PromptSet, Secret, Source
-from tests.factories import make_endpoint, make_host, make_prompts, permit_source, secret_values
+from tests.factories import make_endpoint, make_host, permit_source, secret_values
 from tests.jobs.lib.scripted_engine import MODEL, engine
 
 LINES = '{"prompt": "Why?"}\n{"prompt": "为什么？"}\n'
@@ -58,6 +58,28 @@ def test_a_prompt_set_is_added_read_listed_and_removed(lin):
     assert lin.send("delete", f"prompts/{row.pk}").json()["removed"] is True
     assert lin.get("prompts").json()["prompt_sets"] == []
     assert lin.get(f"prompts/{row.pk}").json()["removed"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "listed", "body"),
+    [
+        ("levels", "levels", {"limits": {"ttft_p90_ms": 450}}),
+        ("chat-presets", "presets", {"params": {"system": "Be brief."}}),
+        ("prompts", "prompt_sets", {"text": LINES}),
+    ],
+)
+def test_a_row_is_removed_and_restored_unless_its_name_is_taken(lin, path, listed, body):
+    row = {"name": "Chat", **body}
+    address = f"{path}/{lin.post(path, row).json()['id']}"
+
+    assert lin.send("delete", address).json()["removed"] is True
+    assert lin.get(path).json()[listed] == []
+    assert lin.send("patch", address, {"name": "Voice"}).status_code in (404, 405)
+    assert lin.post(f"{address}/restore").json()["removed"] is False
+    lin.send("delete", address)
+    lin.post(path, row)
+    taken = lin.post(f"{address}/restore")
+    assert (taken.status_code, [*taken.json()["fields"]]) == (422, ["name"])
 
 
 def test_a_secret_is_set_listed_changed_and_deleted(admin):
@@ -118,16 +140,3 @@ def test_an_error_is_at_its_field_without_a_secret_value(admin, method, path, bo
     assert (answer.status_code, list(answer.json()["fields"])) == (422, [field])
     assert VALUE not in answer.text
     assert not Secret.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        *(("post", "endpoints/9/check"), ("delete", "prompts/999")),
-        *(("delete", "secrets/HF_TOKEN"), ("delete", "sources/9")),
-    ],
-)
-def test_an_unknown_row_is_missing(admin, method, path):
-    make_prompts()
-
-    assert admin.send(method, path).status_code == 404

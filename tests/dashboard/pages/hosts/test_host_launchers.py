@@ -7,7 +7,7 @@ from django.urls import reverse
 from jobs.models import AuditEntry, Host, Job
 from jobs.schedule.launch_rights import launcher_names, restrict
 from tests.dashboard.lib.caller import Caller
-from tests.factories import make_deployment, make_guide_host, make_host, make_job, make_user
+from tests.factories import make_deployment, make_host, make_job, make_user
 
 
 @pytest.fixture
@@ -109,16 +109,6 @@ def test_a_launch_by_form_and_by_api_is_refused_at_the_field(eve, host):
     for path in ("jobs", "jobs/preview"):
         refused = caller.post(path, asked)
         assert (refused.status_code, list(refused.json()["fields"])) == (422, ["host"])
-    assert not Job.objects.exists()
-
-
-def test_the_pipelines_form_says_why_at_the_field(eve, lin):
-    cards = make_guide_host("cards")
-    restrict(cards.pk, [lin])
-    address = reverse("model-pipeline", args=["deepseek-r1-distill-qwen-7b", "build-in"])
-
-    for answer in (eve.get(address), eve.post(address, {"host": "cards"})):
-        assert "You may not launch on cards." in answer.text
     assert not Job.objects.exists()
 
 
