@@ -49,6 +49,7 @@ OWN_NAMES = frozenset(
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 CHAT_PATH = "/v1/chat/completions"
 ERROR_LENGTH = 2000
+_ENDED = ("stop", "tool_calls")  # reasons of a model that ended by itself
 # Read of an error: JSON, and a page, whose title stands at its begin.
 ERROR_BYTES, PAGE_BYTES = 64 * 1024, 4096
 _WORDS_LENGTH = 500
@@ -88,6 +89,14 @@ class Exchange:
     answer: str
 
 
+class ToolCall(NamedTuple):
+    """A call that the model asks for. ``arguments``: as the model wrote them, JSON or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One whole response, taken apart.
@@ -97,19 +106,21 @@ class Reply:
     ``is_page``: it is that of a web page. Token counts are the engine's; None: not reported.
     Offsets are bytes into the raw stream where an event of that type began, None without one; a
     reply that was not streamed has none. ``cached_tokens`` of the prompt came from the prefix
-    cache; ``prefill_ms`` and ``decode_ms`` are by the engine's clock. ``deltas``: pieces that came,
-    of a token or several; ``reasoning_deltas`` of them before the answer. ``is_cut``: the texts are
-    longer, and only their begin is here.
+    cache; ``queue_ms``, ``prefill_ms`` and ``decode_ms`` are by the engine's clock. ``deltas``:
+    pieces that came, of a token or several; ``reasoning_deltas`` of them before answer and tool
+    calls. ``is_cut``: the texts are longer, and only their begin is here.
     """
 
     reasoning: str = ""
     answer: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = ""
     error: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    queue_ms: float | None = None
     prefill_ms: float | None = None
     decode_ms: float | None = None
     deltas: int = 0
@@ -178,6 +189,65 @@ def continues_answer(body: Mapping[str, Any]) -> bool:
 
 
 @dataclass(slots=True)
+class _Call:
+    """Pieces of one tool call."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+class _ToolCalls:
+    """Sum of the pieces of tool calls. A piece names its call by index, else by id; without both
+    it is of the last call."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Call] = []
+        self._at: dict[int | str | None, _Call] = {}
+        self.chars = 0
+
+    def add(self, pieces: Any) -> bool:
+        """Add the pieces of an event. False: there are none. Raises ``TooLarge``."""
+        functions = [
+            (piece, function)
+            for piece in (pieces if isinstance(pieces, list) else ())
+            if (function := _object(_object(piece).get("function")))
+        ]
+        for piece, function in functions:
+            name, given = _text(function.get("name")), function.get("arguments")
+            call = self._call(piece.get("index"), _text(piece.get("id")), name)
+            if name != call.name:  # some engines repeat it
+                call.name = (call.name + name)[: bounds.TOOL_NAME_CHARS]
+            text = json.dumps(given, ensure_ascii=False) if isinstance(given, dict) else given
+            if isinstance(text, str):
+                call.arguments.append(text)
+                self.chars += len(text)
+        return bool(functions)
+
+    def _call(self, index: Any, own_id: str, name: str) -> _Call:
+        key = index if type(index) is int else own_id or None
+        call = self._at.get(key)
+        # Some engines send one index for all calls.
+        is_other = call is not None and own_id and call.id and own_id != call.id
+        if call is None or is_other or (key is None and name):
+            if len(self.calls) == bounds.TOOL_CALLS:
+                raise TooLarge("chat:tool-calls", count=bounds.TOOL_CALLS)
+            call = _Call()
+            self.calls.append(call)
+        self._at[key] = self._at[None] = call
+        call.id = call.id or own_id[: bounds.TOOL_NAME_CHARS]
+        return call
+
+    def whole(self) -> tuple[ToolCall, ...]:
+        found, left = [], bounds.ANSWER_CHARS
+        for call in self.calls:
+            text = "".join(call.arguments)[:left]
+            left -= len(text)
+            found.append(ToolCall(_mended(call.id), _mended(call.name), _mended(text)))
+        return tuple(found)
+
+
+@dataclass(slots=True)
 class _Gathered:
     """Sum of the events of a stream."""
 
@@ -185,11 +255,14 @@ class _Gathered:
     content: list[str] = field(default_factory=list)
     content_length: int = 0
     content_at: list[int] = field(default_factory=list)  # indices in ``deltas``
+    tools: _ToolCalls = field(default_factory=_ToolCalls)
+    tool_deltas: int = 0
     finish_reason: str = ""
     error: str = ""
     text: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     deltas: list[int] = field(default_factory=list)  # offsets
     has_end: bool = False  # ``[DONE]``
 
@@ -214,8 +287,8 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         is_page = bool(_HTML.search(raw[:PAGE_BYTES].decode(errors="replace")))
         gathered.error = error_text(raw, http_status) if is_page else gathered.text
     content, thought = "".join(gathered.content), "".join(gathered.reasoning)
-    taken = _parts(content, thought, expected=expected and gathered.finish_reason != "stop")
-    first_answer, thoughts = None, len(gathered.deltas)
+    taken = _parts(content, thought, expected=expected and gathered.finish_reason not in _ENDED)
+    first_answer, thoughts = None, len(gathered.deltas) - gathered.tool_deltas
     if taken.answer_at is not None:
         ends = accumulate(map(len, gathered.content))
         index = next(i for i, end in enumerate(ends) if end > taken.answer_at)
@@ -224,6 +297,7 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
+        tool_calls=gathered.tools.whole(),
         finish_reason=_mended(gathered.finish_reason),
         error=_mended(gathered.error[:ERROR_LENGTH]),
         deltas=len(gathered.deltas),
@@ -231,11 +305,11 @@ def parse_stream(raw: bytes, *, http_status: int = 200, expected: bool = False) 
         first_token_at=gathered.deltas[0] if gathered.deltas else None,
         first_answer_at=first_answer,
         last_token_at=gathered.deltas[-1] if gathered.deltas else None,
-        is_cut=_is_long(content, thought),
+        is_cut=_is_long(content, thought) or gathered.tools.chars > bounds.ANSWER_CHARS,
         is_whole=bool(gathered.finish_reason)
         or (gathered.has_end and bool(gathered.deltas or gathered.usage)),
         is_page=is_page,
-        **_usage(gathered.usage, gathered.timings),
+        **_usage(gathered.usage, gathered.timings, gathered.metrics),
     )
 
 
@@ -250,15 +324,18 @@ def parse_response(raw: bytes, *, http_status: int = 200, expected: bool = False
     reason = choice.get("finish_reason")
     finish_reason = reason if isinstance(reason, str) else ""
     thought = _thought(message)
-    taken = _parts(content, thought, expected=expected and finish_reason != "stop")
+    taken = _parts(content, thought, expected=expected and finish_reason not in _ENDED)
+    tools = _ToolCalls()
+    tools.add(message.get("tool_calls"))
     return Reply(
         reasoning=_mended(taken.reasoning),
         answer=_mended(taken.answer),
+        tool_calls=tools.whole(),
         finish_reason=_mended(finish_reason),
         error=error_text(raw, http_status) if _is_error(data) else "",
-        is_cut=_is_long(content, thought),
+        is_cut=_is_long(content, thought) or tools.chars > bounds.ANSWER_CHARS,
         is_whole=True,
-        **_usage(_object(data.get("usage")), _object(data.get("timings"))),
+        **_usage(*(_object(data.get(name)) for name in ("usage", "timings", "metrics"))),
     )
 
 
@@ -334,17 +411,23 @@ def _gather(gathered: _Gathered, event: StreamEvent) -> None:
         gathered.usage = _object(payload["usage"]) or gathered.usage
     if payload.get("timings"):
         gathered.timings = _object(payload["timings"]) or gathered.timings
+    if payload.get("metrics"):
+        gathered.metrics = _object(payload["metrics"]) or gathered.metrics
     for choice in _choices(payload):
-        delta = choice.get("delta")
+        delta, is_call = choice.get("delta"), False
         if type(delta) is dict and len(delta) == 1 and type(delta.get("content")) is str:
             thought, content = "", delta["content"]  # nearly all
         else:
             delta = _object(delta)
             thought, content = _thought(delta), _content(delta)
-        if not thought and not content:
+            is_call = gathered.tools.add(delta.get("tool_calls"))
+        if not thought and not content and not is_call:
             message = _object(choice.get("message"))
             thought = "" if gathered.reasoning else _thought(message)
             content = gathered.remainder(_content(message)) or _text(choice.get("text"))
+            if message.get("tool_calls"):  # all so far, too
+                gathered.tools = _ToolCalls()
+                is_call = gathered.tools.add(message["tool_calls"])
         if thought:
             gathered.reasoning.append(thought)
             gathered.deltas.append(offset)
@@ -352,6 +435,9 @@ def _gather(gathered: _Gathered, event: StreamEvent) -> None:
             gathered.content.append(content)
             gathered.content_length += len(content)
             gathered.content_at.append(len(gathered.deltas))
+            gathered.deltas.append(offset)
+        if is_call and not thought and not content:
+            gathered.tool_deltas += 1
             gathered.deltas.append(offset)
         reason = choice.get("finish_reason")
         if reason and isinstance(reason, str):
@@ -408,8 +494,11 @@ def _is_error(payload: Mapping[str, Any]) -> bool:
     return bool(payload.get("msg")) and payload.get("code") not in (None, 0, 200, "200")
 
 
-def _usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts of an engine; ``timings`` are llama.cpp's."""
+def _usage(
+    usage: Mapping[str, Any], timings: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Counts and times of an engine. ``timings`` are llama.cpp's, ``metrics`` vLLM's, where it was
+    started with ``--enable-per-request-metrics``."""
     details = _object(usage.get("completion_tokens_details"))
     cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens")
     return {
@@ -418,8 +507,12 @@ def _usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> dict[str, An
         # vLLM reports 0 where it does not count them.
         "reasoning_tokens": whole(details.get("reasoning_tokens")),
         "cached_tokens": whole(timings.get("cache_n") if cached is None else cached, least=0),
-        "prefill_ms": _milliseconds(timings.get("prompt_ms")),
-        "decode_ms": _milliseconds(timings.get("predicted_ms")),
+        "queue_ms": _milliseconds(metrics.get("queue_time_ms")),
+        # vLLM counts from the moment when a request leaves the queue.
+        "prefill_ms": _milliseconds(
+            timings.get("prompt_ms", metrics.get("time_to_first_token_ms"))
+        ),
+        "decode_ms": _milliseconds(timings.get("predicted_ms", metrics.get("generation_time_ms"))),
     }
 
 

@@ -133,6 +133,7 @@ PARSED = {
     "dashboard.consumers": "dashboard.consumers.LONGEST_PING",
     "dashboard.gateway.passing": "dashboard.gateway.passing.MOST_HELD",
     "dashboard.gateway.route": "dashboard.server.front.GATEWAY_BYTES",
+    "dashboard.templatetags.playground": "dashboard.actions.chat_params.MOST_JSON",
     "dashboard.pages.shared.words": "dashboard.pages.shared.words.LONGEST_LIST",
     "jobs.catalog.modification": "jobs.catalog.modification._MOST_BYTES",
     "jobs.catalog.questions_file": "jobs.catalog.questions_file.MOST_BYTES",

@@ -15,7 +15,10 @@ from jobs.base.validation_errors import message_of
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
 
-_TEXTS = ("device", "prompt", "reasoning", "answer", "finish_reason", "error", "stats", "request")
+_TEXTS = (
+    *("device", "prompt", "reasoning", "answer", "tool_calls", "finish_reason", "error"),
+    *("stats", "request"),
+)
 
 
 def store_chat(user_id: int, content: bytes) -> int:

@@ -45,7 +45,7 @@ class ObjectField(forms.Field):
             raise ValidationError(_("No JSON. Enter an object, such as {“name”: 1}.")) from None
         if not isinstance(found, dict):
             raise ValidationError(_("Enter a JSON object, such as {“name”: 1}."))
-        if _depth(found) > MOST_DEPTH:
+        if depth(found) > MOST_DEPTH:
             raise ValidationError(too_large)
         if sanitize(found) != found:
             raise ValidationError(
@@ -59,9 +59,9 @@ class ObjectField(forms.Field):
         return json.dumps(value, ensure_ascii=False) if value else ""
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value
-    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
+    return 1 + max(map(depth, inner), default=0) if isinstance(value, dict | list) else 0
 
 
 class LinesField(forms.Field):

@@ -102,6 +102,14 @@ class ConversationAnswer(ApiAnswer):
     updated_at: Time
 
 
+class ToolCallAnswer(ApiAnswer):
+    """A call that the model asked for. The dashboard calls nothing."""
+
+    id: str = about("of the engine, or empty")
+    name: str
+    arguments: str = about("as the model wrote them: JSON, or what should be")
+
+
 class TurnAnswer(ApiAnswer):
     """A question and one attempt at its answer. Reasoning, answer and figures come at its end."""
 
@@ -120,6 +128,7 @@ class TurnAnswer(ApiAnswer):
     prompt: str
     reasoning: str
     answer: str
+    tool_calls: list[ToolCallAnswer]
     finish_reason: str = about("of the engine, such as stop or length; empty: none")
     message: str = read(_message, "why it failed, as text, or empty")
     ttft_ms: float | None = _stat("ttft_ms", "time to the first token")
@@ -131,6 +140,7 @@ class TurnAnswer(ApiAnswer):
     tokens_per_s: float | None = _stat("tokens_per_s", "after the first token")
     prompt_tokens: int | None = _stat("prompt_tokens")
     cached_tokens: int | None = _stat("cached_tokens", "of the prompt, from the prefix cache")
+    queue_ms: float | None = _stat("queue_ms", "in the engine's queue, by the engine's own clock")
     prefill_ms: float | None = _stat("prefill_ms", "by the engine's own clock")
     decode_ms: float | None = _stat("decode_ms", "by the engine's own clock")
     completion_tokens: int | None = _stat("completion_tokens")

@@ -36,6 +36,7 @@ class FileStats(_InFile):
     first_answer_ms: _Figure = None
     thinking_ms: _Figure = None
     total_ms: _Figure = None
+    queue_ms: _Figure = None
     prefill_ms: _Figure = None
     decode_ms: _Figure = None
     tokens_per_s: _Figure = None
@@ -61,6 +62,14 @@ class FileParameters(BaseModel):
     chat_template_kwargs: dict[str, JsonValue] = {}
 
 
+class FileToolCall(_InFile):
+    """A call that the model asked for."""
+
+    id: str = Field(max_length=bounds.TOOL_NAME_CHARS)
+    name: str = Field(max_length=bounds.TOOL_NAME_CHARS)
+    arguments: _Text
+
+
 class FileTurn(_InFile):
     """A question and one attempt at its answer."""
 
@@ -79,6 +88,7 @@ class FileTurn(_InFile):
     state: Literal["done", "stopped", "failed", "streaming"]
     reasoning: _Text
     answer: _Text
+    tool_calls: list[FileToolCall] = Field([], max_length=bounds.TOOL_CALLS)
     finish_reason: str = Field(max_length=32)
     error: _Text
     stats: FileStats

@@ -14,7 +14,7 @@ from jobs.queries.chat_branches import branch_of
 _READ = 50  # turns in memory
 _FIELDS = (
     *("index", "attempt", "version", "is_shown", "is_imported", "device", "prompt", "state"),
-    *("reasoning", "answer", "finish_reason", "error", "stats"),
+    *("reasoning", "answer", "tool_calls", "finish_reason", "error", "stats"),
 )
 
 
@@ -27,8 +27,12 @@ def chat_markdown(chat: Conversation) -> Iterator[str]:
         yield f"\n## {turn.request.get('model', '')}\n\n"
         if turn.reasoning:
             yield "\n".join(f"> {line}" for line in turn.reasoning.splitlines()) + "\n\n"
-        yield turn.answer or f"*{turn.error or _('No answer.')}*"
-        yield "\n"
+        if turn.answer or not turn.tool_calls:
+            yield turn.answer or f"*{turn.error or _('No answer.')}*"
+            yield "\n"
+        for call in turn.tool_calls:
+            arguments = "\n".join(f"    {line}" for line in call["arguments"].splitlines())
+            yield f"\n{_('Tool call:')} {call['name']}\n\n{arguments}\n"
 
 
 def chat_json(chat: Conversation, *, only_shown: bool = False) -> Iterator[str]:

@@ -234,7 +234,7 @@ async def close_abandoned(turn_id: int, *, expected: bool = False) -> None:
 
 def _stopped(reply: Reply, unread: Mapping[str, Any]) -> Turn.State:
     """Return the state of a turn that a person stopped: failed, if nothing of it can be read."""
-    is_empty = not (reply.answer or reply.reasoning)
+    is_empty = not (reply.answer or reply.reasoning or reply.tool_calls)
     return Turn.State.FAILED if unread and is_empty else Turn.State.STOPPED
 
 
@@ -293,6 +293,10 @@ async def _run_to_end(run: RunningTurn, engine: Engine, log: Path) -> None:
             reply,
             reasoning=engine.without_key(reply.reasoning),
             answer=engine.without_key(reply.answer),
+            tool_calls=tuple(
+                call._replace(arguments=engine.without_key(call.arguments))
+                for call in reply.tool_calls
+            ),
             error=engine.without_key(reply.error),
         )
         measured = await _measured(engine, reply)
@@ -383,6 +387,7 @@ def _close(
         state=state,
         reasoning=sanitize_text(reply.reasoning),
         answer=sanitize_text(reply.answer),
+        tool_calls=sanitize([call._asdict() for call in reply.tool_calls]),
         finish_reason=sanitize_text(reply.finish_reason)[:32],
         error=sanitize_text(error),
         stats=sanitize(kept),
@@ -473,7 +478,10 @@ def stats(
         "counted": reply.completion_tokens is None,
         "estimated": estimated,
     }
-    told = {name: getattr(reply, name) for name in ("cached_tokens", "prefill_ms", "decode_ms")}
+    told = {
+        name: getattr(reply, name)
+        for name in ("cached_tokens", "queue_ms", "prefill_ms", "decode_ms")
+    }
     figures |= {name: value for name, value in told.items() if value is not None}
     if times and reply.answer and not reply.deltas:  # one object, all at once
         figures["total_ms"] = times[-1] * 1000

@@ -9,7 +9,9 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
+from pydantic_core import from_json
 
+from dashboard.actions.chat_params import MOST_DEPTH, MOST_JSON, depth
 from dashboard.text import formatting
 from dashboard.text.answers import finish_words
 from dashboard.text.messages import message
@@ -129,6 +131,18 @@ def system_prompt(turn: Turn) -> str:
 def continues(turn: Turn) -> bool:
     """Return True if a turn began with the answer of another one."""
     return continues_answer(turn.request)
+
+
+@register.filter
+def as_json(text: str) -> str:
+    """Return JSON on several lines; other texts, and long or deep JSON, as they are."""
+    if len(text) > MOST_JSON:
+        return text
+    try:
+        found = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return text
+    return json.dumps(found, ensure_ascii=False, indent=2) if depth(found) <= MOST_DEPTH else text
 
 
 @register.filter

@@ -177,6 +177,8 @@ JOB_MESSAGES: dict[str, str] = {
     "chat:unreadable": "The engine's response cannot be parsed. Its raw bytes are kept.",
     "chat:one-object": "Answer not read: one JSON object of more than %(mib)s MiB. Configure the "
     "engine to stream, or lower max tokens.",
+    "chat:tool-calls": "Answer not read: more than %(count)s tool calls. Check which program "
+    "answers there.",
     "chat:objects": "Answer not read: more than %(count)s JSON objects in a line. Check which "
     "program listens at the engine's address.",
     "chat:long-text": "Answer cut: longer than %(count)s characters. Lower max tokens, then retry.",

@@ -242,6 +242,7 @@ class Turn(StoredRecord):
     state = models.CharField(max_length=16, choices=State, default=State.STREAMING)
     reasoning = models.TextField(blank=True)
     answer = models.TextField(blank=True)
+    tool_calls = models.JSONField(default=list)  # [{"id", "name", "arguments": text of the model}]
     finish_reason = models.CharField(max_length=32, blank=True)
     error = models.TextField(blank=True)  # in the engine's words
     stats = models.JSONField(default=dict)  # ttft_ms, first_answer_ms, tokens_per_s, *_tokens

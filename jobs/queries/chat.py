@@ -184,8 +184,9 @@ def part_of(
     """Return the last turns of a branch, as many as one page may have; those with an index below
     ``before``. ``through``: a turn of the branch."""
     branch = branch_of(conversation, through)[:before]
-    texts = ("prompt", "reasoning", "answer", "error", Cast("request", TextField()))
-    sized = Turn.objects.annotate(chars=reduce(add, map(Length, texts)))
+    texts = ("prompt", "reasoning", "answer", "error")
+    as_text = [Cast(name, TextField()) for name in ("request", "tool_calls")]
+    sized = Turn.objects.annotate(chars=reduce(add, map(Length, [*texts, *as_text])))
     left, first = bounds.CHAT_PAGE_CHARS, len(branch)
     # Read until the page is full: a long chat has gigabytes.
     while first:

@@ -203,12 +203,19 @@ const thoughtOf = (message) => textOf(message?.reasoning_content) || textOf(mess
 /** What a message or a piece of one says; a refusal is an answer. @param {any} message */
 const contentOf = (message) => textOf(message?.content) || textOf(message?.refusal);
 
+/** @param {any} one a piece of a tool call @returns {boolean} */
+const isPiece = (one) => typeof one?.function === "object" && !Array.isArray(one.function) && Object.keys(one.function ?? {}).length > 0;
+
+/** @param {any} message @returns {boolean} */
+const hasCalls = (message) => Array.isArray(message?.tool_calls) && message.tool_calls.some(isPiece);
+
 /** Adds up the events of one stream. What an engine sends is anything: none raises. */
 export class Gatherer {
   constructor() {
     this.byField = "";
     this.content = "";
     this.finishReason = "";
+    this.hasCalls = false;
     /** Pieces that came, of a token or several. */
     this.deltas = 0;
     /** Tokens so far by the engine's own count; 0: it gave none. */
@@ -234,11 +241,13 @@ export class Gatherer {
       if (!choice || typeof choice !== "object" || (choice.index ?? 0) !== 0) continue;
       let thought = thoughtOf(choice.delta);
       let content = contentOf(choice.delta);
-      if (!thought && !content) {
+      let isCall = hasCalls(choice.delta);
+      if (!thought && !content && !isCall) {
         thought = this.byField ? "" : thoughtOf(choice.message);
         const message = contentOf(choice.message);
         // Engines that send messages may send all so far each time.
         content = (message.startsWith(this.content) ? message.slice(this.content.length) : message) || textOf(choice.text);
+        isCall = hasCalls(choice.message);
       }
       if (thought) {
         this.byField += thought;
@@ -251,6 +260,8 @@ export class Gatherer {
         this.befores.push(this.deltas);
         this.#count(at);
       }
+      if (isCall && !thought && !content) this.#count(at);
+      this.hasCalls ||= isCall;
       if (typeof choice.finish_reason === "string" && choice.finish_reason) this.finishReason = choice.finish_reason;
     }
   }
@@ -268,7 +279,7 @@ export class Gatherer {
    * @returns {Parts}
    */
   parts(ended, expected = false) {
-    const isThought = expected && (!ended || this.finishReason !== "stop");
+    const isThought = expected && (!ended || !["stop", "tool_calls"].includes(this.finishReason));
     if (!this.byField) return partsOf(this.content, ended, isThought);
     const tagged = partsOf(this.content, ended, false, false);
     return { ...tagged, reasoning: [this.byField.trim(), tagged.reasoning].filter(Boolean).join("\n\n") };

@@ -164,7 +164,7 @@ export class TurnView {
     const { firstAt, lastAt, deltas, tokens } = this.gatherer;
     if (this.parts.reasoning) this.#summarise();
     return {
-      state: this.parts.answer ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
+      state: this.parts.answer || this.gatherer.hasCalls ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
       age: this.clock.age(),
       first: this.clock.kept(firstAt),
       answer: this.clock.at(this.gatherer.beginOfAnswer(this.parts).at),
@@ -264,7 +264,7 @@ export class TurnView {
     );
     if (reasoning !== this.drawn.reasoning || answer !== this.drawn.answer)
       this.#show({ ...this.parts, reasoning, answer }, true);
-    for (const name of ["end", "summary"]) {
+    for (const name of ["calls", "end", "summary"]) {
       const part = turn.querySelector(`[data-part=${name}]`);
       if (part) partOf(this.element, name).replaceWith(part);
     }

@@ -1,6 +1,8 @@
 """The request of a turn as text: each form repeats it, and none has the key."""
 
+import html
 import json
+import re
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
@@ -93,6 +95,7 @@ def test_a_stream_is_shown_in_pieces_that_make_the_whole(client):
     assert all(0 <= piece.ms < 60_000 for piece in stream.pieces)
     told = [turn.stats[name] for name in ("cached_tokens", "prefill_ms", "decode_ms")]
     assert told == [4, 12.5, 30.0]
+    assert "queue_ms" not in turn.stats
     page = client.get(reverse("playground-request", args=[turn.pk])).text
     assert "from the prefix cache" in page
 
@@ -104,6 +107,30 @@ def test_only_the_begin_of_a_long_stream_is_shown(turn):
 
     assert (stream.shown, stream.size) == (MOST_BYTES, MOST_BYTES + 5)
     assert [piece.ms for piece in stream.pieces] == [None]
+
+
+def test_a_turn_shows_the_engine_s_queue_prefill_and_decode_times(client):
+    metrics = {"queue_time_ms": 12.5, "time_to_first_token_ms": 85, "generation_time_ms": 1240.5}
+    last = {"choices": [], "usage": {"completion_tokens": 2}, "metrics": metrics}
+    told = b"data: " + json.dumps(last).encode() + b"\n\n"
+
+    turn, *_ = outcome(client, delta(content="Hi"), told, END)
+
+    page = client.get(reverse("playground-turn", args=[turn.pk])).text
+    shown = re.findall(r"own clock\">(\w+) <b>([^<]+)</b>", html.unescape(page))
+    assert shown == [("queue", "12.5 ms"), ("prefill", "85.0 ms"), ("decode", "1.24 s")]
+    text = client.get(reverse("playground-request", args=[turn.pk])).text
+    assert "<dt>queue, by the engine</dt><dd>12.5 ms</dd>" in text
+
+
+@pytest.mark.parametrize("metrics", [{"queue_time_ms": None}, {"queue_time_ms": "1"}, 7, [1]])
+def test_metrics_that_are_none_are_left_out(client, metrics):
+    told = b"data: " + json.dumps({"choices": [], "metrics": metrics}).encode() + b"\n\n"
+
+    turn, *_ = outcome(client, delta(content="Hi"), told, END)
+
+    assert not turn.stats.keys() & {"queue_ms", "prefill_ms", "decode_ms"}
+    assert "own clock" not in client.get(reverse("playground-turn", args=[turn.pk])).text
 
 
 @pytest.mark.parametrize(

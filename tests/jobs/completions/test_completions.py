@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.base import bounds
 from jobs.completions import (
     ERROR_BYTES,
     PAGE_BYTES,
     Exchange,
     Reply,
+    TooLarge,
     error_text,
     parse_reply,
     parse_response,
@@ -157,6 +159,7 @@ def test_whatever_an_engine_sends_is_taken_apart(vector):
         assert getattr(reply, name) == wanted[name], name
     assert reply.deltas == vector.get("deltas", reply.deltas)
     assert reply.completion_tokens == vector.get("tokens")
+    assert [[*call] for call in reply.tool_calls] == vector.get("calls", [])
 
 
 def test_the_browser_parses_like_the_server_wherever_it_is_cut():
@@ -171,7 +174,9 @@ def test_the_browser_parses_like_the_server_wherever_it_is_cut():
           const {{ finishReason, deltas, tokens, firstAt, lastAt }} = gatherer;
           const answerAt = gatherer.beginOfAnswer(gatherer.parts(true, expected)).at;
           const at = [firstAt, answerAt, lastAt];
-          return JSON.stringify({{ reasoning, answer, finishReason, deltas, tokens, at }});
+          const {{ hasCalls }} = gatherer;
+          const told = {{ reasoning, answer, hasCalls, finishReason, deltas, tokens, at }};
+          return JSON.stringify(told);
         }};
         const told = JSON.parse(readFileSync({json.dumps(str(STREAMS_FILE))})).map((vector) => {{
           const raw = new TextEncoder().encode(vector.raw), expected = vector.expected;
@@ -191,6 +196,7 @@ def test_the_browser_parses_like_the_server_wherever_it_is_cut():
         reply = parse_reply(raw, expected=vector.get("expected", False))
         wanted = {"finishReason": reply.finish_reason, "tokens": reply.completion_tokens or 0}
         wanted |= {"reasoning": reply.reasoning, "answer": reply.answer}
+        wanted["hasCalls"] = bool(reply.tool_calls)
         if reply.deltas:  # of an object that was not streamed the server counts no pieces
             places = (reply.first_token_at, reply.first_answer_at, reply.last_token_at)
             wanted["at"] = [-1 if place is None else place for place in places]
@@ -443,3 +449,22 @@ def test_a_backtick_of_a_thought_does_not_hide_its_end():
     split = parts_of(tagged("so the key is `x", "`42`"), ended=True)
 
     assert (split.reasoning, split.answer, split.thought) == ("so the key is `x", "`42`", "closed")
+
+
+def test_tool_calls_are_bounded():
+    def calls(count, arguments):
+        pieces = [
+            {"index": at, "id": "i" * 500, "function": {"name": "n" * 500, "arguments": arguments}}
+            for at in range(count)
+        ]
+        return parse_reply(stream(*({"tool_calls": [piece]} for piece in pieces)))
+
+    reply = calls(3, "x" * (bounds.ANSWER_CHARS // 2))
+
+    assert reply.is_cut
+    assert sum(len(call.arguments) for call in reply.tool_calls) == bounds.ANSWER_CHARS
+    assert {(len(call.id), len(call.name)) for call in reply.tool_calls} == {(200, 200)}
+    assert not calls(bounds.TOOL_CALLS, "{}").is_cut
+    with pytest.raises(TooLarge) as refused:
+        calls(bounds.TOOL_CALLS + 1, "{}")
+    assert str(refused.value) == "chat:tool-calls"

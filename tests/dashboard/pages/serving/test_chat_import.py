@@ -22,12 +22,13 @@ def chat(lin):
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "q"}]
     chat = Conversation.objects.create(user=lin, title="Sky", created_at=now() - timedelta(days=3))
     request = {"model": "r1", "temperature": 0.6, "stop": ["\n"], "messages": messages}
+    call = {"id": "c1", "name": "weather", "arguments": '{"city": '}
     going_on = {**request, "messages": [*messages, {"role": "assistant", "content": "Ray"}]}
     texts = {"reasoning": "light scatters", "stats": STATS, "finish_reason": "length"}
     first, _second = make_turns(
         chat,
         {"request": request, "deployment": simulated, **texts},
-        {"prompt": "And red?", "request": going_on, "answer": "Dust"},
+        {"prompt": "And red?", "request": going_on, "answer": "Dust", "tool_calls": [call]},
     )
     failed = {"state": "failed", "error": "HTTP 503", "stats": {"error_id": "chat:cut"}}
     beside = {"conversation": chat, "is_shown": False}
@@ -64,7 +65,14 @@ def test_an_imported_chat_exports_the_same_file_with_its_answers_marked(client, 
     assert again == {**file, "turns": marked}
     page = client.get(reverse("conversation", args=[number])).text
     assert page.count(">imported</span>") == 2
-    for part in ("simulated", "light scatters", "Be brief.", "1/2", "data-retry"):
+    for part in (
+        "simulated",
+        "light scatters",
+        "<code>weather</code>",
+        "Be brief.",
+        "1/2",
+        "data-retry",
+    ):
         assert part in page
     assert "data-request" not in page
 
@@ -98,6 +106,7 @@ def with_turn(at, **fields):
         (with_turn(0, created_at="0001-01-01T00:00:00Z"), "“turns.0.created_at”:"),
         (with_turn(0, stats={"ttft_ms": "x"}), "“turns.0.stats.ttft_ms”: Enter a number."),
         (with_turn(0, parameters={"max_tokens": "x"}), "“turns.0.parameters.max_tokens”:"),
+        (with_turn(2, tool_calls=[{"name": "x"}]), "“turns.2.tool_calls.0.id”:"),
         (with_turn(1, id=7), "“turns.1.id”: Turns are numbered"),
         (with_turn(2, parent_id=3), "“turns.2.parent_id”: No turn before it"),
         (with_turn(3, index=5), "“turns.3.parent_id”: No turn before it"),
