@@ -12,8 +12,9 @@ from dashboard.pages.shared.export import as_csv
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import member
 from jobs.base.numbers import number_from
-from jobs.queries.gateway import MOST_ROWS, gateway_use
+from jobs.queries.gateway import MOST_ROWS, gateway_use, whole_days
 
+_DAYS = (1, 7, 30)  # to choose; an address may have others
 _COUNTS = ("requests", "failed", "prompt_tokens", "completion_tokens", "estimated_tokens")
 
 
@@ -22,7 +23,7 @@ def gateway(request: HttpRequest) -> HttpResponseBase:
     """Show the use of one's own keys, an administrator's page of all. ``?days=``; ``format=csv``
     exports each hour."""
     sees_all = allowed(request.user, "token.manage")
-    days = number_from(request.GET.get("days", ""))
+    days = whole_days(number_from(request.GET.get("days", "")))
     rows = gateway_use(member(request.user), days=days, sees_all=sees_all)
     if request.GET.get("format") == "csv":
         head = ("hour", "key", "person", "model", *_COUNTS)
@@ -30,7 +31,12 @@ def gateway(request: HttpRequest) -> HttpResponseBase:
         lines = ((row[0].isoformat(), *row[1:]) for row in rows.values_list("hour", *names))
         return as_csv(chain([head], lines), "gateway-use")
     sums = rows.order_by().values("token_name", "model", person=F("user__username"))
+    totals = rows.aggregate(requests=Sum("requests", default=0), failed=Sum("failed", default=0))
     context = {
+        **totals,
+        "days": days,
+        "day_choices": _DAYS,
+        "csv": f"?format=csv&days={days}",
         "lines": sums.annotate(**{f"sum_{name}": Sum(name) for name in _COUNTS}).order_by(
             *("-sum_completion_tokens", "token_name", "model")
         )[:MOST_ROWS],

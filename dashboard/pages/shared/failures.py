@@ -22,6 +22,7 @@ from jobs.queries.jobs.log_excerpts import Part, Quote, headline, line_of, telli
 from jobs.queries.jobs.progress import last_arrival
 from jobs.schedule import preflights
 
+_NAMES_NO_CAUSE = ("work:exit", "work:server_ended")  # only that a command ended
 _BY_SERVER = ("work:server_ended", "work:server_killed")
 _LOAD = ("load_1m", "memory_free_bytes", "disk_free_bytes")
 _ABOUT_SERVER = (
@@ -89,15 +90,16 @@ def outcome_text(record: Job | Deployment) -> str:
 
 
 def _why(record: Job | Deployment, known: FailureView | None, telling: str) -> dict[str, Any]:
-    """Return the cause: the known one, else the log's line, else the outcome. ``host_then``: load
-    of the host at the end, if recorded."""
+    """Return the cause: the known one, else the log's line, else the outcome if it names one.
+    ``host_then``: load of the host at the end, if recorded."""
     outcome, load = outcome_text(record), (record.message_args or {}).get("host")
+    unknown = gettext("Cause unknown") if record.message_id in _NAMES_NO_CAUSE else ""
     is_load = isinstance(load, dict) and all(isinstance(load.get(n), int | float) for n in _LOAD)
     return {
         "outcome": outcome,
         "known": known,
         "telling": telling,
-        "first_line": known.cause if known else telling or outcome,
+        "first_line": known.cause if known else telling or unknown or outcome,
         "host_then": load if is_load else None,
     }
 

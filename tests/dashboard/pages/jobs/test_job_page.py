@@ -61,6 +61,13 @@ def test_lines_of_the_step_that_it_ended_in_are_quoted_first(member):
         assert 0 < text.index("no route") < text.index("no cache")
 
 
+def test_a_failure_names_its_cause_or_says_that_it_is_unknown(member):
+    for message_id, is_unknown in (("work:exit", True), ("benchmark:no_request", False)):
+        job = make_job(state="failed", message_id=message_id, started_at=now())
+        card = shown(member, job).partition('id="why"')[2].partition("</section>")[0]
+        assert ("Cause unknown" in card) == is_unknown, message_id
+
+
 def test_a_job_of_all_dies_links_to_servers_to_stop(member):
     host = make_host(facts={"dies": [{"id": number} for number in range(8)]})
     servers = [
