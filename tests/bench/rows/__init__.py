@@ -8,11 +8,13 @@ ROWS = {
     for row in (
         *(logs.live_log, logs.live_log_paced, logs.launcher, logs.intake, logs.log_reads),
         *(lists.lists, browser.organised, browser.start, logs.queue),
-        *(chat.relay, chat.gateway),
-        *(browser.viewer, browser.chart, browser.playground, browser.reader),
+        *(chat.relay, browser.viewer, browser.chart, browser.playground, browser.reader),
         *(carrying.idle, carrying.memory),
     )
 }
 
-# Beside programs of others, which are installed for it.
-PEERS = {row.name: row for row in (chat.through_litellm, chat.through_nginx, logs.beside_prefect)}
+# By name only: the gateway beside the relay, and both beside programs installed for it.
+PEERS = {
+    row.name: row
+    for row in (chat.gateway, chat.through_litellm, chat.through_nginx, logs.beside_prefect)
+}

@@ -387,7 +387,7 @@ STEP = """async () => {
 )
 def reader(bench: Bench) -> Readings:
     """Medians of a result and of one with the same numbers and no texts, in turns."""
-    answers, rounds = bench.amount(14_000, 300), bench.size(5, 2)
+    answers, rounds = bench.amount(14_000, 300), bench.size(3, 2)
     samples: dict[str, list[dict[str, float]]] = {"many": [], "few": []}
     with browsing(bench.folder) as (stack, page):
         order = {"answers": answers, "characters": CHARACTERS}

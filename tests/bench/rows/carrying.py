@@ -32,7 +32,7 @@ ADDRESSES = ("/", "/jobs/", "/results/", "/hosts/")
 def idle(bench: Bench) -> Readings:
     """The supervisor with all that it started, but not the agents of the other hosts and the
     browser, which are elsewhere in an office."""
-    seconds = bench.size(60, 10)
+    seconds = bench.size(30, 10)
     with browsing(bench.folder) as (stack, page):
         time.sleep(SETTLED_S)
         alone = _share_of_a_core(stack, seconds)

@@ -113,7 +113,7 @@ def _beside(bench: Bench, chats: Chats, *others: Gateway) -> Mapping[int, Mappin
         (1, 1, bench.size(11, 5)),
         (100, bench.amount(100, 100), bench.size(5, 2)),
     ):
-        body = {"tokens": bench.size(500, 200) if streams > 1 else 100, "rate": RATE}
+        body = {"tokens": bench.size(300, 200) if streams > 1 else 100, "rate": RATE}
         made = chats.prepared(rounds + 1, streams)
         ours = partial(_asked_and_relayed, chats, made, body)
         through = {each.name: partial(chats.through, each, streams, body) for each in others}
@@ -209,7 +209,7 @@ def relay(bench: Bench) -> Readings:
     """Interleaved rounds at 100 tokens a second; then the relay alone, as fast as it goes."""
     with chatting(bench.folder) as chats:
         figures = _held(_beside(bench, chats, chats.direct), OURS, "direct")
-        cost = _costs(bench, chats, tokens=bench.size(10_000, 3_000))[OURS]
+        cost = _costs(bench, chats, tokens=bench.size(5_000, 3_000))[OURS]
         return {**figures, "cpu": cost, "cut": float(chats.cut.total())}
 
 
@@ -226,7 +226,7 @@ def gateway(bench: Bench) -> Readings:
     """All three in turns; then gateway and relay in turns, as fast as they go."""
     with chatting(bench.folder) as chats:
         sides = _beside(bench, chats, chats.gateway, chats.direct)
-        costs = _costs(bench, chats, chats.gateway, tokens=bench.size(10_000, 3_000))
+        costs = _costs(bench, chats, chats.gateway, tokens=bench.size(5_000, 3_000))
         cost = costs["gateway"]
         beside_relay = {**_held(sides, "gateway", OURS), "cpu": (cost, costs[OURS])}
         return {

@@ -446,14 +446,14 @@ WORK = (
 
 @row(
     "queue",
-    "1,000 queued jobs drained by 8 slots",
+    "300 queued jobs drained by 8 slots",
     Goal("drain", "jobs/s", 0.95, of="ratio", at_least=True),
     limit_s=420,
     grows="jobs",
 )
 def queue(bench: Bench) -> Readings:
     """From the first lease to the last verdict, beside the same jobs without a gap between them."""
-    count = bench.amount(1000, 40)
+    count = bench.amount(300, 40)
     with dashboard(bench.folder) as stack:
         order = {"argv": [sys.executable, "-S", "-c", WORK], "count": count, "slots": SLOTS}
         jobs = stack.call("orders.queue_jobs", **order)
