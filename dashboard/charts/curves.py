@@ -1,9 +1,11 @@
 """Results in charts, one colour, dash and symbol per page: rates and latencies over concurrency,
 throughput over the rate per user."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -148,7 +150,7 @@ def of_points(
     x, y = series.values(metric)
     trace = hollow({**trace, "x": x, "y": y}, series, x) | opening(series.results, x)
     if series.runs or series.marks:
-        trace["hovertext"] = [numbered(series, concurrency, metric) for concurrency in x]
+        trace["hovertext"] = numbered(series, x, metric)
         hover = f"%{{hovertext}}: {hover}<extra>%{{fullData.name}}</extra>"
     bounds = [series.intervals.get((concurrency, metric)) for concurrency in x]
     if any(bounds):
@@ -174,19 +176,17 @@ def legend_of_marks(all_series: Sequence[Series]) -> dict[str, Any]:
     return {"annotations": [fig.note(text)]}
 
 
-def numbered(series: Series, concurrency: int, metric: str) -> str:
-    """Return the concurrency of a point with its marks; of a group "4, mean of 3 runs", of those
-    with the metric there."""
-    marks = series.marks.get(concurrency, ())
-    if not series.runs:
-        return _(", ").join((str(concurrency), *marks))
-    n = sum(
-        at == concurrency and metrics.get(metric) is not None
-        for run in series.runs
-        for at, metrics in run.points
-    )
-    text = _("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
-    return _(", ").join((str(concurrency), text % {"n": n}, *marks))
+def numbered(series: Series, concurrencies: Sequence[int], metric: str) -> list[str]:
+    """Return each concurrency with its marks; of a group "4, mean of 3 runs", of those with the
+    metric there."""
+    points = chain.from_iterable(run.points for run in series.runs)
+    counts = Counter(at for at, metrics in points if metrics.get(metric) is not None)
+    words = {at: [str(at), *series.marks.get(at, ())] for at in concurrencies}
+    for at, own in words.items() if series.runs else ():
+        n = counts[at]
+        text = _("mean of %(n)s runs") if n > 1 else ngettext("%(n)s run", "%(n)s runs", n)
+        own.insert(1, text % {"n": n})
+    return [_(", ").join(words[at]) for at in concurrencies]
 
 
 def opening(results: Mapping[int, int], concurrencies: Sequence[int]) -> dict[str, Any]:
@@ -286,7 +286,9 @@ class Times(NamedTuple):
 def times_of(family: str, points: Sequence[CurvePoint]) -> list[Times]:
     """Return the times of each point whose requests all have one; at most :data:`MOST_CURVES`,
     evenly chosen, the lowest and the highest concurrency among them."""
-    times = [Times(point.concurrency, point.times.get(TIMES[family], ())) for point in points]
+    times = [
+        Times(point.concurrency, point.requests.times.get(TIMES[family], ())) for point in points
+    ]
     found = [one for one in times if one.values]
     if len(found) <= MOST_CURVES:
         return found
@@ -415,7 +417,7 @@ def _trace(index: int, series: Series, rows: Sequence[Row], hover: str) -> dict[
     at = [row[0] for row in rows]
     trace = line(index, series.name, [row[1] for row in rows], [row[2] for row in rows])
     return hollow(trace, series, at) | {
-        "hovertext": [numbered(series, concurrency, RATE) for concurrency in at],
+        "hovertext": numbered(series, at, RATE),
         "cliponaxis": False,  # label of the highest point
         "hovertemplate": hover,
         **opening(series.results, at),

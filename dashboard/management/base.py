@@ -18,7 +18,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from dashboard.config.env import run_facts
-from dashboard.pages.launch.launch_form import offers
+from dashboard.pages.launch.launch_form import offers, specs
 from dashboard.text.messages import message
 from jobs.base.errors import JobsError, LaunchError, PlanError
 from jobs.kinds import KINDS
@@ -170,7 +170,7 @@ def raw_params(kind: str, given: Iterable[str]) -> dict[str, Any]:
     """Return the parameters of ``--set key=value``; lists are separated by commas."""
     if kind not in KINDS:
         raise CommandError(f"Unknown job type {kind!r}. Job types: {', '.join(KINDS)}")
-    fields = KINDS[kind].Params.model_json_schema()["properties"]
+    fields = specs(KINDS[kind].Params)
     raw: dict[str, Any] = {}
     for item in given:
         name, equals, value = item.partition("=")

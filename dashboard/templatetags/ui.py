@@ -20,6 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext
+from pydantic_core import to_json
 
 from dashboard.actions.action import FIELD
 from dashboard.charts.figure_parts import Figure
@@ -61,6 +62,16 @@ register.simple_tag(run_strip)
 
 # Heights that look.css reserves, so that a page does not jump when its charts are drawn.
 CHART_HEIGHTS = (72, 96, 120, 160, 200, 240, 280, 320, 360, 420)
+
+
+@register.filter
+def data_script(value: object, element: str) -> SafeString:
+    """``value`` as JSON in a script element. Django's ``json_script`` takes four times as long."""
+    content = to_json(value, inf_nan_mode="null", fallback=str).decode()
+    for sign in "<>&":
+        content = content.replace(sign, f"\\u{ord(sign):04X}")
+    script = '<script id="{}" type="application/json">{}</script>'
+    return format_html(script, element, mark_safe(content))  # noqa: S308 -- escaped above
 
 
 @register.simple_tag

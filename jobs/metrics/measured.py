@@ -30,8 +30,7 @@ class RequestTimes(NamedTuple):
     latency_s: float | None
 
 
-# Values of a RequestTimes. A page reads up to 50,000 and needs few by name. Unlike lists, the
-# garbage collector does not visit tuples of numbers again.
+# Values of a RequestTimes: a page reads up to 50,000 and needs few by name.
 RequestRow = tuple[float | None, ...]
 
 

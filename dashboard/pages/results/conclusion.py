@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from dashboard.pages.launch.launch_form import specs
 from dashboard.pages.results.page_parts import marks_of_points
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell, Heading, Table
@@ -146,7 +147,7 @@ def _form(step: AdvisedStep, found: Conclusion, result: Result) -> str:
     is_measure = step.id.startswith("measure_")
     if not (is_limit or is_measure or step.id == "requests"):
         return ""
-    fields = KINDS[job.kind].Params.model_json_schema()["properties"]
+    fields = specs(KINDS[job.kind].Params)
     if is_limit:  # of the deployment, as far as its kind permits
         name = next((name for name in LIMIT_FIELDS if name in fields and name in job.params), None)
         if name is None:

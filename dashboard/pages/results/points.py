@@ -179,7 +179,7 @@ def _remarks(points: Sequence[CurvePoint], found: Conclusion | None, known: set[
     remarks = [noise] if found is not None and (noise := noise_words(found)) else []
     if any(len(point.runs) >= LEAST_RUNS for point in points):
         remarks.append(_("Intervals: 95 %, of the mean of three or more runs."))
-    elif any(point.quantiles for point in points):
+    elif any(point.requests.quantiles for point in points):
         remarks.append(_("Intervals: 95 %, distribution-free, over the requests of this point."))
     elif known - {""}:
         remarks.append(_("No intervals: the tool stored percentiles only, and fewer than 3 runs."))

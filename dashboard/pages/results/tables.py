@@ -16,7 +16,7 @@ from dashboard.text.formatting import full_moment, percent
 from dashboard.text.labels import result_name
 from jobs.models import Result
 from jobs.queries.results.repeats import headline
-from jobs.queries.results.results import ResultPage, SetGroup, SetRow, mean_of, point_rows
+from jobs.queries.results.results import ResultPage, SetGroup, SetRow, mean_of
 
 
 class Sets(NamedTuple):
@@ -110,7 +110,7 @@ def repeats_of(page: ResultPage) -> Table | None:
     without any."""
     result = page.result
     metric = headline(result.type, result.metrics)
-    (own, first), *others = [_values(run, metric) for run in (result, *page.repeats)]
+    (own, first), *others = [_values(page, run, metric) for run in (result, *page.repeats)]
     shared = [at for at in first if any(at in values for _run, values in others)]
     if not shared:
         return None
@@ -132,9 +132,9 @@ def repeats_of(page: ResultPage) -> Table | None:
     return Table(_("Repeats: %(metric)s") % {"metric": title}, heads, rows)
 
 
-def _values(run: Result, metric: str) -> tuple[Result, dict[int | None, Any]]:
+def _values(page: ResultPage, run: Result, metric: str) -> tuple[Result, dict[int | None, Any]]:
     """Return the metric by concurrency; of an evaluation under None."""
-    points: Iterable[tuple[int | None, Mapping[str, Any]]] = point_rows(run)
+    points: Iterable[tuple[int | None, Mapping[str, Any]]] = page.rows[run.pk]
     if run.type == Result.Type.EVALUATION:
         points = [(None, run.metrics)]
     return run, {at: metrics[metric] for at, metrics in points if metric in metrics}

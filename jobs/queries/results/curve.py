@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from django.db.models import TextField
 from django.db.models.functions import Cast
@@ -38,23 +39,26 @@ CLOSE = 0.05
 CLOSE_IF_NOISE = 0.10
 # Percentiles of a latency that tools report.
 PERCENTILES = (50, 90, 95, 99)
+Column = Sequence[float | None]
 
 
-@dataclass(frozen=True)
-class CurvePoint:
-    """Point of a curve: the metrics of each run at this concurrency. ``requests``: the completed
-    requests of all runs, where the tool wrote them. ``completed`` and ``failed``: their numbers
-    over all runs; 0: none, or not reported."""
+@dataclass(frozen=True, eq=False)
+class Requests:
+    """Completed requests of a point, a column for each field of :class:`RequestTimes`; none where
+    the tool did not write them."""
 
-    concurrency: int
-    runs: Sequence[Mapping[str, float]]
-    requests: Sequence[RequestRow] = ()
+    columns: Sequence[Column] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[RequestRow]) -> Self:
+        return cls(tuple(zip(*rows, strict=True)))
 
     @cached_property
     def times(self) -> Mapping[str, Sequence[float]]:
-        """Return the rising times of the requests, by field, but for fields that one lacks."""
-        columns = zip(RequestTimes._fields, zip(*self.requests, strict=True), strict=False)
-        return {name: sorted(values) for name, values in columns if None not in values}
+        """Return the rising times, by field, but for fields that a request lacks."""
+        columns = zip(RequestTimes._fields, self.columns, strict=False)
+        whole = {name: cast("list[float]", own) for name, own in columns if None not in own}
+        return {name: array("d", sorted(own)) for name, own in whole.items()}
 
     @cached_property
     def quantiles(self) -> Mapping[str, Interval]:
@@ -68,6 +72,20 @@ class CurvePoint:
                     found[f"{family}_p{percentile}_{unit}"] = interval
         return found
 
+
+NO_REQUESTS = Requests()
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Point of a curve: the metrics of each run at this concurrency. ``requests``: the completed
+    requests of all runs. ``completed`` and ``failed``: their numbers over all runs; 0: none, or not
+    reported."""
+
+    concurrency: int
+    runs: Sequence[Mapping[str, float]]
+    requests: Requests = NO_REQUESTS
+
     def values(self, metric: str) -> list[float]:
         return [float(run[metric]) for run in self.runs if run.get(metric) is not None]
 
@@ -78,7 +96,7 @@ class CurvePoint:
     def interval(self, metric: str) -> Interval | None:
         """Return the interval of the mean of three or more runs, else of the percentile."""
         if metric not in self._intervals:
-            own = mean_interval(self.values(metric)) or self.quantiles.get(metric)
+            own = mean_interval(self.values(metric)) or self.requests.quantiles.get(metric)
             self._intervals[metric] = own
         return self._intervals[metric]
 
@@ -119,12 +137,12 @@ class CurvePoint:
 
 
 def curve(
-    runs: Iterable[Iterable[Point]], requests: Mapping[int, Sequence[RequestRow]] | None = None
+    runs: Iterable[Iterable[Point]], requests: Mapping[int, Requests] | None = None
 ) -> list[CurvePoint]:
     """Return the curve of several runs, by concurrency, without points that had no limit (0)."""
     rows = grouped(chain.from_iterable(runs))
     return [
-        CurvePoint(concurrency, own, (requests or {}).get(concurrency, ()))
+        CurvePoint(concurrency, own, (requests or {}).get(concurrency, NO_REQUESTS))
         for concurrency, own in sorted(rows.items(), key=itemgetter(0))
         if concurrency > 0
     ]
@@ -196,14 +214,19 @@ def warm_ups_of(result: Result) -> int:
     return 0
 
 
-def _requests(
-    results: Sequence[int], concurrency: int | None = None
-) -> dict[int, list[RequestRow]]:
+def _requests(results: Sequence[int], concurrency: int | None = None) -> Mapping[int, Requests]:
     """Return the stored requests by concurrency, of the first results up to ``MOST_REQUESTS``."""
-    rows = PointRequests.objects.filter(point__result__in=results).order_by("point__result_id")
+    rows = PointRequests.objects.filter(point__result__in=results)
     if concurrency is not None:
         rows = rows.filter(point__concurrency=concurrency)
-    by_concurrency: dict[int, list[RequestRow]] = {}
+    return stored_requests(tuple(rows.order_by("point__result_id").values_list("pk", flat=True)))
+
+
+@lru_cache(maxsize=8)  # a page of 50,000 takes 2.4 MB
+def stored_requests(numbers: tuple[int, ...]) -> Mapping[int, Requests]:
+    """Return stored requests by concurrency. They never change: the next page has them sorted."""
+    rows = PointRequests.objects.filter(pk__in=numbers).order_by("point__result_id")
+    by_concurrency: dict[int, list[list[float | None]]] = {}
     left = MOST_REQUESTS
     # Django's own reading of the JSON would be a fifth of a page with 27 runs.
     texts = rows.values_list("point__concurrency", Cast("rows", TextField()))
@@ -211,9 +234,15 @@ def _requests(
         if left <= 0:
             break
         stored = from_json(text)
-        by_concurrency.setdefault(at, []).extend(map(tuple, stored))
+        columns = by_concurrency.setdefault(at, [[] for _ in RequestTimes._fields])
+        for column, values in zip(columns, zip(*stored, strict=True), strict=False):
+            column.extend(values)
         left -= len(stored)
-    return by_concurrency
+    return {at: Requests([_packed(one) for one in own]) for at, own in by_concurrency.items()}
+
+
+def _packed(column: Sequence[float | None]) -> Column:
+    return column if None in column else array("d", cast("Sequence[float]", column))
 
 
 class PointPage(NamedTuple):
@@ -242,7 +271,7 @@ def point_page(result_id: int, concurrency: int) -> PointPage:
 
 
 def _point(runs: Sequence[Result], concurrency: int) -> CurvePoint:
-    requests = _requests([run.pk for run in runs], concurrency).get(concurrency, [])
+    requests = _requests([run.pk for run in runs], concurrency).get(concurrency, NO_REQUESTS)
     rows = [metrics for run in runs for c, metrics in point_rows(run) if c == concurrency]
     return CurvePoint(concurrency, rows, requests)
 

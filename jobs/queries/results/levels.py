@@ -118,7 +118,8 @@ def against(level: Level, point: CurvePoint) -> LevelPoint:
 
 def goodput_of(level: Level, point: CurvePoint) -> Interval | None:
     """Return the share of sent requests within all limits at once; None if times are unknown."""
-    within = [_is_within(level, RequestTimes._make(row)) for row in point.requests]
+    rows = zip(*point.requests.columns, strict=True)
+    within = [_is_within(level, RequestTimes._make(row)) for row in rows]
     if not within or None in within:
         return None
     return wilson(sum(map(bool, within)), len(within) + point.failed)

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 from jobs.base import grouped
 from jobs.models import LimitRun, Result
-from jobs.queries.results.curve import CurvePoint
+from jobs.queries.results.curve import CurvePoint, Requests
 from jobs.queries.results.levels import METRICS, Level, LevelPoint, Verdict, against
 
 By = Literal["rate", "concurrency"]
@@ -85,7 +85,7 @@ def _points(result: Result) -> dict[float, CurvePoint]:
     runs = grouped((run.load, run) for run in LimitRun.objects.filter(result=result))
     return {
         load: CurvePoint(
-            0, [run.metrics for run in own], [tuple(row) for run in own for row in run.requests]
+            0, [run.metrics for run in own], Requests.of(row for run in own for row in run.requests)
         )
         for load, own in runs.items()
     }

@@ -258,10 +258,11 @@ class ResultPage:
 
 def result_page(result_id: int) -> ResultPage:
     """Raises ``Result.DoesNotExist``."""
-    result = Result.objects.select_related(
+    rows = Result.objects.select_related(
         *("host", "job__pinned_by", "job__cell", "created_by", "imported__created_by", "endpoint"),
         *("deployment__artifact", "deployment__host", "deployment__job"),
-    ).get(pk=result_id)
+    )
+    result = rows.prefetch_related("points").get(pk=result_id)
     deployment = result.deployment
     repeats = repeats_of(result, uncounted=True).defer("identity", "asked", "verdicts")
     repeats = repeats.prefetch_related("host", "created_by", "points")

@@ -13,9 +13,8 @@ from dashboard.charts.curves import (
     percentiles,
     throughput,
 )
-from jobs.metrics.measured import RequestTimes
 from jobs.models import PointRequests
-from jobs.queries.results.curve import CurvePoint
+from jobs.queries.results.curve import CurvePoint, Requests
 from jobs.queries.results.results import Category
 from jobs.statistics import Interval, wilson
 from tests.comparing import rows_of
@@ -180,7 +179,7 @@ def test_runs_of_a_group_are_one_trace_of_their_own_panels():
 
 
 def point(concurrency, *times):
-    return CurvePoint(concurrency, [{}], requests=[RequestTimes(ms, None, None) for ms in times])
+    return CurvePoint(concurrency, [{}], Requests.of((ms, None, None) for ms in times))
 
 
 def drawn(*times):

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.metrics.measured import RequestTimes
 from jobs.queries.results.conclusion import AdvisedStep, conclude
-from jobs.queries.results.curve import CurvePoint, ServingLimit, curve
+from jobs.queries.results.curve import CurvePoint, Requests, ServingLimit, curve
 from jobs.queries.results.levels import Level
 
 FAST = Level("fast", {"ttft_p90_ms": 500.0, "tpot_p90_ms": 50.0})
@@ -195,9 +195,9 @@ def test_goodput_counts_requests_within_all_limits():
     slow, quick = RequestTimes(900.0, 20.0, 3.0), RequestTimes(100.0, 20.0, 2.0)
     metrics = point(1, 50)[1]
 
-    held = CurvePoint(1, [metrics], requests=[quick] * 95 + [slow] * 5)
-    missed = CurvePoint(1, [metrics], requests=[quick] * 80 + [slow] * 20)
-    untold = CurvePoint(1, [metrics], requests=[RequestTimes(100.0, None, None)] * 10)
+    held = CurvePoint(1, [metrics], Requests.of([quick] * 95 + [slow] * 5))
+    missed = CurvePoint(1, [metrics], Requests.of([quick] * 80 + [slow] * 20))
+    untold = CurvePoint(1, [metrics], Requests.of([RequestTimes(100.0, None, None)] * 10))
 
     assert conclude([held], level=level).level.best.goodput.value == pytest.approx(0.95)
     assert conclude([missed], level=level).level.best is None
@@ -209,7 +209,7 @@ def test_failed_requests_are_not_within_a_level():
     metrics = point(1, 50, failed=1, requests=99)[1]
     quick = RequestTimes(100.0, 20.0, 2.0)
 
-    found = conclude([CurvePoint(1, [metrics], requests=[quick] * 99)], level=level)
+    found = conclude([CurvePoint(1, [metrics], Requests.of([quick] * 99))], level=level)
 
     assert found.level.best.goodput.value == pytest.approx(0.99)
 

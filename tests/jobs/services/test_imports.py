@@ -377,11 +377,23 @@ def test_single_requests_of_a_file_are_stored():
     (stored,) = PointRequests.objects.filter(point__result=result)
     assert [row[0] for row in stored.rows] == pytest.approx([1000 * t for t in data["ttfts"]])
     (point,) = curve_of(result_page(result.pk))
-    assert point.quantiles["ttft_p50_ms"].low < data["median_ttft_ms"]
+    assert point.requests.quantiles["ttft_p50_ms"].low < data["median_ttft_ms"]
     level = Level("chat", {"ttft_p99_ms": 12.0, "tpot_p99_ms": 100.0})
     assert goodput_of(level, point).value == pytest.approx(
         sum(t <= 0.012 for t in data["ttfts"]) / 20
     )
+
+
+def test_stored_requests_are_read_and_sorted_once():
+    result = imported(OK)
+    (first,) = curve_of(result_page(result.pk))
+
+    (second,) = curve_of(result_page(result.pk))
+    assert second.requests is first.requests
+
+    PointRequests.objects.all().delete()
+    (without,) = curve_of(result_page(result.pk))
+    assert not without.requests.times
 
 
 def test_an_import_counts_as_no_result_of_ours():

@@ -108,7 +108,7 @@ def test_another_number_of_requests_is_a_larger_sample(page, host):
     assert "Requests 100 200" in text  # among the settings that differ
     # Charts of groups have means with intervals, and runs.
     assert '"error_y"' in html
-    assert '"mode": "markers"' in html
+    assert '"mode":"markers"' in html
 
 
 def test_requests_that_never_reach_the_concurrency_are_other_work(host):
