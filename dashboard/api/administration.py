@@ -23,6 +23,7 @@ from dashboard.api.base import (
     one_of,
     read,
 )
+from dashboard.pages.shared.addresses import or_404
 from dashboard.text.audit import as_dict
 from jobs.access import sources
 from jobs.access.sources import special_range
@@ -204,7 +205,4 @@ def add_source(request: HttpRequest, asked: SourceAsked) -> Json:
 @sources_.on("DELETE /{int:source_id}", "source.manage", "api-source", SourceAnswer)
 def remove_source(request: HttpRequest, source_id: int) -> Json:
     """Remove a source. Queued jobs that need it fail; running jobs continue."""
-    row = actions.remove_source(request.user, source_id)
-    if row is None:
-        raise base.missing()
-    return SourceAnswer.of(row)
+    return SourceAnswer.of(or_404(actions.remove_source, request.user, source_id))

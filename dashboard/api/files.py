@@ -13,7 +13,7 @@ from dashboard.pages.admin import data_sets
 from dashboard.pages.jobs import groups
 from dashboard.pages.jobs import jobs as job_pages
 from dashboard.pages.results import results as result_pages
-from dashboard.pages.shared.addresses import ResultId
+from dashboard.pages.shared.addresses import ResultId, or_404
 from jobs.queries.matrices import matrix_page
 
 files = Operations("Files")
@@ -125,7 +125,4 @@ def download_questions(
 @_table("GET matrices/{int:matrix_id}/runs.csv", "job.view", "api-matrix-runs")
 def download_runs(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
     """Download the runs of a matrix. Each with its state, and all metrics of its result."""
-    page = matrix_page(matrix_id)
-    if page is None:
-        raise Http404(matrix_id)
-    return groups.matrix_csv(page)
+    return groups.matrix_csv(or_404(matrix_page, matrix_id))

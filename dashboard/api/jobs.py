@@ -29,6 +29,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.waiting import WaitAsked, answer_when, of_any_job, of_job
 from dashboard.pages.jobs import probe_card
+from dashboard.pages.shared.addresses import or_404
 from dashboard.server.json_errors import gone, removal
 from dashboard.text.formatting import joined
 from dashboard.text.messages import message, stalled_text, view_of
@@ -534,7 +535,7 @@ def read_pipeline(
     reason. With ``wait`` it answers when all have ended."""
 
     def read() -> Json:
-        return PipelineAnswer.of(_pipeline(pipeline_id))
+        return PipelineAnswer.of(or_404(chain_of, pipeline_id))
 
     return answer_when(request, query.wait, "job.view", read, _has_ended, of_any_job)
 
@@ -543,32 +544,27 @@ def read_pipeline(
 def cancel_pipeline(request: HttpRequest, pipeline_id: UUID) -> Json:
     """Cancel a pipeline. Cancel every open job of it: ``cancelled`` has their ids. All must be the
     caller's."""
-    cancelled = actions.cancel_pipeline(request.user, _pipeline(pipeline_id).to_cancel, pipeline_id)
+    cancelled = actions.cancel_pipeline(
+        request.user, or_404(chain_of, pipeline_id).to_cancel, pipeline_id
+    )
     if not cancelled:
         text = _("No job to cancel: all have ended, or are being cancelled.")
         raise conflict("finished", text)
     numbers = sorted(job.pk for job in cancelled)
-    return CancelledPipeline.of(_pipeline(pipeline_id), cancelled=numbers)
+    return CancelledPipeline.of(or_404(chain_of, pipeline_id), cancelled=numbers)
 
 
 @pipelines.on("POST /retry", "job.repeat", "api-pipeline-retry", StartedPipeline, 201, 409, 422)
 def retry_pipeline(request: HttpRequest, pipeline_id: UUID, key: KeyHeader = "") -> Json:
     """Retry a pipeline. Start again what failed or was cancelled: ``started`` has the ids of the
     new jobs."""
-    _pipeline(pipeline_id)
+    or_404(chain_of, pipeline_id)
 
     def run() -> list[int]:
         return sorted(job.pk for job in actions.retry_pipeline(request.user, pipeline_id))
 
     started = once_by_header(request, key, run)
-    return StartedPipeline.of(_pipeline(pipeline_id), started=started)
-
-
-def _pipeline(pipeline_id: UUID) -> ChainProgress:
-    pipeline = chain_of(pipeline_id)
-    if pipeline is None:
-        raise base.missing()
-    return pipeline
+    return StartedPipeline.of(or_404(chain_of, pipeline_id), started=started)
 
 
 probes = Operations("Jobs")
@@ -658,7 +654,4 @@ def read_probe(request: HttpRequest, job_id: int, query: Query[ProbeAsked]) -> J
     job = get_object_or_404(Job.objects.select_related("host"), pk=job_id, kind=KIND)
     if job.removed_at is not None:
         raise Refused(gone(job))
-    answer = probe_card.read(job, probe_card.JSON, query.show, query.after or 0, PAGE)
-    if answer is None:
-        raise base.missing()
-    return answer
+    return or_404(probe_card.read, job, probe_card.JSON, query.show, query.after or 0, PAGE)

@@ -18,6 +18,7 @@ from dashboard.api.base import (
     about,
     read,
 )
+from dashboard.pages.shared.addresses import or_404
 from jobs.base.errors import LaunchError
 from jobs.launch.launch import InvalidParams
 from jobs.models import ServiceLevel
@@ -118,13 +119,13 @@ def add_level(request: HttpRequest, asked: LevelAsked) -> Json:
 @levels.on("GET /{int:level_id}", "level.view", "api-level", LevelAnswer)
 def read_level(request: HttpRequest, level_id: int) -> Json:
     """Read a service level. A level of the team, also a removed one."""
-    return LevelAnswer.of(_find(level_id))
+    return LevelAnswer.of(or_404(own_level, level_id))
 
 
 @levels.on("PATCH /{int:level_id}", "level.change", "api-level", LevelAnswer, 413, 422)
 def change_level(request: HttpRequest, level_id: int, asked: LevelChange) -> Json:
     """Change a service level. Own levels; administrators: any. Limits are replaced as a whole."""
-    row = _find(level_id)
+    row = or_404(own_level, level_id)
     if row.removed_at is not None:
         raise Http404(level_id)
     return _saved(request, {**LevelAnswer.of(row), **asked.model_dump(exclude_unset=True)}, row)
@@ -133,16 +134,16 @@ def change_level(request: HttpRequest, level_id: int, asked: LevelChange) -> Jso
 @levels.on("DELETE /{int:level_id}", "level.change", "api-level", LevelAnswer)
 def remove_level(request: HttpRequest, level_id: int) -> Json:
     """Remove a service level. Own levels; administrators: any. It can be restored."""
-    rows.mark(request.user, LevelForm, _find(level_id), is_removed=True)
-    return LevelAnswer.of(_find(level_id))
+    rows.mark(request.user, LevelForm, or_404(own_level, level_id), is_removed=True)
+    return LevelAnswer.of(or_404(own_level, level_id))
 
 
 @levels.on("POST /{int:level_id}/restore", "level.change", "api-level-restore", LevelAnswer, 422)
 def restore_level(request: HttpRequest, level_id: int) -> Json:
     """Restore a removed service level. Own levels; administrators: any. 422: another level has its
     name now."""
-    rows.mark(request.user, LevelForm, _find(level_id), is_removed=False)
-    return LevelAnswer.of(_find(level_id))
+    rows.mark(request.user, LevelForm, or_404(own_level, level_id), is_removed=False)
+    return LevelAnswer.of(or_404(own_level, level_id))
 
 
 @levels.on("PUT /included/{slug:key}", "level.hide", "api-level-included", IncludedLevelAnswer, 413)
@@ -151,13 +152,6 @@ def hide_level(request: HttpRequest, key: str, asked: HiddenAsked) -> Json:
     if not rows.hide_level(request.user, key, hidden=asked.hidden):
         raise Http404(key)
     return IncludedLevelAnswer.of(INCLUDED[key], hidden=key in team_levels().hidden)
-
-
-def _find(level_id: int) -> ServiceLevel:
-    row = own_level(level_id)
-    if row is None:
-        raise Http404(level_id)
-    return row
 
 
 def _saved(request: HttpRequest, values: Mapping[str, Any], row: ServiceLevel | None) -> Json:

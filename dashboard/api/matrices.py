@@ -24,13 +24,14 @@ from dashboard.api.base import (
     read,
 )
 from dashboard.api.waiting import WaitAsked, answer_when, of_any_job
+from dashboard.pages.shared.addresses import or_404
 from dashboard.text.messages import message
 from dashboard.text.queue_words import priority_for
 from jobs.base.numbers import result_number
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import MOST_TITLE, MatrixSpec, preview_matrix
 from jobs.models import Job, Matrix, MatrixCell
-from jobs.queries.matrices import STATES, CellView, MatrixPage, RunView, matrix_page
+from jobs.queries.matrices import STATES, CellView, RunView, matrix_page
 
 every = Operations("Matrices", "matrices")
 one = Operations("Matrices", "matrices/{int:matrix_id}")
@@ -153,15 +154,8 @@ class PlannedMatrix(ApiAnswer):
     script: str
 
 
-def _page(matrix_id: int) -> MatrixPage:
-    page = matrix_page(matrix_id)
-    if page is None:
-        raise base.missing()
-    return page
-
-
 def _whole(matrix_id: int, answer: type[MatrixAnswer] = MatrixAnswer, **more: list[int]) -> Json:
-    page = _page(matrix_id)
+    page = or_404(matrix_page, matrix_id)
     return answer.of(
         page.matrix,
         state=page.state,
@@ -227,21 +221,21 @@ def read_matrix(
 @one.on("PATCH ", "matrix.rename", "api-matrix", MatrixAnswer, 413, 422)
 def rename_matrix(request: HttpRequest, matrix_id: int, asked: NameAsked) -> Json:
     """Rename a matrix. Give it a title; lists, reports and pictures have it from now on."""
-    actions.rename_matrix(request.user, _page(matrix_id).matrix, asked.title)
+    actions.rename_matrix(request.user, or_404(matrix_page, matrix_id).matrix, asked.title)
     return _whole(matrix_id)
 
 
 @one.on("POST /resume", "job.repeat", "api-matrix-resume", StartedMatrix, 201, 409, 422)
 def resume_matrix(request: HttpRequest, matrix_id: int, key: KeyHeader = "") -> Json:
     """Resume a matrix. Run again, whole, what failed, was cancelled or was lost."""
-    matrix = _page(matrix_id).matrix
+    matrix = or_404(matrix_page, matrix_id).matrix
     return _started(request, matrix, key, lambda: actions.resume_matrix(request.user, matrix))
 
 
 @one.on("POST /cancel", "job.cancel", "api-matrix-cancel", CancelledMatrix, 409)
 def cancel_matrix(request: HttpRequest, matrix_id: int) -> Json:
     """Cancel a matrix. Cancel every open job of it. Results are kept."""
-    jobs = actions.cancel_matrix(request.user, _page(matrix_id).matrix)
+    jobs = actions.cancel_matrix(request.user, or_404(matrix_page, matrix_id).matrix)
     if not jobs:
         text = _("No job to cancel: all have ended, or are being cancelled.")
         raise base.conflict("finished", text)

@@ -31,6 +31,7 @@ from dashboard.api.base import (
 from dashboard.api.jobs import PipelineAnswer, Preview
 from dashboard.pages import models as model_pages
 from dashboard.pages.launch.launch_groups import forecasts, options_of
+from dashboard.pages.shared.addresses import or_404
 from dashboard.security.request import person
 from dashboard.text.queue_words import starts
 from jobs.base.errors import LaunchError
@@ -505,9 +506,7 @@ def delete_model_file(request: HttpRequest, file: str) -> Json:
 
 
 def _broken(file: str) -> Json:
-    problem = next((one for one in MODELS.problems if one.file == file), None)
-    if problem is None:
-        raise base.missing()
+    problem = or_404(lambda: next((one for one in MODELS.problems if one.file == file), None))
     return ModelFileAnswer.of(problem, yaml=MODELS.text_of(file) or "")
 
 
@@ -690,7 +689,4 @@ def launch_pipeline(request: HttpRequest, asked: PipelineLaunchAsked, key: KeyHe
             raise conflict("nothing_to_launch", text)
         return str(jobs[0].chain)
 
-    chain = chain_of(UUID(once_by_header(request, key, run)))
-    if chain is None:
-        raise base.missing()
-    return PipelineAnswer.of(chain)
+    return PipelineAnswer.of(or_404(chain_of, UUID(once_by_header(request, key, run))))

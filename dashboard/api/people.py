@@ -23,7 +23,6 @@ from dashboard.api.base import (
     conflict,
     invalid,
     listing,
-    one_of,
     read,
 )
 from dashboard.pages.admin.access import all_people
@@ -113,7 +112,6 @@ def _user(request: HttpRequest) -> User:
 # People
 
 people = Operations("People", "people")
-_Role = Annotated[str, one_of(Account.Role.values)]
 
 
 class PersonChange(Asked):
@@ -159,10 +157,6 @@ def change_person(request: HttpRequest, user_id: int, asked: PersonChange) -> Js
             actions.change_person(_user(request), person, one)
     except LastAdministrator as refused:
         raise conflict("last_administrator", str(refused)) from None
-    return _shown(user_id)
-
-
-def _shown(user_id: int) -> Json:
     return PersonAnswer.of(get_object_or_404(all_people(), pk=user_id))
 
 

@@ -10,6 +10,7 @@ from dashboard.actions import rows
 from dashboard.actions.chat_presets import PresetForm
 from dashboard.api.base import Asked, Created, Json, Operations, about, listing, read
 from dashboard.api.chat import ParamsAsked
+from dashboard.pages.shared.addresses import or_404
 from jobs.base.errors import LaunchError
 from jobs.launch.launch import InvalidParams
 from jobs.models import ChatPreset
@@ -59,14 +60,14 @@ def add_preset(request: HttpRequest, asked: PresetAsked) -> Json:
 @presets.on("GET /{int:preset_id}", "preset.view", "api-preset", PresetAnswer)
 def read_preset(request: HttpRequest, preset_id: int) -> Json:
     """Read a preset of chats. Also a removed one."""
-    return PresetAnswer.of(_find(preset_id))
+    return PresetAnswer.of(or_404(chat_preset, preset_id))
 
 
 @presets.on("PATCH /{int:preset_id}", "preset.change", "api-preset", PresetAnswer, 413, 422)
 def change_preset(request: HttpRequest, preset_id: int, asked: PresetChange) -> Json:
     """Change a preset of chats. Own presets; administrators: any. Parameters are replaced as a
     whole."""
-    row = _find(preset_id)
+    row = or_404(chat_preset, preset_id)
     if row.removed_at is not None:
         raise Http404(preset_id)
     changed = {name: getattr(asked, name) for name in asked.model_fields_set}
@@ -77,8 +78,8 @@ def change_preset(request: HttpRequest, preset_id: int, asked: PresetChange) -> 
 @presets.on("DELETE /{int:preset_id}", "preset.change", "api-preset", PresetAnswer)
 def remove_preset(request: HttpRequest, preset_id: int) -> Json:
     """Remove a preset of chats. Own presets; administrators: any. It can be restored."""
-    rows.mark(request.user, PresetForm, _find(preset_id), is_removed=True)
-    return PresetAnswer.of(_find(preset_id))
+    rows.mark(request.user, PresetForm, or_404(chat_preset, preset_id), is_removed=True)
+    return PresetAnswer.of(or_404(chat_preset, preset_id))
 
 
 @presets.on(
@@ -86,15 +87,8 @@ def remove_preset(request: HttpRequest, preset_id: int) -> Json:
 )
 def restore_preset(request: HttpRequest, preset_id: int) -> Json:
     """Restore a removed preset of chats. 422 if another preset has its name now."""
-    rows.mark(request.user, PresetForm, _find(preset_id), is_removed=False)
-    return PresetAnswer.of(_find(preset_id))
-
-
-def _find(preset_id: int) -> ChatPreset:
-    row = chat_preset(preset_id)
-    if row is None:
-        raise Http404(preset_id)
-    return row
+    rows.mark(request.user, PresetForm, or_404(chat_preset, preset_id), is_removed=False)
+    return PresetAnswer.of(or_404(chat_preset, preset_id))
 
 
 def _saved(request: HttpRequest, values: Mapping[str, Any], row: ChatPreset | None) -> Json:

@@ -1,7 +1,7 @@
 """Data sets of evaluations, and question and prompt sets of the team."""
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -9,12 +9,12 @@ from dashboard.actions import question_sets, rows
 from dashboard.actions.rows import PromptForm
 from dashboard.api import base
 from dashboard.api.base import ApiAnswer, Asked, Created, Json, Operations, about, listing, read
+from dashboard.pages.shared.addresses import or_404
 from jobs.base.errors import LaunchError
 from jobs.catalog import QUESTION_SETS
 from jobs.catalog.data_sets import DATA_SETS, DataSet
 from jobs.catalog.questions import Question, TeamSet
 from jobs.catalog.questions_file import read_questions
-from jobs.models import PromptSet
 from jobs.queries.catalogue import prompt_set, prompt_sets, prompts_in
 
 data_sets = Operations("Data sets", "questions")
@@ -65,10 +65,7 @@ def get_data_set(request: HttpRequest, set_id: str) -> Json:
     """Get a data set. Get one data set, removed ones of the team too."""
     if set_id in DATA_SETS:
         return _public(DATA_SETS[set_id])
-    team_set = QUESTION_SETS.of_team(set_id)
-    if team_set is None:
-        raise Http404(set_id)
-    return team_answer(team_set)
+    return team_answer(or_404(QUESTION_SETS.of_team, set_id))
 
 
 def _public(data_set: DataSet) -> Json:
@@ -129,7 +126,7 @@ def add_question_set(request: HttpRequest, asked: QuestionSetAsked) -> Json:
 def change_question_set(request: HttpRequest, set_id: str, asked: QuestionSetChange) -> Json:
     """Change a question set of the team. Other questions make a new version; results keep theirs.
     A removed set is in use again."""
-    team_set = _team_set(set_id)
+    team_set = or_404(QUESTION_SETS.of_team, set_id)
     meta = {"id": team_set.id, "name": asked.name, "note": asked.note}
     questions = _questions(asked.text)
     return team_answer(question_sets.save(request.user, meta, questions, onto=asked.onto))
@@ -138,8 +135,8 @@ def change_question_set(request: HttpRequest, set_id: str, asked: QuestionSetCha
 @data_sets.on("DELETE /{str:set_id}", "questions.change", "api-question-set", DataSetAnswer)
 def remove_question_set(request: HttpRequest, set_id: str) -> Json:
     """Remove a question set of the team. New jobs no longer choose it; results keep it."""
-    question_sets.mark(request.user, _team_set(set_id).id, is_removed=True)
-    return team_answer(_team_set(set_id))
+    question_sets.mark(request.user, or_404(QUESTION_SETS.of_team, set_id).id, is_removed=True)
+    return team_answer(or_404(QUESTION_SETS.of_team, set_id))
 
 
 @data_sets.on(
@@ -147,15 +144,8 @@ def remove_question_set(request: HttpRequest, set_id: str) -> Json:
 )
 def restore_question_set(request: HttpRequest, set_id: str) -> Json:
     """Restore a removed question set of the team. New jobs may choose it again."""
-    question_sets.mark(request.user, _team_set(set_id).id, is_removed=False)
-    return team_answer(_team_set(set_id))
-
-
-def _team_set(set_id: str) -> TeamSet:
-    team_set = QUESTION_SETS.of_team(set_id)
-    if team_set is None:
-        raise Http404(set_id)
-    return team_set
+    question_sets.mark(request.user, or_404(QUESTION_SETS.of_team, set_id).id, is_removed=False)
+    return team_answer(or_404(QUESTION_SETS.of_team, set_id))
 
 
 def _questions(text: str) -> tuple[Question, ...]:
@@ -232,14 +222,14 @@ def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
 @prompts.on("GET /{int:prompt_set_id}", "prompts.view", "api-prompt-set", PromptSetWhole)
 def read_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Read a prompt set. With its prompts, also a removed one."""
-    return PromptSetWhole.of(_find(prompt_set_id))
+    return PromptSetWhole.of(or_404(prompt_set, prompt_set_id))
 
 
 @prompts.on("DELETE /{int:prompt_set_id}", "prompts.change", "api-prompt-set", PromptSetAnswer)
 def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Remove a prompt set. Forms no longer offer it; results keep it. It can be restored."""
-    rows.mark(request.user, PromptForm, _find(prompt_set_id), is_removed=True)
-    return PromptSetAnswer.of(_find(prompt_set_id))
+    rows.mark(request.user, PromptForm, or_404(prompt_set, prompt_set_id), is_removed=True)
+    return PromptSetAnswer.of(or_404(prompt_set, prompt_set_id))
 
 
 @prompts.on(
@@ -251,12 +241,5 @@ def remove_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
 )
 def restore_prompt_set(request: HttpRequest, prompt_set_id: int) -> Json:
     """Restore a removed prompt set. 422 if another set has its name now."""
-    rows.mark(request.user, PromptForm, _find(prompt_set_id), is_removed=False)
-    return PromptSetAnswer.of(_find(prompt_set_id))
-
-
-def _find(prompt_set_id: int) -> PromptSet:
-    row = prompt_set(prompt_set_id)
-    if row is None:
-        raise Http404(prompt_set_id)
-    return row
+    rows.mark(request.user, PromptForm, or_404(prompt_set, prompt_set_id), is_removed=False)
+    return PromptSetAnswer.of(or_404(prompt_set, prompt_set_id))

@@ -3,11 +3,12 @@
 import hashlib
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
 
+from dashboard.pages.shared.addresses import or_404
 from dashboard.server.client_wheels import DEPENDENCIES, wheels
 
 
@@ -33,10 +34,7 @@ def client_page(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def client_wheel(request: HttpRequest, name: str) -> HttpResponse:
     """Send a wheel."""
-    found = wheels().get(name)
-    if found is None:
-        raise Http404(name)
-    return HttpResponse(found, content_type="application/zip")
+    return HttpResponse(or_404(wheels().get, name), content_type="application/zip")
 
 
 # For the test of all views.
