@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.actions import question_sets
 from dashboard.actions.action import Done, action
 from dashboard.actions.chat_params import ParamsForm
+from dashboard.actions.results import clean_chat_tags
 from dashboard.actions.rows import PromptForm, save
 from dashboard.chat.asked import AskedTurn, forget_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
@@ -119,6 +120,13 @@ def ask(
 @action("conversation.change")
 def rename(user: Any, chat: Conversation, title: str) -> Done[None]:
     services.rename_conversation(chat, title)
+    return Done(None)
+
+
+@action("conversation.change")
+def set_tags(user: Any, chat: Conversation, names: Sequence[str]) -> Done[None]:
+    """Give a chat these tags, and no others. Raises ``LaunchError``: which is none."""
+    services.set_tags(chat, clean_chat_tags(names, chat.user_id))
     return Done(None)
 
 

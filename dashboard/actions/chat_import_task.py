@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
+from dashboard.actions.results import clean_chat_tags
 from dashboard.chat.chat_file import ChatFile, FileTurn, turn_of
 from jobs.base import bounds
 from jobs.base.errors import LaunchError
@@ -14,6 +15,7 @@ from jobs.base.sanitize import sanitize
 from jobs.base.validation_errors import message_of
 from jobs.logstore import store
 from jobs.models import Conversation, Turn
+from jobs.services.chat import set_tags
 
 _TEXTS = (
     *("device", "prompt", "reasoning", "answer", "tool_calls", "finish_reason", "error"),
@@ -30,6 +32,10 @@ def store_chat(user_id: int, content: bytes) -> int:
         chat = Conversation.objects.create(user_id=user_id, title=sanitize(file.title))
         Conversation.objects.filter(pk=chat.pk).update(created_at=file.created_at)
         numbers: dict[int | None, int] = {}
+        try:
+            set_tags(chat, clean_chat_tags(file.tags, user_id))
+        except LaunchError as refused:
+            raise _fault("tags", str(refused)) from None
         for row in file.turns:
             numbers[row.id] = _stored(row, chat, numbers.get(row.parent_id)).pk
     return chat.pk

@@ -6,6 +6,7 @@ from unicodedata import normalize
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,7 @@ from dashboard.text.labels import limit_words
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import result_number
 from jobs.base.validation_errors import one_line
-from jobs.models import Baseline, Note, ReportWords, Result, SavedView, SignOff, Tag
+from jobs.models import Baseline, ChatTag, Note, ReportWords, Result, SavedView, SignOff, Tag
 from jobs.queries.results.repeats import MOST, repeats_of
 
 TAG_CHARS, NOTE_CHARS, PURPOSE_CHARS, VIEW_CHARS, QUERY_CHARS = 32, 4000, 120, 60, 1500
@@ -44,11 +45,17 @@ def _delete(row: Tag | Note | SavedView) -> bool:
 
 def parse_tags(text: str) -> list[str]:
     """Return the tags of a comma-separated text. Raises as :func:`clean_tags`."""
-    return clean_tags(text.replace("，", ",").replace("、", ",").split(","))
+    return clean_tags(split_tags(text))
 
 
-def clean_tags(names: Iterable[str]) -> list[str]:
-    """Tags, each once, in the spelling that is in use. Raises ``LaunchError``."""
+def split_tags(text: str) -> list[str]:
+    return text.replace("，", ",").replace("、", ",").split(",")
+
+
+def clean_tags(names: Iterable[str], used: QuerySet[Any] | None = None) -> list[str]:
+    """Tags, each once, in the spelling that is in use. ``used``: other tags than those of results.
+    Raises ``LaunchError``."""
+    tags = Tag.objects.all() if used is None else used
     wanted = [one_line(name, TAGS, most=TAG_CHARS) for name in names if name.strip()]
     if not wanted:
         raise LaunchError(_("Enter a tag."), TAGS)
@@ -57,14 +64,21 @@ def clean_tags(names: Iterable[str]) -> list[str]:
     _check_count(wanted)
     known: dict[str, str] = {}
     for name in wanted:
-        used = Tag.objects.filter(name__iexact=name).values_list("name", flat=True).first()
-        known.setdefault(name.casefold(), used or name)
+        spelled = tags.filter(name__iexact=name).values_list("name", flat=True).first()
+        known.setdefault(name.casefold(), spelled or name)
     return list(known.values())
+
+
+def clean_chat_tags(names: Iterable[str], user_id: int) -> list[str]:
+    """Tags of a person's chat, as :func:`clean_tags`; there may be none."""
+    given = [name for name in names if name.strip()]
+    used = ChatTag.objects.filter(conversation__user=user_id)
+    return clean_tags(given, used) if given else []
 
 
 def _check_count(names: Iterable[str]) -> None:
     if len(list(names)) > MOST_TAGS:
-        raise LaunchError(_("A result has at most %(most)s tags."), TAGS, most=MOST_TAGS)
+        raise LaunchError(_("At most %(most)s tags."), TAGS, most=MOST_TAGS)
 
 
 @action("result.tag")

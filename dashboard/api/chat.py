@@ -95,6 +95,7 @@ class ConversationAnswer(ApiAnswer):
 
     id: int
     title: str
+    tags: list[str] = read(lambda row: [tag.name for tag in row.tags.all()])
     person: str = read("user.username")
     engine: str | None = read(_engine, f"asked last: {_OF_ENGINE}")
     params: dict[str, Any] = about("of the last question, such as temperature")
@@ -215,6 +216,7 @@ class ConversationsAsked(Page):
     text: str = Field(
         "", max_length=_SEARCH, description="words, each in the title or in a turn's texts"
     )
+    tag: str = Field("", max_length=_SEARCH, description="of the conversations")
 
 
 class PartAsked(Asked):
@@ -224,10 +226,14 @@ class PartAsked(Asked):
     turn: int | None = about("a turn of the branch to read; null: the one that is shown", None)
 
 
-class TitleAsked(Asked):
-    """New title of a conversation."""
+class ConversationChange(Asked):
+    """Change of a conversation; null: as it is."""
 
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    title: (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+        | None
+    ) = None
+    tags: list[str] | None = about("all its tags, without commas", None)
 
 
 def _as_key(value: Any) -> Any:
@@ -322,8 +328,9 @@ def _find_turn(row: Conversation, turn_id: int) -> Turn:
 def list_conversations(request: HttpRequest, query: Query[ConversationsAsked]) -> Json:
     """List own conversations. Newest first, without their turns."""
     words = query.text.split()
-    own = queries.conversations_with(member(request.user), words)
-    rows, older = base.filtered_page(query, own.select_related("user"), {})
+    own = queries.conversations_with(member(request.user), words, query.tag)
+    shown_rows = own.select_related("user").prefetch_related("tags")
+    rows, older = base.filtered_page(query, shown_rows, {})
     hits = {number: hit._asdict() for number, hit in hits_of(rows, words).items()}
     shown = [FoundConversation.of(row, hit=hits.get(row.pk)) for row in rows]
     return base.page(request, "conversations", shown, older)
@@ -346,11 +353,16 @@ def read_conversation(request: HttpRequest, conversation_id: int, query: Query[P
     return WholeConversation.of(row, turns=[*map(_turn, part.turns)], earlier=part.earlier)
 
 
-@chat.on("PATCH ", "conversation.change", "api-conversation", ConversationAnswer, 413)
-def rename_conversation(request: HttpRequest, conversation_id: int, asked: TitleAsked) -> Json:
-    """Rename a conversation. Own conversations."""
+@chat.on("PATCH ", "conversation.change", "api-conversation", ConversationAnswer, 413, 422)
+def rename_conversation(
+    request: HttpRequest, conversation_id: int, asked: ConversationChange
+) -> Json:
+    """Rename or tag a conversation. Own conversations."""
     row = find_chat(request, conversation_id, "conversation.change")
-    actions.rename(request.user, row, asked.title)
+    if asked.tags is not None:
+        actions.set_tags(request.user, row, asked.tags)
+    if asked.title is not None:
+        actions.rename(request.user, row, asked.title)
     return ConversationAnswer.of(find_chat(request, conversation_id, "conversation.change"))
 
 

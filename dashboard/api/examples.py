@@ -91,7 +91,7 @@ BODY: dict[str, Json] = {
     "preview": _MATRIX,
     "preview_job": _JOB,
     "preview_pipeline": _PIPELINE,
-    "rename_conversation": {"title": "Colours of the sky"},
+    "rename_conversation": {"title": "Colours of the sky", "tags": ["release"]},
     "rename_matrix": {"title": "Release 1.2"},
     "repeat_cell": {"count": 1},
     "remove_job_files": {"job": 17},

@@ -102,6 +102,7 @@ class ChatFile(_InFile):
     format: Literal["vacc-chat/1"]
     title: str = Field(min_length=1, max_length=200)
     created_at: _Time
+    tags: list[str] = Field([], max_length=100)
     turns: list[FileTurn] = Field(min_length=1, max_length=MOST_TURNS)
 
 

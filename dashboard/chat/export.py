@@ -38,7 +38,13 @@ def chat_markdown(chat: Conversation) -> Iterator[str]:
 def chat_json(chat: Conversation, *, only_shown: bool = False) -> Iterator[str]:
     """Yield a chat's file, a turn a line: all branches and attempts, or the branch that is
     shown."""
-    head = {"format": FORMAT, "title": str(chat), "created_at": chat.created_at.isoformat()}
+    head: dict[str, Any] = {
+        "format": FORMAT,
+        "title": str(chat),
+        "created_at": chat.created_at.isoformat(),
+    }
+    if not only_shown:  # a share has none of its owner's own words
+        head["tags"] = [tag.name for tag in chat.tags.all()]
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "turns": ['
     rows = Turn.objects.filter(conversation=chat).order_by("index", "attempt")
     every = rows.values_list("pk", flat=True)

@@ -14,7 +14,7 @@ from jobs.models.access import (
     Source,
 )
 from jobs.models.audit_chain import AppendOnlyError, AuditEntry
-from jobs.models.deployments import ChatShare, Conversation, Deployment, DeploymentEvent
+from jobs.models.deployments import ChatShare, ChatTag, Conversation, Deployment, DeploymentEvent
 from jobs.models.deployments import Endpoint, ServedBlock, Turn
 from jobs.models.hosts import Host
 from jobs.models.jobs import Artifact, Dataset, Environment, Job, JobStep, Matrix, MatrixCell

@@ -192,6 +192,19 @@ class Conversation(models.Model):
         return self.title or f"conversation {self.pk}"
 
 
+class ChatTag(models.Model):
+    """A word of its owner on a chat, once."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=32)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            UniqueConstraint(fields=["name", "conversation"], name="tag_once_a_chat")
+        ]
+
+
 class ChatShare(models.Model):
     """A snapshot of a chat's shown branch, as :mod:`dashboard.chat.chat_file` writes it. Whoever is
     logged in and has its key reads it."""

@@ -6,14 +6,14 @@ from operator import add
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import Count, Q, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 
 from jobs.base import bounds
 from jobs.base.numbers import number_from
 from jobs.catalog import MODELS
 from jobs.kinds.lib.base import endpoint_key, endpoint_number
-from jobs.models import ChatPreset, Conversation, Deployment, Endpoint, Turn
+from jobs.models import ChatPreset, ChatTag, Conversation, Deployment, Endpoint, Turn
 from jobs.queries.chat_branches import BranchPlace, branch_of, place_of
 from jobs.queries.hosts import is_away
 
@@ -108,10 +108,16 @@ class ShownTurn(NamedTuple):
 
 
 def conversations_of(
-    user: AbstractBaseUser, terms: Sequence[str], *, most: int
+    user: AbstractBaseUser, terms: Sequence[str], *, most: int, tag: str = ""
 ) -> Sequence[Conversation]:
-    """Return the newest chats of ``user`` that have each of ``terms``."""
-    return list(conversations_with(user, terms)[:most])
+    """Return the newest chats of ``user`` that have each of ``terms`` and the tag."""
+    return list(conversations_with(user, terms, tag)[:most])
+
+
+def tag_counts(user: AbstractBaseUser) -> list[tuple[str, int]]:
+    """Return the tags of a person's chats, each with the number of chats, most used first."""
+    tags = ChatTag.objects.filter(conversation__user_id=user.pk).values_list("name")
+    return list(tags.annotate(chats=Count("pk")).order_by("-chats", "name"))
 
 
 def mentions(word: str) -> Q:
@@ -119,9 +125,13 @@ def mentions(word: str) -> Q:
     return Q(prompt__icontains=word) | Q(reasoning__icontains=word) | Q(answer__icontains=word)
 
 
-def conversations_with(user: AbstractBaseUser, terms: Sequence[str]) -> QuerySet[Conversation]:
-    """Return the chats of ``user`` that have each of ``terms``."""
+def conversations_with(
+    user: AbstractBaseUser, terms: Sequence[str], tag: str = ""
+) -> QuerySet[Conversation]:
+    """Return the chats of ``user`` that have each of ``terms``, and the tag if there is one."""
     conversations = Conversation.objects.filter(user_id=user.pk)
+    if tag:
+        conversations = conversations.filter(tags__name=tag)
     for word in terms:
         turns = Turn.objects.filter(mentions(word), conversation__user_id=user.pk)
         conversations = conversations.filter(

@@ -1,6 +1,6 @@
 """Writes of the playground: conversations and turns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -10,7 +10,7 @@ from django.db.models.functions import Concat
 from django.utils.timezone import now
 
 from jobs.logstore import store
-from jobs.models import Conversation, Endpoint, Turn
+from jobs.models import ChatTag, Conversation, Endpoint, Turn
 from jobs.notifications import notify
 from jobs.queries.chat import ChatEngine
 from jobs.queries.chat_branches import branch_of
@@ -131,6 +131,14 @@ def show_attempt(turn: Turn) -> None:
 
 def rename_conversation(conversation: Conversation, title: str) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(title=title[:200])
+
+
+def set_tags(conversation: Conversation, names: Sequence[str]) -> None:
+    """Give a chat these tags, and no others."""
+    with transaction.atomic():
+        conversation.tags.exclude(name__in=names).delete()
+        new = [ChatTag(conversation=conversation, name=name) for name in names]
+        ChatTag.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def delete_conversation(conversation: Conversation) -> None:

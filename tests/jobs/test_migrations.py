@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 BEFORE = Path(__file__).parents[1] / "data" / "before-0.1.0"
 NEW_TABLES = (
     *("jobs_limitrun", "jobs_reportwords", "jobs_gatewayuse", "jobs_chatshare"),
-    *("jobs_gatewaybesidejob", "jobs_chatpreset"),
+    *("jobs_gatewaybesidejob", "jobs_chatpreset", "jobs_chattag"),
 )
 
 
@@ -99,7 +99,7 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
         "0005_report_words",
         *("0006_faster_lists", "0007_measured_order", "0008_gateway", "0009_branches"),
         *("0010_chat_shares", "0011_gateway_limits", "0012_chat_presets"),
-        "0013_chat_tool_calls",
+        *("0013_chat_tool_calls", "0014_chat_tags"),
     }
     assert Note.objects.get().text == "Measured twice."
     stored = Secret.objects.get(name="HF_TOKEN").encrypted

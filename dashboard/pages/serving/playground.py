@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -16,6 +17,7 @@ from dashboard.actions import chat as actions
 from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.actions.chat_presets import preset_choices
+from dashboard.actions.results import split_tags
 from dashboard.chat.asked import keep_asked
 from dashboard.chat.export import chat_json, chat_markdown
 from dashboard.chat.sent import raw_stream, sent_request
@@ -191,10 +193,16 @@ def _fragment(
 
 @requires("playground.use", "POST")
 def rename(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """Change title and tags."""
     chat = get_object_or_404(Conversation, pk=conversation_id)
     check(request.user, "conversation.change", chat)
     if title := request.POST.get("title", "").strip():
         actions.rename(request.user, chat, title)
+    try:
+        if "tags" in request.POST:
+            actions.set_tags(request.user, chat, split_tags(request.POST["tags"]))
+    except LaunchError as refused:
+        messages.error(request, str(refused))
     return redirect("conversation", chat.pk)
 
 
@@ -311,11 +319,15 @@ def _listed(request: HttpRequest) -> dict[str, Any]:
         MOST_LISTED,
         max(queries.LISTED, number_from(request.GET.get("chats", "")[:6]) or queries.LISTED),
     )
-    words = text.split()
-    chats = queries.conversations_of(user, words, most=most + 1)
+    words, tag = text.split(), request.GET.get("tag", "")[:LONGEST_SEARCH]
+    chats = queries.conversations_of(user, words, most=most + 1, tag=tag)
+    query = {name: value for name, value in (("q", text), ("tag", tag)) if value}
     return {
         "groups": _groups(chats[:most]),
         "text": text,
+        "tag": tag,
+        "tags": queries.tag_counts(user),
+        "found": urlencode(query),
         "words": words,
         "hits": hits_of(chats[:most], words),
         "older": most + queries.LISTED if len(chats) > most else None,

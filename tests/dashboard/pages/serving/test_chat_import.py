@@ -21,6 +21,7 @@ def chat(lin):
     simulated = make_deployment(host=make_host("sim", type="simulated"))
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "q"}]
     chat = Conversation.objects.create(user=lin, title="Sky", created_at=now() - timedelta(days=3))
+    chat.tags.create(name="release")
     request = {"model": "r1", "temperature": 0.6, "stop": ["\n"], "messages": messages}
     call = {"id": "c1", "name": "weather", "arguments": '{"city": '}
     going_on = {**request, "messages": [*messages, {"role": "assistant", "content": "Ray"}]}
@@ -100,6 +101,7 @@ def with_turn(at, **fields):
     ("change", "problem"),
     [
         (lambda file: file.update(format="other"), "“format”: Choose one of"),
+        (lambda file: file.update(tags=["x" * 33]), "“tags”: Enter one line of at most 32"),
         (lambda file: file.update(more=1), "“more”: Unknown field."),
         (lambda file: file.update(turns=[]), "“turns”:"),
         (with_turn(0, prompt=5), "“turns.0.prompt”: Enter a text."),
