@@ -83,6 +83,7 @@ def make() -> dict[str, Any]:
         key = {"token_id": made["token"], "token_name": "nightly", "user": person, "model": name}
         hour = now() - timedelta(hours=place)
         GatewayUse.objects.create(**key, hour=hour, **counts, completion_tokens=7_654_321)
+    # The last row lacks a cell.
     states = ("succeeded", "succeeded", "running", "queued", "failed", "lost", "cancelled", "")
     made["matrix"], made["matrix2"] = matrix(far, states), matrix(far, states[:2])
     made["greedy-probe"] = probe(far)
@@ -291,7 +292,7 @@ def _at(concurrency: int, metrics: dict[str, float]) -> dict[str, float]:
 def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[str, Any]:
     flags = [
         {"id": "result:beside_jobs", "args": {"jobs": "#5"}},
-        {"id": "result:few_samples", "args": {"n": 6}},
+        {"id": "benchmark:few_requests", "args": {"requests": 6}},
     ]
     common = {
         "model_id": "deepseek-r1-distill-qwen-32b",

@@ -21,17 +21,18 @@ def lengths(input_tokens: int | None, output_tokens: int) -> str:
 def figure(page: MatrixPage) -> Figure:
     """Return the figure: a row of lengths, a column of concurrency; gaps are cells without a
     value."""
-    cells = [row.cells for row in page.rows]
+    cells = [row.across(page.columns) for row in page.rows]
     trace = {
         "type": "heatmap",
         "x": [str(concurrency) for concurrency in page.columns],
         "y": [lengths(row.input_tokens, row.output_tokens) for row in page.rows],
-        "z": [[cell.value for cell in row] for row in cells],
+        "z": [[cell.value if cell else None for cell in row] for row in cells],
         "colorscale": _SCALE,
         "text": [[_text(page, cell) for cell in row] for row in cells],
         "texttemplate": "%{text}",
         "hovertext": [
-            ["".join(f"<br>{word}" for word in cell_marks(cell)) for cell in row] for row in cells
+            ["".join(f"<br>{word}" for word in cell_marks(cell)) if cell else "" for cell in row]
+            for row in cells
         ],
         "hovertemplate": "%{y}, %{x}: %{text}%{hovertext}<extra></extra>",
         "textfont": {"color": "var(--ink)"},
@@ -54,8 +55,8 @@ def figure(page: MatrixPage) -> Figure:
     return Figure([trace], layout)
 
 
-def _text(page: MatrixPage, cell: CellView) -> str:
-    if cell.value is None:
+def _text(page: MatrixPage, cell: CellView | None) -> str:
+    if cell is None or cell.value is None:
         return ""
     text = metric_text(page.metric, cell.value)[0]
     return f"{_RING} {text}" if cell_marks(cell) else text

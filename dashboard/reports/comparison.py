@@ -116,7 +116,7 @@ def build(asked: ComparisonAsked) -> Report:
             ),
             *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
             ReportSection(_("Method"), _method(comparison), is_appendix=True),
-            *parts.remarks(parts.remarks_on(results, asked), asked),
+            *parts.remarks(parts.remarks_on(results, asked)),
         ],
     )
 

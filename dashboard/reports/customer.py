@@ -25,6 +25,8 @@ _ADDRESS = pattern(
 )
 # Folders of an absolute path, with the sign before it; its last part stays.
 _FOLDERS = pattern(r"""(^|[\s"'=:,;(\[<>@|])~?/(?:[\w.+@%{}-]+/)+""", lines=True)
+# Numbers of jobs: in brackets with them, and alone.
+_JOBS = pattern(r"\s?[(（]#\d+(?:(?:, |、|，)#\d+)*[)）]|#\d+\b")
 # No letter or digit stands before a host's name, unless it ends an escape such as %2F or \n.
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2})|(?<=\\[nrt]))"
 _DOMAIN = r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -70,6 +72,7 @@ def _for_customer(report: Report, asked: ReportAsked) -> Report:
     unnamed = without_hosts(asked)
 
     def hidden(text: str) -> str:
+        text = _JOBS.sub(lambda match: HIDDEN if match[0].startswith("#") else "", text)
         if not asked.shows("addresses"):
             text = _ADDRESS.sub(lambda _match: HIDDEN, text)
         if not asked.shows("paths"):

@@ -65,7 +65,7 @@ def build(asked: MatricesAsked) -> Report:
     listed = [Listing(found.missing, _("Missing cells"))] if found.missing else []
     return Report(
         kicker=_("Comparison report"),
-        title=found.verdicts[0],
+        title=found.title,
         file=f"report-matrices-{'-'.join(numbers)}",
         source=_("Matrices %(ids)s") % {"ids": _(", ").join(numbers)},
         about=cells.facts(about),
@@ -74,7 +74,7 @@ def build(asked: MatricesAsked) -> Report:
             ReportSection(_("Conclusion"), [Listing(found.verdicts), found.differences]),
             ReportSection(_("Numbers"), [*found.tables, *listed]),
             ReportSection(_("Method"), _method(pages), is_appendix=True),
-            *parts.remarks([Listing(parts.by_text(remarks))] if remarks else [], asked),
+            *parts.remarks([Listing(parts.by_text(remarks))] if remarks else []),
         ],
     )
 

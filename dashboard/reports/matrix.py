@@ -12,8 +12,11 @@ from dashboard.pages.jobs.matrix_view import (
     MatrixConclusion,
     RowConclusion,
     ShownCell,
+    absent,
     conclusion_of,
+    counted,
     name_of,
+    places_text,
     row_conclusions,
     table_of,
 )
@@ -23,16 +26,19 @@ from dashboard.pages.shared.marks import device_text, flags, marks_of, remarks_o
 from dashboard.reports import document, parts
 from dashboard.reports.document import Block, Listing, Paragraph, Report, ReportSection
 from dashboard.text import labels
+from dashboard.text.formatting import joined
 from dashboard.text.import_words import measured_text
 from dashboard.text.labels import result_name, style_of
 from dashboard.text.messages import message
 from jobs.catalog.presets import WORKLOADS
 from jobs.metrics import rate_in
 from jobs.models import Result
-from jobs.queries.matrices import MatrixPage, RunView, matrix_page
+from jobs.queries.matrices import CellView, MatrixPage, RunView, matrix_page
+from jobs.queries.matrices_compared import place_of
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.results import result_page
 
+_RECOMMENDED = "◆"
 # Tables of a report without a chosen metric, where its results have them.
 _SHOWN = (RATE, "ttft_p50_ms", "tpot_p50_ms", "latency_p50_s")
 
@@ -55,7 +61,8 @@ def build(asked: MatrixReportAsked) -> Report:
     page = _page(asked)
     results = [run.result for run in page.runs if run.result is not None]
     measured = [run.result for run in page.runs if run.result is not None and not run.is_warm_up]
-    others = [] if asked.metric else [name for name in _SHOWN if name in page.metrics]
+    is_rate = page.metric.startswith(RATE)  # one unit is enough
+    others = [] if asked.metric else [name for name in _SHOWN[is_rate:] if name in page.metrics]
     pages = [page] + [
         other
         for name in others
@@ -83,21 +90,21 @@ def build(asked: MatrixReportAsked) -> Report:
             ReportSection(_("Numbers"), [_cells(one, concluded) for one in pages]),
             ReportSection(_("Runs"), [*_by_row(found), _runs(page, asked)], is_appendix=True),
             ReportSection(_("Method"), _method(page, measured), is_appendix=True),
-            *parts.remarks(_remarks(page, results, asked), asked),
+            *parts.remarks(_remarks(page, results, asked)),
         ],
     )
 
 
 def _title(page: MatrixPage) -> str:
-    best = page.best
+    best, name = page.best, page.matrix.model_id or page.matrix.title
     if best is None or best.value is None:
-        return page.matrix.title
+        return _("%(title)s: no cell is measured") % {"title": name}
     value = " ".join(filter(None, labels.metric_text(page.metric, best.value)))
     marks = labels.cell_marks(best)
     # The name of a rate would say its unit twice.
     is_rate = page.metric.startswith(RATE)
     args = {
-        "title": page.matrix.title,
+        "title": name,
         "metric": (_("Output throughput") if is_rate else labels.metric_label(page.metric)).lower(),
         "value": f"{value} ({_(', ').join(marks)})" if marks else value,
         "lengths": lengths(best.input_tokens, best.output_tokens),
@@ -119,6 +126,7 @@ def _about(page: MatrixPage, measured: Sequence[Result], asked: MatrixReportAske
     workload = WORKLOADS.get(str(spec.get("workload", "")))
     each = f" × {_('concurrency')}" if spec.get("requests_each") else ""
     rows = [
+        (_("Matrix"), matrix.title),
         (_("Model"), matrix.model_id),
         (_("Workload"), _(workload.name) if workload else str(spec.get("workload", ""))),
         (_("Type"), labels.kind_title(matrix.kind)),
@@ -134,19 +142,20 @@ def _about(page: MatrixPage, measured: Sequence[Result], asked: MatrixReportAske
 
 def _conclusion(page: MatrixPage, found: MatrixConclusion | None) -> list[Block]:
     counts = [
-        (str(style_of(state).word), Cell(str(number), value=number, measure="cells"))
+        (_("Cells %(state)s") % {"state": style_of(state).word}, cells.count(number))
         for state, number in page.counts.items()
         if number
     ]
     if page.has_failed_repeats:
-        counts.append((_("Failed runs"), Cell(str(page.failures), value=page.failures)))
-    blocks: list[Block] = []
-    if found is not None:
-        blocks.append(Paragraph(found.headline, "warn" if found.is_warning else "bold"))
-        blocks += [FactList(found.figures, is_large=True)] if found.figures else []
-        exceptions = [one.sentence for one in found.exceptions]
-        blocks += [Listing(exceptions, _("Exceptions"))] if exceptions else []
-    return [*blocks, FactList(counts, _("Cells"))]
+        counts.append((_("Failed runs"), cells.count(page.failures)))
+    if found is None:
+        return [FactList(counts, is_large=True)]
+    exceptions = [one.sentence for one in found.exceptions]
+    return [
+        Paragraph(found.headline, "warn" if found.is_warning else "bold"),
+        FactList([*found.figures, *counts], is_large=True),
+        *([Listing(exceptions, _("Exceptions"))] if exceptions else []),
+    ]
 
 
 def _by_row(found: MatrixConclusion | None) -> list[Block]:
@@ -159,7 +168,8 @@ def _by_row(found: MatrixConclusion | None) -> list[Block]:
         knee = row.figures[1][1] if row.figures else Cell("")
         texts = " ".join((row.headline, *(text for text, _is_flagged in row.texts)))
         rows.append([Cell(row.lengths), replace(best, tone="bold"), knee, Cell(texts)])
-    heads = [*cells.words(_("Lengths, tokens")), Heading(_("Best throughput"))]
+    unit = next((row[1].unit for row in rows if row[1].unit), "")
+    heads = [*cells.words(_("Lengths, tokens")), Heading(_("Best throughput"), unit)]
     heads += [Heading(_("Recommended concurrency")), *cells.words(_("Conclusion"))]
     drifts = [f"{name}{_(': ')}{change}" for name, change in found.drifts]
     listed = [Listing(drifts, _("Change from the first to the last third of the runs"))]
@@ -183,27 +193,35 @@ def _cells(page: MatrixPage, concluded: Sequence[RowConclusion]) -> Table:
     table = table_of(page, concluded)
     first = _("Input → output, tokens") if table.has_input else _("Output, tokens")
     rows = [
-        [Cell(lengths(before, after) if table.has_input else str(after)), *map(_cell, shown)]
+        [
+            Cell(lengths(before, after) if table.has_input else str(after)),
+            *map(_cell, shown),
+        ]
         for before, after, shown in table.rows
     ]
     heads = [*cells.words(first), *(Heading(str(concurrency)) for concurrency in table.columns)]
-    note = _(
-        "Columns: concurrency. Brackets: 95 %% interval of the mean, from three runs; n: runs."
-    )
-    return Table(cells.title_of(page.metric), heads, rows, [note % {}])
+    notes = [_("Columns: concurrency.")]
+    if any(cell.role == "recommended" for _before, _after, shown in table.rows for cell in shown):
+        notes.append(_("%(mark)s: recommended concurrency.") % {"mark": _RECOMMENDED})
+    if any((cell.n or 0) > 1 for row in rows for cell in row):
+        text = _("Brackets: 95 %% interval of the mean, from three runs; n: runs.")
+        notes.append(text % {})
+    return Table(cells.title_of(page.metric), heads, rows, [joined(*notes)])
 
 
 def _cell(shown: ShownCell) -> Cell:
     number = shown.number
     if number is None:
+        # Remarks have each reason once.
+        if not shown.look:
+            return cells.missing()
         tone: Tone = "bad" if shown.state == "failed" else "dim"
-        # Remarks have the reason of skipped cells, once.
-        why = "" if shown.state == "skipped" else shown.why
-        return Cell(str(style_of(shown.look or shown.state).word), note=why, tone=tone)
-    words = [_("recommended")] if shown.role == "recommended" else []
+        return Cell(str(style_of(shown.look).word), tone=tone)
+    is_recommended = shown.role == "recommended"
     sample = [f"n={number.n}"] if (number.n or 0) > 1 else []
-    note, tone = _(", ").join([*words, *shown.marks, *sample]), "bold" if shown.role else ""
-    return replace(number, note=note, tone=tone, heat=shown.heat)
+    text, tone = (f"{_RECOMMENDED} {number.text}", "bold") if is_recommended else (number.text, "")
+    note = _(", ").join([*shown.marks, *sample])
+    return replace(number, text=text, note=note, tone=tone, heat=shown.heat)
 
 
 def _run(run: RunView, metric: str) -> list[Cell]:
@@ -259,24 +277,22 @@ def _commands(page: MatrixPage) -> list[document.Code]:
 
 
 def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsked) -> list[Block]:
-    skipped: dict[str, list[str]] = {}
+    skipped, failed = dict[str, list[CellView]](), dict[str, list[str]]()
     for cell in page.cells:
         if cell.skip is not None:
-            why = message(cell.skip.id, cell.skip.args).rstrip(_("."))
-            skipped.setdefault(why, []).append(name_of(cell))
-    failed = []
+            skipped.setdefault(message(cell.skip.id, cell.skip.args), []).append(cell)
     for run in page.runs:
         if run.is_bad and (job := run.job):
             reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
             number = f"#{job.pk}, " if asked.profile == "internal" else ""
-            failed.append(f"{number}{name_of(run.cell)}{_(': ')}{' '.join(reasons)}")
+            failed.setdefault(" ".join(reasons), []).append(f"{number}{name_of(run.cell)}")
+    left_out = [
+        counted(why, [places_text(map(place_of, own))], len(own)) for why, own in skipped.items()
+    ]
     texts = [(text, result) for result in results for text, _is in remarks_of(result)]
     listings = (
-        Listing(failed, _("Failed runs")),
-        Listing(
-            [f"{why}{_(': ')}{_(', ').join(names)}" for why, names in skipped.items()],
-            _("Skipped cells"),
-        ),
+        Listing([counted(why, names) for why, names in failed.items()], _("Failed runs")),
+        Listing([*left_out, *(one.sentence for one in absent(page))], _("Missing cells")),
         Listing(parts.by_text(texts), _("Remarks of runs")),
     )
     blocks: list[Block] = [one for one in listings if one.items]

@@ -59,7 +59,7 @@ def build(asked: ParityReportAsked) -> Report:
         return _of_family(_family_renamed(found, asked), asked)
     found = renamed(found, _names(found.sides, asked))
     warnings = [text for _name, text in words.warnings(found)]
-    numbered = [ReportSection(_("Numbers"), numbers(found))] if found.parity.statement else []
+    blocks = [*numbers(found), *methods(found)]
     return Report(
         kicker=_("Parity report"),
         title=words.full_headline(found),
@@ -69,10 +69,9 @@ def build(asked: ParityReportAsked) -> Report:
         warnings=[*warnings, *parts.warnings(found.results)],
         sections=[
             ReportSection(_("Conclusion"), conclusion(found, asked)),
-            *numbered,
-            ReportSection(_("Statistics"), methods(found)),
+            *([ReportSection(_("Numbers"), blocks)] if blocks else []),
             ReportSection(_("Method"), _method(found), is_appendix=True),
-            *parts.remarks(parts.remarks_on(found.results, asked, has_added=False), asked),
+            *parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
 
@@ -143,7 +142,7 @@ def _of_family(found: Family, asked: ParityReportAsked) -> Report:
         sections=[
             ReportSection(_("Conclusion"), [replace(table, rows=rows)]),
             ReportSection(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),
-            *parts.remarks(parts.remarks_on(found.results, asked, has_added=False), asked),
+            *parts.remarks(parts.remarks_on(found.results, asked, has_added=False)),
         ],
     )
 
@@ -183,8 +182,9 @@ def _about(found: Stated, asked: ParityReportAsked) -> FactList:
         (_("Device"), parts.by_name(names, devices)),
         (pgettext("count", "Questions"), questions),
         (pgettext("of a statement", "Question"), words.goals().get(found.goal or "", "")),
-        (_("Margin"), words.margin_text(found.asks.margin / 100)),
     ]
+    if statement is None:  # its numbers have the margin
+        more.append((_("Margin"), words.margin_text(found.asks.margin / 100)))
     sides = [(_("Baseline"), found.base.name), (_("Result"), found.result.name)]
     return parts.about(sides, heads, asked, more, names)
 

@@ -9,7 +9,7 @@ from dashboard.pages.results.view import record_groups
 from dashboard.pages.shared.cells import Cell, FactList, facts
 from dashboard.pages.shared.marks import Flag, Marks, flags, marks_of, remarks_of
 from dashboard.pages.shared.words import unknown_words
-from dashboard.reports.document import Block, Code, Listing, Paragraph, ReportAsked, ReportSection
+from dashboard.reports.document import Block, Code, Listing, ReportAsked, ReportSection
 from dashboard.text.formatting import full_moment
 from dashboard.text.import_words import declared_facts, measured_text
 from dashboard.text.labels import limit_words, names_text, phrase, result_name
@@ -119,11 +119,9 @@ def sources(results: Sequence[Result], asked: ReportAsked) -> str:
     )
 
 
-def remarks(blocks: Sequence[Block], asked: ReportAsked) -> list[ReportSection]:
-    """Return the section of remarks. A customer needs no page that says that there are none."""
-    if not blocks and asked.profile == "customer":
-        return []
-    return [ReportSection(_("Remarks"), blocks or [Paragraph(_("No remarks."), "dim")])]
+def remarks(blocks: Sequence[Block]) -> list[ReportSection]:
+    """Return the section of remarks; none needs no page that says so."""
+    return [ReportSection(_("Remarks"), blocks)] if blocks else []
 
 
 def by_name(names: Sequence[str], texts: Sequence[str]) -> str:

@@ -97,7 +97,7 @@ def build(asked: ResultAsked) -> Report:
             ReportSection(_("Numbers"), numbers),
             *([ReportSection(_("Details"), details, is_appendix=True)] if details else []),
             ReportSection(_("Method"), method, is_appendix=True),
-            *parts.remarks(parts.remarks_on([result], asked, is_titled=False), asked),
+            *parts.remarks(parts.remarks_on([result], asked, is_titled=False)),
         ],
     )
 

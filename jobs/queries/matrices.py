@@ -155,8 +155,17 @@ class LengthsRow(NamedTuple):
     @property
     def points(self) -> list[CurvePoint]:
         return curve(
-            [[(cell.concurrency, result.metrics)] for cell in self.cells for result in cell.results]
+            [
+                [(cell.concurrency, dict(with_rates(result.metrics, counts(result))))]
+                for cell in self.cells
+                for result in cell.results
+            ]
         )
+
+    def across(self, columns: Sequence[int]) -> list[CellView | None]:
+        """Return the cells in the columns of the matrix; None where the row has no cell."""
+        known = {cell.concurrency: cell for cell in self.cells}
+        return [known.get(concurrency) for concurrency in columns]
 
 
 class MatrixPage(NamedTuple):

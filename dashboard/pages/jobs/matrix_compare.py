@@ -1,5 +1,6 @@
 """Matrices side by side: what differs, each cell of one against the same of the baseline."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from dashboard.charts.matrix_heat import lengths
-from dashboard.pages.jobs.matrix_view import missing
+from dashboard.pages.jobs.matrix_view import counted, missing, places_text
 from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.cells import Cell, Heading, Table
 from dashboard.pages.shared.metrics_table import difference
 from dashboard.pages.shared.words import setting_text
 from dashboard.security.permissions import requires
-from dashboard.text.formatting import change_text
+from dashboard.text.formatting import change_text, cut_in_middle
 from dashboard.text.labels import cell_marks, metric_label, metric_text, setting_title, style_of
 from jobs.base.numbers import number_from
 from jobs.queries.comparison.comparison import MOST, Change
@@ -29,20 +30,23 @@ from jobs.queries.matrices_compared import (
     AgainstBaseline,
     CellPair,
     MatrixComparison,
-    Place,
     compare_matrices,
     place_of,
 )
 from jobs.queries.results.curve import RATE
 
 LISTED = 100
+_LONGEST_NAME = 32
+_SEPARATORS = re.compile(r"([-_,\s]+)")
 
 
 class ShownMatrices(NamedTuple):
-    """What page and report draw. ``verdicts``: a sentence for each matrix against the baseline;
+    """What page and report draw. ``title``: all verdicts in short; ``verdicts``: a sentence for
+    each matrix against the baseline;
     ``differences``: engine, model, precision, host and further settings, of each matrix."""
 
     names: Sequence[str]
+    title: str
     verdicts: Sequence[str]
     differences: Table
     tables: Sequence[Table]
@@ -74,6 +78,7 @@ def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> ShownMa
     named = list(zip(names[1:], found.against, strict=True))
     return ShownMatrices(
         names,
+        _headline(names[0], named),
         [_verdict(names[0], name, one) for name, one in named],
         _differences(found, names),
         [_table(names[0], name, one) for name, one in named],
@@ -82,15 +87,51 @@ def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> ShownMa
 
 
 def names_of(pages: Sequence[MatrixPage]) -> list[str]:
+    """Return the titles; of long ones the part in which they differ."""
     titles = [page.matrix.title for page in pages]
+    if max(map(len, titles)) > _LONGEST_NAME:
+        parts = _own_parts(titles)
+        is_told = all(any(map(str.isalpha, part)) for part in parts)
+        titles = parts if is_told else [cut_in_middle(text, _LONGEST_NAME) for text in titles]
     return [
         title if titles.count(title) == 1 else f"{title} ({page.matrix.pk})"
         for title, page in zip(titles, pages, strict=True)
     ]
 
 
+def _own_parts(titles: Sequence[str]) -> list[str]:
+    """Return the titles without the words at begin and end that all have."""
+    words = [_SEPARATORS.split(title) for title in titles]
+    for _end in range(2):
+        while all(words) and len({own[0] for own in words}) == 1:
+            words = [own[1:] for own in words]
+        words = [own[::-1] for own in words]
+    return ["".join(own).strip(" -_,") for own in words]
+
+
 def _kind(change: Change) -> str:
     return "equal" if change.is_equal else "short" if change.is_short else change.verdict
+
+
+def _headline(base: str, named: Sequence[tuple[str, AgainstBaseline]]) -> str:
+    """Return "fp16 vs int8: output tokens/s +31.0 % (geometric mean of 52 cells)"; of several
+    "Output tokens/s vs int8: fp16 +31.0 %, fp8 n/a". Shares have no ratio."""
+    metric, ratios = metric_label(named[0][1].page.metric), [one.ratio for _name, one in named]
+    if len(named) == 1:
+        (name, one), (ratio,) = named[0], ratios
+        args = {"name": name, "base": base, "metric": metric.lower(), "n": len(one.changes)}
+        if ratio is None or len(one.changes) == 1:
+            return _verdict(base, name, one)
+        text = _("%(name)s vs %(base)s: %(metric)s %(ratio)s (geometric mean of %(n)s cells)")
+        return text % (args | {"ratio": change_text(ratio)})
+    if all(ratio is None for ratio in ratios):
+        return _verdict(base, *named[0])
+    told = [
+        f"{name} {_('n/a') if ratio is None else change_text(ratio)}"
+        for (name, _one), ratio in zip(named, ratios, strict=True)
+    ]
+    args = {"metric": metric, "base": base, "told": _(", ").join(told)}
+    return _("%(metric)s vs %(base)s: %(told)s") % args
 
 
 def _verdict(base: str, name: str, against: AgainstBaseline) -> str:
@@ -134,8 +175,11 @@ def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
         ]
         for one in found.settings
     ]
-    heads = [*cells.words(_("Differences")), *cells.words(*names)]
     notes = [] if rows else [_("No differences.")]
+    titles = [page.matrix.title for page in found.pages]
+    if list(names) == names_of(found.pages) and len(set(titles)) > 1 and names != titles:
+        rows.insert(0, [Cell(_("Matrix")), *map(Cell, titles)])
+    heads = [*cells.words(_("Differences")), *cells.words(*names)]
     return Table(_("Configuration, differences only"), heads, rows, notes)
 
 
@@ -144,27 +188,34 @@ def _table(base: str, name: str, against: AgainstBaseline) -> Table:
     metric, pairs = against.page.metric, against.pairs
     rows = list(dict.fromkeys(place[:2] for place in pairs))
     columns = sorted({place[2] for place in pairs})
+    has_intervals = any(change.low is not None for change in against.changes)
     heads = [*cells.words(_("Lengths, tokens")), *(Heading(str(one)) for one in columns)]
     shown = [
         [
             Cell(lengths(*row)),
-            *(_cell(pairs.get((*row, concurrency)), metric) for concurrency in columns),
+            *(
+                _cell(pairs.get((*row, concurrency)), metric, has_intervals=has_intervals)
+                for concurrency in columns
+            ),
         ]
         for row in rows
     ]
-    note = _(
-        "Columns: concurrency. Below each difference: %(base)s → %(name)s, %(metric)s. Brackets: "
-        "95 %% interval of the ratio of geometric means, from three runs of each."
-    )
     args = {"base": base, "name": name, "metric": cells.title_of(metric)}
-    return Table(_("%(name)s vs %(base)s") % args, heads, shown, [note % args])
+    note = _("Columns: concurrency. Below each difference: %(base)s → %(name)s, %(metric)s.")
+    more = _("Brackets: 95 %% interval of the ratio of geometric means, from three runs of each.")
+    if not has_intervals:
+        more = _("Too few runs for intervals: each cell needs three on both sides.")
+    return Table(_("%(name)s vs %(base)s") % args, heads, shown, [note % args, more % {}])
 
 
-def _cell(pair: CellPair | None, metric: str) -> Cell:
+def _cell(pair: CellPair | None, metric: str, *, has_intervals: bool) -> Cell:
     if pair is None:
         return Cell("", tone="dim")
     sides = (pair.base, pair.other)
-    values = " → ".join(_side(cell, metric) for cell in sides)
+    texts = [_side(cell, metric) for cell in sides]
+    if pair.change is None:  # one state is enough
+        texts = [*dict.fromkeys(texts)]
+    values = " → ".join(texts)
     marks = dict.fromkeys(word for cell in sides if cell for word in cell_marks(cell))
     note = _(", ").join((values, *marks))
     change = pair.change
@@ -172,7 +223,7 @@ def _cell(pair: CellPair | None, metric: str) -> Cell:
         return Cell("–", note=note, tone="dim")
     if change.absolute is None:
         return Cell("–", note=_(", ").join((note, _("not comparable"))), tone="dim")
-    gap = difference(change, metric, is_grouped=True)
+    gap = difference(change, metric, is_grouped=has_intervals)
     return replace(gap, interval=gap.note, note=note)
 
 
@@ -188,24 +239,18 @@ def _state(cell: CellView) -> str:
 
 
 def _missing(found: MatrixComparison, names: Sequence[str]) -> list[str]:
-    """Return the cells that a matrix lacks and another has, and why its own have no number."""
+    """Return the cells that a matrix lacks and another has, and why its own have no number: each
+    reason once, with the matrices."""
     everything = dict.fromkeys(place for one in found.against for place in one.pairs)
-    listed = []
+    listed: dict[str, list[str]] = {}
     for page, name in zip(found.pages, names, strict=True):
         known = {place_of(cell) for cell in page.cells}
         texts = [one.sentence for one in missing(page)]
         if absent := [place for place in everything if place not in known]:
-            texts.append(_("not in this matrix: %(cells)s") % {"cells": _places(absent)})
-        listed += [f"{name}{_(': ')}{text}" for text in texts]
-    return listed
-
-
-def _places(places: Sequence[Place]) -> str:
-    """Return places by their lengths: "128 → 128 @ 1, 4; 256 → 256 @ 1"."""
-    rows: dict[tuple[int | None, int], list[str]] = {}
-    for *row, concurrency in places:
-        rows.setdefault((row[0], row[1] or 0), []).append(str(concurrency))
-    return _("; ").join(f"{lengths(*row)} @ {_(', ').join(own)}" for row, own in rows.items())
+            texts.append(counted(_("not in this matrix"), [places_text(absent)], len(absent)))
+        for text in texts:
+            listed.setdefault(text, []).append(name)
+    return [f"{_(', ').join(own)}{_(': ')}{text}" for text, own in listed.items()]
 
 
 def choose(request: HttpRequest, problem: str = "") -> HttpResponse:

@@ -21,14 +21,14 @@ from dashboard.pages.results.conclusion import (
 from dashboard.pages.shared import cells
 from dashboard.pages.shared.cells import Cell
 from dashboard.text.formatting import change_text
-from dashboard.text.labels import cell_marks, state_of, style_of
+from dashboard.text.labels import cell_marks, metric_text, state_of, style_of
 from dashboard.text.messages import message
 from jobs.base import grouped
 from jobs.models import MatrixCell
 from jobs.queries.matrices import CellView, LengthsRow, MatrixPage
 from jobs.queries.overview import RunningJob
 from jobs.queries.results.conclusion import Conclusion, Shape, conclude
-from jobs.queries.results.curve import limits_of
+from jobs.queries.results.curve import RATE, limits_of
 from jobs.statistics import Interval
 
 # Of rows that end alike, but not at the same concurrency.
@@ -60,8 +60,7 @@ class MatrixFinding(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        names = _(", ").join(place.name for place in self.where)
-        return _(": ").join(filter(None, (self.text.rstrip(_(".")), names)))
+        return counted(self.text, [place.name for place in self.where])
 
 
 class ShownCell(NamedTuple):
@@ -79,6 +78,17 @@ class ShownCell(NamedTuple):
     result_address: str
     state_address: str
     running: RunningJob | None
+
+
+_ABSENT = ShownCell(
+    *("absent", 0, None, "", ()),
+    False,
+    role="",
+    why="",
+    result_address="",
+    state_address="",
+    running=None,
+)
 
 
 class HeatMapTable(NamedTuple):
@@ -126,6 +136,22 @@ class MatrixConclusion(NamedTuple):
     drifts: Sequence[tuple[str, str]]
 
 
+def counted(text: str, names: Sequence[str], count: int | None = None) -> str:
+    """Return a text with what it is of, and how many: "Exit code 1 (2): 128 → 128 @ 1, 4";
+    without a number if it is one. ``count``: where a name stands for several."""
+    count, text = len(names) if count is None else count, text.rstrip(_("."))
+    if not names:
+        return text
+    args = {"text": text, "n": count, "names": _(", ").join(names)}
+    return (_("%(text)s (%(n)s): %(names)s") if count > 1 else _("%(text)s: %(names)s")) % args
+
+
+def places_text(places: Iterable[tuple[int | None, int, int]]) -> str:
+    """Return input tokens, output tokens and concurrency: "128 → 128 @ 1, 4; 256 → 256 @ 1"."""
+    rows = grouped(((row, output), str(concurrency)) for row, output, concurrency in places)
+    return _("; ").join(f"{lengths(*row)} @ {_(', ').join(own)}" for row, own in rows.items())
+
+
 def name_of(cell: CellView | MatrixCell) -> str:
     return f"{lengths(cell.input_tokens, cell.output_tokens)} @ {cell.concurrency}"
 
@@ -136,7 +162,10 @@ def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> HeatMapTab
         (
             row.input_tokens,
             row.output_tokens,
-            [_shown(cell, page.metric, roles.get(place, {})) for cell in row.cells],
+            [
+                _shown(cell, page.metric, roles.get(place, {})) if cell else _ABSENT
+                for cell in row.across(page.columns)
+            ],
         )
         for place, row in enumerate(page.rows)
     ]
@@ -145,7 +174,7 @@ def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> HeatMapTab
         has_input=bool(page.rows) and page.rows[0].input_tokens is not None,
         columns=page.columns,
         rows=rows,
-        missing=missing(page),
+        missing=[*missing(page), *absent(page)],
         has_simulated=any(cell.is_simulated for cell in shown),
         has_roles=any(cell.role for cell in shown),
     )
@@ -216,6 +245,17 @@ def missing(page: MatrixPage) -> list[MatrixFinding]:
     return findings
 
 
+def absent(page: MatrixPage) -> list[MatrixFinding]:
+    """Return the places of the table where a row has no cell."""
+    where = [
+        MatrixPlace(f"{lengths(row.input_tokens, row.output_tokens)} @ {concurrency}")
+        for row in page.rows
+        for concurrency, cell in zip(page.columns, row.across(page.columns), strict=True)
+        if cell is None
+    ]
+    return [MatrixFinding(_("Not in this matrix."), where)] if where else []
+
+
 def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConclusion | None:
     """Return what most rows have in common, with all exceptions; None without a conclusion."""
     if not rows:
@@ -224,9 +264,13 @@ def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConc
     others = [row for row in rows if row.found.shape != most[0].found.shape]
     best = max((row for row in rows if row.found.best), key=_rate, default=None)
     figures = list(best.figures) if best else []
-    if best and len(rows) > 1:
+    if best and figures:
         label, cell = figures[0]
-        figures = [(label, replace(cell, note=_(", ").join((best.lengths, cell.note))))]
+        if page.best and page.metric.startswith(RATE):
+            cell = _best_cell(page, page.best)
+        else:
+            cell = replace(cell, note=_(", ").join((best.lengths, cell.note)))
+        figures = [(label, cell), *(figures[1:] if len(rows) == 1 else ())]
     drifts = [(name_of(cell), cell.drift) for cell in page.cells if cell.drift is not None]
     return MatrixConclusion(
         _common(most, len(rows), is_alone=len(page.rows) == 1),
@@ -249,6 +293,15 @@ def conclusion_of(page: MatrixPage, rows: Sequence[RowConclusion]) -> MatrixConc
         by_row=rows,
         drifts=[(name, _change(drift)) for name, drift in drifts],
     )
+
+
+def _best_cell(page: MatrixPage, best: CellView) -> Cell:
+    row = [lengths(best.input_tokens, best.output_tokens)] if len(page.rows) > 1 else []
+    at = _("at concurrency %(n)s") % {"n": best.concurrency}
+    note = _(", ").join((*row, at, *cell_marks(best)))
+    more = {"n": len(best.values), "of": "runs", "note": note}
+    cell = cells.bare(page.metric, best.value, best.interval, **more)
+    return replace(cell, unit=metric_text(page.metric, 0.5)[1])
 
 
 def _rate(row: RowConclusion) -> float:
@@ -320,18 +373,19 @@ def _loaded(count: int, total: int) -> str:
 
 def row_conclusions(page: MatrixPage) -> list[RowConclusion]:
     """Return the conclusions of the rows with two measured concurrencies or more."""
+    rate = page.metric if page.metric.startswith(RATE) else RATE
     rows = enumerate(page.rows)
-    return [_conclusion(place, row) for place, row in rows if len(row.points) > 1]
+    return [_conclusion(place, row, rate) for place, row in rows if len(row.points) > 1]
 
 
-def _conclusion(place: int, row: LengthsRow) -> RowConclusion:
+def _conclusion(place: int, row: LengthsRow, rate: str) -> RowConclusion:
     points, results = row.points, row.results
     found = conclude(points, limits=limits_of(results[0].deployment))
     marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}
     figures = []
     if found.best is not None and found.knee is not None:
         figures = [
-            (_("Best throughput"), rate_cell(found.best, marks)),
+            (_("Best throughput"), rate_cell(found.best, marks, rate)),
             (_("Recommended concurrency"), Cell(concurrency_text(found, found.knee.concurrency))),
         ]
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}

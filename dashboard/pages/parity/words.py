@@ -87,7 +87,9 @@ def headline(stated: Stated) -> str:
 
 
 def full_headline(stated: Stated) -> str:
-    args = {"result": stated.result.name, "base": stated.base.name, "headline": headline(stated)}
+    verdict = headline(stated)
+    verdict = verdict[:1].lower() + verdict[1:]  # behind a colon
+    args = {"result": stated.result.name, "base": stated.base.name, "headline": verdict}
     return _("%(result)s vs %(base)s: %(headline)s") % args
 
 

@@ -28,8 +28,9 @@ def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
     return point_marks((run, own_points(page, run)) for run in runs_of(page))
 
 
-def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
-    """Return deployment or model with its main metric; a rate is the best mean of ``points``."""
+def page_title(page: ResultPage, points: Sequence[CurvePoint], in_unit: str = RATE) -> str:
+    """Return deployment or model with its main metric; a rate is the best mean of ``points``.
+    ``in_unit``: the output rate in a unit, where it is known."""
     result = page.result
     name = result.measured
     if page.accuracy is not None:
@@ -42,7 +43,9 @@ def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
         }
         text = _("%(name)s: accuracy %(share)s %% %(interval)s, %(right)s of %(questions)s correct")
         return text % values
-    rate = result.metrics.get("output_tokens_per_s")
+    known = with_rates(result.metrics, counts(result))
+    chosen = in_unit if in_unit in known else RATE
+    rate = known.get(chosen)
     seconds = result.metrics.get("batch_latency_mean_s")
     if rate is None and seconds is not None and page.points:
         number, unit = metric_text("batch_latency_mean_s", seconds)
@@ -51,7 +54,7 @@ def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
     if rate is None:
         return _("%(name)s: measured") % {"name": name}
     if not points:
-        values = {"name": name, "rate": _rate(rate)}
+        values = {"name": name, "rate": _rate(chosen, rate)}
         if asked := result.metrics.get("request_rate"):
             values["asked"] = f"{asked:g}"
             return _("%(name)s: %(rate)s output at %(asked)s req/s") % values
@@ -59,16 +62,17 @@ def page_title(page: ResultPage, points: Sequence[CurvePoint]) -> str:
     best = best_of(points)
     if best is None:
         return _("%(name)s: too many requests failed") % {"name": name}
-    values = {"name": name, "rate": _rate(best.rate), "concurrency": best.concurrency}
-    runs = len(best.values(RATE))
+    mean = best.mean(chosen) or 0.0
+    values = {"name": name, "rate": _rate(chosen, mean), "concurrency": best.concurrency}
+    runs = len(best.values(chosen))
     if runs > 1:
         text = _("%(name)s: %(rate)s output at concurrency %(concurrency)s, mean of %(runs)s runs")
         return text % {**values, "runs": runs}
     return _("%(name)s: %(rate)s output at concurrency %(concurrency)s") % values
 
 
-def _rate(value: float) -> str:
-    return " ".join(metric_text(RATE, value))
+def _rate(name: str, value: float) -> str:
+    return " ".join(metric_text(name, value))
 
 
 def main_point(page: ResultPage, points: Sequence[CurvePoint]) -> CurvePoint:

@@ -88,7 +88,7 @@ def speed_of(
     titles = page_parts.wait_titles(page)
     latencies = latency_table(shown, titles) if titles and len(shown) == 1 else None
     facts = _speed_facts(page, main, card, unit, is_best=len(points) > 1 and main.is_usable)
-    return page_parts.page_title(page, points), SpeedBlocks(
+    return page_parts.page_title(page, points, unit.rate), SpeedBlocks(
         card=card,
         numbers=FactList(facts[:_FIRST], is_large=True),
         figures=FactList([*facts[_FIRST:], *_failed(page)]),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from dashboard.reports.comparison import ComparisonAsked
 from dashboard.reports.customer import without_hosts
 from dashboard.reports.make import KINDS
-from jobs.models import AuditEntry, Note, ReportWords, SignOff
+from jobs.models import AuditEntry, Note, ReportWords, Result, SignOff
 from jobs.plans import Plan, Step
 from tests.comparing import text_of
 from tests.factories import make_host, make_job, make_measured, make_user
@@ -57,6 +57,21 @@ def test_a_customer_gets_what_is_internal_only_if_it_is_included(write, measured
     assert found(profile="customer", include=["paths", "addresses"]) == {"paths", "addresses"}
     assert found(profile="customer", include=["notes", "people"]) == {"notes", "people"}
     assert found() == set(INTERNAL)
+
+
+def test_a_customer_gets_no_number_of_a_job(write):
+    remark = [{"id": "result:beside_jobs", "args": {"jobs": "#5, #17"}}]
+    result = make_measured(points=[(1, {"output_tokens_per_s": 1.0})], remarks=remark)
+    Result.objects.filter(pk=result.pk).update(disturbed=True)
+
+    texts = {
+        profile: write("result", format="md", id=f"res-{result.pk}", profile=profile)
+        for profile in ("internal", "customer")
+    }
+
+    assert "(#5, #17)." in texts["internal"].replace("\\", "")
+    assert "other jobs ran on the host." in texts["customer"]
+    assert not re.search(r"#\d", texts["customer"])
 
 
 def test_sides_of_a_statement_have_names_in_place_of_numbers(write):

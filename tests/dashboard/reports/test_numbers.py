@@ -1,18 +1,19 @@
 """Every number of a report is that of the API for the same records, or of its means and intervals.
 
 Not compared: names of records, versions and models (a digit beside a letter); dates, which have
-tests of their own; percentiles and levels of intervals, which are names; commands, which are the
-job's script; points of charts, whose tables have them; "about 59 000", an estimate in two digits;
-how many settings are equal; ``NOT_COMPARED``.
+tests of their own; percentiles and levels of intervals, which are names; p below
+0.001; commands, which are the job's script; points of charts, whose tables have them; "about 59
+000", an estimate in two digits; how many settings are equal; ``NOT_COMPARED``.
 """
 
 import re
 from html.parser import HTMLParser
+from math import expm1, log1p
 
 import pytest
 from django.urls import reverse
 
-from jobs.metrics import METRICS
+from jobs.metrics import METRICS, UNITS, rate_in
 from jobs.models import Matrix
 from jobs.statistics import LEAST_RUNS, mean_interval, relative_change, relative_difference
 from jobs.statistics.paired import wilson
@@ -30,6 +31,10 @@ from tests.measuring import SERVE, make_measuring_host, measured, served
 pytestmark = pytest.mark.django_db
 
 CONCURRENCIES = (1, 2, 4)
+WATTS = {"power_mean_w": 137.9}
+RATE, DIES = rate_in("total"), 16
+# What divides the output rate of an engine on these dies, which are four cards.
+SHARES = {"total": 1, "die": DIES, "card": 4, "server": 1, "watt": WATTS["power_mean_w"]}
 
 # Parts and rows of which the API has no number.
 NOT_COMPARED = {
@@ -39,7 +44,7 @@ NOT_COMPARED = {
 }
 _NAMES = re.compile(
     r"\d{1,2} [A-Z][a-z]{2} \d{4}(?:, [\d:]+ UTC(?:\+00:00)?)?|\b\w+-\d+(?: × \d+)?|#\d+|95 %"
-    r"|p\d\d|about [\d\u202f]+|\d+ settings? (?:is|are) equal"
+    r"|p\d\d|< 0\.001|about [\d\u202f]+|\d+ settings? (?:is|are) equal"
 )
 _NUMBER = re.compile(r"(?<![\w.])[+−-]?\d[\d\u202f]*(?:\.\d+)?(?![\w]|\.\d)")
 
@@ -104,7 +109,7 @@ def leaves(value):
 
 
 TITLES = {METRICS[name].label.lower(): name for name in METRICS if name != "concurrency"}
-TITLES["best throughput"] = "output_tokens_per_s"
+TITLES["best throughput"] = RATE
 
 
 def metric_of(*texts):
@@ -247,24 +252,114 @@ def test_numbers_of_an_evaluation_and_of_two(write, get):
     check(write("parity", base=pair[0], id=pair[1]), of_two, least=8)
 
 
-def test_numbers_of_a_matrix(write, get, db):
+def make_matrix(title, *, scale=1.0, dies=0, columns=2):
+    """A matrix of three runs a cell, at 1, 2, 4, … requests."""
     host = make_host()
     spec = {"workload": "own", "requests": 4, "repeats": 3, "shuffled": True, "order_seed": 7}
-    matrix = Matrix.objects.create(title="r", kind="benchmark-online", host=host, spec=spec)
-    for column in range(2):
+    matrix = Matrix.objects.create(title=title, kind="benchmark-online", host=host, spec=spec)
+    for column in range(columns):
         for repeat in range(3):
-            rate = (41.317 + repeat) * (1 + column * 0.77)
-            metrics = {"output_tokens_per_s": rate, "ttft_p50_ms": 7123.4 / rate}
+            rate = scale * (41.317 + repeat) * (1 + column * 0.77)
+            metrics = {"output_tokens_per_s": rate, "ttft_p50_ms": 7123.4 / rate} | WATTS
             job = make_job(host=host, state="succeeded")
-            make_measured(job=job, points=[(2**column, metrics)])
+            context = {"dies": [*range(dies)]}
+            make_measured(job=job, points=[(2**column, metrics)], run_context=context)
             make_cell(matrix, column, job, repeat=repeat + 1, place=3 * column + repeat)
+    return matrix
+
+
+def of_cells(answer, name):
+    """The values of each cell, by concurrency. A rate in a unit is that of the engine, divided."""
+    name, unit = (RATE, name.removeprefix(f"{RATE}_per_")) if name.startswith(RATE) else (name, "")
+    share = SHARES.get(unit, 1)
+    return {
+        cell["concurrency"]: [run["metrics"][name] / share for run in cell["runs"]]
+        for cell in answer["cells"]
+    }
+
+
+@pytest.mark.parametrize("per", UNITS)
+def test_numbers_of_a_matrix(write, get, db, per):
+    matrix = make_matrix("r", dies=DIES)
     answer = get("api-matrix", matrix.pk)
-    cells = {cell["concurrency"]: cell["runs"] for cell in answer["cells"]}
 
     def known(part, row, column):
-        name, at = metric_of(part, row, column) or "output_tokens_per_s", concurrency_of(column)
-        if at is None:
-            return [*leaves(answer), *known(part, row, "1")[0], *known(part, row, "2")[0]], False
-        return [*with_means([run["metrics"][name] for run in cells[at]]), 1024, 256], True
+        name, at = metric_of(part, row, column), concurrency_of(column)
+        if at is None or not name:
+            rates = of_cells(answer, rate_in(per))
+            means = [one for values in rates.values() for one in with_means(values)]
+            rest = {key: value for key, value in answer.items() if key != "cells"}
+            return [*leaves(rest), *means, 1024, 256, 1, 2, 6, DIES], False
+        return [*with_means(of_cells(answer, name)[at]), 1024, 256], True
 
-    check(write("matrix", id=matrix.pk), known, least=12)
+    check(write("matrix", id=matrix.pk, per=per), known, least=12)
+
+
+@pytest.mark.parametrize("per", UNITS)
+def test_numbers_of_matrices_side_by_side(write, get, db, per):
+    dies, made = (DIES, 2 * DIES), []
+    for name, scale, count in zip("ab", (1, 1.43), dies, strict=True):
+        made.append(make_matrix(name, scale=scale, dies=count, columns=3 - len(made)))
+    answers = [get("api-matrix", one.pk) for one in made]
+    shares = [SHARES[per] * (count / DIES if per in ("die", "card") else 1) for count in dies]
+    sides = [
+        {at: [value / share for value in values] for at, values in of_cells(answer, RATE).items()}
+        for answer, share in zip(answers, shares, strict=True)
+    ]
+    changes = {at: relative_difference(sides[0][at], sides[1][at]) for at in sides[1]}
+    ratio = expm1(mean([log1p(relative_change(*(s[at] for s in sides))) for at in sides[1]]))
+    of_all = [ratio, len(changes), *(relative_change(*(s[at] for s in sides)) for at in changes)]
+
+    def known(part, _row, column):
+        at = concurrency_of(column)
+        if at is None or part != "b vs a":
+            return [*of_all, *leaves(answers), *dies, LEAST_RUNS], part == "Conclusion"
+        means = [mean(side[at]) for side in sides if at in side]
+        gap = changes.get(at)
+        return [*means, *((gap.value, gap.low, gap.high) if gap else ())], True
+
+    check(write("matrices", id=[one.pk for one in made], per=per), known, least=12)
+
+
+@pytest.mark.parametrize("per", UNITS)
+@pytest.mark.parametrize("kind", ["result", "comparison"])
+def test_numbers_of_a_unit(write, get, db, kind, per):
+    points = [(at, {"output_tokens_per_s": 31.7 * at**0.8} | WATTS) for at in CONCURRENCIES]
+    made = []
+    for scale in (1, 1.29):
+        own = [
+            (at, m | {"output_tokens_per_s": scale * m["output_tokens_per_s"]}) for at, m in points
+        ]
+        job = make_job(kind="benchmark", state="succeeded", host=make_host())
+        made.append(make_measured(job=job, points=own, run_context={"dies": [*range(DIES)]}))
+    answers = [get("api-result", one.pk) for one in made]
+
+    def known(part, row, column):
+        name, at = metric_of(row, column, part), concurrency_of(row, column)
+        if not name and (column or row):
+            return [*leaves(answers), 1, DIES], False
+        name = name or RATE  # of titles and sentences
+        places = [at] if at else CONCURRENCIES
+        is_rate = name == rate_in(per) or (name == RATE and not column)
+        base, unit = (RATE, per) if is_rate else (name, "")
+        share = SHARES.get(unit, 1)
+        values = [one / share for place in places for one in of_points(answers, base, place)]
+        return [*values, 0.29, 0, 1, DIES, LEAST_RUNS, *CONCURRENCIES], bool(unit)
+
+    ids = [f"res-{one.pk}" for one in made]
+    check(write(kind, id=ids[0] if kind == "result" else ids, per=per), known, least=3)
+
+
+def test_numbers_of_several_candidates(write, get):
+    base, *others = (make_evaluation([0] * n + [1] * (97 - n)) for n in (0, 48, 16, 4))
+    query = {"base": f"res-{base.pk}", "id": ";".join(f"res-{one.pk}" for one in others)}
+    answer = get("api-parity-candidates", **query)
+    by_name = {one["alone"]["result"]["name"]: one for one in answer["candidates"]}
+
+    def known(_part, row, column):
+        for name, one in by_name.items():
+            if column and row.startswith(name):
+                return [*leaves(one)], True
+        return [*leaves(answer)], False
+
+    check(write("parity", **query), known, least=20)

@@ -9,11 +9,14 @@ import pytest
 from django.urls import reverse
 from django.utils.translation import override
 
+from dashboard.charts import matrix_heat
 from dashboard.reports.make import KINDS
 from dashboard.text.formatting import full_moment
 from jobs.models import Matrix, Note, Result, SignOff
 from jobs.plans import Plan, Step
+from jobs.queries.matrices import matrix_page
 from tests.comparing import text_of
+from tests.dashboard.reports.conftest import MESSAGE
 from tests.factories import (
     keep_secret,
     make_cell,
@@ -34,8 +37,8 @@ FORMATS = ("html", "md", "csv")
 HEADS = {"html": "[>：:] ?%s</h2>", "md": "\n## %s\n"}
 DATED = "vllm-0.7.2/benchmark_serving_ok.json"  # 2026-11-24 in the file
 TITLES = {
-    "en": ("Conclusion", "Numbers", "Remarks", "Method"),
-    "zh": ("结论", "数据", "备注", "方法"),
+    "en": ("Conclusion", "Numbers", "Method"),
+    "zh": ("结论", "数据", "方法"),
 }
 
 
@@ -44,7 +47,7 @@ def rows_of(text):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_report_has_its_four_parts(write, given, language):
+def test_every_report_has_its_three_parts(write, given, language):
     for kind, format in product(sorted(KINDS), HEADS):
         text = write(kind, language, format, **given(kind))
         heads = [HEADS[format] % title for title in TITLES[language]]
@@ -145,8 +148,31 @@ def test_a_matrix_names_skipped_and_failed_cells(write, matrix):
         "r1: highest output throughput 51.[23] tok/s, 1024 → 256 at concurrency 1", text
     )
     assert "Max concurrency of the engine is 8: 1024 → " in text
-    assert "is online but no longer has this job." in text
+    assert "is online but no longer has this job: #" in text
     assert "Shuffled order, seed 7" in text
+
+
+@pytest.mark.parametrize("format", ["html", "md", "csv"])
+def test_a_matrix_without_a_cell_says_which(write, matrix, format):
+    done = make_job(host=matrix.host, state="succeeded")
+    make_measured(job=done, points=[(4, {"output_tokens_per_s": 7.0})])
+    make_cell(matrix, 2, done, row=1, input_tokens=64, output_tokens=32)
+
+    text = write("matrix", format=format, id=matrix.pk)
+
+    assert "Not in this matrix (2): 64 → 32 @ 1, 64 → 32 @ 2" in text.replace("&gt;", ">")
+    heads = matrix_heat.figure(matrix_page(matrix.pk)).data[0]
+    assert (heads["x"], heads["z"][1]) == (["1", "2", "4"], [None, None, 7.0])
+
+
+def test_a_reason_of_several_runs_is_said_once(write, matrix):
+    again = make_job(host=matrix.host, state="failed", **MESSAGE)
+    make_cell(matrix, 3, again)
+
+    text = text_of(write("matrix", id=matrix.pk, profile="customer"))
+
+    assert "no longer has this job (2): 1024 → 256 @ 2, 1024 → 256 @ 8" in text
+    assert text.count("no longer has this job") == 1
 
 
 def test_a_matrix_has_its_commands_once_and_the_lines_that_differ(write, db):
@@ -196,7 +222,7 @@ def test_a_statement_of_two_results_is_a_report(write):
     text = write("parity", "en", "md", **sides(base, result), margin="2")
     rows = rows_of(write("parity", "en", "csv", **sides(base, result)))
 
-    assert ": Cannot tell within 2 points" in text.partition("\n")[0]
+    assert ": cannot tell within 2 points" in text.partition("\n")[0]
     assert f"res-{result.pk}" in text
     (gap,) = [row for row in rows if row["row"] == "Difference"]
     assert float(gap["value"]) == pytest.approx(-10)
@@ -249,5 +275,5 @@ def test_a_comparison_of_evaluations_begins_with_its_statement(write):
 
     text = write("comparison", "en", "md", id=[f"res-{base.pk}", f"res-{result.pk}"], margin="2")
 
-    assert "Cannot tell within 2 points" in text.partition("\n")[0]
+    assert "cannot tell within 2 points" in text.partition("\n")[0]
     assert text.index("## Parity statement") < text.index("## Conclusion")

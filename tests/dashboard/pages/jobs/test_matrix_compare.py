@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from dashboard.pages.jobs.matrix_compare import shown
 from jobs.models import Matrix, Result
 from jobs.queries.matrices import matrix_page
 from jobs.queries.matrices_compared import compare_matrices
@@ -82,6 +83,50 @@ def test_the_page_says_the_verdict_what_differs_and_what_is_missing(client, lin,
     assert "r1 on va16-02: skipped: Max concurrency of the engine is 8" in text
     query = "id={}&amp;id={}&amp;language".format(*(one.pk for one in both))
     assert f"{reverse('report-matrices')}?{query}" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("titles", "names"),
+    [
+        (("r1 on a", "r1 on b"), ["r1 on a", "r1 on b"]),
+        (
+            ("DeepSeek-R1-Qwen-32B-int8-tp4-1024-2048", "DeepSeek-R1-Qwen-32B-fp16-tp8-1024-2048"),
+            ["int8-tp4", "fp16-tp8"],
+        ),
+        ((" ".join(["one long title"] * 4),) * 2, ["one long title o… one long title ({})"] * 2),
+        (
+            ("DeepSeek-R1-Distill-Qwen-32B-int8-16", "DeepSeek-R1-Distill-Qwen-32B-int8-32"),
+            ["DeepSeek-R1-Dist…wen-32B-int8-16", "DeepSeek-R1-Dist…wen-32B-int8-32"],
+        ),
+    ],
+)
+def test_long_titles_are_named_by_what_differs(both, titles, names):
+    Matrix.objects.filter(pk=both[0].pk).update(title=titles[0])
+    Matrix.objects.filter(pk=both[1].pk).update(title=titles[1])
+
+    found = shown([matrix_page(one.pk) for one in both])
+
+    assert found.names == [name.format(one.pk) for name, one in zip(names, both, strict=True)]
+    full = [cell.text for cell in found.differences.rows[0][1:]]
+    assert (full == [*titles]) == (titles[0] != titles[1] and names != [*titles])
+
+
+def test_the_title_has_each_matrix_and_a_reason_is_said_once(both):
+    third = make_matrix([(50.0, 51.0, 49.0), (90.0,), (), (7.0,)], "va16-03")
+
+    found = shown([matrix_page(one.pk) for one in (*both, third)], ["a", "b", "c"])
+
+    assert found.title == "Output tokens/s vs a: b +48.3 %, c 0.0 %"
+    assert [text.partition(":")[0] for text in found.missing] == ["a", "b, c"]
+
+
+def test_runs_without_intervals_are_said_once(both):
+    base, other = (make_matrix([(50.0,), (rate,)], f"h{rate}") for rate in (90.0, 99.0))
+
+    (table,) = shown([matrix_page(one.pk) for one in (base, other)]).tables
+
+    assert [cell.interval for cell in table.rows[0][1:]] == ["", ""]
+    assert "Too few runs for intervals: each cell needs three on both sides." in table.notes
 
 
 def test_the_unit_is_chosen_for_both(client, lin, both):

@@ -329,7 +329,7 @@ def test_pasted_tables_come_back_as_the_same_text_and_have_a_statement(client):
     address = f"{reverse('result-tables')}?id={ids[0]}&id={ids[1]}"
     written = client.get(f"{address}&format=md").content.decode()
 
-    assert "Cannot tell within 1 point" in title
+    assert "cannot tell within 1 point" in title
     assert "mean" not in title
     assert address in compared
     assert written == TABLES.strip("\n") + "\n"
@@ -352,7 +352,7 @@ def test_a_comparison_has_the_verdict_as_its_title(reader):
 
     title, text = heading(reader, [f"res-{base.pk}", f"res-{result.pk}"])
 
-    assert "Cannot tell within 1 point" in title
+    assert "cannot tell within 1 point" in title
     assert "significant" not in title
     assert f"{reverse('parity')}?base=res-{base.pk}&id=res-{result.pk}&margin=1" in text
 
