@@ -186,6 +186,7 @@ NO_PAGES = {
     "audit-export",
     *(
         "playground-ask",
+        "playground-diagrams",
         "playground-turn",
         "playground-request",
         "playground-show",

@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from csp.constants import NONE, SELF, UNSAFE_INLINE
+from csp.decorators import csp
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
@@ -45,6 +48,15 @@ from jobs.services import chat as services
 RECOMMENDED = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 512}
 MOST_LISTED = 6000
 LONGEST_SEARCH = 200
+_OF_FRAME = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [UNSAFE_INLINE],  # how Mermaid sets its text's size, which it then measures
+    "base-uri": [NONE],
+    "form-action": [NONE],
+    "frame-ancestors": [SELF],
+    "sandbox": "allow-scripts",
+}
 
 
 @requires("playground.use", "GET")
@@ -118,6 +130,14 @@ def _refused(
     if request.accepts("text/html"):
         return _page(request, chat, problem=problem, form=form, status=422)
     return JsonResponse({"error": problem, "fields": dict(fields or {})}, status=422)
+
+
+@xframe_options_sameorigin
+@csp(_OF_FRAME)
+@requires("playground.use", "GET")
+def diagrams(request: HttpRequest) -> HttpResponse:
+    """Frame that draws diagrams. It has an origin of its own, and loads these two scripts only."""
+    return render(request, "playground/diagrams.html")
 
 
 @requires("playground.use", "GET")
@@ -383,6 +403,7 @@ def _chat_of(request: HttpRequest) -> Conversation | None:
 
 urlpatterns = [
     path("", index, name="playground"),
+    path("diagrams/", diagrams, name="playground-diagrams"),
     path("ask/", ask, name="playground-ask"),
     path("turns/<int:turn_id>/", turn, name="playground-turn"),
     path("turns/<int:turn_id>/request/", turn_request, name="playground-request"),

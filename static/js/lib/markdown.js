@@ -8,6 +8,7 @@ import { Marked } from "../../vendor/marked/marked.esm.js";
 import DOMPurify from "../../vendor/dompurify/purify.es.js";
 import hljs from "../../vendor/highlight/highlight.min.js";
 import { escaped } from "./escape.js";
+import { dress, footnote, reference } from "./footnotes.js";
 import { formulaAt, formulaParts, mayBegin } from "./formulas.js";
 
 const MOST_FORMULAS = 500; // that are kept set
@@ -65,7 +66,7 @@ const marked = new Marked({
       return `<a href="${escaped(token.href)}">${escaped(gettext("image"))}: ${escaped(label)}</a>`;
     },
   },
-  extensions: [formulas("tex_block", "block"), formulas("tex_inline", "inline"), chineseStrong],
+  extensions: [formulas("tex_block", "block"), formulas("tex_inline", "inline"), chineseStrong, footnote, reference],
 });
 
 const ALLOWED = {
@@ -100,6 +101,7 @@ export function rendered(token, links) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
   }
+  for (const mark of content.querySelectorAll("sup.note-of")) dress(mark);
   for (const heading of content.querySelectorAll("h1, h2, h3, h4, h5, h6")) lower(heading);
   for (const table of content.querySelectorAll("table")) frame(table);
   for (const list of content.querySelectorAll("ol")) widen(list, list.children.length);

@@ -4,6 +4,8 @@
  * the same element, with its selection, its scroll and its buttons. A long text is drawn in slices.
  */
 
+import { drawDiagram } from "./diagrams.js";
+import { bindNotes } from "./footnotes.js";
 import { blocksOf, codeBlock, colour, rendered, widen } from "./markdown.js";
 import { morph } from "./morph.js";
 
@@ -41,6 +43,7 @@ export class MarkdownView {
     /** Called after each slice but the first. @type {() => void} */
     this.onSlice = () => {};
     target.replaceChildren();
+    bindNotes(target);
   }
 
   /**
@@ -148,6 +151,7 @@ export class MarkdownView {
   #code(token, isFinal) {
     const pre = codeBlock(/\S+/.exec(token.lang ?? "")?.[0] ?? "", `${token.text}\n`);
     if (isFinal || token.text.length < COLOURED_LIVE) colour(pre);
+    if (isFinal) this.#diagram(pre, token);
     return pre;
   }
 
@@ -161,7 +165,13 @@ export class MarkdownView {
     if (last instanceof Text && last.data.endsWith("\n")) last.replaceData(last.length - 1, 1, more);
     else code.textContent = `${token.text}\n`;
     if ((isFinal || token.text.length < COLOURED_LIVE) && !isSelected(code)) colour(pre);
+    if (isFinal) this.#diagram(pre, token);
     return true;
+  }
+
+  /** @param {HTMLElement} pre @param {Token} token a block that grows no more */
+  #diagram(pre, token) {
+    if (token.lang === "mermaid") drawDiagram(pre).then(() => this.onSlice());
   }
 
   /** @param {HTMLElement} list @param {Block} block @param {Token} old @param {number} deadline */

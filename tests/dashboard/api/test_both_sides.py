@@ -179,7 +179,9 @@ ONLY_PAGES = {
         ("token-create", "person-add", "person-password"),
         "gives access that outlives a token: a person does it, logged in",
     ),
-    **dict.fromkeys(("set_language", "columns", "frame", "jsi18n"), "how pages look"),
+    **dict.fromkeys(
+        ("set_language", "columns", "frame", "jsi18n", "playground-diagrams"), "how pages look"
+    ),
     **dict.fromkeys(("docs", "docs-page", "docs-image"), "texts to read"),
     **dict.fromkeys(("api-root", "api-reference-file"), "the API's own pages"),
     **dict.fromkeys(("result-old", "result-old-part", "result-old-import"), "earlier addresses"),

@@ -181,6 +181,7 @@ playground-ask POST viewer
 side-by-side GET viewer
 playground-turn GET own
 playground-request GET own
+playground-diagrams GET viewer
 playground-question GET,POST mine-member set=ours&answers=blue
 playground-show POST mine
 conversation GET own
