@@ -20,6 +20,7 @@ from vacc_client.errors import ClientError, Exit
 out, err = Console(highlight=False, markup=False), Console(stderr=True, highlight=False)
 _GATE = {"met": Exit.YES, "not_met": Exit.NOT_MET}
 _PARITY = {0: Exit.YES, 2: Exit.NOT_MET}
+_PARITY_COLUMNS = ("name", "base %", "result %", "difference", "verdict")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,6 +100,24 @@ def finish(code: int) -> NoReturn:
 
 _params = click.option("--param", "-p", "params", multiple=True, metavar="NAME=VALUE")
 _host = click.option("--host", default="this-computer", show_default=True)
+
+
+def _statement(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a parity statement, which are the parameters of the API."""
+    options = {
+        "base": "Baseline, such as res-15.",
+        "base-counts": "Correct answers of each data set: 154/159,933/976.",
+        "counts": "Those of the result, for the same sets.",
+        "sets": "Names of the data sets of counts, with commas.",
+        "base-title": "Name of the baseline of counts.",
+        "title": "Name of the result of counts.",
+        "margin": "Points; default: 1.",
+        "goal": "at_least or same; default: the usual one.",
+        "planned": "Questions of a run that stops early.",
+    }
+    for name, about in reversed(options.items()):
+        function = click.option(f"--{name}", default="", help=about)(function)
+    return function
 
 
 # Commands
@@ -270,25 +289,66 @@ def _cell(cell: Answer) -> str:
 
 
 @command
-@click.argument("result")
-@click.option("--base", required=True, help="Baseline, such as res-15.")
-@click.option("--margin", type=float, default=1.0, show_default=True, help="Points.")
-@click.option("--goal", type=click.Choice(["at_least", "same"]), help="Default: the usual one.")
+@click.argument("results", nargs=-1)
+@_statement
 @click.option("--gate", "gated", is_flag=True, help="Exit by the verdict: 0, 3 or 4.")
 def parity(
     dashboard: Dashboard,
     *,
-    result: str,
+    results: tuple[str, ...],
     base: str,
-    margin: float,
-    goal: str | None,
+    base_counts: str,
+    counts: str,
     gated: bool,
     as_json: bool,
+    **asked: Any,
 ) -> None:
-    """State whether an evaluation is as accurate as its baseline."""
-    found = dashboard.parity(base, result, margin=margin, goal=goal or "")
-    show_json(found) if as_json else out.print(found["text"])
+    """State whether an evaluation is as accurate as its baseline.
+
+    Verdicts on several RESULTS are corrected for their number. Counts need no result.
+    """
+    given = {name: value for name, value in asked.items() if value}
+    if not results and base_counts and counts and not base:
+        found = dashboard.parity_of_counts(base_counts, counts, **given)
+    elif not results or not base or base_counts or counts:
+        raise click.UsageError("Name a RESULT and --base, or --base-counts and --counts.")
+    elif len(results) == 1:
+        found = dashboard.parity(base, results[0], **given)
+    else:
+        found = dashboard.candidates(base, results, **given)
+    show_json(found) if as_json else _show_parity(found)
     finish(_PARITY.get(found["exit_code"], Exit.CANNOT_TELL) if gated else Exit.YES)
+
+
+def _show_parity(found: Answer) -> None:
+    """Print the verdict, and a line for each data set or candidate."""
+    out.print(found["text"])
+    if "candidates" in found:
+        each = [(one["alone"]["result"]["name"], one, one["alone"]) for one in found["candidates"]]
+        shown = [(name, one["verdict"], alone["pooled"]) for name, one, alone in each]
+        warned = [(name, one) for name, _one, alone in each for one in alone["warnings"]]
+    else:
+        rows = [*found["sets"], *found["groups"]]
+        rows += [found["pooled"]] if found["pooled"] and len(found["sets"]) > 1 else []
+        shown = [(row["name"], row["verdict"], row) for row in rows]
+        warned = [("", one) for one in found["warnings"]]
+    show_rows((_parity_row(*one) for one in shown), *_PARITY_COLUMNS)
+    for name, one in warned:
+        out.print(": ".join(filter(None, ("warning", name, one["text"]))))
+    if found.get("action"):
+        out.print(found["action"])
+
+
+def _parity_row(name: str, verdict: str, row: Answer | None) -> Answer:
+    """Return accuracies in per cent, the difference in points with its 95 % interval."""
+    if row is None:
+        return {"name": name, "verdict": verdict}
+    gap = [row[f"{key}_points"] for key in ("difference", "low", "high")]
+    texts = (
+        *(f"{100 * row[side]['accuracy']:.2f}" for side in ("base", "result")),
+        "{:+.2f} [{:+.2f}, {:+.2f}]".format(*gap),
+    )
+    return dict(zip(_PARITY_COLUMNS, (name, *texts, verdict), strict=True))
 
 
 @command
@@ -334,30 +394,51 @@ def download(dashboard: Dashboard, *, job: int, folder: Path, as_json: bool) -> 
 
 
 @command
-@click.argument("results", nargs=-1, required=True)
+@click.argument("results", nargs=-1)
+@_statement
+@click.option("--matrix", type=int, multiple=True, help="Matrix; several are compared.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--customer", is_flag=True, help="For a customer, instead of the team.")
-@click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
-@click.option("--format", "ending", type=click.Choice(["html", "md", "csv"]), default="html")
+@click.option("--language", type=click.Choice(["en", "zh"]))
+@click.option("--format", type=click.Choice(["html", "md", "csv"]))
+@click.option("--profile", type=click.Choice(["internal", "customer"]), help="Readers.")
+@click.option("--customer", default="", help="Name of the customer.")
+@click.option("--include", multiple=True, help="For a customer, too: notes, people, hosts, …")
+@click.option("--heading", default="", help="Title; default: the conclusion.")
+@click.option("--summary", default="", help="Own text before the conclusion.")
+@click.option("--names", multiple=True, help="Own name of a column; repeat it.")
+@click.option("--devices", multiple=True, help="Own name of its device; repeat it.")
+@click.option("--per", default="", help="Unit of throughput: total, die, card, server, watt.")
+@click.option("--level", default="", help="Service level of one result.")
+@click.option("--concurrency", type=int, help="Compared concurrency.")
+@click.option("--metric", default="", help="Number of each cell of a matrix.")
 def report(
     dashboard: Dashboard,
     *,
     results: tuple[str, ...],
+    matrix: tuple[int, ...],
     output: Path,
-    customer: bool,
-    language: str,
-    ending: str,
     as_json: bool,
+    **asked: Any,
 ) -> None:
-    """Save a report on one result, or on a comparison of several."""
-    content = dashboard.report(
-        "result" if len(results) == 1 else "comparison",
-        id=list(results),
-        profile="customer" if customer else "internal",
-        language=language,
-        format=ending,
-    )
-    output.write_bytes(content)
+    """Save a report.
+
+    Of one result, of a comparison of several RESULTS or groups (res-11,res-12), of matrices, or
+    with --base or counts of a parity statement. Options are the parameters of the API.
+    """
+    is_parity = bool(asked["base"] or asked["base_counts"] or asked["counts"])
+    if (bool(results) or is_parity) == bool(matrix):
+        raise click.UsageError("Name RESULTS, --matrix, or --base-counts and --counts.")
+    records: dict[str, Any]
+    if matrix:
+        kind, records = "matrices" if len(matrix) > 1 else "matrix", {"id": matrix}
+    elif is_parity:
+        kind, records = "parity", {"id": ";".join(results)}
+    elif len(results) == 1 and "," not in results[0]:
+        kind, records = "result", {"id": results}
+    else:
+        is_grouped = any("," in one for one in results)
+        kind, records = "comparison", {"group" if is_grouped else "id": results}
+    output.write_bytes(dashboard.report(kind, **asked, **records))
     show_json({"file": str(output)}) if as_json else click.echo(output)
 
 

@@ -246,10 +246,21 @@ class Dashboard:
         """Compare results; the first is the baseline. ``res-11,res-12`` are repeats."""
         return self.call("GET", "comparison", query={"group": list(results)})
 
-    def parity(self, base: str, result: str, *, margin: float = 1, goal: str = "") -> Answer:
-        """Parity of two evaluations; ``margin`` in points."""
-        query = {"base": base, "id": result, "margin": margin, "goal": goal}
+    def parity(self, base: str, result: str, *, margin: float = 1, **asked: Any) -> Answer:
+        """Parity of two evaluations; ``margin`` in points. ``asked``: goal, planned."""
+        query = {"base": base, "id": result, "margin": margin, **asked}
         return self.call("GET", "parity", query=query)
+
+    def candidates(self, base: str, results: Iterable[str], **asked: Any) -> Answer:
+        """Parity of several evaluations with one baseline. ``asked``: margin, goal."""
+        query = {"base": base, "id": ";".join(results), **asked}
+        return self.call("GET", "parity/candidates", query=query)
+
+    def parity_of_counts(self, base_counts: str, counts: str, **asked: Any) -> Answer:
+        """Parity of correct answers of each data set, ``154/159,933/976``. ``asked``: sets,
+        base_title, title, margin, goal, planned."""
+        body = {"base_counts": base_counts, "counts": counts, **asked}
+        return self.call("POST", "parity", body=body)
 
     def gate(
         self,

@@ -1,4 +1,4 @@
-"""Shared parts of the commands of ``manage.py``: accounts, tables, following a job, parity."""
+"""Shared parts of the commands of ``manage.py``: accounts, tables, following a job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -24,20 +24,12 @@ from jobs.base.errors import JobsError, LaunchError, PlanError
 from jobs.kinds import KINDS
 from jobs.logstore import store
 from jobs.models import Account, Host, Job
-from jobs.queries.parity.statement import MARGIN
 from jobs.schedule import dispatch
 from jobs.schedule.targets import target_of
 
 POLL_S = 0.2
 MOST_CHOICES = 20
 WAIT, END = "wait", "end"
-
-
-class DashboardParser(CommandParser):
-    """Parser whose errors end with exit code 1, that of each error: 2 is a verdict of a gate."""
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        super().exit(min(status, 1), message)
 
 
 Find = Callable[[Any], object]
@@ -74,11 +66,6 @@ class PlainCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         for one in self.arguments:
             parser.add_argument(one.name, **one.options)
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.__class__ = DashboardParser
-        return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
@@ -314,41 +301,3 @@ class DashboardWatch:
 
 
 # Statements of parity: bare counts, margin, goal, planned questions
-
-_STATED = {
-    "base_counts": ("COUNTS", "correct/questions of the baseline: 154/159,933/976"),
-    "counts": ("COUNTS", "the same of the result; 97.48%%159 is a score with its questions"),
-    "sets": (None, "names of the sets: cluewsc-dev,cluewsc-test"),
-    "base_title": ("NAME", "name of the baseline of counts, such as H800"),
-    "title": ("NAME", "name of the result of counts"),
-    "margin": ("POINTS", f"points within which results are equivalent (default: {MARGIN:g})"),
-    "goal": (
-        "GOAL",
-        "question: is RESULT at least as accurate (at_least), or are both equally accurate "
-        "(same)? Default: at_least against an external baseline and of counts, else same",
-    ),
-    "planned": ("QUESTIONS", "all questions of an evaluation that stops early when decided"),
-}
-STATEMENT = [
-    Arg(f"--{name.replace('_', '-')}", about, metavar=metavar)
-    for name, (metavar, about) in _STATED.items()
-]
-
-
-def statement_fields(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of a statement: BASE and RESULT, or counts. Raises ``CommandError``."""
-    results = options["results"]
-    if len(results) == 1:
-        raise CommandError("Name two results: BASE RESULT.")
-    if not (results or options["base_counts"] or options["counts"]):
-        raise CommandError("Name two results, or --base-counts and --counts.")
-    return {name: options[name] for name in _STATED} | dict(
-        zip(("base", "id"), (*results[:1], ";".join(results[1:])), strict=False)
-    )
-
-
-def statement_refusal(field: str, text: str) -> CommandError:
-    """Return the error of a field of a statement, under the name of its option."""
-    names = {"base": "BASE", "id": "RESULT", "base_counts": "--base-counts", "": ""}
-    option = names.get(field, f"--{field}")
-    return CommandError(f"{option}: {text}" if option else text)

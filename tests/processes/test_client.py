@@ -104,6 +104,8 @@ def test_the_client_goes_from_login_to_a_customers_report(shared, served, vacc, 
     }
     assert sums == {one["sha256"] for one in job["outputs"]} != set()
 
-    code, _text, problem = vacc("report", *fast.split(","), "--customer", "-o", "report.html")
+    code, _text, problem = vacc(
+        "report", *fast.split(","), "--profile", "customer", "-o", "report.html"
+    )
     assert (code, problem) == (0, "")
     assert re.match("<!doctype html>", (tmp_path / "report.html").read_text(), re.I)

@@ -17,7 +17,7 @@ from dashboard.pages.shared.cells import Cell, FactList, Heading, Table, Tone, d
 from dashboard.pages.shared.comparison import barrier_words
 from dashboard.pages.shared.export import as_csv
 from dashboard.pages.shared.marks import thinking_words
-from dashboard.pages.shared.words import gap_bounds, gap_text
+from dashboard.pages.shared.words import gap_bounds
 from dashboard.text.formatting import number, p_text, percent, points
 from dashboard.text.labels import result_name
 from jobs.kinds.evaluate import goal_choices
@@ -515,8 +515,8 @@ def _line(row: Mapping[str, Any], data: Mapping[str, Any]) -> list[Any]:
 
 
 def as_data(stated: Stated) -> dict[str, Any]:
-    """Return the statement for the API and ``manage.py parity --json``. Accuracies are from 0 to 1;
-    names with ``points`` are in points. Sides that are not comparable have no rows."""
+    """Return the statement for the API. Accuracies are from 0 to 1; names with ``points`` are in
+    points. Sides that are not comparable have no rows."""
     statement, notes = stated.parity.statement, stated.parity.notes
     verdict = statement.decision if statement else "not_comparable"
     base, result = (
@@ -587,29 +587,6 @@ def _row(row: StatementRow, name: str, notes: Notes | None = None) -> dict[str, 
         "fixed": row.flips[1] if row.flips else None,
         "more_questions": row.more,
     }
-
-
-def as_text(stated: Stated) -> str:
-    lines = [headline(stated), sentence(stated), *reasons(stated)]
-    if statement := stated.parity.statement:
-        named = [(row_name(row, statement.rows), row) for row in statement.rows]
-        named += statement.groups.items()
-        if len(statement.rows) > 1:
-            named.append(("pooled", statement.pooled))
-        lines += ["", *(_text(row, name, statement.margin) for name, row in named)]
-        if len(statement.rows) > 1:
-            lines.append(f"plain mean of the sets: {points(statement.plain, 3)} points")
-    lines += [f"warning: {text}" for _name, text in warnings(stated)]
-    return "\n".join(lines)
-
-
-def _text(row: StatementRow, name: str, margin: float) -> str:
-    sides = " -> ".join(
-        f"{percent(interval.value)} % ({right_text(row, side)})"
-        for side, interval in enumerate((row.first, row.second))
-    )
-    tested = f", {p_text(row.p)} (McNemar)" if row.p is not None else ""
-    return f"{name}: {sides}, {gap_text(row.gap)} points, {verdict(row, margin)}{tested}"
 
 
 # Several candidates against one baseline
@@ -701,7 +678,7 @@ def family_warnings(family: Family) -> list[str]:
 
 
 def family_data(family: Family) -> dict[str, Any]:
-    """Return the statement on all candidates for the API and ``manage.py parity --json``."""
+    """Return the statement on all candidates for the API."""
     verdicts: list[Verdict] = [
         own.decision if own else "not_comparable" for _stated, own in family.members
     ]
@@ -723,16 +700,6 @@ def family_data(family: Family) -> dict[str, Any]:
         ],
         "method": family_methods(family),
     }
-
-
-def family_text(family: Family) -> str:
-    lines = [family_headline(family), ""]
-    for cells in family_table(family).rows:
-        name, shown, gap, _p, adjusted, _alone, said = cells
-        numbers = f"{shown.text} {shown.interval} %, {gap.text} {gap.interval} points, "
-        told = f"{numbers}p of all {adjusted.text}, " if shown.text else ""
-        lines.append(f"{name.text}: {told}{said.text}")
-    return "\n".join([*lines, "", *family_methods(family)[:1], *family_warnings(family)])
 
 
 def family_csv(family: Family) -> HttpResponseBase:

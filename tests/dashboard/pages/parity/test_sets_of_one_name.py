@@ -6,7 +6,6 @@ import re
 import pytest
 from django.urls import reverse
 
-from tests.dashboard.lib import commands
 from tests.dashboard.lib.streams import content_of
 from tests.factories import make_user
 from tests.jobs.lib import answering
@@ -53,13 +52,6 @@ def test_of_several_results_it_alone_has_no_verdict(ask, sides):
 
     assert (first["verdict"], first["p"]) == ("not_comparable", None)
     assert second["verdict"] == "better"
-
-
-def test_the_gate_of_the_command_says_so(sides):
-    with pytest.raises(SystemExit) as ended:
-        commands.run("parity", *sides, "--gate")
-
-    assert ended.value.code == 4
 
 
 @pytest.mark.parametrize("format", ["html", "md", "csv"])
