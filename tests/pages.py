@@ -191,7 +191,7 @@ NO_PAGES = {
         "playground-request",
         "playground-show",
         "conversation-rename",
-        *("preset-remove", "preset-restore"),
+        *("preset-remove", "preset-restore", "preset-texts"),
         "conversation-export",
         "conversation-benchmark",
         # Of a share, which the tour has none of: tests/dashboard/pages/serving/test_shares.py.

@@ -1,8 +1,8 @@
-"""Presets of chats: the form of one, and the presets to choose from."""
+"""Presets of chats: the form of one, and the texts of its fields."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy
 from dashboard.actions.chat_params import ParamsForm
 from dashboard.actions.rows import Line, RowForm
 from jobs.models import ChatPreset
-from jobs.queries.chat import chat_presets
 
 
 class PresetForm(RowForm[ChatPreset]):
@@ -40,12 +39,6 @@ class PresetForm(RowForm[ChatPreset]):
         self.errors.update(self.params.errors)
 
 
-class PresetChoice(NamedTuple):
-    """A preset to choose. ``texts``: what its fields show."""
-
-    row: ChatPreset
-    texts: dict[str, str]
-
-
-def preset_choices() -> list[PresetChoice]:
-    return [PresetChoice(row, ParamsForm(initial=row.params).texts()) for row in chat_presets()]
+def preset_texts(row: ChatPreset) -> dict[str, str]:
+    """Return what the fields show, by name."""
+    return ParamsForm(initial=row.params).texts()

@@ -230,6 +230,11 @@ def chat_presets() -> QuerySet[ChatPreset]:
     return ChatPreset.objects.filter(removed_at=None).select_related("created_by")
 
 
+def preset_names() -> list[tuple[int, str]]:
+    """Return number and name of each preset, without its texts: a chat offers a hundred."""
+    return list(ChatPreset.objects.filter(removed_at=None).values_list("pk", "name"))
+
+
 def chat_preset(preset_id: int) -> ChatPreset | None:
     """Return a preset, also a removed one."""
     return ChatPreset.objects.select_related("created_by").filter(pk=preset_id).first()

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lib.chat_engine import END, ask, chat_engine, delta, part
 from tests.browser.lib.checks import until
+from tests.browser.lib.visits import PHONE, WIDE
 
 pytestmark = pytest.mark.browser
 
@@ -39,10 +40,24 @@ def deployments(server, engine):
     return server.shell(SEED.format(url=engine.url))
 
 
+ALSO_ON_A_PHONE = pytest.mark.parametrize(
+    "page", [WIDE, PHONE], indirect=True, ids=["wide", "phone"]
+)
+# What a finger cannot reach: beside the screen, or too low.
+OUT_OF_REACH = """() => [...document.querySelectorAll(
+  "[data-turn] :is(button, a.btn)")].filter((one) => {
+  const { left, right, height } = one.getBoundingClientRect();
+  return height && (left < 0 || right > innerWidth || height < 29.5);
+}).map((one) => one.outerHTML)"""
+
+
 @pytest.fixture
-def page(window, open_page, deployments):
+def page(request, window, open_page, deployments):
     window.grant_permissions(["clipboard-read", "clipboard-write"])
-    return open_page(f"/playground/?deployment={deployments[0]}")
+    page = open_page()
+    page.set_viewport_size(getattr(request, "param", WIDE))
+    page.goto(f"/playground/?deployment={deployments[0]}")
+    return page
 
 
 def from_end(page):
@@ -56,6 +71,7 @@ def answered(page, engine, text):
     return turn
 
 
+@ALSO_ON_A_PHONE
 def test_regenerate_keeps_the_good_answer_on_a_503(page, engine):
     turn = answered(page, engine, "The good answer.")
     engine.status = 503
@@ -83,6 +99,7 @@ def test_regenerate_keeps_the_good_answer_on_a_503(page, engine):
     assert sent == ["Hello", "The good answer.", "And now?"]
 
 
+@ALSO_ON_A_PHONE
 def test_an_edited_message_is_a_branch_with_an_address(page, engine):
     answered(page, engine, "One.")
     engine.end(delta(content="Two."), END)
@@ -116,6 +133,27 @@ def test_an_edited_message_is_a_branch_with_an_address(page, engine):
     assert sent == ["Goodbye", "Bye.", "Are you there?"]
 
 
+@pytest.mark.parametrize("page", [PHONE], indirect=True, ids=["phone"])
+def test_a_finger_reaches_all_buttons_of_branches_and_attempts(page, engine):
+    turn = answered(page, engine, "One.")
+    engine.end(delta(content="Two."), END)
+    turn.get_by_role("button", name="Regenerate").click()
+    expect(turn).to_contain_text("2/2")
+    expect(turn).to_have_attribute("data-state", "done")
+
+    turn.get_by_role("button", name="Edit").click()
+    page.get_by_label("New version").fill("A longer message " * 20)
+    assert page.evaluate(OUT_OF_REACH) == []
+    engine.end(delta(content="Three."), END)
+    page.get_by_role("button", name="Send as a new branch").click()
+    expect(turn).to_have_attribute("data-state", "done")
+    expect(turn.locator(".of-message")).to_contain_text("2/2")
+
+    assert page.evaluate(OUT_OF_REACH) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@ALSO_ON_A_PHONE
 def test_a_cut_answer_continues_in_its_place(page, engine):
     engine.end(delta(content="1, **2**, "), CUT)
     turn = ask(page, "Count")
@@ -542,3 +580,20 @@ def test_parameters_are_saved_as_a_preset_and_chosen_in_another_chat(page, windo
     expect(page.locator("#p-top_p")).to_have_value("0.95")
     choice.select_option(label="None")
     expect(page.locator("#p-system")).to_have_value("")
+
+
+def test_a_preset_that_does_not_load_says_so(page, window, server):
+    (number,) = server.shell("from tests.factories import make_preset; print(make_preset().pk)")
+    page.reload()
+    page.route("**/presets/*/texts/", lambda route: route.abort(), times=1)
+    temperature = page.locator("#p-temperature").input_value()
+
+    page.locator("#preset").select_option(number)
+    expect(page.locator("#preset-error")).to_have_text("The preset did not load. Choose it again.")
+    expect(page.locator("#preset option:checked")).to_have_text("None")
+    expect(page.locator("#p-temperature")).to_have_value(temperature)
+    assert ["/texts/" in each for each in window.complaints.take()] == [True]
+
+    page.locator("#preset").select_option(number)
+    expect(page.locator("#preset-error")).to_be_hidden()
+    expect(page.locator("#p-temperature")).to_have_value("0.2")

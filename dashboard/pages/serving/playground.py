@@ -19,7 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import CONTINUE, AskForm, At, engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
-from dashboard.actions.chat_presets import preset_choices
+from dashboard.actions.chat_presets import preset_texts
 from dashboard.actions.results import split_tags
 from dashboard.chat.asked import keep_asked
 from dashboard.chat.export import chat_json, chat_markdown
@@ -299,9 +299,9 @@ def _page(
     known = Answer.objects.select_related("result__job")
     again = known.filter(pk=number).first() if number is not None else None
     sampled = recommended | sampling_of(again.result) if again else None
-    presets = preset_choices()
     number = None if chat or typed else number_from(request.GET.get("preset", ""))
-    if preset := next((one.row for one in presets if one.row.pk == number), None):
+    preset = queries.chat_presets().filter(pk=number or 0).first()
+    if preset:
         sampled = (sampled or recommended) | preset.params
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
@@ -325,7 +325,9 @@ def _page(
         "params": form
         or ParamsForm(initial=kept or sampled or recommended, recommended=recommended),
         "names_hint": engine_hint(chosen),
-        "presets": presets,
+        "presets": queries.preset_names(),
+        "preset": preset and preset.pk,
+        "preset_texts": preset and preset_texts(preset),
         "problem": problem,
         "prompt": again.question if again else request.POST.get("prompt", ""),
     }

@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 
 from dashboard.actions.chat import engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
-from dashboard.actions.chat_presets import preset_choices
 from dashboard.pages.serving.engines import state_of
 from dashboard.pages.serving.playground import labels_of, recommended_of
 from dashboard.security.audit_log import record_reading
@@ -93,7 +92,7 @@ def side_by_side(request: HttpRequest) -> HttpResponse:
             initial=asked.params if asked else recommended, recommended=recommended
         ),
         "names_hint": next(iter(hints)) if len(hints) == 1 else "",
-        "presets": preset_choices(),
+        "presets": queries.preset_names(),
         "thinks": any(engine.thinks for engine in chosen),
         "has_switch": has_switch,
     }

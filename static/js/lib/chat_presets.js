@@ -14,7 +14,7 @@
 
 /** @param {ParamsBox} params @returns {() => void} show which preset the parameters are now; call it after each change */
 export function bindPresets(params) {
-  const { box, fields, recommended, changed } = params;
+  const { box, fields, recommended, changed, complain } = params;
   bindSaving(params);
   const choice = /** @type {HTMLSelectElement} */ (box.querySelector("[data-preset]"));
 
@@ -23,16 +23,33 @@ export function bindPresets(params) {
     const texts = JSON.parse(option.dataset.texts ?? "{}");
     return (field) => String(texts[field.name] ?? recommended[field.name] ?? "");
   };
-  choice.addEventListener("input", () => {
-    const text = wanted(choice.selectedOptions[0]);
-    for (const field of fields) field.value = text(field);
+  let isLoading = false;
+  choice.addEventListener("input", async () => {
+    const [option] = choice.selectedOptions;
+    isLoading = true;
+    const isKnown = !option.value || option.dataset.texts || (await load(option, choice.dataset.preset ?? ""));
+    if (choice.selectedOptions[0] !== option) return; // another one was chosen meanwhile
+    isLoading = false;
+    complain(isKnown ? {} : { preset: gettext("The preset did not load. Choose it again.") });
+    const text = wanted(option);
+    if (isKnown) for (const field of fields) field.value = text(field);
     changed();
   });
   return () => {
+    if (isLoading) return;
     const [none, ...presets] = choice.options;
-    const now = presets.find((option) => fields.every((field) => field.value.trim() === wanted(option)(field).trim()));
+    const known = presets.filter((option) => option.dataset.texts);
+    const now = known.find((option) => fields.every((field) => field.value.trim() === wanted(option)(field).trim()));
     (now ?? none).selected = true;
   };
+}
+
+/** @param {HTMLOptionElement} option @param {string} address of preset 0 @returns {Promise<boolean>} */
+async function load(option, address) {
+  const response = await fetch(address.replace("/0/", `/${option.value}/`)).catch(() => null);
+  const isJson = response?.ok && response.headers.get("content-type")?.startsWith("application/json");
+  if (response && isJson) option.dataset.texts = await response.text();
+  return Boolean(isJson);
 }
 
 /** What differs from the recommended values is saved: another model has its own. @param {ParamsBox} params */

@@ -145,6 +145,7 @@ share-list: list_shares
 share: read_share
 share-revoke: revoke_share
 preset-list: list_presets read_preset
+preset-texts: read_preset
 preset-add: add_preset
 preset-edit: change_preset
 preset-remove: remove_preset

@@ -195,6 +195,7 @@ share-list GET viewer
 share GET viewer
 share-revoke POST mine
 preset-list GET viewer
+preset-texts GET viewer
 preset-add GET,POST member
 preset-edit GET,POST owner
 preset-remove POST owner

@@ -93,10 +93,12 @@ def test_its_owner_changes_removes_and_restores_a_preset(client, lin):
     assert (row.name, row.params) == ("Terse", PARAMS)
 
     assert "Terse removed." in client.post(remove, follow=True).text
-    assert "data-texts" not in client.get(reverse("playground")).text
-    assert client.get(edit).status_code == 404
+    texts = reverse("preset-texts", args=[row.pk])
+    assert ">Terse</option>" not in client.get(reverse("playground")).text
+    assert (client.get(edit).status_code, client.get(texts).status_code) == (404, 404)
     client.post(restore)
-    assert "data-texts" in client.get(reverse("playground")).text
+    assert ">Terse</option>" in client.get(reverse("playground")).text
+    assert client.get(texts).status_code == 200
 
 
 def test_a_chat_begins_with_the_preset_of_its_address(client, lin):
@@ -111,15 +113,21 @@ def test_a_chat_begins_with_the_preset_of_its_address(client, lin):
     assert client.get(reverse("playground"), {"preset": "999999"}).status_code == 200
 
 
-def test_chats_offer_each_preset_with_the_texts_of_its_fields(client, lin):
+def test_chats_offer_each_preset_and_load_the_texts_of_the_chosen_one(client, lin):
     engine = make_deployment()
-    make_preset(name="Terse", params=PARAMS)
+    row = make_preset(name="Terse", params=PARAMS)
+    texts = {
+        "temperature": "0.2",
+        "stop": "END\nSTOP",
+        "response_format": '{"type": "json_object"}',
+        "system": "Be brief.\nNo lists.",
+    }
 
     for address in (reverse("playground"), f"{reverse('side-by-side')}?column={engine.pk}"):
-        texts = re.search('data-texts="([^"]*)">Terse<', client.get(address).text)
-        assert json.loads(html.unescape(texts[1])) == {
-            "temperature": "0.2",
-            "stop": "END\nSTOP",
-            "response_format": '{"type": "json_object"}',
-            "system": "Be brief.\nNo lists.",
-        }
+        page = client.get(address).text
+        assert f'<option value="{row.pk}">Terse</option>' in page
+        assert "No lists." not in page
+    assert client.get(reverse("preset-texts", args=[row.pk])).json() == texts
+    chosen = client.get(reverse("playground"), {"preset": row.pk}).text
+    found = re.search('data-texts="([^"]*)">Terse<', chosen)
+    assert json.loads(html.unescape(found[1])) == texts
