@@ -149,6 +149,7 @@ def save_question(user: Any, turn: Turn, set_id: str, answers: Sequence[str]) ->
     """Add the message of a turn to a question set of the team. ``set_id``: of a set, else of a new
     one. ``answers``: the correct ones. Raises ``LaunchError``: why not."""
     check(user, "conversation.change", turn.conversation)
+    check(user, "questions.change")
     (added,) = _checked(json.dumps({"question": turn.prompt, "answers": [*answers]}))
     own, before = QUESTION_SETS.of_team(set_id), tuple[Question, ...]()
     if own is not None and own.removed_at:

@@ -300,8 +300,7 @@ def _page(
     again = known.filter(pk=number).first() if number is not None else None
     sampled = recommended | sampling_of(again.result) if again else None
     number = None if chat or typed else number_from(request.GET.get("preset", ""))
-    preset = queries.chat_presets().filter(pk=number or 0).first()
-    if preset:
+    if preset := queries.chat_presets().filter(pk=number or 0).first():
         sampled = (sampled or recommended) | preset.params
     is_own = chat is None or allowed(request.user, "conversation.change", chat)
     context = {
