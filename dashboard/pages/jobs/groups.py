@@ -18,7 +18,7 @@ from dashboard.charts import matrix_heat
 from dashboard.pages.jobs import matrix_compare, matrix_view
 from dashboard.pages.launch.launch_form import text_of
 from dashboard.pages.launch.parts import launched
-from dashboard.pages.shared import units
+from dashboard.pages.shared import cells, units
 from dashboard.pages.shared.addresses import or_404
 from dashboard.pages.shared.export import as_csv, fixed, unit_head
 from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
@@ -275,6 +275,8 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
         "table": matrix_view.table_of(page, concluded),
         "csv": f"{request.path}?{urlencode({'format': 'csv'})}",
         "heat": matrix_heat.figure(page) if is_drawn else None,
+        "heat_label": _("%(metric)s by lengths and concurrency")
+        % {"metric": cells.title_of(page.metric)},
         "heat_height": min(_HIGHEST, _AXES + _STEP * ceil(28 * len(page.rows) / _STEP)),
         "picture": f"?{urlencode(chosen | {'picture': 1})}#heat" if page.best is not None else "",
         "live_url": f"{request.path}?{urlencode(own)}" if own else request.path,

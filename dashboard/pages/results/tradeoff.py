@@ -1,6 +1,7 @@
 """Trade-off: throughput of systems over their interactivity; accuracy beside speed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.charts import accuracy as chart
 from dashboard.charts.figure_parts import Figure
@@ -24,6 +26,8 @@ from jobs.metrics import UNITS, Unit, rate_in
 from jobs.models import Result
 from jobs.queries.results.systems import System, systems
 from jobs.queries.results.tradeoff import EvaluationPair, Tradeoff, pairs, tradeoff
+
+_MOST_LINES = 16  # of a saved picture
 
 
 @requires("result.view", "GET")
@@ -48,11 +52,10 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
     context = {
         "compared": compared,
         "named": named,
-        "pareto": pareto(named, unit.word),
+        "pareto": _pictured(pareto(named, unit.word), _of_systems(compared.rows)),
         "height": HEIGHT,
         "chosen_model": request.GET.get("model", ""),
         "best": _best(named),
-        "pictured": picture_lines(one.result for one in compared.rows if one.best and one.result),
         "is_landing": landing(request) == "result-tradeoff",
         "found": found,
         "rows": [_pair(pair, unit) for pair in found.pairs],
@@ -141,6 +144,27 @@ def rates_of(pair: EvaluationPair) -> dict[Unit, float]:
     return {unit: rate for unit, rate in rates.items() if rate is not None}
 
 
+def _of_systems(rows: Sequence[System]) -> list[str]:
+    """Return what a saved picture says of each system, those on a frontier first."""
+    ordered = sorted(rows, key=lambda one: not one.best)
+    lines = picture_lines(one.result for one in ordered if one.result)
+    published = [(one.model_id, one.published) for one in ordered if one.published]
+    return lines + [
+        _(", ").join((model, row.device, _("published"), day_text(row.measured_on), row.source))
+        for model, row in published
+    ]
+
+
+def _pictured(figure: Figure, lines: Sequence[str]) -> Figure:
+    """Return a figure with the lines of its saved picture: each chart of the page has its own."""
+    shown, more = lines[:_MOST_LINES], len(lines) - _MOST_LINES
+    if more > 0:
+        text = ngettext("%(n)s more: see the address", "%(n)s more: see the address", more)
+        shown = [*shown, text % {"n": more}]
+    meta = {**figure.layout.get("meta", {}), "pictured": shown}
+    return replace(figure, layout={**figure.layout, "meta": meta})
+
+
 def _pair(pair: EvaluationPair, unit: units.ChosenUnit) -> dict[str, Any]:
     """Return a pair in words, "" where not known; ``pairing``: why both belong together."""
     speed = pair.speed
@@ -160,12 +184,14 @@ def _pair(pair: EvaluationPair, unit: units.ChosenUnit) -> dict[str, Any]:
 
 def _figures(found: Tradeoff, unit: units.ChosenUnit) -> list[tuple[str, str, Figure]]:
     """Return (id, title, figure) of the charts that have points."""
+    both = ((pair.evaluation, pair.speed.benchmark if pair.speed else None) for pair in found.pairs)
+    lines = picture_lines(dict.fromkeys(one for pair in both for one in pair if one))
     charts = (
         ("rate", _("Accuracy vs throughput, %(unit)s") % {"unit": unit.word}, unit.rate),
         ("tokens", _("Accuracy vs output tokens"), chart.TOKENS),
     )
     return [
-        (f"tradeoff-{name}", title, chart.tradeoff(found.pairs, axis))
+        (f"tradeoff-{name}", title, _pictured(chart.tradeoff(found.pairs, axis), lines))
         for name, title, axis in charts
         if any(chart.value_of(pair, axis) is not None for pair in found.pairs)
     ]

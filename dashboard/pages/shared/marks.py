@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from dashboard.pages.shared.comparison import BATCH, interval_of, size_of
 from dashboard.text.formatting import day_text, joined, number
+from dashboard.text.import_words import measured_text
 from dashboard.text.labels import (
     host_title,
     limit_words,
@@ -132,11 +133,15 @@ def device_text(result: Result) -> str:
 
 
 def picture_of(host: Host, moment: datetime, results: Iterable[Result], *words: str) -> list[str]:
-    """Return what a saved picture says of a job or matrix on ``host`` and of its results."""
+    """Return what a saved picture says of a job or matrix on ``host`` and of its results: their
+    device and dates; without results those of the host and the job."""
+    rows = [*results]
     limits = ["simulated"] if host.is_simulated else []
-    limits += [name for result in results for name in result.limits]
+    limits += [name for result in rows for name in result.limits]
     flag = limit_words(list(dict.fromkeys(limits)))
-    return [_(", ").join(filter(None, [*words, host_title(host), flag, day_text(moment)]))]
+    place = device_text(rows[0]) if rows else host_title(host)
+    date = measured_text(rows) if rows else day_text(moment)
+    return [_(", ").join(filter(None, [*words, place, flag, date]))]
 
 
 def picture_lines(results: Iterable[Result]) -> list[str]:

@@ -7,11 +7,11 @@ const SIZE = 11;
 const LINE = 16;
 const SIDE = 16;
 
-/** Return the lines of the page, then time and address. @returns {string[]} */
-export function pictureLines() {
+/** Return the lines of the chart, else of the page, then time and address. @param {any} plot a Plotly element @returns {string[]} */
+export function pictureLines(plot) {
   const time = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const given = document.getElementById("pictured")?.textContent;
-  return [...(given ? JSON.parse(given) : []), `${time}, ${location.href}`];
+  return [...(plot.layout.meta?.pictured ?? (given ? JSON.parse(given) : [])), `${time}, ${location.href}`];
 }
 
 /**

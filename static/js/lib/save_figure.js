@@ -84,7 +84,7 @@ async function pageOf(plot, look) {
   const script = /** @type {HTMLScriptElement} */ (document.querySelector("script[data-plotly]"));
   const answer = await fetch(script.src);
   const language = document.documentElement.lang;
-  return savedPage(plot, { ...look, language, address: location.href, lines: pictureLines(), library: await answer.text() });
+  return savedPage(plot, { ...look, language, address: location.href, lines: pictureLines(plot), library: await answer.text() });
 }
 
 /**
@@ -96,7 +96,7 @@ export async function saveFigure(plot, { format, title, ground, ink, text, name 
   if (format === "csv") return keep(new Blob([text], { type: "text/csv" }), file);
   if (format === "html") return keep(new Blob([await pageOf(plot, { title, ground, ink })], { type: "text/html" }), file);
   const look = { width: WIDTH, height: heightOf(plot), ground, ink };
-  const { svg, height } = withLines(await svgOf(plot, title, ground), fitted(pictureLines(), WIDTH), look);
+  const { svg, height } = withLines(await svgOf(plot, title, ground), fitted(pictureLines(plot), WIDTH), look);
   if (format === "svg") return keep(new Blob([svg], { type: "image/svg+xml" }), file);
   download(await pngOf(svg, height), file);
 }

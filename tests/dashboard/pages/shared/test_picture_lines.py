@@ -7,7 +7,8 @@ import pytest
 
 from dashboard.pages.shared.marks import picture_lines
 from jobs.models import Matrix, MatrixCell
-from tests.factories import make_endpoint, make_host, make_job, make_measured
+from tests.factories import make_cell, make_endpoint, make_host, make_job, make_measured
+from tests.measuring import make_system
 
 
 def test_a_result_has_model_device_workload_flags_and_date():
@@ -45,3 +46,40 @@ def test_a_page_with_charts_gives_them_to_the_picture(client, lin, of):
 
     (lines,) = json.loads(re.search(r'id="pictured"[^>]*>(.*?)</script>', text)[1])
     assert "sim" in lines and ", simulated, loaded host, " in lines
+    assert f"{result.created_at:%b %Y}" in lines
+
+
+def test_the_picture_of_a_matrix_names_metric_device_and_dates(client, lin):
+    host = make_host("va16-01", type="vacc")
+    job = make_job(state="succeeded", kind="benchmark", host=host)
+    points = [(1, {"output_tokens_per_s": 5.0, "ttft_p50_ms": 9.0})]
+    make_measured(job=job, points=points, run_context={"dies": [0, 1]})
+    matrix = Matrix.objects.create(title="vendor", kind="benchmark", host=host, spec={})
+    make_cell(matrix, 0, job)
+
+    text = client.get(f"/matrices/{matrix.pk}/?picture=1&metric=ttft_p50_ms").text
+
+    assert 'data-label="TTFT p50, ms by lengths and concurrency"' in text
+    assert "va16-01, 2 dies, " in re.search(r'id="pictured"[^>]*>(.*?)</script>', text)[1]
+
+
+def test_each_chart_of_the_trade_off_names_what_it_draws(client, lin):
+    hosts = [make_host(f"va16-0{n}", type="vacc") for n in (1, 2)]
+    model = {"model_id": "deepseek-r1-distill-qwen-7b", "what": "w"}
+    sim, front = (
+        make_system(host, 4, [(1, 5.0, 20.0)], simulated=host == hosts[0], **model)
+        for host in hosts
+    )
+    accurate = make_measured(scores=[1, 0, 1], **model | {"what": "questions"})
+
+    text = client.get("/results/tradeoff/").text
+
+    charts = {
+        name: json.loads(figure)["layout"]["meta"]["pictured"]
+        for name, figure in re.findall(r'id="([\w-]+)-data"[^>]*>(.*?)</script>', text)
+    }
+    systems = "\n".join(charts.pop("pareto"))
+    assert systems.index(f"res-{front.pk}, ") < systems.index(f"res-{sim.pk}, ")
+    assert re.search(rf"res-{sim.pk}, .*va16-01, 4 dies, w, simulated, ", systems)
+    assert f"res-{accurate.pk}" not in systems
+    assert all(f"res-{accurate.pk}, " in "\n".join(lines) for lines in charts.values())
