@@ -96,6 +96,13 @@ def make() -> dict[str, Any]:
     made["endpoint"] = endpoint()
     chat = Conversation.objects.create(user=person, deployment=served[0], title="long " * 40)
     _external_turn(chat, made["endpoint"])
+    for name in (
+        "Release 1.2 of the call centre",
+        "客户演示",
+        "vLLM",
+        "long answers of assistants",
+    ):
+        chat.tags.create(name=name)
     made["conversation"], made["turn"] = chat.pk, chat.turns.latest("pk").pk
     return made
 
@@ -238,9 +245,13 @@ def _external_turn(chat: Conversation, number: int) -> None:
         prompt="How fast is it?",
         request={"model": endpoint.model, "temperature": 0.6, "top_p": 0.95, "max_tokens": 512},
         state=Turn.State.DONE,
-        answer="Fast.",
+        answer="Fast[^1].\n\n```mermaid\nflowchart LR\n  A --> B\n```\n\n[^1]: As measured.",
+        tool_calls=[{"id": "c1", "name": "measure", "arguments": '{"times": 3}'}],
         finish_reason="stop",
-        stats={"ttft_ms": 940.0, "completion_tokens": 2},
+        stats={
+            **{"ttft_ms": 940.0, "completion_tokens": 2, "queue_ms": 12.5},
+            **{"prefill_ms": 900.0, "decode_ms": 1200.0},
+        },
     )
 
 

@@ -20,6 +20,7 @@ PAGES = {
     "/results/": (20, 300),
     "/jobs/{job}/": (25, 500),
     "/jobs/{benchmark}/": (25, 500),
+    "/playground/": (25, 450),
 }
 WEIGHT = """() => {
   const [page] = performance.getEntriesByType("navigation");
