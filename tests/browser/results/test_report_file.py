@@ -28,6 +28,61 @@ for n in range(8):
     Note.objects.create(result=result, text="a hidden note", created_by=lin)
     print(result.pk)
 """
+# Reports with as much as they have at most: 66 cells, five columns; written into a folder.
+LARGE = """
+from pathlib import Path
+from dashboard.reports.make import KINDS, make
+from jobs.models import Matrix
+from tests.factories import make_cell, make_host, make_job, make_measured
+host = make_host("va16-77", type="vacc")
+of = {{"host": host, "kind": "benchmark-online", "model_id": "deepseek-r1-distill-qwen-32b"}}
+title, spec = "DeepSeek-R1-Distill-Qwen-32B-%s-with-chat-template", {{"workload": "vendor"}}
+families = [(f, s, b) for f, b in (("ttft", 90), ("tpot", 18), ("itl", 18))
+            for s in ("mean", "p50", "p90", "p99")]
+def metrics(c, scale):
+    known = {{f"{{f}}_{{s}}_ms": b * c ** 0.5 for f, s, b in families}}
+    known |= {{f"latency_{{s}}_s": 2.0 * c ** 0.3 for s in ("p50", "p90", "p99")}}
+    return known | {{"concurrency": c, "output_tokens_per_s": scale * 21.5 * c ** 0.7,
+                    "requests": 640, "failed_requests": 0}}
+def measured(points, label):
+    job = make_job(host=host, state="succeeded", kind="benchmark")
+    return make_measured(job=job, points=points, label=label, what="sonnet 1024 → 1024 tok",
+                         model_id=of["model_id"], run_context={{"dies": [0, 1, 2, 3]}})
+matrices = []
+for scale, label in ((1, "int8"), (1.3, "fp16")):
+    matrices.append(Matrix.objects.create(title=title % label, spec=spec, **of))
+    for place in range(66):
+        row, column = divmod(place, 6)
+        more = {{"row": row, "place": place, "input_tokens": 128 << row, "output_tokens": 512}}
+        job = None
+        if row + column < 14:
+            job = measured([(2 ** column, metrics(2 ** column, scale))], label).job
+        make_cell(matrices[-1], column, job, **more)
+labels = ("int8", "fp16", "int8, prefix cache", "fp16, tp 8", "w8a8")
+speeds = [measured([(2 ** n, metrics(2 ** n, 1 + k / 9)) for n in range(8)], label)
+          for k, label in enumerate(labels)]
+scores = [make_measured(scores=[0] * 8 * k + [1] * (200 - 8 * k), label=label)
+          for k, label in enumerate(labels)]
+runs, sets = ([f"res-{{one.pk}}" for one in rows] for rows in (speeds, scores))
+for name, (kind, given) in {{
+    "result": ("result", {{"id": runs[0]}}),
+    "evaluation": ("result", {{"id": sets[0]}}),
+    "comparison": ("comparison", {{"id": runs}}),
+    "evaluations": ("comparison", {{"id": sets}}),
+    "matrix": ("matrix", {{"id": matrices[0].pk, "per": "card"}}),
+    "matrices": ("matrices", {{"id": [one.pk for one in matrices]}}),
+    "parity": ("parity", {{"base": sets[0], "id": sets[1]}}),
+    "candidates": ("parity", {{"base": sets[0], "id": ";".join(sets[1:])}}),
+}}.items():
+    for language in ("en", "zh"):
+        asked = {{"profile": "customer", "language": language, **given}}
+        text = make(KINDS[kind], KINDS[kind].asked.model_validate(asked)).text
+        Path({folder!r}, f"{{name}}.{{language}}.html").write_text(text, "utf-8")
+"""
+MOST_PAGES = {
+    **{"result": 3, "evaluation": 3, "comparison": 5, "evaluations": 5},
+    **{"matrix": 8, "matrices": 8, "parity": 3, "candidates": 3},
+}
 WORDS = {
     "heading": "R1 on VACC, November",
     "customer": "ACME",
@@ -122,6 +177,27 @@ def test_a_report_prints_to_a4_with_nothing_cut(saved, offline, results, kind):
         "images => images.map((image) => image.getBoundingClientRect().width)"
     )
     assert all(width <= A4["width"] for width in widths)
+
+
+@pytest.fixture(scope="module")
+def large(server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large")
+    server.shell(LARGE.format(folder=str(folder)))
+    return folder
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", MOST_PAGES)
+def test_a_report_is_short_before_its_appendix(offline, large, name, language):
+    page = opened(offline, large / f"{name}.{language}.html")
+    page.evaluate("document.querySelectorAll('.appendix').forEach((part) => part.remove())")
+
+    pdf = page.pdf(prefer_css_page_size=True)
+
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= MOST_PAGES[name]
+    page.set_viewport_size(A4)
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT) == []
 
 
 def test_two_results_become_a_report_for_a_customer(open_page, offline, results, tmp_path):

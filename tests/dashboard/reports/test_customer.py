@@ -9,10 +9,10 @@ from django.urls import reverse
 from dashboard.reports.comparison import ComparisonAsked
 from dashboard.reports.customer import without_hosts
 from dashboard.reports.make import KINDS
-from jobs.models import AuditEntry, Note, ReportWords, Result, SignOff
+from jobs.models import AuditEntry, Job, Matrix, Note, ReportWords, Result, SignOff
 from jobs.plans import Plan, Step
 from tests.comparing import text_of
-from tests.factories import make_host, make_job, make_measured, make_user
+from tests.factories import make_evaluation, make_host, make_job, make_measured, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +72,28 @@ def test_a_customer_gets_no_number_of_a_job(write):
     assert "(#5, #17)." in texts["internal"].replace("\\", "")
     assert "other jobs ran on the host." in texts["customer"]
     assert not re.search(r"#\d", texts["customer"])
+
+
+@pytest.mark.parametrize("kind", [*sorted(KINDS), "candidates"])
+def test_no_kind_gives_a_customer_what_is_internal(write, given, made, kind):
+    ada = make_user("hidden-ada")
+    argv = ("client", "--url", "http://10.77.7.7:8000/v1", "--out", "/hidden/folder/out.json")
+    plan = make_job(plan=Plan("benchmark", (Step("measure", argv),))).plan
+    Job.objects.update(plan=plan, created_by=ada)
+    for rows in (Result, Matrix):
+        rows.objects.update(created_by=ada)
+    for result in Result.objects.all():
+        Note.objects.create(result=result, text="hidden-note", created_by=ada)
+        SignOff.objects.create(result=result, purpose="hidden-note", created_by=ada)
+    asked = given("parity" if kind == "candidates" else kind)
+    if kind == "candidates":
+        asked = asked | {"id": f"{asked['id']};res-{make_evaluation([0, 1, 1, 1]).pk}"}
+        kind = "parity"
+
+    texts = [write(kind, "en", format, profile="customer", **asked) for format in FORMATS]
+
+    assert [one for text in texts for one in INTERNAL.values() if one in text] == []
+    assert any(one in write(kind, format="md", **asked) for one in (*INTERNAL.values(), "job #"))
 
 
 def test_sides_of_a_statement_have_names_in_place_of_numbers(write):
