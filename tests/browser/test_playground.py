@@ -179,6 +179,34 @@ def test_an_answer_that_is_not_streamed_shows_without_a_reload(page, engine):
     expect(part(turn, "answer").locator("strong")).to_have_text("Four.")
 
 
+def call(index, arguments, **first):
+    return {"index": index, **first, "function": {"arguments": arguments}}
+
+
+def test_tool_calls_come_in_pieces_and_are_shown_folded(page, engine):
+    page.locator("[data-more] summary").click()
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    page.locator("#p-extra").fill(json.dumps({"tools": tools}))
+    named = {"index": 1, "id": "c2", "function": {"name": "time", "arguments": ""}}
+    first = {"index": 0, "id": "c1", "function": {"name": "weather", "arguments": "{"}}
+    engine.say(delta(tool_calls=[first]))
+    turn = ask(page)
+    expect(page.locator("#sline")).to_contain_text("TTFT")
+    expect(page.locator("#sline [data-word]").first).to_have_text("answering")
+
+    engine.say(delta(tool_calls=[named, call(0, '"city":')]))
+    engine.end(delta(tool_calls=[call(0, '"Oslo"}')]), END.replace(b'"stop"', b'"tool_calls"'))
+
+    expect(turn).to_have_attribute("data-state", "done")
+    expect(turn).to_contain_text("Ended with a tool call.")
+    calls = part(turn, "calls").locator("details")
+    expect(calls.locator("code")).to_have_text(["weather", "time"])
+    expect(calls.first.locator("pre")).to_be_hidden()
+    calls.first.locator("summary").click()
+    expect(calls.first.locator("pre")).to_have_text('{\n  "city": "Oslo"\n}')
+    assert engine.requests[-1]["tools"] == tools
+
+
 def ttft_s(text):
     """Return the TTFT that a state line shows, in seconds: it has "ms" below 0.1 s."""
     figure, unit = re.search(r"TTFT ([\d.]+) (m?s)", text).groups()

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page
 END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
 
-def delta(**fields: str) -> bytes:
+def delta(**fields: Any) -> bytes:
     return b"data: " + json.dumps({"choices": [{"delta": fields}]}).encode() + b"\n\n"
 
 
