@@ -48,7 +48,11 @@ def _columns(pages: Sequence[MatrixPage]) -> list[tuple[str, str]]:
 
 def build(asked: MatricesAsked) -> Report:
     pages = _read(asked)
-    found = matrix_compare.shown(pages, [" ".join(text.split()) for text in asked.names])
+    found = matrix_compare.shown(
+        pages,
+        [" ".join(text.split()) for text in asked.names],
+        has_people=asked.shows("people"),
+    )
     results = [result for page in pages for cell in page.cells for result in cell.results]
     models = dict.fromkeys(page.matrix.model_id for page in pages)
     devices = [asked.device(at, own) for at, (_name, own) in enumerate(_columns(pages))]

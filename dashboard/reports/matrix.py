@@ -17,6 +17,7 @@ from dashboard.pages.jobs.matrix_view import (
     counted,
     name_of,
     places_text,
+    reason_of,
     row_conclusions,
     table_of,
 )
@@ -283,7 +284,8 @@ def _remarks(page: MatrixPage, results: Sequence[Result], asked: MatrixReportAsk
             skipped.setdefault(message(cell.skip.id, cell.skip.args), []).append(cell)
     for run in page.runs:
         if run.is_bad and (job := run.job):
-            reasons = [message(job.message_id, job.message_args), *parts.known_failure(job)]
+            why = reason_of(job, has_people=asked.shows("people"))
+            reasons = [why, *parts.known_failure(job)]
             number = f"#{job.pk}, " if asked.profile == "internal" else ""
             failed.setdefault(" ".join(reasons), []).append(f"{number}{name_of(run.cell)}")
     left_out = [

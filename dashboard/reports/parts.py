@@ -77,7 +77,7 @@ def about(
         [
             *first,
             (_("Models"), each(head.model_id for head in heads)),
-            (_("Workload"), each(phrase(head.what) for head in heads)),
+            (_("Workload"), _("; ").join(dict.fromkeys(phrase(head.what) for head in heads))),
             (_("Tool"), each(head.tool for head in heads)),
             *more,
             (_("Measured"), measured),

@@ -70,8 +70,11 @@ def read(numbers: Sequence[int], metric: str) -> list[MatrixPage]:
     return read(numbers, RATE)
 
 
-def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> ShownMatrices:
-    """Return the comparison in words. ``own_names``: of matrices, "" for its title."""
+def shown(
+    pages: Sequence[MatrixPage], own_names: Sequence[str] = (), *, has_people: bool = True
+) -> ShownMatrices:
+    """Return the comparison in words. ``own_names``: of matrices, "" for its title.
+    ``has_people``: who ended runs has a name."""
     found = compare_matrices(pages)
     pairs = zip_longest(names_of(pages), own_names[: len(pages)], fillvalue="")
     names = [own or name for name, own in pairs]
@@ -82,14 +85,16 @@ def shown(pages: Sequence[MatrixPage], own_names: Sequence[str] = ()) -> ShownMa
         [_verdict(names[0], name, one) for name, one in named],
         _differences(found, names),
         [_table(names[0], name, one) for name, one in named],
-        _missing(found, names),
+        _missing(found, names, has_people=has_people),
     )
 
 
 def names_of(pages: Sequence[MatrixPage]) -> list[str]:
-    """Return the titles; of long ones the part in which they differ."""
+    """Return the titles; of long ones the part in which they differ, or the number."""
     titles = [page.matrix.title for page in pages]
     if max(map(len, titles)) > _LONGEST_NAME:
+        if len(set(titles)) == 1:
+            return [_("Matrix %(n)s") % {"n": page.matrix.pk} for page in pages]
         parts = _own_parts(titles)
         is_told = all(any(map(str.isalpha, part)) for part in parts)
         titles = parts if is_told else [cut_in_middle(text, _LONGEST_NAME) for text in titles]
@@ -238,14 +243,14 @@ def _state(cell: CellView) -> str:
     return str(style_of(cell.state).word) if cell.state != "done" else _("n/a")
 
 
-def _missing(found: MatrixComparison, names: Sequence[str]) -> list[str]:
+def _missing(found: MatrixComparison, names: Sequence[str], *, has_people: bool) -> list[str]:
     """Return the cells that a matrix lacks and another has, and why its own have no number: each
     reason once, with the matrices."""
     everything = dict.fromkeys(place for one in found.against for place in one.pairs)
     listed: dict[str, list[str]] = {}
     for page, name in zip(found.pages, names, strict=True):
         known = {place_of(cell) for cell in page.cells}
-        texts = [one.sentence for one in missing(page)]
+        texts = [one.sentence for one in missing(page, has_people=has_people)]
         if absent := [place for place in everything if place not in known]:
             texts.append(counted(_("not in this matrix"), [places_text(absent)], len(absent)))
         for text in texts:

@@ -24,7 +24,7 @@ from dashboard.text.formatting import change_text
 from dashboard.text.labels import cell_marks, metric_text, state_of, style_of
 from dashboard.text.messages import message
 from jobs.base import grouped
-from jobs.models import MatrixCell
+from jobs.models import Job, MatrixCell
 from jobs.queries.matrices import CellView, LengthsRow, MatrixPage
 from jobs.queries.overview import RunningJob
 from jobs.queries.results.conclusion import Conclusion, Shape, conclude
@@ -80,6 +80,7 @@ class ShownCell(NamedTuple):
     running: RunningJob | None
 
 
+_PEOPLE = frozenset(("user", "person", "by"))  # arguments of messages that name somebody
 _ABSENT = ShownCell(
     *("absent", 0, None, "", ()),
     False,
@@ -217,14 +218,22 @@ def _row_of(cell: CellView) -> str:
     return f"#run-{(cell.bad or cell.first).cell.pk}"
 
 
-def _why(cell: CellView) -> str:
+def _why(cell: CellView, *, has_people: bool = True) -> str:
     if cell.state == "skipped" and cell.skip is not None:
         return message(cell.skip.id, cell.skip.args)
     job = cell.bad.job if cell.bad is not None else None
-    return message(job.message_id, job.message_args) if job is not None else ""
+    return reason_of(job, has_people=has_people) if job is not None else ""
 
 
-def missing(page: MatrixPage) -> list[MatrixFinding]:
+def reason_of(job: Job, *, has_people: bool) -> str:
+    """Return why a job ended. ``has_people``: who ended it has a name."""
+    args = dict(job.message_args)
+    if not has_people:
+        args |= {name: _("the team") for name in _PEOPLE & args.keys()}
+    return message(job.message_id, args)
+
+
+def missing(page: MatrixPage, *, has_people: bool = True) -> list[MatrixFinding]:
     """Return failures and skipped cells, those of one reason together. The text of a reason with
     numbers is that of its first cell."""
     groups: dict[tuple[str, str], list[CellView]] = {}
@@ -236,7 +245,8 @@ def missing(page: MatrixPage) -> list[MatrixFinding]:
             groups.setdefault((cell.state, cell.skip.id), []).append(cell)
     findings = []
     for (state, _id), found in groups.items():
-        text = _(": ").join(filter(None, (str(style_of(state).word), _why(found[0]))))
+        why = _why(found[0], has_people=has_people)
+        text = _(": ").join(filter(None, (str(style_of(state).word), why)))
         where = [
             MatrixPlace(name_of(cell), "" if state == "skipped" else _row_of(cell))
             for cell in found

@@ -93,7 +93,7 @@ def test_the_page_says_the_verdict_what_differs_and_what_is_missing(client, lin,
             ("DeepSeek-R1-Qwen-32B-int8-tp4-1024-2048", "DeepSeek-R1-Qwen-32B-fp16-tp8-1024-2048"),
             ["int8-tp4", "fp16-tp8"],
         ),
-        ((" ".join(["one long title"] * 4),) * 2, ["one long title o… one long title ({})"] * 2),
+        ((" ".join(["one long title"] * 4),) * 2, ["Matrix {}"] * 2),
         (
             ("DeepSeek-R1-Distill-Qwen-32B-int8-16", "DeepSeek-R1-Distill-Qwen-32B-int8-32"),
             ["DeepSeek-R1-Dist…wen-32B-int8-16", "DeepSeek-R1-Dist…wen-32B-int8-32"],
