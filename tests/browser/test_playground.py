@@ -193,6 +193,7 @@ def test_tool_calls_come_in_pieces_and_are_shown_folded(page, engine):
     turn = ask(page)
     expect(page.locator("#sline")).to_contain_text("TTFT")
     expect(page.locator("#sline [data-word]").first).to_have_text("answering")
+    expect(page.locator("#sline [data-clock]")).to_contain_text("s")
 
     engine.say(delta(tool_calls=[named, call(0, '"city":')]))
     engine.end(delta(tool_calls=[call(0, '"Oslo"}')]), END.replace(b'"stop"', b'"tool_calls"'))

@@ -215,7 +215,8 @@ export class Gatherer {
     this.byField = "";
     this.content = "";
     this.finishReason = "";
-    this.hasCalls = false;
+    /** Bytes of the stream before the first piece of a tool call; -1: none came. */
+    this.callsAt = -1;
     /** Pieces that came, of a token or several. */
     this.deltas = 0;
     /** Tokens so far by the engine's own count; 0: it gave none. */
@@ -261,7 +262,7 @@ export class Gatherer {
         this.#count(at);
       }
       if (isCall && !thought && !content) this.#count(at);
-      this.hasCalls ||= isCall;
+      if (isCall && this.callsAt < 0) this.callsAt = at;
       if (typeof choice.finish_reason === "string" && choice.finish_reason) this.finishReason = choice.finish_reason;
     }
   }

@@ -161,13 +161,14 @@ export class TurnView {
   #progress() {
     // What is read of a stream that has been going is not what happens now.
     if (!this.isJoined || this.offset < this.clock.replayed) return null;
-    const { firstAt, lastAt, deltas, tokens } = this.gatherer;
+    const { firstAt, lastAt, callsAt, deltas, tokens } = this.gatherer;
+    const { at } = this.gatherer.beginOfAnswer(this.parts);
     if (this.parts.reasoning) this.#summarise();
     return {
-      state: this.parts.answer || this.gatherer.hasCalls ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
+      state: this.parts.answer || callsAt >= 0 ? "answering" : this.parts.reasoning ? "thinking" : "prefill",
       age: this.clock.age(),
       first: this.clock.kept(firstAt),
-      answer: this.clock.at(this.gatherer.beginOfAnswer(this.parts).at),
+      answer: this.clock.at(at < 0 ? callsAt : at),
       last: this.clock.at(lastAt),
       deltas,
       tokens,

@@ -174,7 +174,7 @@ def test_the_browser_parses_like_the_server_wherever_it_is_cut():
           const {{ finishReason, deltas, tokens, firstAt, lastAt }} = gatherer;
           const answerAt = gatherer.beginOfAnswer(gatherer.parts(true, expected)).at;
           const at = [firstAt, answerAt, lastAt];
-          const {{ hasCalls }} = gatherer;
+          const hasCalls = gatherer.callsAt >= 0;
           const told = {{ reasoning, answer, hasCalls, finishReason, deltas, tokens, at }};
           return JSON.stringify(told);
         }};
