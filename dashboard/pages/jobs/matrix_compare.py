@@ -183,7 +183,7 @@ def _differences(found: MatrixComparison, names: Sequence[str]) -> Table:
     notes = [] if rows else [_("No differences.")]
     titles = [page.matrix.title for page in found.pages]
     if list(names) == names_of(found.pages) and len(set(titles)) > 1 and names != titles:
-        rows.insert(0, [Cell(_("Matrix")), *map(Cell, titles)])
+        rows.insert(0, [Cell(_("Title")), *map(Cell, titles)])
     heads = [*cells.words(_("Differences")), *cells.words(*names)]
     return Table(_("Configuration, differences only"), heads, rows, notes)
 
