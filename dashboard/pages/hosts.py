@@ -118,7 +118,7 @@ class HostView(NamedTuple):
 
     @property
     def problems(self) -> list[str]:
-        return problems_of(self.host, self._dies)
+        return list(problems_of(self.host, self._dies))
 
     @property
     def _dies(self) -> Sequence[Die]:

@@ -235,9 +235,13 @@ def dies(host: Host, lease: str = "", big: bool = False) -> SafeString:
 def die_grid(grid: grids.Grid, big: bool = False) -> SafeString:
     if not grid.cells:
         return mark_safe("")
-    cells = format_html_join("", '<i class="{}"></i>', ((cell,) for cell in grid.cells))
     text = '<span class="dies{}" role="img" aria-label="{}">{}</span>'
-    return format_html(text, " big" if big else "", grid.label, cells)
+    return format_html(text, " big" if big else "", grid.label, _die_cells(tuple(grid.cells)))
+
+
+@lru_cache(maxsize=256)  # each page has those of all hosts
+def _die_cells(cells: tuple[str, ...]) -> SafeString:
+    return format_html_join("", '<i class="{}"></i>', ((cell,) for cell in cells))
 
 
 @register.simple_tag

@@ -140,21 +140,21 @@ def grid(host: Host, own: Sequence[str] = (), held: Collection[str] | None = Non
     return Grid(tuple(cells), taken, count, label, host_dies)
 
 
-def problems_of(host: Host, host_dies: Sequence[Die]) -> list[str]:
-    """Return what needs attention on a host, worst first, each in a few words."""
-    known = (
-        (not host.key_sha256, _("key revoked")),
-        (has_iommu(host, host_dies), _("IOMMU is on: cards do not work")),
-        (not is_away(host) and lacks_room(host), _("disk full: no job can start")),
-    )
-    found = [text for is_so, text in known if is_so]
-    missing, hot = _("die %(name)s missing"), _("die %(name)s %(celsius)s °C")
-    found += [missing % {"name": die.name} for die in host_dies if die.state == "missing"]
+def problems_of(host: Host, host_dies: Sequence[Die]) -> Iterator[str]:
+    """Yield what needs attention on a host, worst first, each in a few words."""
+    if not host.key_sha256:
+        yield _("key revoked")
+    if has_iommu(host, host_dies):
+        yield _("IOMMU is on: cards do not work")
+    if not is_away(host) and lacks_room(host):
+        yield _("disk full: no job can start")
+    for die in host_dies:
+        if die.state == "missing":
+            yield _("die %(name)s missing") % {"name": die.name}
     for die in host_dies:
         if die.state == "hot":
             celsius = number(die.reading.temp_c or 0.0, 1)
-            found.append(hot % {"name": die.name, "celsius": celsius})
-    return found
+            yield _("die %(name)s %(celsius)s °C") % {"name": die.name, "celsius": celsius}
 
 
 def has_iommu(host: Host, host_dies: Sequence[Die]) -> bool:
@@ -165,7 +165,7 @@ def has_iommu(host: Host, host_dies: Sequence[Die]) -> bool:
 def health_of(host: Host, host_dies: Sequence[Die]) -> str:
     """Return a state of ``dashboard.text.labels``; "unwell" of a ready host with a problem."""
     state = host_state(host)
-    return "unwell" if state == "ready" and problems_of(host, host_dies) else state
+    return "unwell" if state == "ready" and any(problems_of(host, host_dies)) else state
 
 
 def _by_cards(things: Mapping[str, T]) -> Iterator[tuple[list[int], list[list[T | None]]]]:
