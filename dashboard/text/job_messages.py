@@ -209,7 +209,7 @@ JOB_ADVICE: dict[str, str] = {
     "as printed": "The guide's verbatim command would fail again. “Correct and rerun” opens the "
     "form with the corrected command.",
     "never ran": "Fix the cause, then retry. There is no log, because no command ran.",
-    "no output": "The log is empty: the command wrote no output. Fix the cause or the settings, "
+    "no output": "The log is empty: the command wrote no output. Check the settings and the host, "
     "then retry.",
 }
 # The same for jobs whose log and files were removed; other advice does not mention them.

@@ -164,7 +164,7 @@ class TestAWay:
     def test_it_ends_in_a_chat(self, page, host, pipeline, model):
         (deployment,) = host.deployments()
         page.goto(reverse("deployment-detail", args=[deployment["id"]]))
-        page.get_by_role("link", name="Open in playground").click()
+        page.get_by_role("main").get_by_role("link", name="Chat").click()
         page.get_by_label("Message").fill("What is 17 + 25?")
         page.get_by_role("button", name="Send").click()
 

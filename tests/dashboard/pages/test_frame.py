@@ -98,7 +98,7 @@ def test_a_page_of_an_area_links_the_others_and_marks_itself(member):
 
     pages = ["/results/", "/results/fleet/", "/results/tradeoff/", "/parity/", "/matrices/"]
     assert links_in(html, '<nav class="subs"', "</nav>") == pages
-    assert '<a href="/results/fleet/" aria-current="page">Fleet</a>' in html
+    assert '<a href="/results/fleet/" aria-current="page">By model</a>' in html
     assert re.search(r'<a href="/results/" aria-current="page"><svg', html)  # the area in the rail
     assert 'class="subs"' not in member.get(reverse("job-list")).text  # an area of one page
 

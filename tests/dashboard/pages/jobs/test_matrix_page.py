@@ -156,7 +156,7 @@ def test_a_row_concludes_where_throughput_ends_and_compares_client_and_engine(cl
     result = measured_row.cells.first().job.result
     of_result = client.get(reverse("result-detail", args=[result.pk])).text
 
-    words = "r1: Saturated at concurrency 4. More concurrency adds latency only."
+    words = "Saturated at concurrency 4. More concurrency adds latency only."
     assert title(client, measured_row) == words
     assert "Saturated" not in text.partition("Conclusion of each row")[0]
     assert "Best throughput 182 tok/s at concurrency 8" in text
