@@ -187,6 +187,7 @@ HOST_AWAY_AFTER_S = 30
 HOST_LOST_AFTER_S = ENV.host_lost_after_s
 STALLED_AFTER_S = ENV.stalled_after_s
 GATEWAY_DURING_BENCHMARKS = ENV.gateway_during_benchmarks
+GATEWAY_HOLD_S = ENV.gateway_hold_s
 QUEUE_LIMIT = ENV.queue_limit
 COMPRESS_LOGS_AFTER_S = ENV.compress_logs_after_s
 RETENTION_AGE_S = ENV.retention_age_s

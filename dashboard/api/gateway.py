@@ -19,6 +19,7 @@ class UseAnswer(ApiAnswer):
     model: str
     requests: int
     failed: int = read("failed", "requests without a complete answer")
+    held: int = about("requests that waited for the end of an exclusive benchmark")
     prompt_tokens: int
     completion_tokens: int
     estimated_tokens: int = about("of completion_tokens: of cut streams, one for each piece")

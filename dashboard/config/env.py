@@ -101,6 +101,12 @@ def read_switch(raw: str) -> bool:
     return raw == "1"
 
 
+def read_during_benchmarks(raw: str) -> str:
+    if raw not in ("refuse", "hold", "pass"):
+        raise ValueError("refuse, hold, pass")
+    return raw
+
+
 def read_duration_s(raw: str) -> float:
     """Seconds, from "90", "90s", "15m", "24h" or "7d"."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", raw)
@@ -247,7 +253,8 @@ class Env:
     time_zone: Annotated[str, Read(read_time_zone, "UTC")]
     host_lost_after_s: Annotated[float, Read(read_duration_s, "24h")]
     stalled_after_s: Annotated[float, Read(read_duration_s, "10m")]
-    gateway_during_benchmarks: Annotated[bool, Read(read_switch, "0")]
+    gateway_during_benchmarks: Annotated[str, Read(read_during_benchmarks, "refuse")]
+    gateway_hold_s: Annotated[float, Read(read_duration_s, "5m")]
     queue_limit: Annotated[int, Read(_whole(1_000_000), "10000")]
     compress_logs_after_s: Annotated[float, Read(read_duration_s, "1h")]
     retention_age_s: Annotated[float | None, Read(read_retention_age_s)]

@@ -186,7 +186,7 @@ def _target(
         *(engine.key, engine.model, row.model_id, label, int(began.timestamp()), engine.context),
         call=call,
         measured_by=job,
-        is_closed=is_exclusive and not settings.GATEWAY_DURING_BENCHMARKS,
+        is_closed=is_exclusive and settings.GATEWAY_DURING_BENCHMARKS != "pass",
     )
 
 
@@ -218,7 +218,8 @@ async def targets_of(key: GatewayKey) -> Sequence[GatewayTarget]:
 
 async def candidates(key: GatewayKey, model: str) -> Sequence[GatewayTarget]:
     """Return deployments for a served name or an id of the catalogue: the newest that is ready and
-    its equals, least busy first; what failed a moment ago comes last. Raises ``GatewayRefusal``."""
+    its equals, least busy first; what failed a moment ago comes last. Closed ones only to hold the
+    request. Raises ``GatewayRefusal``."""
     named = [one for one in await targets_of(key) if model in (one.name, one.model_id)]
     # A key for one of two served names of a model does not open the other.
     named = [one for one in named if key.may_ask(model, one.name)]
@@ -230,18 +231,20 @@ async def candidates(key: GatewayKey, model: str) -> Sequence[GatewayTarget]:
     same = ready[0].model_id, ready[0].label
     equal = [one for one in ready if (one.model_id, one.label) == same]
     free = [one for one in equal if not one.is_closed]
-    if not free:
-        text = (
-            f"Benchmark #{equal[0].measured_by} is measuring the model {model!r}. Try again later."
-        )
-        raise unavailable(text, _BENCHMARK_WAIT_S, "engine_in_benchmark")
+    if not free and settings.GATEWAY_DURING_BENCHMARKS != "hold":
+        raise in_benchmark(equal[0], model)
     moment = time.monotonic()
 
     def rank(one: GatewayTarget) -> tuple[bool, int]:
         load = load_of(one)
         return load.out_until > moment, load.open
 
-    return sorted(free, key=rank)
+    return sorted(free or equal, key=rank)
+
+
+def in_benchmark(target: GatewayTarget, model: str) -> GatewayRefusal:
+    text = f"Benchmark #{target.measured_by} is measuring the model {model!r}. Try again later."
+    return unavailable(text, _BENCHMARK_WAIT_S, "engine_in_benchmark")
 
 
 def refuse_unknown(key: GatewayKey | None) -> GatewayKey:

@@ -35,6 +35,7 @@ from dashboard.chat.engines import (
     resolved,
 )
 from dashboard.consumers import Listener, TooManyError, session_guard
+from dashboard.gateway.hold import candidates_after_benchmark
 from dashboard.gateway.limits import check_limits, count_tokens
 from dashboard.gateway.memory import (
     GatewayKey,
@@ -94,7 +95,7 @@ class _Request:
         self._headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         given = self._headers.get(b"x-request-id", "")
         self._id = given if _REQUEST_ID.fullmatch(given) else f"req-{uuid.uuid4().hex}"
-        self._is_streaming = self._is_whole = False
+        self._is_streaming = self._is_whole = self._was_held = False
         self._tokens = Tokens(0, 0)
 
     @property
@@ -191,7 +192,8 @@ class _Request:
 
     async def _count(self, key: GatewayKey, model: str) -> None:
         tokens = self._tokens
-        add_use(key.owner, model, failed=not self._is_whole, tokens=tokens)
+        held, failed = self._was_held, not self._is_whole
+        add_use(key.owner, model, held=held, failed=failed, tokens=tokens)
         await count_tokens(key, tokens.prompt + tokens.completion)
 
     async def _first_that_answers(
@@ -202,6 +204,9 @@ class _Request:
         asked: dict[str, Any],
     ) -> None:
         """Pass on the answer of the first engine that gives one. Raises ``GatewayRefusal``."""
+        self._was_held = found[0].is_closed
+        if self._was_held:
+            found = await candidates_after_benchmark(key, asked["model"], found)
         for target in found:
             load = load_of(target)
             load.open += 1

@@ -55,11 +55,13 @@ def add_beside(job_id: int, token: tuple[int, str, int]) -> None:
     _write_soon()
 
 
-def add_use(token: tuple[int, str, int], model: str, *, failed: bool, tokens: Tokens) -> None:
+def add_use(
+    token: tuple[int, str, int], model: str, *, held: bool, failed: bool, tokens: Tokens
+) -> None:
     """Count one request of ``token``: its number, name and person."""
     hour = int(time.time()) // 3600 * 3600
     counts = _unwritten.setdefault(UseOf(*token, model, hour), Counter())
-    counts.update(requests=1, failed=failed, prompt_tokens=tokens.prompt)
+    counts.update(requests=1, held=held, failed=failed, prompt_tokens=tokens.prompt)
     counts.update(completion_tokens=tokens.completion)
     counts.update(estimated_tokens=tokens.completion if tokens.is_estimated else 0)
     _write_soon()

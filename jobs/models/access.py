@@ -84,8 +84,9 @@ class ApiToken(models.Model):
 
 class GatewayUse(models.Model):
     """Requests and tokens of one key for one model in one hour. The rows outlive their key, whose
-    name they keep. ``failed``: requests without a complete answer. ``estimated_tokens``: those of
-    ``completion_tokens`` that no engine counted, one for each piece of a cut stream."""
+    name they keep. ``failed``: requests without a complete answer. ``held``: those that waited for
+    the end of a benchmark. ``estimated_tokens``: those of ``completion_tokens`` that no engine
+    counted, one for each piece of a cut stream."""
 
     token = models.ForeignKey(ApiToken, models.SET_NULL, null=True, related_name="use")
     token_name = models.CharField(max_length=100)
@@ -94,6 +95,7 @@ class GatewayUse(models.Model):
     hour = models.DateTimeField(db_index=True)
     requests = models.PositiveBigIntegerField(default=0)
     failed = models.PositiveBigIntegerField(default=0)
+    held = models.PositiveBigIntegerField(default=0)
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0)
     estimated_tokens = models.PositiveBigIntegerField(default=0)

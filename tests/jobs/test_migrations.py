@@ -99,7 +99,7 @@ def test_a_database_of_the_last_version_before_opens_with_all_its_data(before, c
         "0005_report_words",
         *("0006_faster_lists", "0007_measured_order", "0008_gateway", "0009_branches"),
         *("0010_chat_shares", "0011_gateway_limits", "0012_chat_presets"),
-        *("0013_chat_tool_calls", "0014_chat_tags"),
+        *("0013_chat_tool_calls", "0014_chat_tags", "0015_gateway_held"),
     }
     assert Note.objects.get().text == "Measured twice."
     stored = Secret.objects.get(name="HF_TOKEN").encrypted

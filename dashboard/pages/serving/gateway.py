@@ -15,7 +15,7 @@ from jobs.base.numbers import number_from
 from jobs.queries.gateway import MOST_ROWS, gateway_use, whole_days
 
 _DAYS = (1, 7, 30)  # to choose; an address may have others
-_COUNTS = ("requests", "failed", "prompt_tokens", "completion_tokens", "estimated_tokens")
+_COUNTS = ("requests", "failed", "held", "prompt_tokens", "completion_tokens", "estimated_tokens")
 
 
 @requires("gateway.view", "GET")

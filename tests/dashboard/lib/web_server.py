@@ -45,10 +45,10 @@ def running_web(
 
 
 @contextlib.contextmanager
-def web_beside(server: Server) -> Iterator[int]:
+def web_beside(server: Server, environ: Mapping[str, str] | None = None) -> Iterator[int]:
     """Start another web process of the same dashboard; return its port."""
     with _listener() as listener:
-        environment = _environment(server.data_dir, server.port)
+        environment = _environment(server.data_dir, server.port) | {**(environ or {})}
         with _served(listener, environment):
             yield listener.getsockname()[1]
 

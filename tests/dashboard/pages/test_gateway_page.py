@@ -16,7 +16,13 @@ pytestmark = pytest.mark.django_db
 def used():
     people = {name: make_user(name, is_staff=name == "root") for name in ("ada", "eve", "root")}
     for name in ("ada", "eve"):
-        counts = {"requests": 3, "failed": 1, "prompt_tokens": 20, "completion_tokens": 4}
+        counts = {
+            "requests": 3,
+            "failed": 1,
+            "held": 2,
+            "prompt_tokens": 20,
+            "completion_tokens": 4,
+        }
         row = {"token_name": f"key of {name}", "user": people[name], "model": "m-1"}
         GatewayUse.objects.create(**row, hour=now(), **counts)
     return people
@@ -40,8 +46,8 @@ def test_the_table_and_the_csv_have_the_counts(client, used):
     text = text_of(client.get(reverse("gateway")))
     lines = client.get(f"{reverse('gateway')}?format=csv").getvalue().decode().splitlines()
 
-    assert "3 requests through the gateway, 1 failed" in text and "m-1 3 1 20 4" in text
-    assert lines[-1].endswith(",key of ada,ada,m-1,3,1,20,4,0")
+    assert "3 requests through the gateway, 1 failed" in text and "m-1 3 2 held 1 20 4" in text
+    assert lines[-1].endswith(",key of ada,ada,m-1,3,1,2,20,4,0")
 
 
 def test_a_token_shows_its_limits_and_what_it_used(client):
