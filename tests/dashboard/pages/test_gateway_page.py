@@ -46,7 +46,7 @@ def test_the_table_and_the_csv_have_the_counts(client, used):
     text = text_of(client.get(reverse("gateway")))
     lines = client.get(f"{reverse('gateway')}?format=csv").getvalue().decode().splitlines()
 
-    assert "3 requests through the gateway, 1 failed" in text and "m-1 3 2 held 1 20 4" in text
+    assert "3 requests through the gateway, 1 failed" in text and "m-1 3 2 waited 1 20 4" in text
     assert lines[-1].endswith(",key of ada,ada,m-1,3,1,2,20,4,0")
 
 
