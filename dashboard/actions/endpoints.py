@@ -83,10 +83,12 @@ _HINTS = {
         "Tokens of prompt and output. Only if the engine does not report it."
     ),
     "in_gateway": gettext_lazy(
-        "Keys of the gateway may ask this engine. Only an administrator changes this."
+        "Keys of the gateway may ask this engine. Only an administrator adds it; another address, "
+        "key or model by somebody else removes it."
     ),
 }
 _CHOSEN = ("api_key", "model_id", "thinking_switch")
+_PUBLISHED = ("url", "api_key", "model")  # what an administrator lets into the gateway
 
 
 class _Count(forms.IntegerField):
@@ -229,6 +231,10 @@ class EndpointForm(RowForm[Endpoint]):
             self.add_error(
                 "in_gateway", _("Only an administrator adds an endpoint to the gateway.")
             )
+        if not self._may_publish and any(
+            name in given and given[name] != getattr(row, name) for name in _PUBLISHED
+        ):
+            given["in_gateway"] = False
         if given.get("in_gateway") and url and key:
             try:
                 secrets.endpoint_key_for(None, key, url)

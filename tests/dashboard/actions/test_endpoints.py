@@ -145,6 +145,17 @@ def test_only_an_administrator_adds_an_endpoint_to_the_gateway(user, save):
     assert not save(draft(dict(typed_of(row), in_gateway=False), root, row), OK).in_gateway
 
 
+@pytest.mark.parametrize("change", [{"url": "http://10.0.0.6:8000"}, {"model": "other"}])
+def test_another_engine_leaves_the_gateway_unless_an_administrator_names_it(user, save, change):
+    root = make_user("root", role="admin")
+    permit_source("http://10.0.0.6:8000", "endpoint")
+    row = save(draft(dict(TYPED, in_gateway=True), root), OK)
+
+    assert save(draft(typed_of(row) | change, root, row), OK).in_gateway
+    back = dict(typed_of(row), url=URL, model="m")
+    assert not save(draft(back, user, row), OK).in_gateway
+
+
 def test_a_key_of_some_people_is_not_sent_for_the_gateway(user):
     root = make_user("root", role="admin")
 
