@@ -5,9 +5,10 @@ import hashlib
 import io
 import sys
 import zipfile
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomllib
 
@@ -17,11 +18,29 @@ DEPENDENCIES = Path(sys.prefix) / "client"
 _MADE_AT = (2026, 1, 1, 0, 0, 0)  # the same sources make the same bytes
 
 
-def wheels() -> dict[str, bytes]:
-    """Return the content of each wheel by its name; the first is the client's own."""
-    name, content = own_wheel()
+class Wheel(NamedTuple):
+    """A wheel's content, and its hash in hex."""
+
+    content: bytes
+    sha256: str
+
+
+def wheels() -> Mapping[str, Wheel]:
+    """Return each wheel by its name; the first is the client's own. Each file is read once."""
     others = sorted(DEPENDENCIES.glob("*.whl"))
-    return {name: content, **{path.name: path.read_bytes() for path in others}}
+    return _read(tuple((path, path.stat().st_mtime_ns) for path in others))
+
+
+def is_complete() -> bool:
+    """True if all dependencies were collected: ``bootstrap.py`` then leaves the lock's hash."""
+    return (DEPENDENCIES / ".sha256").exists()
+
+
+@lru_cache(maxsize=1)
+def _read(files: tuple[tuple[Path, int], ...]) -> Mapping[str, Wheel]:
+    name, content = own_wheel()
+    contents = {name: content, **{path.name: path.read_bytes() for path, _changed_ns in files}}
+    return {name: Wheel(data, hashlib.sha256(data).hexdigest()) for name, data in contents.items()}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import zipfile
 
@@ -25,14 +26,21 @@ def test_only_wheels_of_the_page_are_sent(client):
 
 
 def test_the_page_says_that_dependencies_are_missing(client, monkeypatch, tmp_path):
-    for module in (client_wheels, "dashboard.pages.client"):
-        target = module if isinstance(module, str) else module.__name__
-        monkeypatch.setattr(f"{target}.DEPENDENCIES", tmp_path)
+    monkeypatch.setattr(client_wheels, "DEPENDENCIES", tmp_path)
+    (tmp_path / "first-1.0-py3-none-any.whl").write_bytes(b"the next was not reached")
 
     html = client.get(reverse("client")).content.decode()
 
     assert "The dependencies were not collected." in html
-    assert html.count(".whl#sha256=") == 1
+    assert html.count(".whl#sha256=") == 2
+
+
+def test_a_replaced_wheel_has_its_new_hash(monkeypatch, tmp_path):
+    monkeypatch.setattr(client_wheels, "DEPENDENCIES", tmp_path)
+    for number, content in enumerate((b"one", b"two")):
+        (tmp_path / "a.whl").write_bytes(content)
+        os.utime(tmp_path / "a.whl", ns=(number, number))
+        assert client_wheels.wheels()["a.whl"].sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_the_record_of_the_wheel_names_each_of_its_files():
