@@ -84,7 +84,7 @@ _HINTS = {
     ),
     "in_gateway": gettext_lazy(
         "Keys of the gateway may ask this engine. Only an administrator adds it; another address, "
-        "key or model by somebody else removes it."
+        "key or model by someone else removes it."
     ),
 }
 _CHOSEN = ("api_key", "model_id", "thinking_switch")
