@@ -89,6 +89,9 @@ class Hostile:
             connection.settimeout(30)
             self.requests.append(connection.recv(65536))
             self.answer(connection.sendall, self._stopped)
+            connection.shutdown(socket.SHUT_WR)  # a close resets while a request is unread
+            while connection.recv(65536):
+                pass
 
     def stop(self):
         self._stopped.set()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode
 
 from tests.dashboard.lib.socket_server import Server, filled
@@ -32,24 +32,36 @@ _PERSON = f"from tests.factories import make_user; make_user({NAME!r}, password=
 
 @contextlib.contextmanager
 def running_web(
-    data_dir: Path, limits: str = "{}", environ: Mapping[str, str] | None = None
+    data_dir: Path,
+    limits: str = "{}",
+    *,
+    environ: Mapping[str, str] | None = None,
+    output: IO[bytes] | None = None,
 ) -> Iterator[Server]:
-    """Start it with a person who may log in. ``limits``: JSON of constants of modules."""
+    """Start it with a person who may log in. ``limits``: JSON of constants of modules. ``output``:
+    where it prints."""
     with _listener() as listener:
         port = listener.getsockname()[1]
         environment = _environment(data_dir, port) | {**(environ or {})}
-        with filled(environment) as facts, _served(listener, environment, limits) as process:
+        serving = _served(listener, environment, limits=limits, output=output)
+        with filled(environment) as facts, serving as process:
             server = Server(process, port, data_dir, **facts)
             server.shell(_PERSON)
             yield server
 
 
 @contextlib.contextmanager
-def web_beside(server: Server, environ: Mapping[str, str] | None = None) -> Iterator[int]:
+def web_beside(
+    server: Server,
+    environ: Mapping[str, str] | None = None,
+    *,
+    limits: str = "{}",
+    output: IO[bytes] | None = None,
+) -> Iterator[int]:
     """Start another web process of the same dashboard; return its port."""
     with _listener() as listener:
         environment = _environment(server.data_dir, server.port) | {**(environ or {})}
-        with _served(listener, environment):
+        with _served(listener, environment, limits=limits, output=output):
             yield listener.getsockname()[1]
 
 
@@ -69,10 +81,21 @@ def _environment(data_dir: Path, port: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _served(
-    listener: socket.socket, environment: Mapping[str, str], limits: str = "{}"
+    listener: socket.socket,
+    environment: Mapping[str, str],
+    *,
+    limits: str,
+    output: IO[bytes] | None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", _SERVE, str(listener.fileno()), limits]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=(listener.fileno(),))
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        pass_fds=(listener.fileno(),),
+        stdout=output,
+        stderr=output,
+    )
     try:
         yield process
     finally:
