@@ -7,7 +7,7 @@ from django.urls import include, path
 from dashboard.pages import account, answers, client, compare, home, hosts, models
 from dashboard.pages.admin import access, audit, data_sets, rows, storage
 from dashboard.pages.jobs import groups, jobs
-from dashboard.pages.launch import launch, launch_groups, start
+from dashboard.pages.launch import launch, matrix, pipeline, start
 from dashboard.pages.parity import parity
 from dashboard.pages.results import fleet, history, imports, organise, results, tradeoff
 from dashboard.pages.serving import engines, gateway, playground, presets, shares, side_by_side
@@ -17,12 +17,12 @@ from dashboard.reports import make as reports
 # Prefix -> modules with the addresses below it, in their order.
 _BELOW: dict[str, list[Any]] = {
     "": [home, account, access, client],
-    "launch/": [start, launch_groups.matrix_urlpatterns, launch],
+    "launch/": [start, matrix, launch],
     "jobs/": [jobs, hosts.job_urlpatterns],
     "pipelines/": [groups.pipeline_urlpatterns],
     "matrices/": [groups.matrix_urlpatterns],
     "hosts/": [hosts],
-    "models/": [launch_groups.pipeline_urlpatterns, models],
+    "models/": [pipeline, models],
     "questions/": [data_sets],
     "deployments/": [engines.deployment_urlpatterns],
     "endpoints/": [engines.endpoint_urlpatterns],

@@ -143,7 +143,7 @@ def constants(node):
 BY_HAND = {
     *("dashboard/actions/action.py", "dashboard/security/audit_log.py", "dashboard/middleware.py"),
     *("dashboard/pages/account.py", "dashboard/pages/launch/launch.py"),
-    "dashboard/pages/launch/launch_groups.py",
+    "dashboard/pages/launch/pipeline.py",
     *("dashboard/intake/ingest.py", "dashboard/chat/relay.py"),
 }
 

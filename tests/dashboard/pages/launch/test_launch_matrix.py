@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from dashboard.pages.launch.launch_form import make_form
-from dashboard.pages.launch.launch_groups import matrix_form
+from dashboard.pages.launch.matrix import matrix_form
 from jobs.kinds import KINDS
 from jobs.models import AuditEntry, Job, Matrix
 from jobs.schedule.targets import target_of

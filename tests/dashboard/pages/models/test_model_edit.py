@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from dashboard.pages import models
-from dashboard.pages.launch import launch_groups
+from dashboard.pages.launch import pipeline
 from dashboard.server import health
 from jobs.catalog import MODELS, SHIPPED, schema
 from jobs.catalog.schema import RESERVED_IDS, Architecture
@@ -59,7 +59,7 @@ def test_the_yaml_is_the_file_and_adds_the_model(admin, folder):
 
 
 def test_a_model_id_cannot_be_the_name_of_a_page():
-    pages = [*models.urlpatterns, *launch_groups.pipeline_urlpatterns]
+    pages = [*models.urlpatterns, *pipeline.urlpatterns]
     routes = [str(item.pattern) for item in pages]
     first_parts = {route.split("/")[0] for route in routes if route and not route.startswith("<")}
 

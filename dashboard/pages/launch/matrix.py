@@ -1,13 +1,12 @@
-"""Launch forms of several jobs: a matrix with its cells, the pipeline of a model."""
+"""Launch form of a matrix, with its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import AbstractBaseUser
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -18,28 +17,18 @@ from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch import front, launch_form, parts
 from dashboard.pages.launch.launch_form import Field
-from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
 from dashboard.text import queue_words as queue
-from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
 from jobs.base.validation_errors import messages
-from jobs.catalog import MODELS, STACKS, ZooModel
-from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS, Workload
+from jobs.catalog.presets import WORKLOADS, Workload
 from jobs.kinds import KINDS
 from jobs.kinds.lib.base import Choice, Kind, Target
-from jobs.kinds.lib.vacc import stack_choices
-from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
 from jobs.launch.matrices import AXES, MatrixSpec, has_input, kinds, preview_matrix
-from jobs.launch.pipelines import Draft, checks_of, drafts, pipelines_of
-from jobs.models import Host, Job
-from jobs.queries.hosts import dies, is_away
-from jobs.schedule import launch_rights, preflights
-from jobs.schedule.forecast import Forecast, forecast_drafts
+from jobs.models import Host
 from jobs.schedule.targets import target_of
-from jobs.tools.vacc.downloads import DATASETS
 
 # Fields of a kind that the matrix sets, or that make no sense in one.
 _NOT_SHOWN = frozenset((*AXES, "as_in_guide", "overlap"))
@@ -96,8 +85,8 @@ class MatrixForm(NamedTuple):
 def launch_matrix(request: HttpRequest) -> HttpResponse:
     """Show the form with its cells, filled from the URL; POST launches the matrix."""
     if request.method != "POST":
-        return render(request, "launch/matrix.html", _matrix_context(request, request.GET))
-    context = _matrix_context(request, request.POST)
+        return render(request, "launch/matrix.html", _context(request, request.GET))
+    context = _context(request, request.POST)
     form, host, planned = context["form"], context["host"], context["planned"]
     if form is None:
         return redirect("launch-matrix")
@@ -135,11 +124,11 @@ def _faults(form: MatrixForm) -> dict[str, Any]:
 
 @requires("job.launch", "GET")
 def launch_matrix_script(request: HttpRequest) -> HttpResponseBase:
-    planned = _matrix_context(request, request.GET)["planned"]
+    planned = _context(request, request.GET)["planned"]
     return parts.script_file(planned.script if planned else None, "matrix.sh")
 
 
-def _matrix_context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
+def _context(request: HttpRequest, data: QueryDict) -> dict[str, Any]:
     user, named = person(request), front.named_subject(data)
     hosts = front.host_choices(None, named, user)
     # By default the first host that has a deployment to measure.
@@ -303,190 +292,7 @@ def _own(workload: Workload, kind: Kind, target: Target, data: QueryDict) -> lis
     return fields
 
 
-_OPTIONS = {  # of a pipeline
-    "host": gettext_lazy("Host"),
-    "precision": gettext_lazy("Precision"),
-    "calibration": gettext_lazy("Calibration data"),
-    "concurrency": gettext_lazy("Concurrency"),
-    "workload": gettext_lazy("Workload"),
-    "evaluation": gettext_lazy("Evaluation"),
-    "port": gettext_lazy("Port"),
-    "bind": gettext_lazy("Listen on"),
-}
-matrix_urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern] = [
     path("matrix/", launch_matrix, name="launch-matrix"),
     path("matrix/matrix.sh", launch_matrix_script, name="launch-matrix-script"),
-]
-
-
-@requires("job.launch", "GET", "HEAD", "POST")
-def model_pipeline(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
-    """Preview the pipeline on the host of the URL; POST launches it and redirects to its jobs."""
-    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
-    if request.method != "POST":
-        return _page(request, _pipeline_context(model, pipeline, request.GET, person(request)))
-    context = _pipeline_context(model, pipeline, request.POST, person(request))
-    if context["host"] is None:
-        return redirect("model-pipeline", model_id, pipeline_id)
-    if "show" in request.POST:
-        return _page(request, context, status=422 if context["errors"] else 200)
-    try:
-        return redirect(once(request, lambda: _launch(request, context)))
-    except LaunchError as error:
-        shown = {} if context["faults"] else {"refused": str(error)}  # those are at their fields
-        return _page(request, context | shown, status=422)
-
-
-def _launch(request: HttpRequest, context: Mapping[str, Any]) -> str:
-    """Launch the posted form; return the address of its jobs. Raises ``LaunchError``."""
-    host, pipeline, model = context["host"], context["pipeline"], context["model"]
-    if context["errors"]:
-        raise InvalidParams(context["errors"])
-    checked = checks_of(pipeline, context["drafts"])
-    jobs = job_actions.launch_pipeline(
-        request.user,
-        pipeline.id,
-        model.id,
-        host=host,
-        stack=context["stack"],
-        options=context["options"],
-        confirmed=parts.confirmed_in(request, host, checked[0]) if checked else [],
-    )
-    if not jobs:
-        return reverse("model-detail", args=[model.id])
-    return reverse("pipeline", args=[jobs[0].chain])
-
-
-@requires("job.launch", "POST")
-def pipeline_check(request: HttpRequest, model_id: str, pipeline_id: str) -> HttpResponse:
-    model, pipeline = _model_and_pipeline(model_id, pipeline_id)
-    context = _pipeline_context(model, pipeline, request.POST, person(request))
-    host, checked = context["host"], checks_of(pipeline, context["drafts"])
-    if host is None or checked is None or is_away(host):
-        return HttpResponse()
-    asked = preflights.ask(host, checked[0].to_json(), checked[1], user=person(request))
-    audit_log.record_often(request.user, "host.check", f"host {host.name}", model=model.id)
-    return parts.fragment(request, asked, form_id="pipeline-form")
-
-
-def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, definitions.Pipeline]:
-    model = MODELS.get(model_id)
-    offered = pipelines_of(model) if model else ()
-    pipeline = next((item for item in offered if item.id == pipeline_id), None)
-    if model is None or pipeline is None:
-        raise Http404(f"{model_id} has no pipeline {pipeline_id}")
-    return model, pipeline
-
-
-def _pipeline_context(
-    model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
-) -> dict[str, Any]:
-    """``errors``: option → message; ``typed``: entered values."""
-    subject = front.LaunchSubject(model.id)
-    hosts = front.host_choices(pipeline.needs_dies, subject, user)
-    fitting = [one for one in hosts if bool(dies(one.host)) == pipeline.needs_dies]
-    host = front.chosen_host(fitting, str(data.get("host", "")))
-    offered = [choice.value for choice in stack_choices(target_of(host))] if host else []
-    stack = str(data.get("stack", ""))
-    if stack not in offered:
-        stack = next(iter(offered), "")
-    options, errors = options_of(pipeline, data)
-    try:
-        if host:
-            launch_rights.check(host, user)
-    except LaunchError as error:
-        errors |= error.fields
-    planned: list[Draft] = []
-    if host and stack and not errors:
-        planned = drafts(pipeline, model, host, stack, options, user=user)
-    faults = [parts.FormFault(f"f-{name}", str(_OPTIONS[name]), errors[name]) for name in errors]
-    for one in planned:
-        texts = one.preview.errors.values() if one.preview else ()
-        title = kind_title(one.stage.job.kind)
-        faults += [parts.FormFault(f"stage-{one.number}", title, text) for text in texts]
-    kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
-    return {
-        "model": model,
-        "pipeline": pipeline,
-        "front": front.questions(
-            "pipeline",
-            pipeline.id,
-            subject,
-            target_of(host) if host else None,
-            hosts,
-            front.kept_of(data, ("stack", *pipeline.options)),
-        ),
-        "host": host,
-        "stacks": [STACKS[name] for name in offered],
-        "stack": stack,
-        "options": options,
-        "errors": errors,
-        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
-        "precisions": [
-            (one, _("fp16 and int8") if one == definitions.BOTH else one)
-            for one in definitions.PRECISIONS
-        ],
-        "calibrations": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
-        "workloads": [WORKLOADS[name] for name in definitions.WORKLOAD_IDS if name],
-        "evaluations": [EVALUATION_PRESETS[name] for name in definitions.EVALUATION_IDS if name],
-        "faults": faults,
-        "blocked": "errors" if faults else "",
-        "drafts": planned,
-        "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
-        # Kinds that the guide has no command for.
-        "outside_guide": _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds)),
-        "asks_host": host is not None and not is_away(host) and not errors,
-    }
-
-
-def options_of(
-    pipeline: definitions.Pipeline, data: Mapping[str, Any]
-) -> tuple[definitions.Options, dict[str, str]]:
-    """Return options, and option → message; invalid ones fall back to defaults."""
-    given = {name: str(data.get(name, "")) for name in pipeline.options}
-    errors: dict[str, str] = {}
-    while True:
-        try:
-            return definitions.read_options(
-                {**given, **dict.fromkeys(errors, "")}, pipeline.options
-            ), errors
-        except LaunchError as error:
-            errors[error.field] = str(error)
-
-
-def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """Show the form, with the queue reasons of a launch now and the kinds of each."""
-    waits: dict[str, list[str]] = {}
-    found = forecasts(context["drafts"], context["host"], person(request))
-    for draft in context["drafts"]:
-        starts, kind = found.get(draft.number), draft.stage.job.kind
-        if starts is not None and not queue.is_next(starts):
-            kinds = waits.setdefault(queue.starts(starts), [])
-            kinds += [kind] if kind not in kinds else []
-    shown = context | {"waits": [*waits.items()]}
-    return render(request, "models/pipeline.html", shown, status=status)
-
-
-def forecasts(
-    planned: Iterable[Draft], host: Host | None, user: AbstractBaseUser | None
-) -> dict[int, Forecast]:
-    """Return the forecast of each draft with a job, by its number, if all were launched now."""
-    jobs: dict[int, Job] = {}
-    for draft in planned:
-        if draft.job is not None and host is not None:
-            # Waiting for earlier jobs of the chain is normal.
-            draft.job.host, draft.job.inputs = host, {}
-            draft.job.created_by_id = user.pk if user else None
-            jobs[draft.number] = draft.job
-    found = forecast_drafts(host, jobs.values()) if host else ()
-    return dict(zip(jobs, found, strict=True))
-
-
-pipeline_urlpatterns: list[URLPattern] = [
-    path("<str:model_id>/pipelines/<slug:pipeline_id>/", model_pipeline, name="model-pipeline"),
-    path(
-        "<str:model_id>/pipelines/<slug:pipeline_id>/check/",
-        pipeline_check,
-        name="model-pipeline-check",
-    ),
 ]
