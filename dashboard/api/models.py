@@ -30,7 +30,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.jobs import PipelineAnswer, Preview
 from dashboard.pages import models as model_pages
-from dashboard.pages.launch.launch_groups import forecasts, options_of
+from dashboard.pages.launch.pipeline import forecasts, options_of
 from dashboard.pages.shared.addresses import or_404
 from dashboard.security.request import person
 from dashboard.text.queue_words import starts
@@ -368,7 +368,7 @@ def read_model(request: HttpRequest, model_id: str) -> Json:
 )
 def download_model(request: HttpRequest, model_id: str) -> HttpResponseBase:
     """Download a model as YAML. The file of the catalogue, to add or change a model."""
-    return model_pages.model_yaml(request, model_id=model_id)
+    return model_pages.yaml_file(model_id)
 
 
 # Models of the team

@@ -298,6 +298,3 @@ class DashboardWatch:
     def _tell(self, text: str) -> None:
         self.say.write(f"{text}\n")
         self.say.flush()
-
-
-# Statements of parity: bare counts, margin, goal, planned questions

@@ -301,6 +301,11 @@ def model_edit(request: HttpRequest, model_id: str) -> HttpResponse:
 
 @requires("model.view", "GET", "HEAD")
 def model_yaml(request: HttpRequest, model_id: str) -> HttpResponseBase:
+    return yaml_file(model_id)
+
+
+def yaml_file(model_id: str) -> HttpResponseBase:
+    """Return the YAML of a model as a download. Raises ``Http404``."""
     if model_id in SHIPPED:
         text = site.yaml_text(SHIPPED[model_id].model_dump(mode="json", exclude_defaults=True))
     else:
