@@ -13,8 +13,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from ninja import Header
 
-from dashboard.consumers import check_soon
 from dashboard.security import audit_log
+from dashboard.security.listeners import check_soon
 from dashboard.security.permissions import ACTIONS, check
 from dashboard.security.request import member
 from jobs.base.files import text_sha256

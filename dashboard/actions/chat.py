@@ -19,7 +19,7 @@ from dashboard.actions.rows import PromptForm, save
 from dashboard.chat.asked import AskedTurn, forget_asked
 from dashboard.chat.engines import Call, NotCallable, call_or_refusal
 from dashboard.chat.turns import is_running
-from dashboard.consumers import Login
+from dashboard.security.listeners import Login
 from dashboard.security.permissions import check
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError

@@ -35,8 +35,8 @@ from dashboard.api.sets import DataSetAnswer, team_answer
 from dashboard.api.waiting import MOST_WAIT_S, answer_when, of_nothing
 from dashboard.chat import turns
 from dashboard.chat.sent import raw_stream, sent_request
-from dashboard.consumers import Login
 from dashboard.security.audit_log import record_hidden, record_reading
+from dashboard.security.listeners import Login
 from dashboard.security.permissions import allowed
 from dashboard.security.request import member
 from dashboard.text.formatting import joined

@@ -16,7 +16,8 @@ from ninja import Query
 from dashboard.api.base import Asked, Json, Offset, Operations, Refused, about, to_json
 from dashboard.api.jobs import job_answer
 from dashboard.api.waiting import PAUSE_S, Dismissed, Listening, Waiting, as_asked, news_for, of_job
-from dashboard.consumers import Login, Notification, TooManyError, broadcaster
+from dashboard.consumers import Notification, broadcaster
+from dashboard.security.listeners import Login, TooManyError
 from dashboard.server.json_errors import gone
 from jobs.base.errors import DamagedLog
 from jobs.base.numbers import number_from

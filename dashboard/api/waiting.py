@@ -1,8 +1,8 @@
 """Waiting for a state: an answer that comes once it is reached, from the event loop.
 
 A caller who waits keeps an idle thread and no connection to the database. A caller who loses the
-right is told within ``dashboard.consumers.CHECK_S`` seconds. A person has one limit of waiting
-requests and sockets: ``dashboard.consumers.MOST_OF_A_PERSON``.
+right is told within ``CHECK_S`` seconds. A person has one limit of waiting requests and sockets:
+``MOST_OF_A_PERSON``, both of :mod:`dashboard.security.listeners`.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _
 from pydantic import Field
 
 from dashboard.api.base import Asked, Json, Refused, to_json
-from dashboard.consumers import Login, Notification, TooManyError, broadcaster, session_guard
+from dashboard.consumers import Notification, broadcaster
+from dashboard.security.listeners import Login, TooManyError, session_guard
 from dashboard.server.downloads import Stream
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.chat.engines import Call, NotCallable
-from dashboard.consumers import Login, at_each_check
+from dashboard.security.listeners import Login, at_each_check
 from jobs.models import Conversation
 
 # The listener of a turn is checked a second after its start: a right that is withdrawn in another

@@ -10,8 +10,8 @@
 The stream is what the engine sent, byte for byte; how the turn ended is in its row when the stream
 is over. Rights are asked before the first byte, of :mod:`dashboard.chat.asked` where the question
 is from a moment ago, else through Django; who loses them later
-(:mod:`dashboard.consumers`) hears no more, and the turn goes on. Beside Django and
-not in it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
+(:mod:`dashboard.security.listeners`) hears no more, and the turn goes on. Beside Django and not in
+it: its response machinery costs a tenth of the rate at 100 streams (docs/decisions).
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from django.middleware.csrf import CsrfViewMiddleware
 from dashboard.chat import turns
 from dashboard.chat.asked import AskedTurn, take_asked
 from dashboard.chat.engines import call_or_refusal
-from dashboard.consumers import Listener, Login, TooManyError, session_guard
 from dashboard.security import audit_log
+from dashboard.security.listeners import Listener, Login, TooManyError, session_guard
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
 from dashboard.server.front import Receive, Scope, Send, send_whole

@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
 from dashboard.chat.engines import Call, NotCallable, call_of
-from dashboard.consumers import Login, at_each_check
 from dashboard.gateway.refusals import GatewayRefusal, unavailable, unknown_model
+from dashboard.security.listeners import Login, at_each_check
 from dashboard.security.permissions import allowed
 from jobs.models import ApiToken, Deployment, Endpoint, Job
 from jobs.queries.chat import ChatEngine

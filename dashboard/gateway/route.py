@@ -34,7 +34,6 @@ from dashboard.chat.engines import (
     NotCallable,
     resolved,
 )
-from dashboard.consumers import Listener, TooManyError, session_guard
 from dashboard.gateway.hold import candidates_after_benchmark
 from dashboard.gateway.limits import check_limits, count_tokens
 from dashboard.gateway.memory import (
@@ -56,6 +55,7 @@ from dashboard.gateway.refusals import (
 )
 from dashboard.gateway.use import add_beside, add_use
 from dashboard.security.counters import hashed
+from dashboard.security.listeners import Listener, TooManyError, session_guard
 from dashboard.security.login_throttle import seconds_until_next_token
 from dashboard.server.front import Receive, Scope, Send, send_whole
 from jobs.base import bounds

@@ -20,9 +20,9 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.i18n import JavaScriptCatalog, set_language
 
 from dashboard.actions import access as actions
-from dashboard.consumers import check_soon
 from dashboard.security import login_throttle
 from dashboard.security.audit_log import record, record_often
+from dashboard.security.listeners import check_soon
 from dashboard.security.permissions import allowed, requires
 from dashboard.server.front import EVERYONES
 from jobs.access.accounts import revoke_tokens

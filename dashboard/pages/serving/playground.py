@@ -24,11 +24,11 @@ from dashboard.actions.results import split_tags
 from dashboard.chat.asked import keep_asked
 from dashboard.chat.export import chat_json, chat_markdown
 from dashboard.chat.sent import raw_stream, sent_request
-from dashboard.consumers import Login
 from dashboard.pages.serving.engines import state_of
 from dashboard.pages.shared.export import attachment
 from dashboard.pages.shared.places import form_of
 from dashboard.security.audit_log import record_reading
+from dashboard.security.listeners import Login
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.security.request import member
 from dashboard.text.labels import HOST_AWAY, disambiguate, style_of

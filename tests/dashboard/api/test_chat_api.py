@@ -11,7 +11,7 @@ from django.test import AsyncClient
 from django.utils.timezone import now
 
 from dashboard.chat import turns
-from dashboard.consumers import session_guard
+from dashboard.security.listeners import session_guard
 from jobs.access.accounts import set_role
 from jobs.base import bounds
 from jobs.base.files import locked

@@ -10,7 +10,8 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from dashboard.api import waiting
-from dashboard.consumers import broadcaster, session_guard
+from dashboard.consumers import broadcaster
+from dashboard.security.listeners import session_guard
 from jobs.models import ApiToken
 from tests.factories import make_user
 

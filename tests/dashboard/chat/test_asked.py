@@ -8,10 +8,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard import consumers
 from dashboard.actions import access as actions
 from dashboard.actions import endpoints
 from dashboard.chat import asked, relay, turns
+from dashboard.security import listeners
 from jobs.models import Turn
 from jobs.services import chat as services
 from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
@@ -139,7 +139,7 @@ def test_what_was_read_before_a_change_of_rights_is_not_kept(client, from_databa
     add_turn = services.add_turn
 
     def slow(*args, **more):
-        consumers.check_soon()
+        listeners.check_soon()
         return add_turn(*args, **more)
 
     monkeypatch.setattr(services, "add_turn", slow)
@@ -155,7 +155,7 @@ def test_what_was_read_before_a_change_of_rights_is_not_kept(client, from_databa
 def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(
     client, from_database, monkeypatch
 ):
-    monkeypatch.setattr(consumers, "CHECK_S", 3600)
+    monkeypatch.setattr(listeners, "CHECK_S", 3600)
     monkeypatch.setattr(relay, "CHECK_KEPT_S", 0.01)
 
     async def scenario(engine, turn):

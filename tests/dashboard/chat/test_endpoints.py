@@ -12,8 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from dashboard import consumers
 from dashboard.chat import turns
+from dashboard.security import listeners
 from jobs.access import sources
 from jobs.logstore import store
 from jobs.models import Deployment, Endpoint, Secret, Source, Turn
@@ -202,7 +202,7 @@ def with_key_of_lin(url):
 )
 def test_a_turn_has_few_queries(client, monkeypatch, make, most):
     """Login, person, turn; of an endpoint the permitted addresses, the key, and its people."""
-    monkeypatch.setattr(consumers, "CHECK_S", 3600)
+    monkeypatch.setattr(listeners, "CHECK_S", 3600)
     before, after = queries_of(client, make)
 
     assert (len(before), len(after)) == (most, 3), before + after

@@ -5,8 +5,8 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard import consumers
 from dashboard.chat import relay, turns
+from dashboard.security import listeners
 from jobs.base import bounds
 from jobs.base.files import locked
 from jobs.logstore import store
@@ -102,7 +102,7 @@ def test_a_number_that_no_turn_has_is_not_found(client, number):
 
 def test_after_a_logout_the_stream_ends_and_the_turn_goes_on(client, monkeypatch):
     first = delta(content="a")
-    monkeypatch.setattr(consumers, "CHECK_S", 3600)
+    monkeypatch.setattr(listeners, "CHECK_S", 3600)
 
     async def scenario(engine, turn):
         browser = await begun(client, engine, turn, first)

@@ -28,6 +28,7 @@ from dashboard.actions.chat_shares import share
 from dashboard.asgi import application
 from dashboard.chat.relay import _METHODS as RELAY_METHODS
 from dashboard.security.counters import hashed
+from dashboard.security.listeners import LOGGED_OUT
 from dashboard.security.permissions import ACTIONS, Need, allowed, requires
 from jobs.models import (
     Account,
@@ -428,7 +429,7 @@ def test_a_socket_is_open_to_those_of_its_rule_only(made, path):
         with in_role(made, actor):
             first = async_to_sync(_first_message)(f"/{address}", made.sessions.get(actor.person))
         if not actor.may(SOCKETS[path]):
-            assert first == {"type": "websocket.close", "code": consumers.LOGGED_OUT}
+            assert first == {"type": "websocket.close", "code": LOGGED_OUT}
         elif not path:
             assert first["code"] == consumers.NOT_FOUND
         else:
@@ -439,7 +440,7 @@ def test_a_socket_is_open_to_those_of_its_rule_only(made, path):
 def test_a_socket_looks_at_no_token(made):
     first = async_to_sync(_first_message)("/ws/live/", None)
 
-    assert first["code"] == consumers.LOGGED_OUT
+    assert first["code"] == LOGGED_OUT
 
 
 async def _first_message(path, session):

@@ -25,7 +25,7 @@ LIMITS = {
     "server.front.SLOW_S": 1.0,
     "server.web.HEAD_S": 8.0,
     "server.web.SLOW_S": 6.0,
-    "consumers.MOST_OF_A_PERSON": 3,
+    "security.listeners.MOST_OF_A_PERSON": 3,
 }
 
 

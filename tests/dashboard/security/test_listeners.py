@@ -1,8 +1,7 @@
-"""Who may open a socket, and open ones of those who lose access."""
+"""Listeners of those who lose access are dismissed."""
 
 import asyncio
 from datetime import timedelta
-from typing import ClassVar
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -13,14 +12,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from dashboard import consumers as module
-from dashboard.consumers import (
+from dashboard.security import listeners as module
+from dashboard.security.listeners import (
     FORBIDDEN,
     LOGGED_OUT,
     Login,
-    PageSocket,
     TooManyError,
-    is_own,
     refusals,
     session_guard,
 )
@@ -202,26 +199,6 @@ def test_no_user_is_logged_out_without_a_database(monkeypatch):
     assert listening(scenario) == (True, LOGGED_OUT)
 
 
-def test_a_socket_without_a_database_closes_for_a_reconnect(caplog):
-    class Socket(PageSocket):
-        codes: ClassVar[list[int]] = []
-
-        def subject(self):
-            raise OperationalError("away")
-
-        async def close(self, code=None, reason=None):
-            self.codes.append(code)
-
-    async def scenario():
-        socket = Socket()
-        socket.scope = {"user": User(username="lin"), "session": None}
-        await socket._run()
-        return socket.codes
-
-    assert listening(scenario) == [1011]
-    assert "socket is closed: away" in caplog.text
-
-
 def test_a_person_has_a_limited_number_of_sockets(monkeypatch):
     monkeypatch.setattr(module, "MOST_OF_A_PERSON", 2)
     user, other = make_user(), make_user()
@@ -239,23 +216,3 @@ def test_a_person_has_a_limited_number_of_sockets(monkeypatch):
             guard.leave(listener)
 
     listening(scenario)
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "fine"),
-    [
-        ("http://127.0.0.1:8000", "127.0.0.1:8000", True),
-        ("http://localhost:9000", "localhost:9000", True),  # through a tunnel
-        ("https://bench.example.org", "10.0.0.5:8000", True),  # PUBLIC_URL, behind a proxy
-        ("http://127.0.0.1:20000", "127.0.0.1:8000", False),  # a model's server
-        ("http://evil.example", "evil.example", False),  # a name that points at us
-        ("null", "127.0.0.1:8000", False),
-        ("", "127.0.0.1:8000", False),
-        ("http://[", "127.0.0.1:8000", False),
-    ],
-)
-def test_only_our_own_pages_open_sockets(settings, origin, host, fine):
-    settings.CSRF_TRUSTED_ORIGINS = ["https://bench.example.org"]
-    settings.ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
-
-    assert is_own(origin, host) is fine
