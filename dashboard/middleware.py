@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 ZONE_COOKIE = "tz"  # set by static/js/app.js
 
-COMPRESSED_TYPES = ("text/html", "application/json", "text/javascript")
+COMPRESSED_TYPES = ("text/html", "application/json", "text/javascript", "text/css", "text/plain")
 COMPRESSED_BYTES = 1000  # smaller ones fit into one packet
 RANDOM_BYTES = 100
 

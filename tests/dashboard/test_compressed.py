@@ -39,6 +39,11 @@ def test_json_is_compressed():
     assert gzip.decompress(packed.content)
 
 
+@pytest.mark.parametrize("kind", ["text/css", "text/javascript", "text/plain; charset=utf-8"])
+def test_other_whole_texts_are_compressed(kind):
+    assert gzip.decompress(answer(HttpResponse(TEXT, content_type=kind)).content) == TEXT
+
+
 @pytest.mark.parametrize(
     "response",
     [
