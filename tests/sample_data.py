@@ -157,6 +157,7 @@ def endpoint() -> int:
         "url": url,
         "model": "deepseek-ai/DeepSeek-R1-0528-with-a-long-suffix-of-the-quantization",
         "device": "8 × H800 in the rack of the other team",
+        "checked_at": now(),
         "check_id": "endpoint:silent",
         "check_args": {"url": url, "problem": "Connection refused"},
     }
@@ -311,7 +312,7 @@ def _results(person: AbstractUser, far: Host, served: list[Deployment]) -> dict[
         "disturbed": True,
         "remarks": flags,
         "created_by": person,
-        "what": "sonnet 1024 → 1024 tok, 3 000 requests, seed 42",
+        "what": "sonnet 1024 → 1024 tok, 3 000 requests, seed 42",
     }
     metrics = {
         "concurrency": 128,

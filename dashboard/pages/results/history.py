@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from dashboard.charts import history as chart
 from dashboard.pages.shared.cells import bare
@@ -74,12 +75,25 @@ def result_history(request: HttpRequest, result_id: int) -> HttpResponseBase:
 
 
 def history_title(found: History) -> str:
-    """Return the last change of the value, with its interval or verdict."""
-    last = found.periods[-1]
-    if last.change is None or last.base is None or last.is_barred:
-        return _("History of %(model)s") % {"model": found.result.model_id}
+    """Return the last change of the value with its interval or verdict, or why there is none."""
+    last, metric = found.periods[-1], metric_label(found.metric)
+    if last.mean is None:
+        text = ngettext("%(n)s run, not counted", "%(n)s runs, none counted", len(last.runs))
+        return _("%(metric)s: %(what)s") % {"metric": metric, "what": text % {"n": len(last.runs)}}
+    if last.is_barred and last.base is not None:
+        text = _("%(metric)s: period %(now)s is not comparable with period %(n)s")
+        return text % {"metric": metric, "now": last.number, "n": last.base.number}
+    if last.change is None or last.base is None:
+        args = {"metric": metric, "value": " ".join(metric_text(found.metric, last.mean)).strip()}
+        count = len(last.values)
+        text = ngettext(
+            "%(metric)s: %(value)s in %(n)s run, no earlier period to compare with",
+            "%(metric)s: %(value)s in %(n)s runs, no earlier period to compare with",
+            count,
+        )
+        return text % {**args, "n": count}
     change, details = change_texts(last.change, found.metric)
-    args = {"metric": metric_label(found.metric), "change": change, "n": last.base.number}
+    args = {"metric": metric, "change": change, "n": last.base.number}
     text = _("%(metric)s: %(change)s vs period %(n)s") % args
     return _(", ").join(filter(None, (text, details)))
 

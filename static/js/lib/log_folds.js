@@ -26,7 +26,8 @@ export class LogFolds {
     this.openCount = 0;
     this.to = 0; // checked bytes
     this.lines = 0; // and lines
-    this.isDone = false; // all known bytes are checked
+    this.isDone = false; // all known bytes were checked once
+    this.isWhole = false; // by the last answer, too
     this.isFull = false; // too many: nothing after `to` is folded
     /** @type {Set<number>} first lines of the rows that are unfolded */
     this.opened = new Set();
@@ -44,6 +45,7 @@ export class LogFolds {
     this.openCount = open.length;
     Object.assign(this, { series, to, lines });
     this.isDone ||= done;
+    this.isWhole = done;
     this.isFull = full;
     if (this.wanted) this.reveal(this.wanted);
   }

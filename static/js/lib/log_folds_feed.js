@@ -3,7 +3,7 @@
 
 const EVERY_MS = 250;
 const AGAIN_MS = 3000; // after a failed request
-const SHARE = 10; // requests take at most a tenth of the time
+const SHARE = 10; // requests take at most a tenth of the time, half of it while they are behind
 
 export class LogFoldsFeed {
   /**
@@ -43,7 +43,8 @@ export class LogFoldsFeed {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     const began = Date.now();
     await this.ask();
-    const pause = this.folds.isDone ? Math.max(EVERY_MS, SHARE * (Date.now() - began)) : AGAIN_MS;
+    const share = this.folds.isWhole ? SHARE : 1;
+    const pause = this.folds.isDone ? Math.max(EVERY_MS, share * (Date.now() - began)) : AGAIN_MS;
     this.askAt = Date.now() + pause;
     this.isWaiting = false;
     this.onNews();

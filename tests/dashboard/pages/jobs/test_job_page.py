@@ -31,15 +31,18 @@ def shown(member, job):
 
 
 def waits_of(member, job):
-    return shown(member, job).partition("Queue reason")[2].partition("</section>")[0]
+    """The head, which has the reason, and the queue's panel."""
+    text = shown(member, job)
+    head = text.partition('<p class="say"')[2].partition("</p>")[0]
+    return head + text.partition('<section class="panel waits"')[2].partition("</section>")[0]
 
 
-def test_a_queued_job_says_why_it_waits(member):
+def test_a_queued_job_says_once_why_it_waits(member):
     host = make_host()
     busy = make_job(host=host, state="running", title="the other one")
     job = make_job(host=host)
 
-    assert f"is at its job limit; job {busy.pk} (the other one)" in waits_of(member, job)
+    assert waits_of(member, job).count(f"is at its job limit; job {busy.pk} (the other one)") == 1
 
     done = make_job(host=host, state="succeeded")
     job.after.add(done, busy)

@@ -39,6 +39,15 @@ def test_a_period_says_what_changed_and_by_how_much(get, detail, history_of, mov
     assert address in get("result-list", group="identity")
 
 
+def test_a_history_of_one_period_or_of_uncounted_runs_says_so(history_of, moved):
+    first = Result.objects.order_by("pk").first()
+    Result.objects.filter(fingerprint=moved.fingerprint).delete()
+    assert "100 tok/s in 3 runs, no earlier period" in text_of(history_of(first))
+
+    Result.objects.update(disturbed=True)
+    assert "3 runs, none counted" in text_of(history_of(first))
+
+
 def test_the_csv_has_a_line_a_run_with_its_period(history_of, moved):
     rows = list(csv.DictReader(io.StringIO(history_of(moved, "format=csv"))))
 
