@@ -346,8 +346,8 @@ class LogPanel {
     const lines = this.#lineCount;
     this.panel.style.setProperty("--digits", String(String(lines).length));
     this.#part("size").textContent = sizeWords(lines, this.bytes.size, this.folds);
-    const isBegun = lines || this.rows.steps.some((step) => step.line_from !== null || step.state === "running");
-    const note = isBegun ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.following.state);
+    const hasRows = lines || this.rows.steps.some((step) => step.line_from !== null);
+    const note = hasRows ? filterWords(this.rows, this.mode) : this.unread || emptyWords(this.following.state);
     if (this.#part("note").textContent !== note) this.#part("note").textContent = note;
     this.#drawFold();
     this.following.draw();
