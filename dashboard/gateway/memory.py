@@ -18,8 +18,9 @@ from django.db import DatabaseError, close_old_connections
 
 from dashboard.chat.engines import Call, NotCallable, call_of
 from dashboard.gateway.refusals import GatewayRefusal, unavailable, unknown_model
-from dashboard.security.listeners import Login, at_each_check
+from dashboard.security.listeners import Login
 from dashboard.security.permissions import allowed
+from dashboard.security.short_memory import ShortMemory
 from jobs.models import ApiToken, Deployment, Endpoint, Job
 from jobs.queries.chat import ChatEngine
 
@@ -39,21 +40,21 @@ class Memory(Generic[T]):
 
     def __init__(self, read: Callable[[str], T | None]) -> None:
         self._read = read
-        self._known: dict[str, tuple[float, T]] = {}
+        self._known: ShortMemory[str, T] = ShortMemory(KEPT_S)
         self._reading: dict[str, asyncio.Task[T | None]] = {}
 
     async def get(self, name: str) -> T | None:
         """Raises ``GatewayRefusal``: the database is away."""
-        at, found = self._known.get(name, (float("-inf"), None))
-        age_s = time.monotonic() - at
-        if age_s < AGAIN_S:
-            return found
+        fresh = self._known.get(name, within_s=AGAIN_S)
+        if fresh is not None:
+            return fresh
+        found = self._known.get(name)
         task = self._reading.get(name)
         if task is None:
-            pause_s = _PAUSE_S if age_s < KEPT_S else 0.0
+            pause_s = 0.0 if found is None else _PAUSE_S
             task = self._reading[name] = asyncio.create_task(self._read_again(name, pause_s))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return found if age_s < KEPT_S else await asyncio.shield(task)
+        return await asyncio.shield(task) if found is None else found
 
     async def _read_again(self, name: str, pause_s: float) -> T | None:
         try:
@@ -66,17 +67,14 @@ class Memory(Generic[T]):
         finally:
             del self._reading[name]
         if found is None:
-            self._known.pop(name, None)
+            self._known.take(name)
         else:
-            self._known[name] = began, found
+            self._known.keep(name, found, since=began)
         return found
 
     def _in_thread(self, name: str) -> T | None:
         close_old_connections()
         return self._read(name)
-
-    def forget(self) -> None:
-        self._known.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +191,6 @@ def _target(
 keys = Memory(_key)
 _engines = Memory(_targets)
 _loads: dict[str, TargetLoad] = {}
-
-
-def _forget() -> None:
-    keys.forget()
-    _engines.forget()
-
-
-at_each_check(_forget)
 
 
 def load_of(target: GatewayTarget) -> TargetLoad:

@@ -2,12 +2,12 @@
 a host; :mod:`dashboard.intake.logs` uses them for ``KEPT_S``."""
 
 import hashlib
-import time
 import zlib
 from typing import NamedTuple
 
 import zstandard
 
+from dashboard.security.short_memory import ShortMemory
 from jobs.base import bounds
 from jobs.services.intake.streams import Owner
 
@@ -38,44 +38,32 @@ def unpacked(body: bytes, *, length: int, checksum: int) -> bytes:
 
 
 class Sender(NamedTuple):
-    """A host that may append to the log of ``owner``, as read at ``since`` (monotonic)."""
+    """A host that may append to the log of ``owner``. ``proof``: of its key and token."""
 
     owner: Owner
     instance: str
-    since: float
+    proof: bytes
 
 
-_senders: dict[bytes, Sender] = {}
+_senders: ShortMemory[str, Sender] = ShortMemory(KEPT_S)
 
 
-def remember(sender: Sender, authorization: str, token: str) -> None:
-    """Keep the sender, and drop those that are old: each holds the plan of its job."""
-    for mark, other in list(_senders.items()):
-        if _is_old(other):
-            _senders.pop(mark, None)
-    _senders[_mark(sender.owner.log_key, authorization, token)] = sender
+def remember(owner: Owner, instance: str, authorization: str, token: str, *, since: float) -> None:
+    """Keep the sender of a log. ``since``: monotonic time before its rights were read."""
+    sender = Sender(owner, instance, _proof(authorization, token))
+    _senders.keep(owner.log_key, sender, since=since)
 
 
 def recall(log_key: str, authorization: str, token: str) -> Sender | None:
     """Return the sender with exactly this key and token, if it was read within ``KEPT_S``."""
-    mark = _mark(log_key, authorization, token)
-    sender = _senders.get(mark)
-    if sender is None or not _is_old(sender):
-        return sender
-    _senders.pop(mark, None)
-    return None
+    sender = _senders.get(log_key)
+    return sender if sender and sender.proof == _proof(authorization, token) else None
 
 
 def forget(log_key: str) -> None:
-    """Drop the senders of a log whose job has news."""
-    for mark, sender in list(_senders.items()):
-        if sender.owner.log_key == log_key:
-            _senders.pop(mark, None)
+    """Drop the sender of a log whose job has news."""
+    _senders.take(log_key)
 
 
-def _is_old(sender: Sender) -> bool:
-    return time.monotonic() - sender.since >= KEPT_S
-
-
-def _mark(log_key: str, authorization: str, token: str) -> bytes:
-    return hashlib.sha256("\0".join((log_key, authorization, token)).encode()).digest()
+def _proof(authorization: str, token: str) -> bytes:
+    return hashlib.sha256(f"{authorization}\0{token}".encode()).digest()

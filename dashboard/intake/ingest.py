@@ -217,7 +217,7 @@ def append(
             size = append_log(record, offset=offset, data=data)
             if record.is_open:
                 key, token = request.headers["Authorization"], request.headers["X-Token"]
-                chunks.remember(chunks.Sender(record, instance_id(), since), key, token)
+                chunks.remember(record, instance_id(), key, token, since=since)
             return size
         if stream == "events":
             try:

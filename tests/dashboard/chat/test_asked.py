@@ -1,6 +1,5 @@
 """Turns that were asked a moment ago start without the database; all others ask it."""
 
-import asyncio
 from contextlib import nullcontext
 
 import pytest
@@ -12,6 +11,7 @@ from dashboard.actions import access as actions
 from dashboard.actions import endpoints
 from dashboard.chat import asked, relay, turns
 from dashboard.security import listeners
+from dashboard.security.short_memory import ShortMemory
 from jobs.models import Turn
 from jobs.services import chat as services
 from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, run
@@ -24,12 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def from_database(monkeypatch):
     """Numbers of the turns for which the relay asks the database."""
     asks = []
-    monkeypatch.setattr(asked, "KEPT_S", 60)  # whatever else the machine does
-    monkeypatch.setattr(asked, "_is_timed", False)
+    monkeypatch.setattr(asked, "_kept", ShortMemory(60))  # whatever else the machine does
     ask = relay._asked
     monkeypatch.setattr(relay, "_asked", lambda r, n, **more: asks.append(n) or ask(r, n, **more))
-    yield asks
-    asked._kept.clear()
+    return asks
 
 
 def asking(client, prompt="Hi"):
@@ -61,19 +59,17 @@ def test_a_turn_that_was_asked_a_moment_ago_starts_without_the_database(client, 
     assert from_database == [turn.pk]
 
 
-@pytest.mark.parametrize("limit", ["KEPT_S", "MOST", "LONGEST"])
-def test_of_an_older_many_or_long_questions_the_database_is_asked(
+@pytest.mark.parametrize("limit", ["kept_s", "LONGEST"])
+def test_of_older_or_long_questions_the_database_is_asked(
     client, from_database, monkeypatch, limit
 ):
     async def scenario(engine, turn):
-        if limit == "MOST":
-            await sync_to_async(asking(client))("http://127.0.0.1:1")
-        monkeypatch.setattr(asked, limit, -1 if limit == "KEPT_S" else getattr(asked, limit))
+        if limit == "kept_s":
+            monkeypatch.setattr(asked._kept, "kept_s", -1)
         await engine.ends(END)
         await opened(client, turn).task
         assert from_database == [turn.pk]
 
-    monkeypatch.setattr(asked, "MOST", 1)
     run(scenario, asking(client, "x" * (asked.LONGEST + 1 if limit == "LONGEST" else 1)))
 
 
@@ -98,11 +94,12 @@ def deletes_a_key(boss):
 @pytest.mark.parametrize("changes", [archives, removes, renews_a_key, deletes_a_key])
 def test_a_change_of_an_engine_or_its_key_ends_what_is_kept(client, changes):
     asking(client)("http://127.0.0.1:1")
-    assert asked._kept
+    pk = Turn.objects.get().pk
+    assert asked._kept.get(pk)
 
     changes(User.objects.create_superuser("boss"))
 
-    assert not asked._kept
+    assert not asked._kept.get(pk)
 
 
 def leaves(client):
@@ -165,19 +162,6 @@ def test_a_right_that_another_process_withdrew_ends_a_second_after_the_start(
         assert (browser.body, from_database) == (b"", [])
         await engine.ends(END)
         await turns.running(turn.pk).task
-
-    run(scenario, asking(client))
-
-
-def test_what_nobody_takes_is_forgotten(client, monkeypatch):
-    timed, later = [], asked._later
-    monkeypatch.setattr(asked, "_later", lambda: timed.append(dict(asked._kept)) or later())
-    monkeypatch.setattr(asked, "KEPT_S", 0.01)
-
-    async def scenario(engine, turn):
-        assert [*timed[0]] == [turn.pk]
-        while asked._kept:
-            await asyncio.sleep(0.01)
 
     run(scenario, asking(client))
 

@@ -10,7 +10,7 @@ def test_what_is_still_fresh_is_read_again_behind_the_request():
     began = []
     kept = memory.Memory(lambda name: began.append(time.monotonic()) or "new")
     asked = time.monotonic()
-    kept._known["key"] = asked - memory.AGAIN_S, "old"
+    kept._known.keep("key", "old", since=asked - memory.AGAIN_S)
 
     async def ask():
         found = await kept.get("key")

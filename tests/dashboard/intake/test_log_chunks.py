@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from dashboard.intake import chunks, logs
-from dashboard.intake.chunks import Sender
+from dashboard.security.short_memory import ShortMemory
 from jobs.models import Host, Job
 
 KEY, TOKEN, INSTANCE = "Bearer of-the-host", "a token", "an instance"
@@ -36,8 +36,8 @@ def taken(monkeypatch):
         return offset + len(data)
 
     monkeypatch.setattr(logs, "append_log", append)
-    monkeypatch.setattr(chunks, "_senders", {})
-    chunks.remember(Sender(Job(pk=7), INSTANCE, time.monotonic()), KEY, TOKEN)
+    monkeypatch.setattr(chunks, "_senders", ShortMemory(60))
+    chunks.remember(Job(pk=7), INSTANCE, KEY, TOKEN, since=time.monotonic())
     return appended
 
 
@@ -119,13 +119,16 @@ def test_django_gets_the_whole_body_of_every_other_chunk(taken, changes):
 
 
 def test_an_old_sender_is_asked_of_django(taken, monkeypatch):
-    monkeypatch.setattr(chunks, "KEPT_S", 0.0)
+    monkeypatch.setattr(chunks._senders, "kept_s", 0.0)
 
     assert send() == (None, True)
 
 
 def test_a_sender_that_gets_old_while_its_body_comes_is_asked_of_django(taken, monkeypatch):
-    assert send(between=lambda: monkeypatch.setattr(chunks, "KEPT_S", 0.0)) == (None, True)
+    def get_old():
+        monkeypatch.setattr(chunks._senders, "kept_s", 0.0)
+
+    assert send(between=get_old) == (None, True)
     assert taken == []
 
 
@@ -139,11 +142,3 @@ def test_a_job_with_news_is_read_again(taken):
     chunks.forget("job/7")
 
     assert send() == (None, True)
-
-
-def test_senders_of_logs_that_have_ended_are_not_kept(monkeypatch):
-    monkeypatch.setattr(chunks, "KEPT_S", 0.0)
-    for number in range(5):
-        chunks.remember(Sender(Job(pk=number), INSTANCE, time.monotonic()), KEY, TOKEN)
-
-    assert len(chunks._senders) == 1
