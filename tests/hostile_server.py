@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import struct
 import threading
 from contextlib import contextmanager, suppress
 
@@ -62,6 +63,10 @@ def compressed(send, stopped):
     send(HEAD + head.encode() + body)
 
 
+class Reset(Exception):
+    """An answer raises it to reset its connection."""
+
+
 def no_http(send, stopped):
     send(b"SSH-2.0-OpenSSH_9.2\r\n")
 
@@ -88,7 +93,12 @@ class Hostile:
         with connection, suppress(OSError):
             connection.settimeout(30)
             self.requests.append(connection.recv(65536))
-            self.answer(connection.sendall, self._stopped)
+            try:
+                self.answer(connection.sendall, self._stopped)
+            except Reset:
+                at_once = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                return
             connection.shutdown(socket.SHUT_WR)  # a close resets while a request is unread
             while connection.recv(65536):
                 pass

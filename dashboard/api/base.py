@@ -84,6 +84,10 @@ def missing() -> Refused:
     return Refused(error(404, "missing", _("Not found: no object has this name or number.")))
 
 
+def forbidden(message: str) -> Refused:
+    return Refused(error(403, "forbidden", message))
+
+
 def conflict(code: str, message: str) -> Refused:
     return Refused(error(409, code, message))
 

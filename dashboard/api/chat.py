@@ -307,13 +307,16 @@ class TurnWaitAsked(Asked):
 
 
 def find_chat(request: HttpRequest, conversation_id: int, action: str) -> Conversation:
-    """Return a conversation. Raises ``Refused``: there is none to which the caller may do
-    ``action``."""
+    """Return a conversation to which the caller may do ``action``. Raises ``Refused``: of those the
+    caller may not read either, it says that there is none."""
     row = get_object_or_404(Conversation.objects.select_related("user"), pk=conversation_id)
-    if not allowed(request.user, action, row):
-        record_hidden(request)
-        raise base.missing()
-    return row
+    if allowed(request.user, action, row):
+        return row
+    if allowed(request.user, "conversation.view", row):
+        text = _("This conversation belongs to another person. Only its owner can change it.")
+        raise base.forbidden(text)
+    record_hidden(request)
+    raise base.missing()
 
 
 def _find_turn(row: Conversation, turn_id: int) -> Turn:

@@ -85,6 +85,7 @@ class Engine:
             _silence_limited() as heard,
             self._post(http, CHAT_PATH, body) as response,
         ):
+            end_with_connection(response)
             _refuse_head(response)
             reader.http_status = response.status
             reader.retry_after = response.headers.get("Retry-After", "")[:_LONGEST_DELAY]
@@ -210,6 +211,26 @@ async def _silence_limited() -> AsyncIterator[Callable[[], None]]:
             timer.cancel()
 
 
+def end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """Let the content end when its connection does. After a wrong chunk, aiohttp 3.14 closes the
+    connection, and a reader of the content would wait for as long as its timeouts allow."""
+    connection, content = response.connection, response.content
+    if connection is None or connection.protocol is None:
+        return  # the answer has ended
+
+    def end(done: asyncio.Future[None] | None = None) -> None:
+        if done and not done.cancelled():
+            done.exception()  # else asyncio prints that nobody took it
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection ended"))
+
+    closed = connection.protocol.closed
+    if closed is None:
+        end()
+    else:
+        closed.add_done_callback(end)
+
+
 def _refuse_head(response: aiohttp.ClientResponse) -> None:
     if 300 <= response.status < 400:
         to = response.headers.get("Location", "")
@@ -220,6 +241,7 @@ def _refuse_head(response: aiohttp.ClientResponse) -> None:
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    end_with_connection(response)
     _refuse_head(response)
     content = bytearray()
     async for chunk in response.content.iter_any():

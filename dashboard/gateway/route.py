@@ -32,6 +32,7 @@ from dashboard.chat.engines import (
     CheckedAddresses,
     KeyFilter,
     NotCallable,
+    end_with_connection,
     resolved,
 )
 from dashboard.gateway.hold import candidates_after_benchmark
@@ -247,6 +248,7 @@ class _Request:
                 _session_for(target.call) as http,
                 http.post(url, data=body, headers=headers, allow_redirects=False) as response,
             ):
+                end_with_connection(response)
                 _check_head(response)
                 chunks: AsyncIterator[bytes] = response.content.iter_any()
                 if target.call.api_key:

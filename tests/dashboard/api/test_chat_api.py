@@ -139,6 +139,8 @@ def test_a_chat_of_another_person_does_not_exist(lin, api):
     ]
 
     assert [(one.status_code, one.json()["error"]) for one in answers] == [(404, "missing")] * 7
+    words = "Not found: no object has this name or number."
+    assert {one.json()["message"] for one in answers} == {words}
     assert not any("Hi!" in one.text for one in answers)
     assert Turn.objects.get().answer == "Hi!"
     refused = AuditEntry.objects.filter(action="access.refused")
@@ -168,8 +170,10 @@ def test_an_administrator_reads_a_chat_with_an_entry_and_changes_nothing(lin, ad
     entry = AuditEntry.objects.get()
     assert (entry.user, entry.action) == (admin.user, "conversation.view")
     assert (entry.subject, entry.detail) == (f"conversation {turn.conversation_id}", {"of": "lin"})
-    assert admin.send("patch", path, {"title": "mine"}).status_code == 404
-    assert admin.send("delete", path).status_code == 404
+    for change in (admin.send("patch", path, {"title": "mine"}), admin.send("delete", path)):
+        assert (change.status_code, change.json()["error"]) == (403, "forbidden")
+        words = "This conversation belongs to another person. Only its owner can change it."
+        assert change.json()["message"] == words
     assert Conversation.objects.get().title == "Sky"
 
 

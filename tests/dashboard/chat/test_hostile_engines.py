@@ -1,5 +1,7 @@
 """A turn ends, with its reason, whatever a hostile engine sends; nothing else is called."""
 
+import threading
+
 import aiohttp
 import pytest
 from asgiref.sync import async_to_sync
@@ -11,8 +13,9 @@ from jobs.base import bounds
 from jobs.confined import Exceeded, Pool
 from jobs.models import Host
 from tests import hostile_server
-from tests.dashboard.lib.chat_engine import END, delta, make_turn, outcome
-from tests.hostile_server import hostile
+from tests.dashboard.lib.chat_engine import END, delta, make_turn, opened, outcome, run
+from tests.hostile_server import Reset, hostile
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -158,3 +161,46 @@ def test_a_tokenizer_counts_what_half_a_mebibyte_holds(number, count):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     with hostile(lambda send, _stopped: send(head + body)) as engine:
         assert async_to_sync(engines.Engine(Call(engine.url), "m").tokens)("a") == count
+
+
+PIECE = delta(content="half of it")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(PIECE), PIECE)
+COUNTED = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + PIECE
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (CHUNKED, b""),
+        (CHUNKED, b"ff\r\ndata: {"),
+        (CHUNKED, b"no size\r\n"),
+        (CHUNKED, b"6\r\ndata: {}\n\n\r\n"),
+        (CHUNKED, None),
+        (COUNTED, b""),
+        (COUNTED, None),
+    ],
+    ids=["cut", "cut-in-chunk", "no-size", "wrong-size", "reset", "short", "short-reset"],
+)
+def test_an_answer_that_ends_wrongly_says_so_in_words(client, begin, end):
+    came = threading.Event()
+
+    def answer(send, _stopped):
+        send(begin)
+        assert came.wait(PATIENCE_S)
+        if end is None:
+            raise Reset
+        send(end)
+
+    async def scenario(_engine, turn):
+        browser = opened(client, turn)
+        await browser.until(len(PIECE))
+        came.set()
+        await browser.task
+
+    with hostile(answer) as engine:
+        turn = run(scenario, lambda _own_url: make_turn(engine.url))
+    page = client.get(f"/playground/turns/{turn.pk}/").text
+
+    assert (turn.state, turn.answer) == ("failed", "half of it")
+    note = "<b>The engine closed the connection in the middle of the answer.</b></span></div>"
+    assert note in page

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from tests.dashboard.lib.web_server import running_web, web_beside
+from tests.hostile_server import hostile
 from tests.jobs.lib.scripted_engine import engine
 from tests.threads import together
 from tests.waiting import PATIENCE_S, until
@@ -278,6 +279,34 @@ def test_a_killed_engine_fails_its_own_streams_and_no_later_ones(gateway):
 
     assert Counter(found) == {400: 25, "engine_failed": 25}
     assert later == {"Paris " * 8}
+
+
+@pytest.mark.parametrize("end", [b"no size\r\n", b""], ids=["no-size", "cut"])
+def test_a_stream_that_its_engine_ends_wrongly_ends_with_an_error(gateway, end):
+    came, name = threading.Event(), f"wrong{len(end)}"
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"half"}}]}\n\n'
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    def answer(send, _stopped):
+        send(head + b"%x\r\n%s\r\n" % (len(event), event))
+        assert came.wait(PATIENCE_S)
+        send(end)
+
+    with hostile(answer) as wrong:
+        gateway.server.shell(
+            SETUP.format(engines=[(name, wrong.url)], keys={}).replace("ada", name)
+        )
+        until(lambda: name in {one.id for one in client(gateway).models.list()})
+        pieces = iter(ask(gateway, model=name, stream=True))
+        first = next(pieces)
+        came.set()
+        with pytest.raises(openai.APIError) as failed:
+            next(pieces)
+
+    assert first.choices[0].delta.content == "half"
+    assert failed.value.code == "engine_failed"
 
 
 @contextmanager

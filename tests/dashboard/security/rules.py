@@ -11,7 +11,8 @@ with 405. Rules:
 - ``own``: whose object it is, viewers too, and admins.
 - ``owner``: whose object it is while they are a member, and admins.
 - ``own-hidden``, ``mine-hidden``: to others the object does not exist (404).
-- ``mine-member-hidden``: as ``mine-member``; to others than its owner the object does not exist.
+- ``mine-shown``, ``mine-member-shown``: as ``mine`` and ``mine-member``; admins read the object,
+  to others it does not exist.
 - ``person-hidden``: whose object it is, and admins; to others it does not exist. Of tokens only
   those of the scope admin.
 - ``person``: everyone who is logged in. Of tokens only those of the scope admin, as for ``mine``.
@@ -399,19 +400,19 @@ api-preset-restore POST owner-person
 api-conversations GET person
 api-conversations POST person
 api-conversation GET person-hidden
-api-conversation PATCH mine-hidden {"title": "other"}
-api-conversation DELETE mine-hidden
-api-conversation-shares POST mine-hidden {"days": 7}
+api-conversation PATCH mine-shown {"title": "other"}
+api-conversation DELETE mine-shown
+api-conversation-shares POST mine-shown {"days": 7}
 api-conversation-import POST person
 api-shares GET person
 api-share GET person
 api-share DELETE mine-hidden
-api-turns POST mine-hidden {"engine": "1", "prompt": "Why?", "max_tokens": 1, "retry": 0}
+api-turns POST mine-shown {"engine": "1", "prompt": "Why?", "max_tokens": 1, "retry": 0}
 api-turn GET person-hidden
 api-turn-request GET person-hidden
-api-turn-stop POST mine-hidden
-api-turn-question POST mine-member-hidden {"set": "ours", "answers": ["blue"]}
-api-turn-show POST mine-hidden
+api-turn-stop POST mine-shown
+api-turn-question POST mine-member-shown {"set": "ours", "answers": ["blue"]}
+api-turn-show POST mine-shown
 api-unknown GET,POST,PUT,PATCH,DELETE viewer
 intake-heartbeat POST host
 intake-claim-job POST host

@@ -721,3 +721,33 @@ def test_a_viewer_saves_no_prompts(client, lin):
     assert (
         "Save prompts" not in client.get(reverse("conversation", args=[turn.conversation_id])).text
     )
+
+
+@pytest.mark.parametrize("role", ["viewer", "member"])
+def test_a_chat_of_another_person_is_refused_in_words(client, lin, role):
+    chat = make_turn(make_user("mei"), answer="theirs").conversation
+    set_role(lin, role)
+
+    pages = [client.get(reverse("conversation", args=[chat.pk])), ask(client, conversation=chat.pk)]
+
+    assert [page.status_code for page in pages] == [403, 403]
+    for page in pages:
+        assert "This chat belongs to another person" in page.text
+        assert "Ask its owner to share it." in page.text
+        assert "theirs" not in page.text
+    assert "Your role does not allow this" in client.get(reverse("people")).text
+
+
+def test_an_administrator_reads_a_chat_and_is_told_that_only_its_owner_changes_it(client):
+    client.force_login(make_user("admin", is_staff=True))
+    chat = make_turn(make_user("mei"), answer="theirs").conversation
+
+    page = client.get(reverse("conversation", args=[chat.pk]))
+    change = ask(client, conversation=chat.pk)
+
+    assert "Chat of mei: read only. The audit log has this visit." in page.text
+    assert "theirs" in page.text
+    assert 'id="ask"' not in page.text
+    assert change.status_code == 403
+    assert "only its owner can change it" in change.text
+    assert AuditEntry.objects.filter(action="conversation.view").count() == 1
