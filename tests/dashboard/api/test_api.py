@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from dashboard.api import jobs
 from dashboard.api.app import document
 from dashboard.server import downloads
-from jobs.models import AuditEntry, Job
+from jobs.models import AuditEntry, Job, Matrix
 from tests.factories import make_deployment, make_host, make_job, make_result, make_user
 from tests.kept import ended
 
@@ -160,6 +160,28 @@ def test_one_job_is_returned_whole(api):
     assert shown == ("queued", "Queued.", "ada")
     assert answer["plan"] == json.loads(json.dumps(job.plan))
     assert [step["name"] for step in answer["steps"]] == ["fetch", "check"]
+
+
+def test_progress_has_its_time_as_iso(api):
+    since = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    known = {"done": 3, "total": 9, "unit": "requests", "since": since.timestamp()}
+    job = make_job(state="running", progress=known)
+
+    progress = api.get(f"jobs/{job.pk}").json()["progress"]
+
+    assert progress == {"done": 3, "total": 9, "unit": "requests", "since": since.isoformat()}
+
+
+def test_matrices_are_listed_newest_first_in_pages(api):
+    host = make_host()
+    rows = [Matrix.objects.create(title="", kind="benchmark", host=host, spec={}) for _ in range(3)]
+
+    first = api.get("matrices", limit=2).json()
+    second = api.client.get(first["next"], headers=api.headers).json()
+
+    pages = [[row["id"] for row in page["matrices"]] for page in (first, second)]
+    assert pages == [[rows[2].pk, rows[1].pk], [rows[0].pk]]
+    assert second["next"] is None
 
 
 def test_a_job_is_previewed_launched_and_noted(api):
