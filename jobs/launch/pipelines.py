@@ -103,7 +103,8 @@ def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
     known |= {"workload": WORKLOAD_IDS, "evaluation": EVALUATION_IDS}
     for name, values in known.items():
         if given[name] and given[name] not in values:
-            raise LaunchError(_("Choose one of %(expected)s."), name, expected=", ".join(values))
+            expected = ", ".join(filter(None, values))
+            raise LaunchError(_("Choose one of %(expected)s."), name, expected=expected)
     parts = re.split(r"[\s,，、]+", given["concurrency"]) if given["concurrency"] else []
     levels = [number_from(word) or 0 for word in parts]
     if len(levels) > _MOST_LEVELS or not all(1 <= level <= _MOST_REQUESTS for level in levels):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from dashboard.actions import jobs as job_actions
 from dashboard.actions.action import once
 from dashboard.pages.launch import front, parts
+from dashboard.pages.launch.launch_form import Field
 from dashboard.security import audit_log
 from dashboard.security.permissions import requires
 from dashboard.security.request import person
@@ -23,6 +24,7 @@ from dashboard.text.labels import kind_title
 from jobs.base.errors import LaunchError
 from jobs.catalog import MODELS, STACKS, ZooModel
 from jobs.catalog.presets import EVALUATION_PRESETS, WORKLOADS
+from jobs.kinds.lib.base import Choice
 from jobs.kinds.lib.vacc import stack_choices
 from jobs.launch import pipelines as definitions
 from jobs.launch.launch import InvalidParams
@@ -34,15 +36,34 @@ from jobs.schedule.forecast import Forecast, forecast_drafts
 from jobs.schedule.targets import target_of
 from jobs.tools.vacc.downloads import DATASETS
 
+# Options with a field of their own: label and help.
 _OPTIONS = {
-    "host": gettext_lazy("Host"),
-    "precision": gettext_lazy("Precision"),
-    "calibration": gettext_lazy("Calibration data"),
-    "concurrency": gettext_lazy("Concurrency"),
-    "workload": gettext_lazy("Workload"),
-    "evaluation": gettext_lazy("Evaluation"),
-    "port": gettext_lazy("Port"),
-    "bind": gettext_lazy("Listen on"),
+    "precision": (gettext_lazy("Precision"), ""),
+    "calibration": (gettext_lazy("Calibration data"), ""),
+    "concurrency": (
+        gettext_lazy("Concurrency"),
+        gettext_lazy(
+            "For benchmarks over HTTP, such as 1, 4, 16. Empty: the defaults of their forms."
+        ),
+    ),
+    "workload": (
+        gettext_lazy("Workload"),
+        gettext_lazy(
+            "A benchmark for each pair of lengths, once. Repeats and early ends need a matrix."
+        ),
+    ),
+    "evaluation": (gettext_lazy("Evaluation"), ""),
+    "port": (
+        gettext_lazy("Port"),
+        gettext_lazy("Server port. Empty: a free port at start; guide verbatim: 8000."),
+    ),
+    "bind": (
+        gettext_lazy("Listen on"),
+        gettext_lazy(
+            "Your host's address. Empty: the guide's 10.24.73.25; on other machines the server "
+            "then exits at once."
+        ),
+    ),
 }
 
 
@@ -108,7 +129,7 @@ def _model_and_pipeline(model_id: str, pipeline_id: str) -> tuple[ZooModel, defi
 def _context(
     model: ZooModel, pipeline: definitions.Pipeline, data: QueryDict, user: AbstractBaseUser | None
 ) -> dict[str, Any]:
-    """``errors``: option → message; ``typed``: entered values."""
+    """``errors``: option → message."""
     subject = front.LaunchSubject(model.id)
     hosts = front.host_choices(pipeline.needs_dies, subject, user)
     fitting = [one for one in hosts if bool(dies(one.host)) == pipeline.needs_dies]
@@ -126,7 +147,8 @@ def _context(
     planned: list[Draft] = []
     if host and stack and not errors:
         planned = drafts(pipeline, model, host, stack, options, user=user)
-    faults = [parts.FormFault(f"f-{name}", str(_OPTIONS[name]), errors[name]) for name in errors]
+    fields = _fields(pipeline, options, data, errors)
+    faults = parts.faults(errors, fields)
     for one in planned:
         texts = one.preview.errors.values() if one.preview else ()
         title = kind_title(one.stage.job.kind)
@@ -147,15 +169,8 @@ def _context(
         "stacks": [STACKS[name] for name in offered],
         "stack": stack,
         "options": options,
+        "fields": fields,
         "errors": errors,
-        "typed": {name: data.get(name, "") for name in ("concurrency", "port", "bind")},
-        "precisions": [
-            (one, _("fp16 and int8") if one == definitions.BOTH else one)
-            for one in definitions.PRECISIONS
-        ],
-        "calibrations": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
-        "workloads": [WORKLOADS[name] for name in definitions.WORKLOAD_IDS if name],
-        "evaluations": [EVALUATION_PRESETS[name] for name in definitions.EVALUATION_IDS if name],
         "faults": faults,
         "blocked": "errors" if faults else "",
         "drafts": planned,
@@ -164,6 +179,44 @@ def _context(
         "outside_guide": _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds)),
         "asks_host": host is not None and not is_away(host) and not errors,
     }
+
+
+def _fields(
+    pipeline: definitions.Pipeline,
+    options: definitions.Options,
+    data: Mapping[str, Any],
+    errors: Mapping[str, str],
+) -> list[Field]:
+    """Return the fields of a pipeline's options. *Listen on* is left out where it does not count:
+    a value would count everywhere."""
+    both = {definitions.BOTH: _("fp16 and int8")}
+    workloads = [(name, _(WORKLOADS[name].name)) for name in definitions.WORKLOAD_IDS if name]
+    sets = [(name, _(EVALUATION_PRESETS[name].name)) for name in definitions.EVALUATION_IDS if name]
+    chosen = {
+        "precision": [(one, both.get(one, one)) for one in definitions.PRECISIONS],
+        "calibration": [(name, DATASETS[name].title) for name in definitions.CALIBRATIONS],
+        "workload": [("", _("Short test: 12 requests of 64 tokens")), *workloads],
+        "evaluation": [("", _("Basics: 142 included questions")), *sets],
+    }
+    preset = EVALUATION_PRESETS.get(options.evaluation)
+    purpose = {"evaluation": f"{_(preset.purpose)} {_(preset.takes)}"} if preset else {}
+    fields = []
+    for name, (label, about) in _OPTIONS.items():
+        error, choices = errors.get(name, ""), [Choice(*one) for one in chosen.get(name, ())]
+        if name not in pipeline.options or (name == "bind" and not (options.as_in_guide or error)):
+            continue
+        fields.append(
+            Field(
+                *(name, str(label), purpose.get(name, str(about))),
+                control="select" if choices else "number" if name == "port" else "text",
+                value=str(getattr(options, name) if choices else data.get(name, "")),
+                default=choices[0].value if choices else "",
+                options=tuple(choices),
+                error=error,
+                is_hidden=name == "calibration" and options.precision == "fp16" and not error,
+            )
+        )
+    return fields
 
 
 def options_of(

@@ -143,6 +143,25 @@ def test_pipeline_options_are_shown_launched_and_linked(browser, host):
     assert loads == {"[1, 4]"}
 
 
+def test_a_changed_option_is_marked_and_an_unknown_one_names_the_known(browser, host):
+    page = browser.get(BUILD_IN, {"precision": "fp16", "evaluation": "x"}).text
+
+    assert re.findall(r'is-changed" data-field="(\w+)"', page) == ["precision"]
+    assert "Default: int8<" in page
+    assert 'id="e-evaluation">Choose one of smoke, guide, paper.' in page
+
+
+def test_an_option_that_does_not_count_is_not_shown(browser, host):
+    coded = browser.get(BUILD_IN, {"calibration": "alpaca", "precision": "fp16"}).text
+    right, exact = (
+        browser.get(PIPELINE, {"bind": "192.0.2.7", "as_in_guide": switch}).text for switch in "01"
+    )
+
+    assert '<input type="hidden" name="calibration" value="alpaca">' in coded
+    assert 'name="bind" value="192.0.2.7"' in exact
+    assert 'name="bind"' not in right
+
+
 def test_the_switch_makes_every_job_of_the_pipeline_verbatim(browser, host):
     page = browser.get(PIPELINE, {"as_in_guide": "1"}).text
     browser.post(PIPELINE, {"host": host.name, "as_in_guide": "1"})
