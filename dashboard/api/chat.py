@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import AskForm, At
-from dashboard.actions.chat_params import MOST_STOPS
+from dashboard.actions.chat_params import MOST_STOPS, ParamsForm
 from dashboard.api import base
 from dashboard.api.base import (
     ApiAnswer,
@@ -241,20 +241,26 @@ def _as_key(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _number(name: str, more: str = "") -> Any:
+    """Return a number of the form, which has its bounds."""
+    field: Any = ParamsForm.base_fields[name]
+    return about(f"{field.min_value} to {field.max_value}{more}", None)
+
+
 class ParamsAsked(Asked):
     """Parameters of an answer. A number that is null is left to the engine."""
 
     system: str = about("system prompt", "")
-    temperature: float | None = about("0 to 2", None)
-    top_p: float | None = about("0.01 to 1", None)
+    temperature: float | None = _number("temperature")
+    top_p: float | None = _number("top_p")
     max_tokens: int | None = about(f"most tokens of reasoning and answer, 1 to {MOST_TOKENS}", None)
-    seed: int | None = about("0 to 2147483647", None)
-    top_k: int | None = about("-1 to 1000000; 0 or -1: all tokens", None)
-    min_p: float | None = about("0 to 1", None)
-    presence_penalty: float | None = about("-2 to 2", None)
-    frequency_penalty: float | None = about("-2 to 2", None)
-    repetition_penalty: float | None = about("0.01 to 10; 1: none", None)
-    top_logprobs: int | None = about("0 to 20: log probabilities of as many tokens", None)
+    seed: int | None = _number("seed")
+    top_k: int | None = _number("top_k", "; 0 or -1: all tokens")
+    min_p: float | None = _number("min_p")
+    presence_penalty: float | None = _number("presence_penalty")
+    frequency_penalty: float | None = _number("frequency_penalty")
+    repetition_penalty: float | None = _number("repetition_penalty", "; 1: none")
+    top_logprobs: int | None = _number("top_logprobs", ": log probabilities of as many tokens")
     stop: list[str] | None = about(f"at most {MOST_STOPS} texts that end the answer", None)
     response_format: dict[str, Any] | None = about("as in OpenAI's API", None)
     chat_template_kwargs: dict[str, Any] | None = about("variables of the chat template", None)
