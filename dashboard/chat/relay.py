@@ -39,7 +39,7 @@ from dashboard.security import audit_log
 from dashboard.security.listeners import Listener, Login, TooManyError, session_guard
 from dashboard.security.permissions import allowed
 from dashboard.security.request import logged_in
-from dashboard.server.front import Receive, Scope, Send, send_whole
+from dashboard.server.front import Receive, Scope, Send, send_whole, until_left
 from jobs.base.numbers import number_from
 from jobs.logstore import store
 from jobs.models import Turn
@@ -69,8 +69,7 @@ _HEADERS = [
 
 async def relay_application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve the routes above. Anything else below ``/relay/`` is answered with 404."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    match = PATH.fullmatch(path)
+    match = PATH.fullmatch(scope["path"])
     if match is None:
         return await _answer(send, HTTPStatus.NOT_FOUND)
     turn_id, verb = int(match[1]), match[2]
@@ -282,12 +281,7 @@ def _is_open(turn_id: int) -> bool:
 
 async def _until_gone(receive: Receive, listener: Listener) -> None:
     """Until the browser has left, or may not listen any more."""
-
-    async def until_left() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    left = asyncio.create_task(until_left())
+    left = asyncio.create_task(until_left(receive))
     ends: set[asyncio.Future[Any]] = {left, listener.dismissed}
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

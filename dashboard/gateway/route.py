@@ -58,7 +58,7 @@ from dashboard.gateway.use import add_beside, add_use
 from dashboard.security.counters import hashed
 from dashboard.security.listeners import Listener, TooManyError, session_guard
 from dashboard.security.login_throttle import seconds_until_next_token
-from dashboard.server.front import Receive, Scope, Send, send_whole
+from dashboard.server.front import Receive, Scope, Send, send_whole, until_left
 from jobs.base import bounds
 
 CALLS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
@@ -92,7 +92,7 @@ class _Request:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        self._path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        self._path: str = scope["path"]
         self._headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         given = self._headers.get(b"x-request-id", "")
         self._id = given if _REQUEST_ID.fullmatch(given) else f"req-{uuid.uuid4().hex}"
@@ -175,7 +175,7 @@ class _Request:
     ) -> None:
         """Ask, until the client leaves or its key ends: then the engine's connection is closed."""
         work = asyncio.create_task(self._first_that_answers(key, found, content, asked))
-        gone = asyncio.create_task(_until_left(self._receive))
+        gone = asyncio.create_task(until_left(self._receive))
         ends: set[asyncio.Future[Any]] = {work, gone, listener.dismissed}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -381,11 +381,6 @@ async def _filtered(chunks: AsyncIterator[bytes], key_filter: KeyFilter) -> Asyn
             yield data
     if data := key_filter.end():
         yield data
-
-
-async def _until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -100,6 +100,12 @@ async def send_whole(
     await send({"type": "http.response.body", "body": body})
 
 
+async def until_left(receive: Receive) -> None:
+    """Wait for the client to leave. What else it sends is dropped."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _send_head(send: Send, status: int, headers: list[tuple[str, str]]) -> None:
     encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
     encoded.append((b"x-content-type-options", b"nosniff"))
