@@ -93,8 +93,8 @@ def history_title(found: History) -> str:
         )
         return text % {**args, "n": count}
     change, details = change_texts(last.change, found.metric)
-    args = {"metric": metric, "change": change, "n": last.base.number}
-    text = _("%(metric)s: %(change)s vs period %(n)s") % args
+    compared = {"metric": metric, "change": change, "n": last.base.number}
+    text = _("%(metric)s: %(change)s vs period %(n)s") % compared
     return _(", ").join(filter(None, (text, details)))
 
 
