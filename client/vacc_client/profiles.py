@@ -43,15 +43,23 @@ def save(profile: str, found: Access) -> str:
     """Store a profile, and return where its token is."""
     known, own = _read(), {"url": found.url.rstrip("/")}
     where = "keyring"
-    try:
-        keyring = _keyring()
-        if keyring is None:
-            raise LookupError
-        keyring.set_password(_SERVICE, f"{profile} {own['url']}", found.token)
-    except Exception:  # a keyring without a backend raises errors of its own
+    if not _in_keyring(f"{profile} {own['url']}", found.token):
         where, own["token"] = str(config_file()), found.token
     _write({**known, profile: own})
     return where
+
+
+def _in_keyring(name: str, token: str) -> bool:
+    """Store a token in the keyring; return True if it is there."""
+    try:
+        keyring = _keyring()
+        if keyring is None:
+            return False
+        keyring.set_password(_SERVICE, name, token)
+        # A keyring that is switched off takes a token and has none.
+        return bool(keyring.get_password(_SERVICE, name) == token)
+    except Exception:  # a keyring without a backend raises errors of its own
+        return False
 
 
 def _keyring() -> Any:

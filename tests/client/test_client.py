@@ -214,20 +214,63 @@ def test_a_stored_token_never_goes_to_another_address(monkeypatch):
     assert profiles.access() == ("http://other", "given")
 
 
+class Ring:
+    """A keyring, as the package ``keyring`` has it."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def set_password(self, service, name, token):
+        self.kept[service, name] = token
+
+    def get_password(self, service, name):
+        return self.kept.get((service, name))
+
+
+class Locked(Ring):
+    """One that a person did not unlock."""
+
+    def set_password(self, service, name, token):
+        raise RuntimeError("locked")
+
+
+class SwitchedOff(Ring):
+    """The package's own ``null.Keyring``."""
+
+    def set_password(self, service, name, token):
+        pass
+
+
 def test_a_keyring_keeps_the_token_out_of_the_file(monkeypatch):
-    class Ring(dict):
-        def set_password(self, service, name, token):
-            self[service, name] = token
-
-        def get_password(self, service, name):
-            return self.get((service, name))
-
     ring = Ring()
     monkeypatch.setattr(profiles, "_keyring", lambda: ring)
 
     assert profiles.save("default", profiles.Access("http://one", "secret")) == "keyring"
     assert "secret" not in profiles.config_file().read_text()
     assert profiles.access().token == "secret"
+
+
+@pytest.mark.parametrize("kind", [Locked, SwitchedOff])
+def test_without_a_working_keyring_the_token_is_in_the_file(kind, monkeypatch):
+    ring = kind()
+    monkeypatch.setattr(profiles, "_keyring", lambda: ring)
+
+    where = profiles.save("default", profiles.Access("http://one", "secret"))
+
+    assert where == str(profiles.config_file())
+    assert profiles.access().token == "secret"
+
+
+@pytest.mark.parametrize("has_keyring", [True, False])
+def test_login_says_where_the_token_is(server, monkeypatch, capsys, has_keyring):
+    ring = Ring() if has_keyring else None
+    monkeypatch.setattr(profiles, "_keyring", lambda: ring)
+    server.answer = lambda handler: handler.send_json({"name": "ada", "scope": "read"})
+
+    code_of("login", server.url, "--token", "secret", "--json")
+
+    where = "keyring" if has_keyring else str(profiles.config_file())
+    assert json.loads(capsys.readouterr().out)["token"] == where
 
 
 @pytest.mark.parametrize(
