@@ -29,6 +29,7 @@ from jobs.base.files import text_sha256
 from jobs.base.validation_errors import one_line
 from jobs.catalog import PROMPT_SETS
 from jobs.kinds.lib.load import about_tokens
+from jobs.launch.launch import InvalidParams
 from jobs.models import PromptSet, ServiceLevel
 from jobs.queries.results.levels import FAMILIES, INCLUDED, STATISTICS, level_of
 from jobs.tools.lib.load import json_lines
@@ -48,7 +49,8 @@ class Line(forms.CharField):
 
 
 class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not generic at run time
-    """Form of one row. ``area``: of the rights ``area.add`` and ``area.change``, and of entries."""
+    """Form of one row. ``area``: of the rights ``area.add`` and ``area.change``, and of entries.
+    ``names``: of fields, in the errors of a caller who has others."""
 
     area: ClassVar[str]
     most: ClassVar[int]
@@ -65,8 +67,10 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
         instance: Row | None = None,
         initial: Mapping[str, Any] | None = None,
         user: AbstractBaseUser | AnonymousUser | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self.user = logged_in(user) if user else None
+        self.names = {"__all__": "", **(names or {})}
         super().__init__(data, files, instance=instance, initial=dict(initial or {}), auto_id="%s")
         self._stored = self._columns() if self.instance.pk else {}
         if self.instance.pk is None and self.user is not None:
@@ -107,7 +111,7 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
 
     def store(self) -> Row:
         """Store a new row, or the columns that changed: others may change the rest meanwhile.
-        Raises ``LaunchError``: the first error; the form has all."""
+        Raises ``InvalidParams``."""
         if self.is_valid():
             try:
                 changed = None
@@ -119,8 +123,8 @@ class RowForm(forms.ModelForm, Generic[Row]):  # type: ignore[type-arg]  # not g
                 return self.instance
             except IntegrityError:
                 self.add_error("name", self.name_taken % {"name": self.instance})
-        name, errors = next(iter(self.errors.items()))
-        raise LaunchError(str(errors[0]), "" if name == "__all__" else name)
+        errors = self.errors.items()
+        raise InvalidParams({self.names.get(name, name): str(texts[0]) for name, texts in errors})
 
 
 def save(user: User, form: RowForm[Row]) -> Row:

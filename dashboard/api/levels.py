@@ -19,7 +19,6 @@ from dashboard.api.base import (
     read,
 )
 from dashboard.pages.shared.addresses import or_404
-from jobs.base.errors import LaunchError
 from jobs.launch.launch import InvalidParams
 from jobs.models import ServiceLevel
 from jobs.queries.results.levels import (
@@ -157,13 +156,8 @@ def hide_level(request: HttpRequest, key: str, asked: HiddenAsked) -> Json:
 def _saved(request: HttpRequest, values: Mapping[str, Any], row: ServiceLevel | None) -> Json:
     """Store the row of ``values``. Raises ``InvalidParams``: with the errors at their fields."""
     typed, names = _typed(values)
-    form = LevelForm(typed, instance=row, user=request.user)
-    try:
-        return LevelAnswer.of(rows.save(request.user, form))
-    except LaunchError:
-        raise InvalidParams(
-            {names.get(name, name): str(errors[0]) for name, errors in form.errors.items()}
-        ) from None
+    form = LevelForm(typed, instance=row, user=request.user, names=names)
+    return LevelAnswer.of(rows.save(request.user, form))
 
 
 def _typed(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -7,12 +7,11 @@ from django.http import Http404, HttpRequest
 from pydantic import Field
 
 from dashboard.actions import rows
+from dashboard.actions.chat_params import ParamsForm
 from dashboard.actions.chat_presets import PresetForm
 from dashboard.api.base import Asked, Created, Json, Operations, about, listing, read
 from dashboard.api.chat import ParamsAsked
 from dashboard.pages.shared.addresses import or_404
-from jobs.base.errors import LaunchError
-from jobs.launch.launch import InvalidParams
 from jobs.models import ChatPreset
 from jobs.queries.chat import chat_preset, chat_presets
 
@@ -93,13 +92,7 @@ def restore_preset(request: HttpRequest, preset_id: int) -> Json:
 
 def _saved(request: HttpRequest, values: Mapping[str, Any], row: ChatPreset | None) -> Json:
     """Store the row of ``values``. Raises ``InvalidParams``: with the errors at their fields."""
-    form = PresetForm({"name": values["name"], **values["params"]}, instance=row, user=request.user)
-    try:
-        return PresetAnswer.of(rows.save(request.user, form))
-    except LaunchError:
-        raise InvalidParams(
-            {
-                name if name in form.fields else f"params.{name}": str(errors[0])
-                for name, errors in form.errors.items()
-            }
-        ) from None
+    typed = {"name": values["name"], **values["params"]}
+    names = {name: f"params.{name}" for name in ParamsForm.base_fields}
+    form = PresetForm(typed, instance=row, user=request.user, names=names)
+    return PresetAnswer.of(rows.save(request.user, form))

@@ -211,12 +211,9 @@ def add_prompt_set(request: HttpRequest, asked: PromptSetAsked) -> Json:
         {"name": asked.name, "language": asked.language},
         {"file": SimpleUploadedFile("text", asked.text.encode())},
         user=request.user,
+        names={"file": "text"},
     )
-    try:
-        row = rows.save(request.user, form)
-    except LaunchError as error:
-        raise LaunchError(str(error), "text" if error.field == "file" else error.field) from None
-    return PromptSetAnswer.of(row)
+    return PromptSetAnswer.of(rows.save(request.user, form))
 
 
 @prompts.on("GET /{int:prompt_set_id}", "prompts.view", "api-prompt-set", PromptSetWhole)

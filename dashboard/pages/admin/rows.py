@@ -87,8 +87,7 @@ class RowPages(Generic[Row]):
                 row = rows.save(request.user, form)
             except LaunchError as error:
                 if not request.accepts("text/html"):
-                    fields = {name: str(texts[0]) for name, texts in form.errors.items()}
-                    return JsonResponse({"error": str(error), "fields": fields}, status=422)
+                    return JsonResponse({"error": str(error), "fields": error.fields}, status=422)
                 status = 422
             else:
                 if not request.accepts("text/html"):

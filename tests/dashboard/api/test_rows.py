@@ -140,3 +140,17 @@ def test_an_error_is_at_its_field_without_a_secret_value(admin, method, path, bo
     assert (answer.status_code, list(answer.json()["fields"])) == (422, [field])
     assert VALUE not in answer.text
     assert not Secret.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "fields"),
+    [
+        ("prompts", {"name": "", "text": "Why?"}, {"name", "text"}),
+        ("endpoints", {**H800, "name": "", "devices": -1}, {"name", "devices"}),
+        ("levels", {"name": "", "limits": {"ttft_p90_ms": -1}}, {"name", "limits.ttft_p90_ms"}),
+    ],
+)
+def test_a_refused_row_names_all_its_errors(admin, path, body, fields):
+    permit_source(URL, "endpoint")
+
+    assert set(admin.post(path, body).json()["fields"]) == fields
