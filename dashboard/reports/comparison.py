@@ -107,7 +107,7 @@ def build(asked: ComparisonAsked) -> Report:
         file=f"report-compare-{'-'.join(map(result_name, heads))}",
         source=parts.sources(results, asked),
         about=parts.about((), heads, asked, [(_("Baseline"), names[0])]),
-        warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results)],
+        warnings=[*filter(None, [*barriers, unit.missing]), *parts.warnings(results, asked)],
         sections=[
             *([_parity(found, asked)] if found else []),
             ReportSection(_("Conclusion"), conclusion),

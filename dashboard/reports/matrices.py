@@ -73,7 +73,7 @@ def build(asked: MatricesAsked) -> Report:
         file=f"report-matrices-{'-'.join(numbers)}",
         source=_("Matrices %(ids)s") % {"ids": _(", ").join(numbers)},
         about=cells.facts(about),
-        warnings=[*filter(None, [missing]), *parts.warnings(results)],
+        warnings=[*filter(None, [missing]), *parts.warnings(results, asked)],
         sections=[
             ReportSection(_("Conclusion"), [Listing(found.verdicts), found.differences]),
             ReportSection(_("Numbers"), [*found.tables, *listed]),

@@ -85,7 +85,7 @@ def build(asked: MatrixReportAsked) -> Report:
         file=f"report-matrix-{page.matrix.pk}",
         source=_("Matrix %(id)s, %(runs)s") % {"id": page.matrix.pk, "runs": runs},
         about=_about(page, measured, asked),
-        warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results)],
+        warnings=[*([left % {"n": n}] if n else []), *missing, *parts.warnings(results, asked)],
         sections=[
             ReportSection(_("Conclusion"), _conclusion(page, found)),
             ReportSection(_("Numbers"), [_cells(one, concluded) for one in pages]),

@@ -66,7 +66,7 @@ def build(asked: ParityReportAsked) -> Report:
         file=f"report-{found.file_name}",
         source=parts.sources(found.results, asked) if found.results else _("Typed counts"),
         about=_about(found, asked),
-        warnings=[*warnings, *parts.warnings(found.results)],
+        warnings=[*warnings, *parts.warnings(found.results, asked)],
         sections=[
             ReportSection(_("Conclusion"), conclusion(found, asked)),
             *([ReportSection(_("Numbers"), blocks)] if blocks else []),
@@ -138,7 +138,7 @@ def _of_family(found: Family, asked: ParityReportAsked) -> Report:
             asked,
             [(_("Margin"), words.margin_text(found.asks.margin / 100))],
         ),
-        warnings=[*words.family_warnings(found), *parts.warnings(found.results)],
+        warnings=[*words.family_warnings(found), *parts.warnings(found.results, asked)],
         sections=[
             ReportSection(_("Conclusion"), [replace(table, rows=rows)]),
             ReportSection(_("Method"), [Listing(words.family_methods(found), _("Statistics"))]),

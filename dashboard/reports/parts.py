@@ -86,8 +86,11 @@ def about(
     )
 
 
-def warnings(results: Sequence[Result]) -> list[str]:
-    texts = [(_flag_text(flag), result) for result in results for flag in flags(result)]
+def warnings(results: Sequence[Result], asked: ReportAsked) -> list[str]:
+    """Return flags with their reasons. A customer gets no name of a key."""
+    has_keys = asked.profile == "internal"
+    found = [(one, result) for result in results for one in flags(result, has_keys=has_keys)]
+    texts = [(_flag_text(flag), result) for flag, result in found]
     return [text for text, _one in texts] if len(results) == 1 else by_text(texts)
 
 

@@ -91,7 +91,7 @@ def build(asked: ResultAsked) -> Report:
         file=f"report-{result_name(result)}",
         source=parts.sources([result], asked),
         about=_about(page, asked),
-        warnings=parts.warnings([result]),
+        warnings=parts.warnings([result], asked),
         sections=[
             ReportSection(_("Conclusion"), conclusion),
             ReportSection(_("Numbers"), numbers),

@@ -201,6 +201,7 @@ RESULT_MESSAGES: dict[str, str] = {
     "%(chats)s.",
     "result:beside_keys": "Disturbed: the engine answered requests through the gateway. Keys: "
     "%(keys)s.",
+    "result:beside_gateway": "Disturbed: the engine answered requests through the gateway.",
     "result:other_clients": "Other clients used the deployment: %(running)s concurrent requests, "
     "%(concurrency)s of this benchmark.",
     "result:host_loaded": "Other programs used the CPU: mean host load %(load)s on %(cores)s "

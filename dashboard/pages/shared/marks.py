@@ -62,8 +62,9 @@ class Flag(NamedTuple):
         return styles.get(self.name, "dist")
 
 
-def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
-    """Return flags in the order of the stamps. ``in_list``: reads no rows of imports."""
+def flags(result: Result, *, in_list: bool = False, has_keys: bool = True) -> list[Flag]:
+    """Return flags in the order of the stamps. ``in_list``: reads no rows of imports. ``has_keys``:
+    names keys of the gateway, and their persons."""
     found = []
     device = _(", ") + result.device if result.device else ""
     if result.endpoint:
@@ -90,7 +91,7 @@ def flags(result: Result, *, in_list: bool = False) -> list[Flag]:
         found.append(Flag("faulty", text % {"n": faulty, "total": total}))
     if thinking := thinking_words(result):
         found.append(Flag("thinking", thinking))
-    beside = _remarks(result, "result:beside_")
+    beside = _remarks(result, "result:beside_", has_keys=has_keys)
     if beside or (result.disturbed and not in_list):
         found.append(Flag("disturbed", beside))
     for remark in result.remarks:
@@ -161,8 +162,14 @@ def picture_lines(results: Iterable[Result]) -> list[str]:
     return lines
 
 
-def _remarks(result: Result, part: str) -> str:
-    return " ".join(message(one["id"], one["args"]) for one in result.remarks if part in one["id"])
+def _remarks(result: Result, part: str, *, has_keys: bool = True) -> str:
+    return " ".join(
+        message("result:beside_gateway", {})
+        if one["id"] == "result:beside_keys" and not has_keys
+        else message(one["id"], one["args"])
+        for one in result.remarks
+        if part in one["id"]
+    )
 
 
 def thinking_words(result: Result) -> str:

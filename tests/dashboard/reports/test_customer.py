@@ -74,6 +74,23 @@ def test_a_customer_gets_no_number_of_a_job(write):
     assert not re.search(r"#\d", texts["customer"])
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_customer_gets_no_name_of_a_gateway_key(write, given, kind, format):
+    asked = given(kind)
+    remark = [{"id": "result:beside_keys", "args": {"keys": "hidden-key (hidden-ada), nightly. b"}}]
+    Result.objects.update(disturbed=True, remarks=remark)
+
+    internal = write(kind, format=format, **asked)
+    customer = write(kind, format=format, profile="customer", include=["people"], **asked)
+
+    assert "hidden-key (hidden-ada), nightly. b." in internal.replace("\\", "")
+    assert "the engine answered requests through the gateway." in customer.replace("\\", "")
+    assert [
+        word for word in ("hidden-key", "hidden-ada", "nightly") if word in customer
+    ] == []
+
+
 @pytest.mark.parametrize("kind", [*sorted(KINDS), "candidates"])
 def test_no_kind_gives_a_customer_what_is_internal(write, given, made, kind):
     ada = make_user("hidden-ada")
