@@ -30,7 +30,7 @@ from dashboard.api.base import (
 )
 from dashboard.api.jobs import PipelineAnswer, Preview
 from dashboard.pages import models as model_pages
-from dashboard.pages.launch.pipeline import forecasts, options_of
+from dashboard.pages.launch.pipeline import forecasts
 from dashboard.pages.shared.addresses import or_404
 from dashboard.security.request import person
 from dashboard.text.queue_words import starts
@@ -51,6 +51,7 @@ from jobs.launch.pipelines import (
     Pipeline,
     drafts,
     pipelines_of,
+    read_options,
 )
 from jobs.models import Host, Result
 from jobs.plans import Plan, Step
@@ -623,7 +624,7 @@ def _options(pipeline: Pipeline, asked: PipelineAsked) -> Options:
         raise InvalidParams(dict.fromkeys(unknown, text))
     given["concurrency"] = ", ".join(map(str, asked.concurrency))
     given["as_in_guide"] = "1" if asked.as_in_guide else ""
-    options, errors = options_of(pipeline, given)
+    options, errors = read_options(given, pipeline.options)
     if errors:
         raise InvalidParams(errors)
     return options

@@ -5,7 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -92,41 +92,67 @@ class Pipeline:
     options: tuple[str, ...] = ()
 
 
-def read_options(data: Mapping[str, str], offered: Collection[str]) -> Options:
-    """Read options from a form or address; those not ``offered`` keep their defaults. Raises
-    ``LaunchError``: an option is invalid; its ``field`` is the option."""
-    given = {
-        item.name: str(data.get(item.name, "")).strip() if item.name in offered else ""
-        for item in fields(Options)
-    }
-    known: dict[str, Sequence[str]] = {"precision": PRECISIONS, "calibration": CALIBRATIONS}
-    known |= {"workload": WORKLOAD_IDS, "evaluation": EVALUATION_IDS}
-    for name, values in known.items():
-        if given[name] and given[name] not in values:
-            expected = ", ".join(filter(None, values))
-            raise LaunchError(_("Choose one of %(expected)s."), name, expected=expected)
-    parts = re.split(r"[\s,，、]+", given["concurrency"]) if given["concurrency"] else []
-    levels = [number_from(word) or 0 for word in parts]
+def read_options(
+    data: Mapping[str, Any], offered: Collection[str]
+) -> tuple[Options, dict[str, str]]:
+    """Read options from a form or address. Return also the error of each invalid one; these, and
+    those not ``offered``, keep their defaults."""
+    read, errors = {}, {}
+    for name in offered:
+        try:
+            if text := str(data.get(name, "")).strip():
+                read[name] = _READ[name](text)
+        except LaunchError as error:
+            errors[name] = str(error)
+    return Options(**read), errors
+
+
+def _one_of(names: Collection[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            expected = ", ".join(filter(None, names))
+            raise LaunchError(_("Choose one of %(expected)s."), expected=expected)
+        return text
+
+    return read
+
+
+def _read_concurrency(text: str) -> tuple[int, ...]:
+    levels = [number_from(word) or 0 for word in re.split(r"[\s,，、]+", text)]
     if len(levels) > _MOST_LEVELS or not all(1 <= level <= _MOST_REQUESTS for level in levels):
         message = _(
             "Enter at most %(count)d whole numbers from 1 to %(most)d, separated by "
             "commas: 1, 4, 16."
         )
-        raise LaunchError(message, "concurrency", most=_MOST_REQUESTS, count=_MOST_LEVELS)
-    if given["bind"] and not _ADDRESS.fullmatch(given["bind"]):
-        raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."), "bind")
-    ports.refuse_address(given["bind"])
-    port = number_from(given["port"] or "0")
+        raise LaunchError(message, most=_MOST_REQUESTS, count=_MOST_LEVELS)
+    return tuple(dict.fromkeys(levels))
+
+
+def _read_bind(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise LaunchError(_("Enter an IPv4 address of the host, such as 192.0.2.10."))
+    ports.refuse_address(text)
+    return text
+
+
+def _read_port(text: str) -> int:
+    port = number_from(text)
     if port is None or (port and not ports.FIRST <= port <= ports.LAST):
         message = _("Enter a port from %(first)d to %(last)d. Empty: a free port at launch.")
-        raise LaunchError(message, "port", first=ports.FIRST, last=ports.LAST)
-    return Options(
-        as_in_guide=given["as_in_guide"] in ("1", "true", "on"),
-        concurrency=tuple(dict.fromkeys(levels)),
-        bind=given["bind"],
-        port=port,
-        **{name: given[name] or values[0] for name, values in known.items()},
-    )
+        raise LaunchError(message, first=ports.FIRST, last=ports.LAST)
+    return port
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "as_in_guide": lambda text: text in ("1", "true", "on"),
+    "precision": _one_of(PRECISIONS),
+    "calibration": _one_of(CALIBRATIONS),
+    "concurrency": _read_concurrency,
+    "bind": _read_bind,
+    "port": _read_port,
+    "workload": _one_of(WORKLOAD_IDS),
+    "evaluation": _one_of(EVALUATION_IDS),
+}
 
 
 # Assets on a host that make a job unnecessary.

@@ -138,7 +138,7 @@ def _context(
     stack = str(data.get("stack", ""))
     if stack not in offered:
         stack = next(iter(offered), "")
-    options, errors = options_of(pipeline, data)
+    options, errors = definitions.read_options(data, pipeline.options)
     try:
         if host:
             launch_rights.check(host, user)
@@ -217,21 +217,6 @@ def _fields(
             )
         )
     return fields
-
-
-def options_of(
-    pipeline: definitions.Pipeline, data: Mapping[str, Any]
-) -> tuple[definitions.Options, dict[str, str]]:
-    """Return options, and option → message; invalid ones fall back to defaults."""
-    given = {name: str(data.get(name, "")) for name in pipeline.options}
-    errors: dict[str, str] = {}
-    while True:
-        try:
-            return definitions.read_options(
-                {**given, **dict.fromkeys(errors, "")}, pipeline.options
-            ), errors
-        except LaunchError as error:
-            errors[error.field] = str(error)
 
 
 def _page(request: HttpRequest, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
