@@ -18,11 +18,10 @@ BLOCK = 1 << 20
 
 
 def sha256_of(path):
-    total, done, digest = path.stat().st_size, 0, hashlib.sha256()
+    total, digest = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             digest.update(block)
-            done += len(block)
     print(f"sha256 of {path.name} ({total:,} bytes): {digest.hexdigest()}", flush=True)
     return digest.hexdigest()
 
