@@ -11,9 +11,12 @@ from tests.dashboard.lib.socket_server import Server
 from tests.stack import PASSWORD, Stack
 from tests.waiting import PATIENCE_S
 
-# Each window would load two pages for its address bar, which no test uses. The switch takes the
-# place of Playwright's own; the first two of those matter here.
-NOT_NEEDED = ("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+# Each window would load two pages for its address bar, which no test uses, and start a process
+# ahead, for a next page. The switch takes the place of Playwright's own; its first two matter here.
+NOT_NEEDED = (
+    *("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    "SpareRendererForSitePerProcess",
+)
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     f"--disable-features={','.join(NOT_NEEDED)}",

@@ -22,6 +22,8 @@ _SERVE = """
 import importlib, json, sys
 import dashboard.asgi
 from dashboard.server import web
+from tests.records import hash_passwords_fast
+hash_passwords_fast()
 for name, value in json.loads(sys.argv[2]).items():
     module, _, constant = name.rpartition(".")
     setattr(importlib.import_module(f"dashboard.{module}"), constant, value)
