@@ -183,15 +183,15 @@ def host_views(found: Sequence[HostNow], user: AbstractBaseUser | AnonymousUser)
 def host_list(request: HttpRequest) -> HttpResponse:
     views = host_views(hosts_now(waiting=1), request.user)
     title = ngettext("%(n)s host", "%(n)s hosts", len(views)) % {"n": len(views)}
+    if away := sum(view.is_away for view in views):
+        title += _(", %(n)s offline") % {"n": away}
+    if unwell := sum(view.state == "unwell" for view in views):
+        text = ngettext("%(n)s needs attention", "%(n)s need attention", unwell)
+        title += _(", ") + text % {"n": unwell}
     if grids := [view.cards for view in views if view.cards]:
         counts = {"free": sum(view.free for view in views)}
         counts["all"] = sum(len(grid.dies) for grid in grids)
         title += _(", %(free)s of %(all)s dies free") % counts
-    if unwell := sum(view.state == "unwell" for view in views):
-        text = ngettext("%(n)s needs attention", "%(n)s need attention", unwell)
-        title += _(", ") + text % {"n": unwell}
-    if away := sum(view.is_away for view in views):
-        title += _(", %(n)s offline") % {"n": away}
     context = {
         "with_cards": [view for view in views if view.cards],
         "others": [view for view in views if not view.cards],

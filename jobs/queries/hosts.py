@@ -1,7 +1,7 @@
 """Hosts: state, dies, page, queue."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
@@ -26,6 +26,11 @@ def instance_id() -> str:
 def is_away(host: Host, *, at: datetime | None = None) -> bool:
     age_s = heartbeat_age_s(host, at=at)
     return age_s is None or age_s > settings.HOST_AWAY_AFTER_S
+
+
+def online_since() -> datetime:
+    """Return the time after which the last heartbeat of a host that is not away lies."""
+    return now() - timedelta(seconds=settings.HOST_AWAY_AFTER_S)
 
 
 def heartbeat_age_s(host: Host, *, at: datetime | None = None) -> float | None:

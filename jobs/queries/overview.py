@@ -16,6 +16,7 @@ from jobs.catalog import MODELS, ZooModel
 from jobs.models import Conversation, Deployment, Host, Job, Result
 from jobs.queries.chat import conversations_of
 from jobs.queries.engines import broken_since
+from jobs.queries.hosts import online_since
 from jobs.queries.jobs.durations import durations
 from jobs.queries.jobs.groups import firsts
 from jobs.queries.jobs.job_page import left_s, progress_of
@@ -97,19 +98,24 @@ def waiting(user: AbstractBaseUser | None) -> tuple[list[Job], QuerySet[Job]]:
 
 
 def counts(user: AbstractBaseUser | None, since: datetime) -> dict[str, int]:
-    """Return ``{"running", "waiting", "needs_confirmation", "failed_today", "lost_today"}``:
-    counts of jobs, the last two since ``since``; "waiting" includes "needs_confirmation"."""
+    """Return ``{"running", "away", "waiting", "needs_confirmation", "failed_today",
+    "lost_today"}``: counts of jobs, the last two since ``since``; "away" are on hosts that are
+    offline and not "running"; "waiting" includes "needs_confirmation"."""
     # Grouped by state, SQLite reads the open jobs by their index; else it walks all jobs there are.
     rows = _of(user).order_by().filter(state__in=Job.OPEN_STATES).values("state")
     unconfirmed = Count("pk", filter=~Q(needs_confirmation=[]))
-    found = {row["state"]: row for row in rows.annotate(n=Count("pk"), unconfirmed=unconfirmed)}
+    away = Count("pk", filter=~Q(host__heartbeat_at__gte=online_since()))
+    counted = rows.annotate(n=Count("pk"), unconfirmed=unconfirmed, away=away)
+    found = {row["state"]: row for row in counted}
+    on_host = [found[state] for state in Job.ON_HOST_STATES if state in found]
     queued = found.get(Job.State.QUEUED, {"n": 0, "unconfirmed": 0})
     is_lost = Q(state=Job.State.LOST)
     ended = _failed(user, since).aggregate(
         failed=Count("pk", filter=~is_lost), lost=Count("pk", filter=is_lost)
     )
     return {
-        "running": sum(found[state]["n"] for state in Job.ON_HOST_STATES if state in found),
+        "running": sum(row["n"] - row["away"] for row in on_host),
+        "away": sum(row["away"] for row in on_host),
         "waiting": queued["n"],
         "needs_confirmation": queued["unconfirmed"],
         "failed_today": ended["failed"] + _broken(user, since).count(),

@@ -25,7 +25,7 @@ from dashboard.pages.shared.failures import ends_the_same, failed_as_printed
 from dashboard.pages.shared.marks import marks_of, picture_of
 from dashboard.security.permissions import allowed, check, requires
 from dashboard.text import queue_words
-from dashboard.text.labels import kind_title, metric_label
+from dashboard.text.labels import host_title, kind_title, metric_label
 from dashboard.text.messages import message
 from jobs.base.errors import LaunchError
 from jobs.base.numbers import number_from
@@ -35,7 +35,7 @@ from jobs.kinds import KINDS
 from jobs.kinds.lib.base import EXACT
 from jobs.launch.pipelines import BOTH, PRECISIONS, Options, Pipeline, pipelines_of
 from jobs.models import Job, Matrix, MatrixCell
-from jobs.queries.hosts import dies
+from jobs.queries.hosts import dies, is_away
 from jobs.queries.jobs.job_page import ChainProgress, chain_of, waiting_outside
 from jobs.queries.matrices import MatrixPage, RunView, matrix_page
 from jobs.queries.overview import running_of
@@ -154,8 +154,10 @@ def _summary(chain: ChainProgress) -> str:
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
-        text = _("Next: #%(job)s %(kind)s.")
-        parts.append(text % {"job": queued.pk, "kind": kind_title(queued.kind)})
+        is_blocked = not now and is_away(queued.host)
+        text = _("Blocked: %(host)s is offline.") if is_blocked else _("Next: #%(job)s %(kind)s.")
+        args = {"job": queued.pk, "kind": kind_title(queued.kind)}
+        parts.append(text % {**args, "host": host_title(queued.host)})
     return " ".join(parts)
 
 

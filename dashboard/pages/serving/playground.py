@@ -39,7 +39,7 @@ from jobs.base.numbers import number_from
 from jobs.catalog import MODELS, QUESTION_SETS
 from jobs.kinds.benchmark import Benchmark
 from jobs.kinds.lib.evaluations import switch_of
-from jobs.models import Answer, Conversation, Turn
+from jobs.models import Answer, Conversation, Host, Turn
 from jobs.queries import chat as queries
 from jobs.queries.answers.answer_list import sampling_of
 from jobs.queries.chat_hits import hits_of
@@ -293,7 +293,6 @@ def _page(
     # Another model has its own values: those of the last question were for another one.
     kept = chat.params if chat and chosen == current else None
     shown = [one.turn for one in reversed(part.turns)]
-    last = shown[0] if shown else None
     # The question of an evaluation's answer, to be asked again.
     number = None if chat or typed else number_from(request.GET.get("answer", ""))
     known = Answer.objects.select_related("result__job")
@@ -311,12 +310,13 @@ def _page(
         "chosen": chosen,
         "endpoint_state": state_of(chosen.endpoint) if chosen and chosen.endpoint else None,
         "is_ready": any(one.is_offered for one in engines),
+        "away": away_host([chosen] if chosen else []),
         "turns": part.turns,
         "earlier": part.earlier,
         "is_earlier": before is not None,
         "through": through,
         "reads_only": before is not None or not is_own,
-        "last": last,
+        "last": shown[0] if shown else None,
         "counted": next((t for t in shown if t.stats.get("prompt_tokens") is not None), None),
         "thinks": chosen is not None and chosen.thinks,
         "has_switch": chosen is not None and bool(switch_of(engine_ref(chosen))),
@@ -369,6 +369,12 @@ def labels_of(engines: Sequence[queries.ChatEngine]) -> list[str]:
         if row_state(one.row) == HOST_AWAY:
             labels[at] += _(", ") + str(style_of(HOST_AWAY).word)
     return [*labels, *(one.name for one in engines if one.endpoint)]
+
+
+def away_host(engines: Sequence[queries.ChatEngine]) -> Host | None:
+    """Return the first host of these engines that is offline."""
+    served = [one.deployment for one in engines if one.deployment]
+    return next((one.host for one in served if row_state(one) == HOST_AWAY), None)
 
 
 def recommended_of(engine: queries.ChatEngine | None) -> dict[str, Any]:

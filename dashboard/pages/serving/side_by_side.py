@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from dashboard.actions.chat import engine_ref
 from dashboard.actions.chat_params import ParamsForm, engine_hint
 from dashboard.pages.serving.engines import state_of
-from dashboard.pages.serving.playground import labels_of, recommended_of
+from dashboard.pages.serving.playground import away_host, labels_of, recommended_of
 from dashboard.security.audit_log import record_reading
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import host_title
@@ -85,6 +85,7 @@ def side_by_side(request: HttpRequest) -> HttpResponse:
         "counted": None,
         "chosen": None,
         "is_ready": len(columns) >= LEAST,
+        "away": away_host(chosen),
         "crowds": _crowds(columns, labels),
         "differing": _differing(chosen, labels),
         "recommended": recommended,

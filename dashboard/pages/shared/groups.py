@@ -29,13 +29,17 @@ def midnight() -> datetime:
 
 
 def activity(counts: Mapping[str, int]) -> str:
-    """Return counts of ``jobs.queries.overview.counts`` in words: "3 jobs running, 3 queued, 2
-    failed today, 1 lost today"."""
+    """Return counts of ``jobs.queries.overview.counts`` in words: "3 jobs running, 1 on offline
+    hosts, 3 queued, 2 failed today, 1 lost today"."""
     running, needs_confirmation = counts["running"], counts["needs_confirmation"]
     waiting = counts["waiting"] - needs_confirmation
     parts = []
     if running:
         parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
+    if counts["away"]:
+        parts = parts or [_("No jobs running")]
+        text = ngettext("%(n)s on an offline host", "%(n)s on offline hosts", counts["away"])
+        parts.append(text % {"n": counts["away"]})
     if waiting:
         parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
     if needs_confirmation:

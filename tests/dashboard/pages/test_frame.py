@@ -284,6 +284,13 @@ def test_the_title_says_what_happens(member):
     assert title_of(member.get(reverse("job-list"))) == title_of(response)
 
 
+def test_the_title_counts_jobs_of_an_offline_host_apart(member):
+    for beat in (None, now() - timedelta(days=1), now()):
+        make_job(host=make_host(heartbeat_at=beat), state="running", started_at=now())
+
+    assert title_of(member.get(reverse("overview"))) == "1 job running, 2 on offline hosts"
+
+
 def test_mine_shows_only_what_i_launched(member):
     make_job(title="theirs", state="running", started_at=now(), created_by=make_user("chen.hao"))
 

@@ -68,7 +68,7 @@ def test_each_die_leads_to_who_holds_it_beside_free_dies_cards_stacks_and_driver
     (cell,) = [one for one in cells if f'href="/deployments/{deployment.pk}/"' in one]
     assert 'title="1, 71.4 °C, qwen32b (ready)"' in cell
     text = text_of(page)
-    assert "1 host, 1 of 4 dies free" in text
+    assert "1 of 4 dies free" in text
     assert "1 card, 4 dies · stacks: Deployment guide · driver 00.25.12.30" in text
 
 
@@ -122,7 +122,7 @@ def test_a_host_that_is_not_well_needs_a_look(member):
 
     text = text_of(member.get(LIST))
 
-    assert "3 of 4 dies free, 1 needs attention" in text
+    assert "1 needs attention, 3 of 4 dies free" in text
     assert "Die 2 missing, die 0 91.2 °C Show solution" in text
     assert "die 2 missing, die 0 91.2 °C" in text_of(member.get("/"))
 

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
-from jobs.models import AuditEntry, Job
+from jobs.models import AuditEntry, Host, Job
 from tests.comparing import text_of
 from tests.factories import (
     make_deployment,
@@ -55,6 +55,14 @@ def test_each_job_stands_with_its_state_and_why_it_waits(member, chain):
     assert f"Running: #{jobs[2].pk}" in text_of(html)
     assert f"Next: #{jobs[3].pk}" in text_of(html)
     assert 'data-live="job deployment"' in html
+
+
+def test_a_pipeline_of_an_offline_host_is_blocked(member, chain):
+    jobs = make_chain(chain, deploy="queued", benchmark="queued")
+    assert "Next: #" in text_of(shown(member, chain))
+
+    Host.objects.filter(pk=jobs[0].host_id).update(heartbeat_at=None)
+    assert "Blocked:" in text_of(shown(member, chain))
 
 
 def test_what_remains_is_a_round_estimate(member, chain):

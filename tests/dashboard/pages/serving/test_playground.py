@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from jobs.access.accounts import set_role
 from jobs.base import bounds
 from jobs.logstore import store
-from jobs.models import AuditEntry, Conversation, Endpoint, PromptSet, Source, Turn
+from jobs.models import AuditEntry, Conversation, Endpoint, Host, PromptSet, Source, Turn
 from jobs.queries.catalogue import prompts_in
 from tests.dashboard.lib.chat_pages import ASK, ask, make_turn, make_turns
 from tests.factories import keep_secret, make_deployment, make_endpoint, make_host, make_user
@@ -93,6 +93,18 @@ def test_each_turn_shows_its_model_and_parameters(client, lin):
         "second temperature 0.2 max_tokens 64",
     ]
     assert 'title="Be brief."' in page
+
+
+def test_a_chat_whose_host_is_offline_says_so_above_its_box(client, lin):
+    served = make_deployment()
+    addresses = [
+        f"{reverse('playground')}?deployment={served.pk}",
+        f"{reverse('side-by-side')}?column={served.pk}&column={make_deployment().pk}",
+    ]
+    assert not any("no answer before it is back" in client.get(page).text for page in addresses)
+
+    Host.objects.filter(pk=served.host_id).update(heartbeat_at=None)
+    assert all("no answer before it is back" in client.get(page).text for page in addresses)
 
 
 def test_another_deployment_brings_its_own_parameters(client, lin):
