@@ -40,7 +40,7 @@ def gateway(request: HttpRequest) -> HttpResponseBase:
         "lines": sums.annotate(**{f"sum_{name}": Sum(name) for name in _COUNTS}).order_by(
             *("-sum_completion_tokens", "token_name", "model")
         )[:MOST_ROWS],
-        "figure": tokens_by_hour(rows[:MOST_ROWS]) if rows else None,
+        "figure": tokens_by_hour(rows[:MOST_ROWS], days) if rows else None,
         "sees_all": sees_all,
         "address": request.build_absolute_uri(reverse("overview")) + "v1",
     }

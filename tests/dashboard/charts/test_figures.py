@@ -2,12 +2,14 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 import pytest
 from django.conf import settings
+from django.utils import timezone
 from plotly.offline import get_plotlyjs_version
 
 from dashboard.charts import accuracy, curves, gateway, history, live, matrix_heat, systems
@@ -141,3 +143,12 @@ def test_a_heat_map_has_numbers_and_no_colour_bar():
     (trace,) = matrix_heat.figure(TABLE).checked().data
 
     assert (trace.showscale, trace.texttemplate) == (False, "%{text}")
+
+
+def test_hours_of_the_gateway_are_those_of_the_viewer():
+    with timezone.override(ZoneInfo("Asia/Shanghai")):
+        figure = gateway.tokens_by_hour([HOUR], days=7).checked()
+
+    assert figure.data[0].x == ("2026-11-01 08:00",)
+    begin, end = (datetime.fromisoformat(at) for at in figure.layout.xaxis.range)
+    assert end - begin == timedelta(days=7)
