@@ -86,9 +86,7 @@ def test_a_customer_gets_no_name_of_a_gateway_key(write, given, kind, format):
 
     assert "hidden-key (hidden-ada), nightly. b." in internal.replace("\\", "")
     assert "the engine answered requests through the gateway." in customer.replace("\\", "")
-    assert [
-        word for word in ("hidden-key", "hidden-ada", "nightly") if word in customer
-    ] == []
+    assert [word for word in ("hidden-key", "hidden-ada", "nightly") if word in customer] == []
 
 
 @pytest.mark.parametrize("kind", [*sorted(KINDS), "candidates"])
