@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -149,9 +149,10 @@ def _context(
         planned = drafts(pipeline, model, host, stack, options, user=user)
     fields = _fields(pipeline, options, data, errors)
     faults = parts.faults(errors, fields)
+    causes = _causes(planned)
     for one in planned:
-        texts = one.preview.errors.values() if one.preview else ()
         title = kind_title(one.stage.job.kind)
+        texts = causes[one.number]
         faults += [parts.FormFault(f"stage-{one.number}", title, text) for text in texts]
     kinds = [draft.stage.job.kind for draft in planned if draft.preview and not draft.is_in_guide]
     return {
@@ -174,11 +175,26 @@ def _context(
         "faults": faults,
         "blocked": "errors" if faults else "",
         "drafts": planned,
-        "shown": [(draft, parts.command_of(draft.preview)) for draft in planned],
+        "shown": [
+            (draft, parts.command_of(draft.preview), causes[draft.number]) for draft in planned
+        ],
         # Kinds that the guide has no command for.
         "outside_guide": _(", ").join(kind_title(kind) for kind in dict.fromkeys(kinds)),
         "asks_host": host is not None and not is_away(host) and not errors,
     }
+
+
+def _causes(planned: Sequence[Draft]) -> dict[int, list[str]]:
+    """Return what keeps each job from being planned, each text once. One that follows such a job
+    has none of its own: it lacks what that one would make."""
+    found, said = dict[int, list[str]](), set[str]()
+    broken = {one.number for one in planned if one.preview and one.preview.errors}
+    for one in planned:
+        errors = one.preview.errors.values() if one.preview else ()
+        follows = broken.intersection(one.after)
+        found[one.number] = [] if follows else [text for text in errors if text not in said]
+        said.update(found[one.number])
+    return found
 
 
 def _fields(

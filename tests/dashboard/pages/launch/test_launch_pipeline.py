@@ -56,6 +56,19 @@ def test_an_impossible_pipeline_is_refused_with_its_reason(browser, host):
     assert Job.objects.count() == 0
 
 
+def test_a_cause_is_said_once_and_not_by_the_jobs_that_follow(browser, host):
+    host.facts = {name: value for name, value in host.facts.items() if name != "roots"}
+    host.save()
+
+    page = html.unescape(browser.get(BUILD_IN, {"host": host.name, "stack": "guide"}).text)
+
+    causes = re.findall(r'<p class="in bad">(.*?)</p>', page)
+    assert causes and len(causes) == len(set(causes))
+    assert any("has not reported its folders" in cause for cause in causes)
+    assert "“job:" not in page
+    assert page.count("cannot be planned") > len(causes)
+
+
 def test_a_person_without_the_right_on_the_host_gets_the_check_of_a_preview(browser, host):
     host.is_restricted = True
     host.save()
