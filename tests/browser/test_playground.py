@@ -447,6 +447,9 @@ def test_the_message_box_is_ready_and_grows_with_its_text(page, engine):
 
     assert low < high < highest < page.viewport_size["height"] / 2
     until(page, lambda: message.bounding_box()["height"] == low)
+    page.get_by_role("link", name="New chat").click()
+    page.wait_for_url(re.compile(r"/playground/(\?|$)"))
+    expect(message).to_be_focused()
 
 
 def test_r_folds_the_newest_thought(page, engine):
