@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from ninja import Query
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from dashboard.actions import chat as actions
 from dashboard.actions.chat import AskForm, At
@@ -249,6 +249,8 @@ def _number(name: str, more: str = "") -> Any:
 
 class ParamsAsked(Asked):
     """Parameters of an answer. A number that is null is left to the engine."""
+
+    model_config = ConfigDict(strict=True)  # neither true nor "1" is a number
 
     system: str = about("system prompt", "")
     temperature: float | None = _number("temperature")

@@ -266,6 +266,8 @@ def test_another_attempt_is_shown(lin):
         ({"prompt": "x" * 200_001}, 422, "prompt"),
         ({"temperature": 9}, 422, "temperature"),
         ({"temperature": "warm"}, 400, "temperature"),
+        ({"top_logprobs": False}, 400, "top_logprobs"),
+        ({"seed": "1"}, 400, "seed"),
         ({"top_p": 0}, 422, "top_p"),
         ({"max_tokens": None}, 400, "max_tokens"),
         ({"max_tokens": 0}, 422, "max_tokens"),
