@@ -352,11 +352,13 @@ class IdentityRow(NamedTuple):
 
 
 class IdentityPage(NamedTuple):
-    """``rows`` by the time of their latest run; ``after`` is the next cursor, "" at the end."""
+    """``rows`` by the time of their latest run; ``after`` is the next cursor, "" at the end;
+    ``repeated``: how many of the ``total`` have more than one matching run."""
 
     rows: Sequence[IdentityRow]
     after: str
     total: int
+    repeated: int
 
 
 # Runs without an identity stand alone.
@@ -370,7 +372,9 @@ _KEY = models.Case(
 def identity_list(filters: ResultFilters, after: str = "") -> IdentityPage:
     """Return identities with a run that matches ``filters``, latest first."""
     matches = matching(filters).order_by().annotate(key=_KEY)
-    total = matches.values("key").distinct().count()
+    sizes = matches.values("key").annotate(runs=models.Count("pk"))
+    twice = models.Count("key", filter=Q(runs__gt=1))
+    counts = sizes.aggregate(total=models.Count("key"), repeated=twice)
     groups = matches.values("key").annotate(newest=models.Max("created_at"), last=models.Max("pk"))
     cursor = sorting.read_cursor(after, SortKey(F("newest"), sorting.read_moment))
     if cursor is not None and cursor.value is not None:
@@ -381,7 +385,7 @@ def identity_list(filters: ResultFilters, after: str = "") -> IdentityPage:
     more = len(found) > PAGE
     shown = found[:PAGE]
     end = f"{shown[-1]['last']}~{shown[-1]['newest'].isoformat()}" if more else ""
-    return IdentityPage(_identities([group["key"] for group in shown]), end, total)
+    return IdentityPage(_identities([group["key"] for group in shown]), end, **counts)
 
 
 def _identities(keys: Sequence[str]) -> list[IdentityRow]:

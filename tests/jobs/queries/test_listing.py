@@ -87,7 +87,7 @@ def test_runs_of_one_measurement_are_one_row(host):
     page = identity_list(ResultFilters())
 
     first, second = page.rows
-    assert (page.total, page.after) == (2, "")
+    assert (page.total, page.repeated, page.after) == (2, 1, "")
     assert (first.latest, first.mean) == (alone, Mean(50.0, 1))
     assert (second.latest, second.mean.runs, second.concurrency) == (runs[2], 3, 4)
     assert second.mean.value == pytest.approx(300)
