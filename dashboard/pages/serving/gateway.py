@@ -31,7 +31,8 @@ def gateway(request: HttpRequest) -> HttpResponseBase:
         lines = ((row[0].isoformat(), *row[1:]) for row in rows.values_list("hour", *names))
         return as_csv(chain([head], lines), "gateway-use")
     sums = rows.order_by().values("token_name", "model", person=F("user__username"))
-    totals = rows.aggregate(requests=Sum("requests", default=0), failed=Sum("failed", default=0))
+    counted = ("requests", "failed", "held", "estimated_tokens")
+    totals = rows.aggregate(**{name: Sum(name, default=0) for name in counted})
     context = {
         **totals,
         "days": days,
