@@ -79,8 +79,14 @@ _MESSAGES: Mapping[str | tuple[str, str], str | Promise] = {
 
 @requires("model.view", "GET")
 def model_list(request: HttpRequest) -> HttpResponse:
+    rows = model_rows()
+    served = sum(
+        any(state_of(one) == Deployment.State.READY for one in row.deployments) for row in rows
+    )
     context = {
-        "rows": model_rows(),
+        "rows": rows,
+        "served": served,
+        "measured": sum(bool(row.speed or row.answers) for row in rows),
         "problems": MODELS.problems,
         "may_change": allowed(request.user, "model.change"),
     }

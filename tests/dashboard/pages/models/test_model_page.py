@@ -81,3 +81,14 @@ def test_what_stands_for_the_model_has_sample_and_interval(member):
     assert "90.00%" in text
     assert "[82.56, 94.48]" in text
     assert "100 questions, everyday prompts, " in text
+
+
+def test_the_catalogue_says_how_many_models_are_served_and_measured(member):
+    for state in (Deployment.State.READY, Deployment.State.LOADING):
+        make_deployment(host=make_guide_host(f"of-{state}"), model_id=f"of-{state}", state=state)
+    make_deployment(host=make_guide_host("va16"), model_id=QWEN, state=Deployment.State.READY)
+    make_result(model_id=QWEN)
+
+    heading = re.search(r"<h1>(.*?)</h1>", member.get(reverse("model-list")).text)[1]
+
+    assert re.fullmatch(r"\d+ models, 1 served, 1 measured on hardware", heading)
