@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import find_browser
-from tests.stack import postgresql
+from tests.stack import MADE, postgresql
 
 NO_TESTS = 5  # exit code of pytest: nothing was selected
 AT_ONCE = 3
@@ -61,6 +61,7 @@ def main(arguments: list[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     options = {"prefix": "vacc-tests-", "dir": "/tmp", "ignore_cleanup_errors": True}
     with tempfile.TemporaryDirectory(**options) as folder, postgresql() as database:
+        os.environ[MADE] = folder
         codes = set()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             runs = {

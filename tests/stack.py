@@ -1,5 +1,6 @@
 """The whole dashboard as ``make run`` starts it, in real processes on a folder of its own."""
 
+import fcntl
 import http.client
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +29,7 @@ from tests.waiting import PATIENCE_S, until
 
 PASSWORD = "correct horse battery"
 DATABASE = "db.sqlite3"  # in DATA_DIR
+MADE = "VACC_TESTS_MADE"  # variable: a folder for what all parts of a run share
 # Words that name a child in its command line.
 CHILDREN = {
     "valkey": "valkey-server",
@@ -200,33 +202,51 @@ def make_tables(data_dir: Path) -> None:
 
 @cache
 def _tables() -> bytes:
-    """The file of such a database, made once a run."""
-    with tempfile.TemporaryDirectory() as folder:
-        environ = clean_environment() | {"DATA_DIR": folder}
-        command = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True)
-        file = Path(folder) / DATABASE
-        with closing(sqlite3.connect(file)) as database:
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return file.read_bytes()
+    """The file of such a database."""
+    return (_made_once("tables", _make_tables) / DATABASE).read_bytes()
+
+
+def _make_tables(folder: Path) -> None:
+    environ = clean_environment() | {"DATA_DIR": str(folder)}
+    command = [sys.executable, "manage.py", "migrate", "-v", "0", "--skip-checks"]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True)
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def copy_static_files(data_dir: Path) -> None:
     """Copy what a first start collects, hashes and compresses, unless it is there."""
     if not (data_dir / "staticfiles").exists():
-        shutil.copytree(_static_files().name, data_dir, dirs_exist_ok=True)
+        made = _made_once("static", _make_static_files)
+        shutil.copytree(made, data_dir, dirs_exist_ok=True)
+
+
+def _make_static_files(folder: Path) -> None:
+    code = "import django; django.setup(); "
+    code += "from dashboard.management.commands import setup; setup.collect_static_files()"
+    environ = clean_environment() | {"DATA_DIR": str(folder)}
+    environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=True)
+
+
+def _made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """A ``DATA_DIR`` that ``make`` has filled, for this run and those beside it: each costs seconds
+    of a processor."""
+    folder = Path(os.environ.get(MADE) or _own_folder().name) / name
+    with folder.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(mode=0o700)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
 
 
 @cache
-def _static_files() -> tempfile.TemporaryDirectory[str]:
-    """A ``DATA_DIR`` with nothing else, made once a run: it costs a second of a processor."""
-    folder = tempfile.TemporaryDirectory(prefix="vacc-static-")
-    code = "import django; django.setup(); "
-    code += "from dashboard.management.commands import setup; setup.collect_static_files()"
-    environ = clean_environment() | {"DATA_DIR": folder.name}
-    environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=True)
-    return folder
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="vacc-made-")
 
 
 def start_in_terminal(
