@@ -12,6 +12,8 @@ function bind(field, list) {
   const options = () => /** @type {HTMLAnchorElement[]} */ ([...list.querySelectorAll("a[role=option]")]);
   const active = () => options().find((option) => option.getAttribute("aria-selected") === "true");
 
+  let isClosed = false; // by a person: a late answer does not open it again
+
   /** @param {boolean} open */
   function show(open) {
     list.hidden = !open;
@@ -49,17 +51,22 @@ function bind(field, list) {
     } else if (event.key === "Escape") {
       if (list.hidden) field.blur();
       show(false);
+      isClosed = true;
       event.preventDefault(); // the browser would empty the field
     }
   }
 
   field.addEventListener("keydown", pressed);
-  field.addEventListener("input", () => choose(undefined));
+  field.addEventListener("input", () => {
+    choose(undefined);
+    isClosed = false;
+  });
+  field.addEventListener("focus", () => (isClosed = false));
   let chosen = ""; // a late answer leaves it
   list.addEventListener("htmx:beforeSwap", () => (chosen = active()?.id ?? ""));
   list.addEventListener("htmx:afterSwap", () => {
     choose(options().find((option) => option.id === chosen));
-    show(document.activeElement === field && list.childElementCount > 0);
+    show(!isClosed && document.activeElement === field && list.childElementCount > 0);
   });
   field.form?.addEventListener("focusout", (event) => {
     if (!field.form?.contains(/** @type {Node | null} */ (event.relatedTarget))) show(false);

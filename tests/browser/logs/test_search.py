@@ -76,6 +76,22 @@ def test_escape_closes_the_list_and_keeps_what_was_typed(page):
     page.wait_for_url("**/search/?q=smol")
 
 
+def test_an_answer_after_escape_does_not_open_the_list_again(page):
+    held = []
+    page.route(re.compile("q=smol$"), lambda route: held.append(route))
+    page.keyboard.press("/")
+    with page.expect_request(re.compile("q=smol$")):
+        page.keyboard.type("smol")
+    page.keyboard.press("Escape")
+
+    held[-1].continue_()
+    expect(page.locator("#found-all")).to_have_attribute("href", re.compile("q=smol$"))
+
+    expect(page.locator("#found")).to_be_hidden()
+    page.keyboard.type("l")
+    expect(page.locator("#found")).to_be_visible()
+
+
 def test_ctrl_k_leads_to_a_page_from_any_field(open_page):
     page = open_page("/jobs/")
     page.locator("main input[name=q]").focus()
