@@ -51,7 +51,7 @@ fuzz: dev  ## send 20,000 wrong messages, forms, addresses and frames; ARGS="-k 
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=pages tests/dashboard/api/test_document.py $(ARGS)
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(VENV)/python -m pytest --part=processes tests/fuzz $(ARGS)
 
-bench: dev  ## measure speed against the limits (15 minutes, idle machine); ARGS="live-log --json", ARGS=peers
+bench: dev  ## measure speed against the limits (20 minutes, idle machine); ARGS="live-log --json", ARGS=peers
 	@$(VENV)/python -m tests.bench $(ARGS)
 
 wheels:  ## collect the wheels of a start and the tour: make wheels WHEELS_DIR=/some/folder
