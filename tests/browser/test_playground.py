@@ -13,6 +13,8 @@ from tests.browser.lib.visits import PHONE, WIDE
 pytestmark = pytest.mark.browser
 
 SEED = """
+from datetime import timedelta
+from django.utils.timezone import now
 from jobs.models import Conversation, Deployment, Host
 from tests.factories import make_deployment, make_host
 Conversation.objects.all().delete(); Deployment.objects.all().delete()
@@ -20,6 +22,7 @@ hosts = [
     Host.objects.filter(name=name).first() or make_host(name, type=host_type)
     for name, host_type in (("own", "this-computer"), ("sim", "simulated"))
 ]
+Host.objects.update(heartbeat_at=now() + timedelta(hours=2))  # online until the tests are over
 details = {{"engine": "vllm"}}
 one = make_deployment(name="small", dashboard_url={url!r}, host=hosts[0], details=details)
 two = make_deployment(name="r1", dashboard_url={url!r}, model_id="deepseek-r1", host=hosts[1])
@@ -222,6 +225,7 @@ def test_a_reload_shows_the_numbers_of_the_streams_own_clock(page, engine):
     page.wait_for_timeout(1500)
     engine.say(delta(content="two "))
     expect(part(turn, "answer")).to_contain_text("two")
+    expect(page.locator("#sline")).to_contain_text("tok/s")
     rate = re.search(r"([\d.]+) tok/s", page.locator("#sline").inner_text())[1]
 
     page.reload()

@@ -47,7 +47,7 @@ def test_the_list_shows_the_chats_with_a_tag(client, chats):
     assert listed(client, tag="release", q="sk") == ["Sky"]
     assert listed(client, tag="none") == []
     assert 'aria-current="true"' in page
-    assert ">Colours <b" in page
+    assert ">Colours</span> <b" in page
     assert f"/playground/{chats['Sky'].pk}/?tag=release" in page
     assert "No chat has this tag." in client.get(reverse("playground"), {"tag": "none"}).text
 
