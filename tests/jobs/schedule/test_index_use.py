@@ -59,7 +59,7 @@ def test_open_jobs_are_found_and_counted_by_their_index():
 
     with CaptureQueriesContext(connection) as asked:
         for who in (None, person):
-            found = {"running": 2, "waiting": 2, "needs_confirmation": 1}
+            found = {"running": 2, "away": 0, "waiting": 2, "needs_confirmation": 1}
             none = {"failed_today": 0, "lost_today": 0}
             assert overview.counts(who, now()) == found | none
             assert overview.running(who)[1].count() == 2
