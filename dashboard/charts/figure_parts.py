@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils.timezone import localtime
 
 from jobs.statistics import Interval
 
@@ -76,6 +78,11 @@ def margins(*, left: int = 52, right: int = 20, top: int = 20) -> dict[str, int]
 def layout(x: Mapping[str, Any], y: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     own = {"showlegend": False, "hovermode": "closest", "margin": margins()}
     return {**own, "xaxis": x, "yaxis": y, **more}
+
+
+def clock(when: datetime) -> str:
+    """Return the time in the viewer's zone, as Plotly takes it: without an offset."""
+    return f"{localtime(when):%Y-%m-%d %H:%M:%S}"
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

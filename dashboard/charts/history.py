@@ -1,15 +1,13 @@
 """History of a measurement: single runs, means of its periods, and marks of what changed."""
 
-from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from dashboard.charts import figure_parts as fig
 from dashboard.charts.curves import point_address
-from dashboard.charts.figure_parts import COLOURS, Figure, scaled
+from dashboard.charts.figure_parts import COLOURS, Figure, clock, scaled
 from dashboard.text.labels import metric_label, metric_text, result_name
 from jobs.metrics import METRICS
 from jobs.queries.comparison.history import History
@@ -34,7 +32,7 @@ def figure(history: History) -> Figure:
     for period in history.periods:
         if period.parts:
             verdict = period.change.verdict if period.change else ""
-            at, colour = _time(period.runs[0].created_at), _MARKS.get(verdict, fig.FAINT_INK)
+            at, colour = clock(period.runs[0].created_at), _MARKS.get(verdict, fig.FAINT_INK)
             shapes.append(fig.upright(at, colour))
             number = fig.note(str(period.number), x=at, xref="x", xanchor="auto", colour=colour)
             annotations.append(number)
@@ -60,7 +58,10 @@ def _dots(history: History, scale: float, unit: str) -> dict[str, Any]:
         for run in period.runs
         if (value := history.values.get(run.pk)) is not None
     ]
-    times, values = [_time(run.created_at) for run, _value in runs], [value for _run, value in runs]
+    times, values = (
+        [clock(run.created_at) for run, _value in runs],
+        [value for _run, value in runs],
+    )
     symbols = ["circle" if run.counts else "circle-open" for run, _value in runs]
     return fig.scatter(
         *(_("run"), "markers", times, values),
@@ -84,7 +85,7 @@ def _means(history: History, scale: float, unit: str) -> dict[str, Any]:
     times = []
     for period, _mean in shown:
         counted = [run.created_at for run in period.runs if run.counts]
-        times.append(_time(counted[0] + (counted[-1] - counted[0]) / 2))
+        times.append(clock(counted[0] + (counted[-1] - counted[0]) / 2))
     means = [mean for _period, mean in shown]
     return fig.scatter(
         *(_("mean"), "lines+markers", times, means),
@@ -94,8 +95,3 @@ def _means(history: History, scale: float, unit: str) -> dict[str, Any]:
         error_y=fig.bars(bounds, fig.INK),
         hovertemplate=f"{text}: %{{y:.4~g}} {unit}<extra></extra>",
     )
-
-
-def _time(when: datetime) -> str:
-    """Return the time in the viewer's zone, as Plotly takes it: without an offset."""
-    return f"{localtime(when):%Y-%m-%d %H:%M:%S}"

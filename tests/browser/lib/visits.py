@@ -12,7 +12,7 @@ from tests.stack import PASSWORD, Stack
 from tests.waiting import PATIENCE_S
 
 # Each window would load two pages for its address bar, which no test uses, and start a process
-# ahead, for a next page. The switch takes the place of Playwright's own; its first two matter here.
+# ahead. The switch replaces Playwright's own, whose first two names it keeps.
 NOT_NEEDED = (
     *("PaintHolding", "HttpsUpgrades", "WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     "SpareRendererForSitePerProcess",

@@ -1,4 +1,4 @@
-"""Which answers of the API are compressed for a caller who accepts gzip."""
+"""Compressed answers of the API, by kind, to a caller who accepts gzip."""
 
 import gzip
 

@@ -62,7 +62,7 @@ FIGURES = {
     "accuracy.categories": lambda: accuracy.categories([Category("sums", 10, 5.0)], SHARE),
     "accuracy.differences": lambda: accuracy.differences(DIFFERENCES, 0.01),
     "accuracy.compared": lambda: accuracy.compared([(f"res-{n}", SHARE) for n in range(8)]),
-    "gateway.tokens_by_hour": lambda: gateway.tokens_by_hour([HOUR]),
+    "gateway.tokens_by_hour": lambda: gateway.tokens_by_hour([HOUR], 1),
     "live.accuracy_figure": live.accuracy_figure,
     "live.figure": live.figure,
     "history.figure": lambda: history.figure(HISTORY),
@@ -149,6 +149,6 @@ def test_hours_of_the_gateway_are_those_of_the_viewer():
     with timezone.override(ZoneInfo("Asia/Shanghai")):
         figure = gateway.tokens_by_hour([HOUR], days=7).checked()
 
-    assert figure.data[0].x == ("2026-11-01 08:00",)
+    assert figure.data[0].x == ("2026-11-01 08:00:00",)
     begin, end = (datetime.fromisoformat(at) for at in figure.layout.xaxis.range)
     assert end - begin == timedelta(days=7)

@@ -1,4 +1,4 @@
-"""What was read a moment ago: its age, its number, and changes of rights."""
+"""Short memory: age and number of its entries, and changes of rights."""
 
 import time
 
