@@ -216,8 +216,10 @@ def token_list(request: HttpRequest) -> HttpResponse:
 
 
 def _tokens(request: HttpRequest, form: TokenForm, *, made: str = "") -> HttpResponse:
+    tokens = list(actions.tokens_for(_user(request)))
     context = {
-        "tokens": list(actions.tokens_for(_user(request))),
+        "tokens": tokens,
+        "endless": sum(token.expires_at is None for token in tokens),
         "form": form,
         "made": made,
         "limits": [form[name] for name in LIMITS],

@@ -19,6 +19,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
+from django.utils.timezone import now
 from django.utils.translation import gettext
 from pydantic_core import to_json
 
@@ -38,6 +39,7 @@ from jobs.access.accounts import role_of
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job, Result
 from jobs.plans import Plan, from_json
+from jobs.queries.hosts import is_away
 from jobs.queries.results.repeats import headline as headline_metric
 from jobs.schedule.forecast import Forecast
 
@@ -84,7 +86,7 @@ def icon(name: str, label: str = "", small: bool = False) -> SafeString:
 
 @register.simple_tag
 def shape(state: str, label: str = "") -> SafeString:
-    drawn = '<svg {}><use href="{}#s-{}"/></svg>'
+    drawn = '<svg width="14" height="14" {}><use href="{}#s-{}"/></svg>'
     return format_html(drawn, _named(label), _sprite(), labels.style_of(state).shape)
 
 
@@ -162,6 +164,15 @@ def duration(seconds: float | None) -> SafeString:
     if seconds is None:
         return num(None)
     return as_num(formatting.duration(seconds))
+
+
+@register.simple_tag
+def clock(since: datetime, host: Host) -> SafeString:
+    """Time since then, counted on by the page; *unknown* while ``host`` is offline."""
+    if is_away(host):
+        return _dim(gettext("unknown"))
+    shown = formatting.duration((now() - since).total_seconds())
+    return format_html('<span class="num" data-runs-since="{}">{}</span>', since.isoformat(), shown)
 
 
 @register.simple_tag

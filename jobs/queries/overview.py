@@ -48,7 +48,6 @@ class RunningJob(NamedTuple):
     done: float | None
     total: float | None
     unit: str
-    ran_s: float | None
     left_s: float | None
 
     @property
@@ -192,7 +191,7 @@ def running_of(job: Job) -> RunningJob:
     return RunningJob(
         *(job, started[-1].name if started else "", len(started), len(steps)),
         *(progress.get("done"), progress.get("total"), str(progress.get("unit", ""))),
-        *(ran_s, left_s(job, ran_s, durations(job, job.host))),
+        left_s(job, ran_s, durations(job, job.host)),
     )
 
 

@@ -6,6 +6,7 @@
  */
 
 import { sayWait } from "./lib/again.js";
+import { Asks } from "./lib/asks.js";
 import { concerns, restMs, swap, topics } from "./lib/fragments.js";
 import { connect, socketUrl } from "./lib/live_socket.js";
 import { setClock } from "./lib/server_clock.js";
@@ -13,12 +14,11 @@ import { setClock } from "./lib/server_clock.js";
 const HEARTBEAT_MS = 5000;
 const SURE_MS = 15_000; // with a connection
 const POLL_MS = 5_000; // without
-const FIRST_MS = 80; // hints come in groups
 const ANSWER_MS = 60_000; // timeout of an answer
 
 const root = document.documentElement.dataset.root ?? "/";
 const sign = document.getElementById("live");
-/** @type {Map<string, {timer: ReturnType<typeof setTimeout> | 0, last: number, busy: boolean, again: boolean}>} */
+/** @type {Map<string, Asks>} */
 const pages = new Map();
 let halfTripMs = 0;
 let isOpen = false;
@@ -31,45 +31,20 @@ function addressOf(element) {
 
 /** @param {string} address */
 function pageOf(address) {
-  const known = pages.get(address) ?? { timer: 0, last: 0, busy: false, again: false };
+  const known = pages.get(address) ?? new Asks(() => ask(address));
   pages.set(address, known);
   return known;
-}
-
-/**
- * Ask for `address` soon, but not sooner than `rest` after the last time.
- * @param {string} address
- * @param {number} rest milliseconds
- */
-function askSoon(address, rest) {
-  const page = pageOf(address);
-  if (page.busy) page.again = true;
-  if (page.busy || page.timer) return;
-  const wait = Math.max(FIRST_MS, page.last + rest - performance.now());
-  page.timer = setTimeout(() => {
-    page.timer = 0;
-    ask(address);
-  }, wait);
 }
 
 /** @param {string} address */
 async function ask(address) {
   if (document.hidden) return; // asked again when somebody looks
-  const page = pageOf(address);
-  page.busy = true;
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(ANSWER_MS) });
     if (answer.redirected && new URL(answer.url).pathname.startsWith(`${root}login`)) location.reload();
     else if (answer.ok) show(address, await answer.text());
   } catch {
     // The server is away: the indicator says so, and we ask again.
-  } finally {
-    page.busy = false;
-    page.last = performance.now();
-    if (page.again) {
-      page.again = false;
-      askSoon(address, restMs("job"));
-    }
   }
 }
 
@@ -99,7 +74,7 @@ function addresses(which) {
 }
 
 function askForAll() {
-  for (const address of addresses(() => true)) askSoon(address, restMs("job"));
+  for (const address of addresses(() => true)) pageOf(address).soon(restMs("job"));
 }
 
 /** @param {string} data */
@@ -115,7 +90,7 @@ function heard(data) {
     if (notification.age_ms !== undefined) say(notification.age_ms + halfTripMs);
     document.dispatchEvent(new CustomEvent("live:notification", { detail: notification }));
     const about = topics(notification);
-    for (const address of addresses((element) => concerns(element, about))) askSoon(address, restMs(notification.type));
+    for (const address of addresses((element) => concerns(element, about))) pageOf(address).soon(restMs(notification.type));
   }
 }
 
@@ -142,7 +117,7 @@ function changed(state, detail) {
   }
   wasClosed = true;
   if (state !== "over") return sayWait(Math.max(1, detail));
-  ask(location.pathname + location.search); // to the login page, when that is why
+  pageOf(location.pathname + location.search).now(); // to the login page, when that is why
   if (!sign) return;
   sign.hidden = false;
   sign.classList.add("off");
@@ -154,7 +129,7 @@ function lookAnyway() {
   // Each by its own clock: the rail may hear of a job just when the page hears of nothing.
   const limit = isOpen ? SURE_MS : POLL_MS;
   for (const address of addresses(() => true)) {
-    if (performance.now() - pageOf(address).last > limit) askSoon(address, restMs("job"));
+    if (performance.now() - pageOf(address).last > limit) pageOf(address).soon(restMs("job"));
   }
 }
 
@@ -171,7 +146,7 @@ document.addEventListener("click", (event) => {
   if (!(link instanceof HTMLAnchorElement) || !part || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   history.replaceState(history.state, "", link.href);
-  ask(addressOf(part));
+  pageOf(addressOf(part)).now();
 });
 setInterval(lookAnyway, 1000);
 document.addEventListener("visibilitychange", () => {

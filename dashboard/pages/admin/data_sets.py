@@ -40,8 +40,10 @@ _WRITE = ("GET", "HEAD", "POST")
 def question_list(request: HttpRequest) -> HttpResponse:
     """Show all data sets, the catalogue's and the team's; ``?removed=1`` adds removed ones."""
     removed = [one for one in QUESTION_SETS.team() if one.removed_at]
+    rows = queries.set_rows()
     context = {
-        "rows": queries.set_rows(),
+        "rows": rows,
+        "measured": sum(one.latest is not None for one in rows),
         "removed": removed if request.GET.get("removed") else [],
         "has_removed": bool(removed),
         "may_change": allowed(request.user, "questions.change"),

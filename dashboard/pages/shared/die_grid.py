@@ -27,9 +27,9 @@ _COLOURS = 4  # what look.css has keys for; beyond them colours repeat
 
 T = TypeVar("T")
 Held = Mapping[str, Job | Deployment | None]
-DieState = Literal["unknown", "missing", "hot", "held", "free"]
-_SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "free": ""}
-_LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "free": ""}
+DieState = Literal["unknown", "missing", "hot", "held", "blocked", "free"]
+_SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "blocked": "g", "free": ""}
+_LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "blocked": "gone", "free": ""}
 
 
 @dataclass(slots=True)
@@ -49,7 +49,10 @@ class Die:
             parts.append(f"{number(self.reading.temp_c, 1)} °C")
         if self.reading.power_w is not None:
             parts.append(f"{number(self.reading.power_w, 1)} W")
-        states = {"unknown": _("state unknown"), "missing": _("missing"), "hot": _("hot")}
+        states = {
+            **{"unknown": _("state unknown"), "missing": _("missing"), "hot": _("hot")},
+            "blocked": _("cannot be used"),
+        }
         if self.state in states:
             parts.append(states[self.state])
         if self.holder:
@@ -97,6 +100,8 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
             state = "missing"
         elif reading.temp_c is not None and reading.temp_c >= HOT_C:
             state = "hot"
+        elif state == "free" and host.facts.get("iommu"):
+            state = "blocked"
         host_dies.append(Die(name, state, leased.get(name), reading))
     return host_dies
 

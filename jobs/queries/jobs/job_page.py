@@ -319,8 +319,8 @@ def progress_of(job: Job) -> Mapping[str, Any]:
 
 def left_s(job: Job, ran_s: float | None, earlier: Durations | None) -> float | None:
     """Return remaining seconds: from the pace once a tenth is done, else from earlier runs; of a
-    generating evaluation from its table, once that has a pace."""
-    if ran_s is None:
+    generating evaluation from its table, once that has a pace. None while its host is offline."""
+    if ran_s is None or is_away(job.host):
         return None
     whole = whole_standing(job)
     is_asking = whole is not None and whole.asked < whole.total

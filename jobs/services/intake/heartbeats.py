@@ -55,7 +55,7 @@ class Orders:
 def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     """Store the host's report and return its pending commands. Raises ``BadMessage``."""
     report = read(Heartbeat, body)
-    before = _standing(host)
+    before, built = _standing(host), _without_disk(host.facts)
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, report)
@@ -66,7 +66,7 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         expected = deployments.expected_on(host)
         news |= deployments.note_heartbeat(expected, report.serves)
         serve, stop_serve = _serves(host, expected, report.serves)
-        has_changed = report.facts is not None or _standing(host) != before
+        has_changed = _standing(host) != before or _without_disk(host.facts) != built
         # Each page asks for itself again when a host changed: twenty pages and twenty hosts that
         # report every two seconds cost two thirds of a processor.
         notifications.notify("host" if has_changed else "load", name=host.name)
@@ -87,6 +87,11 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
 def _standing(host: Host) -> tuple[bool, bool, bool]:
     """Return what keeps the host from taking jobs: it is away, lacks disk space, is outdated."""
     return is_away(host), lacks_room(host), host.is_outdated
+
+
+def _without_disk(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that stay the same between two probes of an unchanged host."""
+    return {name: value for name, value in facts.items() if name != "disk"}
 
 
 def _keep_report(host: Host, report: Heartbeat) -> bool:

@@ -3,6 +3,7 @@
 
 const NO_WAIT_MS = 300; // a person has just done something, or a job changed
 const SLOW_WAIT_MS = 3000; // hosts report every few seconds
+const LOAD_WAIT_MS = 5000; // their readings alone
 const RATES_WAIT_MS = 1500; // and so do engines
 
 /**
@@ -22,7 +23,8 @@ export function topics(notification) {
  */
 export function restMs(type) {
   if (type === "rates") return RATES_WAIT_MS;
-  return type === "host" || type === "load" ? SLOW_WAIT_MS : NO_WAIT_MS;
+  if (type === "load") return LOAD_WAIT_MS;
+  return type === "host" ? SLOW_WAIT_MS : NO_WAIT_MS;
 }
 
 /**

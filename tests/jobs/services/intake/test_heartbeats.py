@@ -30,6 +30,17 @@ def test_a_report_of_measurements_alone_is_no_change_of_the_host(heard):
     assert heard == [("load", "quiet")] * 2
 
 
+def test_the_same_facts_with_another_free_space_are_no_change_of_the_host(heard):
+    host = make_host("probed", protocol=Host.PROTOCOL)
+
+    for free in (10, 10, 9):
+        disk = {"total_bytes": 20, "free_bytes": free}
+        facts = {"roots": {"weights": "/w"}, "disk": disk, "dies": [{"id": 0}], "stacks": ["guide"]}
+        heartbeat(Host.objects.get(pk=host.pk), heartbeat_body(facts=facts))
+
+    assert heard == [("host", "probed"), ("load", "probed"), ("load", "probed")]
+
+
 @pytest.mark.parametrize(
     ("before", "report"),
     [
