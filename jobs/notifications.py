@@ -5,7 +5,7 @@ Published on one Redis channel for each dashboard, ``vacc:<instance id>:notifica
 poll every second.
 
 Topics: ``log`` (key, size), ``job`` (id, state), ``deployment`` (id, state), ``host`` (name: it
-changed), ``load`` (name: it reported, and only its measurements are new), ``points`` (job),
+changed, more than its measurements), ``points`` (job),
 ``preflight`` (id), ``rates`` (id of a deployment with new points of its server), ``chat`` (id: a
 turn was asked, or another one is shown).
 """

@@ -61,7 +61,7 @@ def make() -> dict[str, Any]:
         type="vacc",
         facts={
             "dies": [{"id": n} for n in range(32)],
-            "iommu": True,
+            "iommu": False,
             "stacks": ["guide", "current"],
         },
     )
@@ -115,8 +115,13 @@ def _times() -> None:
     for job in Job.objects.exclude(state=Job.State.QUEUED):
         took = 60 + 37 * (job.pk % 9)
         if job.is_open:
-            began = moment - timedelta(seconds=took)
-            Job.objects.filter(pk=job.pk).update(started_at=began, message_id="job:running")
+            heard = min(moment, job.host.heartbeat_at or moment)
+            began = heard - timedelta(seconds=took)
+            Job.objects.filter(pk=job.pk).update(
+                created_at=began - timedelta(seconds=40),
+                started_at=began,
+                message_id="job:running",
+            )
             job.steps.filter(index=0).update(started_at=began)
             continue
         ended = moment - timedelta(minutes=4 * (Job.objects.count() - job.pk))

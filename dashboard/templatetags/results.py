@@ -15,7 +15,7 @@ from dashboard.charts.curves import Series, throughput
 from dashboard.charts.curves import measured as was_measured
 from dashboard.pages.shared import words
 from dashboard.pages.shared.comparison import change_texts, paired_words
-from dashboard.pages.shared.marks import NO_MARKS, Marks
+from dashboard.pages.shared.marks import NO_MARKS, Marks, flag_rows
 from dashboard.templatetags.ui import as_num, icon, num, state
 from dashboard.text import formatting
 from dashboard.text.answers import MEANINGS, TITLES, ending_words, rule_words, visible
@@ -154,6 +154,12 @@ def share(interval: Interval) -> SafeString:
 def share_bounds(interval: Interval) -> str:
     """Return the bounds of a share in per cent: "41.02, 51.44"."""
     return words.bounds_text(interval)[1:-1]
+
+
+@register.inclusion_tag("results/_flags.html")
+def result_flags(result: Result) -> dict[str, Any]:
+    rows = flag_rows(result)
+    return {"flag_rows": rows, "is_limited": any(is_warning for *_texts, is_warning in rows)}
 
 
 @register.inclusion_tag("jobs/_running_accuracy.html")

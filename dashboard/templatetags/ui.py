@@ -33,8 +33,8 @@ from dashboard.security.permissions import allowed
 from dashboard.text import formatting, labels
 from dashboard.text import queue_words as queue
 from dashboard.text.formatting import halves
-from dashboard.text.messages import PLAIN_REMARKS, server_message, stalled_text
 from dashboard.text.messages import message as message_text
+from dashboard.text.messages import server_message, stalled_text
 from jobs.access.accounts import role_of
 from jobs.base.messages import Message
 from jobs.models import Deployment, Host, Job, Result
@@ -206,11 +206,6 @@ def message(thing: Any) -> str:
     if isinstance(thing, Deployment):
         return server_message(thing)
     return message_text(thing.message_id, thing.message_args) if thing.message_id else ""
-
-
-@register.filter
-def warns(remark: Mapping[str, Any]) -> bool:
-    return remark.get("id") not in PLAIN_REMARKS
 
 
 @register.simple_tag

@@ -32,6 +32,7 @@ from jobs.catalog.known_failures import KNOWN_FAILURES, KnownFailure, Severity
 from jobs.kinds import KINDS
 from jobs.kinds.lib import vacc
 from jobs.models import Deployment, Host, Job
+from jobs.queries.hosts import is_away
 from jobs.queries.jobs.progress import stalled_since
 from jobs.statistics.paired import Decision
 
@@ -207,10 +208,10 @@ def _read(kept: Any) -> tuple[KnownFailure | None, Arguments]:
 
 
 def stalled_text(job: Job) -> str:
-    """Return how long a job has been stalled, and what to do; "" if not stalled. It may resume at
-    any time, so nothing ends it."""
+    """Return how long a job has been stalled, and what to do; "" if not stalled, or if
+    its host is offline. It may resume at any time, so nothing ends it."""
     since = stalled_since(job)
-    if since is None:
+    if since is None or is_away(job.host):
         return ""
     minutes = int((now() - since).total_seconds() // 60)
     state = ngettext(

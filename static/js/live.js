@@ -13,7 +13,7 @@ import { setClock } from "./lib/server_clock.js";
 
 const HEARTBEAT_MS = 5000;
 const SURE_MS = 15_000; // with a connection
-const POLL_MS = 5_000; // without
+const POLL_MS = 5_000; // without; and of readings, of which no hint comes
 const ANSWER_MS = 60_000; // timeout of an answer
 
 const root = document.documentElement.dataset.root ?? "/";
@@ -127,8 +127,9 @@ function changed(state, detail) {
 function lookAnyway() {
   if (document.hidden) return;
   // Each by its own clock: the rail may hear of a job just when the page hears of nothing.
-  const limit = isOpen ? SURE_MS : POLL_MS;
+  const withReadings = addresses((element) => element.hasAttribute("data-readings"));
   for (const address of addresses(() => true)) {
+    const limit = isOpen && !withReadings.has(address) ? SURE_MS : POLL_MS;
     if (performance.now() - pageOf(address).last > limit) pageOf(address).soon(restMs("job"));
   }
 }

@@ -70,6 +70,7 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
         "made_by": chain.jobs[0].created_by,
         "rows": _rows(chain),
         "summary": _summary(chain),
+        "is_blocked": _is_blocked(chain),
         "outcomes": [
             {"result": result, "metric": name, "value": result.metrics.get(name)}
             for result, name in names
@@ -154,11 +155,19 @@ def _summary(chain: ChainProgress) -> str:
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
-        is_blocked = not now and is_away(queued.host)
-        text = _("Blocked: %(host)s is offline.") if is_blocked else _("Next: #%(job)s %(kind)s.")
+        text = _("Next: #%(job)s %(kind)s.")
+        if _is_blocked(chain):
+            text = _("Blocked: %(host)s is offline.")
         args = {"job": queued.pk, "kind": kind_title(queued.kind)}
         parts.append(text % {**args, "host": host_title(queued.host)})
     return " ".join(parts)
+
+
+def _is_blocked(chain: ChainProgress) -> bool:
+    """Return True if none of its jobs runs and the next one waits for an offline host."""
+    queued = [job for job in chain.jobs if job.state == Job.State.QUEUED]
+    now = any(job.state in Job.ON_HOST_STATES for job in chain.jobs)
+    return bool(queued) and not now and is_away(queued[0].host)
 
 
 def _named(jobs: Sequence[Job]) -> str:

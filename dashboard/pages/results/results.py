@@ -33,7 +33,6 @@ from dashboard.pages.shared.columns import RESULTS, chosen, heads, written
 from dashboard.pages.shared.comparison import BATCH
 from dashboard.pages.shared.marks import (
     compare_query,
-    flag_rows,
     marks_of,
     picture_lines,
     sentence,
@@ -242,8 +241,16 @@ def list_head(
     single.pop("group", None)
     tags = listing.tag_counts(read.filters)
     is_every_tag = read.filters.without("tag").are_empty
+    shown_facets = facets(read.filters, counts, tags[: listing.MOST_TAGS])
+    flags = next(facet["options"] for facet in shown_facets if facet["name"] == "stamp")
     return {
-        "facets": facets(read.filters, counts, tags[: listing.MOST_TAGS]),
+        "facets": shown_facets,
+        # What was not measured on hardware of ours.
+        "elsewhere": [
+            (one["word"], one["count"])
+            for one in flags
+            if one["value"] in ("simulated", "external", "imported") and not read.filters.stamps
+        ],
         "read": read,
         "days": [{"value": n, "word": word_of("days", str(n)), "on": read.days == n} for n in DAYS],
         "chosen": chips(request.GET, read),
@@ -347,11 +354,9 @@ def result_response(
         "environments": result.run_context.get("environments", []),
         "unknown": unknown_words(result),
         "repeats": repeats_of(page),
-        "flag_rows": flag_rows(result),
         "typed": typed or {},
         "errors": errors or {},
     }
-    context["is_limited"] = any(is_warning for *_texts, is_warning in context["flag_rows"])
     context |= _kept(request, page) | _organised(request, result)
     context |= _evaluation(request, page) if is_evaluation else _benchmark(request, page)
     context["tabs"] = [tab for tab, is_there in _tabs(page, context) if is_there]

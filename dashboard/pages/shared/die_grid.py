@@ -29,7 +29,7 @@ T = TypeVar("T")
 Held = Mapping[str, Job | Deployment | None]
 DieState = Literal["unknown", "missing", "hot", "held", "blocked", "free"]
 _SMALL = {"unknown": "g", "missing": "m", "hot": "h", "held": "a", "blocked": "g", "free": ""}
-_LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "held": "", "blocked": "gone", "free": ""}
+_LARGE = {"unknown": "gone", "missing": "miss", "hot": "hot", "blocked": "gone"}
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Die:
     @property
     def css(self) -> str:
         colour = f"l{self.key}" if self.key and self.state in ("held", "hot") else ""
-        return f"{colour} {_LARGE[self.state]}".strip()
+        return " ".join(filter(None, [colour, _LARGE.get(self.state)]))
 
     @property
     def text(self) -> str:

@@ -68,8 +68,9 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         serve, stop_serve = _serves(host, expected, report.serves)
         has_changed = _standing(host) != before or _without_disk(host.facts) != built
         # Each page asks for itself again when a host changed: twenty pages and twenty hosts that
-        # report every two seconds cost two thirds of a processor.
-        notifications.notify("host" if has_changed else "load", name=host.name)
+        # report every two seconds cost two thirds of a processor. Pages with readings ask anyway.
+        if has_changed:
+            notifications.notify("host", name=host.name)
     return Orders(
         start=sorted(
             job.pk for job in jobs if job.state == Job.State.STARTING and not job.claim_id

@@ -3,7 +3,6 @@
 
 const NO_WAIT_MS = 300; // a person has just done something, or a job changed
 const SLOW_WAIT_MS = 3000; // hosts report every few seconds
-const LOAD_WAIT_MS = 5000; // their readings alone
 const RATES_WAIT_MS = 1500; // and so do engines
 
 /**
@@ -12,7 +11,7 @@ const RATES_WAIT_MS = 1500; // and so do engines
  * @returns {string[]}
  */
 export function topics(notification) {
-  const subject = { job: notification.id, deployment: notification.id, rates: notification.id, host: notification.name, load: notification.name, points: notification.job, log: notification.key };
+  const subject = { job: notification.id, deployment: notification.id, rates: notification.id, host: notification.name, points: notification.job, log: notification.key };
   const about = /** @type {Record<string, any>} */ (subject)[notification.type];
   return about === undefined ? [notification.type] : [notification.type, `${notification.type}:${about}`];
 }
@@ -23,7 +22,6 @@ export function topics(notification) {
  */
 export function restMs(type) {
   if (type === "rates") return RATES_WAIT_MS;
-  if (type === "load") return LOAD_WAIT_MS;
   return type === "host" ? SLOW_WAIT_MS : NO_WAIT_MS;
 }
 

@@ -53,9 +53,9 @@ def waits(token, monkeypatch):
 
 
 async def foreign():
-    """News of others all the time, as reports of hosts are."""
+    """News of others all the time, as changes of hosts are."""
     while True:
-        broadcaster()._send("load:va16", {"type": "load", "name": "va16"})
+        broadcaster()._send("host:va16", {"type": "host", "name": "va16"})
         await asyncio.sleep(0.01)
 
 

@@ -158,6 +158,7 @@ def test_no_die_is_free_where_no_card_works(member):
 
     assert "0 of 4 free" in text_of(page_of(member))
     assert "0 of 4 dies free" in text_of(member.get(LIST))
+    assert text_of(page_of(member)).count("cannot be used") == 4
 
 
 @pytest.mark.parametrize(

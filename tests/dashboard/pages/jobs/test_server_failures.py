@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from jobs import logstore
-from jobs.models import Deployment
+from jobs.models import Deployment, Host
 from jobs.plans import Step
 from jobs.schedule.deployments import restart_deployment
 from tests.dashboard.lib.host_caller import ended, events
@@ -157,6 +157,23 @@ def test_a_stalled_job_says_since_when_everywhere(client, lin):
         assert message in text_of(client, reverse(name))
     assert message in text_of(client, reverse("job-detail", args=[job.pk]))
     assert message in client.get(f"/api/v1/jobs/{job.pk}").json()["message"]
+
+
+def test_nothing_counts_on_while_the_host_of_a_job_is_offline(client, lin):
+    began = now() - timedelta(hours=1)
+    job = make_job(kind="prepare-weights", state="running", started_at=began)
+    job.steps.filter(index=0).update(started_at=began)
+    addresses = [
+        *(reverse("overview"), reverse("job-list"), reverse("job-detail", args=[job.pk])),
+        *(reverse("host-list"), reverse("host-detail", args=[job.host.name])),
+    ]
+    pages = [client.get(address).text for address in addresses]
+    assert ["data-runs-since" in page for page in pages] == [True] * 5
+    assert ["Stalled" in page for page in pages] == [True] * 3 + [False] * 2
+
+    Host.objects.update(heartbeat_at=now() - timedelta(minutes=50))
+    pages = [client.get(address).text for address in addresses]
+    assert ["data-runs-since" in page or "Stalled" in page for page in pages] == [False] * 5
 
 
 def test_the_serving_step_failed_without_our_signal(client, lin):
