@@ -42,6 +42,10 @@ QUIET_LOOKS, BETWEEN_MS = 3, 40
 SQUEEZED = """() => [...document.querySelectorAll("label, summary")].filter((box) =>
   box.checkVisibility() && box.clientWidth && getComputedStyle(box).overflowX === "visible"
   && box.scrollWidth > box.clientWidth + 1).map((box) => box.textContent.trim())"""
+# An icon without a size in its style grows to the width of its line.
+HUGE_ICONS = """() => [...document.querySelectorAll("svg:has(> use)")].filter((icon) =>
+  icon.checkVisibility() && icon.getBoundingClientRect().height > 64)
+  .map((icon) => icon.firstElementChild.getAttribute("href"))"""
 POLL_MS = 100  # by the clock: a page in the background may get no frames
 
 
@@ -76,6 +80,7 @@ class Inspector:
             faults += [f"{size}, {scheme}: {fault}" for fault in axe(page)]
             if wide := too_wide(page):
                 faults.append(f"{size}: {wide}")
+            faults += [f"{size}: huge icon: {name}" for name in page.evaluate(HUGE_ICONS)]
             faults += [f"{size}: wider than its box: {text}" for text in page.evaluate(SQUEEZED)]
         if resized:
             faults += overflows(page, also=CUT)
