@@ -1,8 +1,8 @@
 """Waiting for a state: an answer that comes once it is reached, from the event loop.
 
-A caller who waits keeps an idle thread and no connection to the database. A caller who loses the
-right is told within ``CHECK_S`` seconds. Waiting requests and sockets of a person share one limit,
-``MOST_OF_A_PERSON``. Both are constants of :mod:`dashboard.security.listeners`.
+A caller who waits keeps an idle thread and no connection to the database. A withdrawn right ends
+the wait within ``CHECK_S`` seconds. ``MOST_OF_A_PERSON`` limits waiting requests and sockets of a
+person together. Both are constants of :mod:`dashboard.security.listeners`.
 """
 
 import asyncio

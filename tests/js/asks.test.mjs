@@ -34,7 +34,7 @@ test("hints that come together ask once", async () => {
   assert.deepEqual(times, [1080]);
 });
 
-test("hints of readings at each moment ask once a rest, however long an answer takes", async () => {
+test("hints at each moment ask once a rest, however long an answer takes", async () => {
   const { asks, times, step } = address(200);
   for (let hint = 0; hint < 160; hint++) {
     asks.soon(5000);
@@ -43,7 +43,7 @@ test("hints of readings at each moment ask once a rest, however long an answer t
   assert.deepEqual(times, [5000, 10200, 15400]);
 });
 
-test("a hint about a job does not wait for the rest of an earlier one about readings", async () => {
+test("a hint about a job does not wait for the rest of an earlier one about a host", async () => {
   const { asks, times, step } = address();
   await step(1000);
   asks.soon(5000);

@@ -56,7 +56,7 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
     if matrix := Matrix.objects.filter(chain=chain_id).first():
         return redirect("matrix-detail", matrix.pk)
     chain = or_404(chain_of, chain_id)
-    user = request.user
+    user, is_blocked = request.user, _is_blocked(chain)
     results = [job.result for job in chain.jobs if hasattr(job, "result")]
     names = [(result, main_metric(result.type, result.metrics)) for result in results]
     # A retry is possible once no ending job would cancel the new jobs.
@@ -69,8 +69,8 @@ def pipeline(request: HttpRequest, chain_id: UUID) -> HttpResponse:
         "host": chain.jobs[0].host,
         "made_by": chain.jobs[0].created_by,
         "rows": _rows(chain),
-        "summary": _summary(chain),
-        "is_blocked": _is_blocked(chain),
+        "summary": _summary(chain, is_blocked=is_blocked),
+        "is_blocked": is_blocked,
         "outcomes": [
             {"result": result, "metric": name, "value": result.metrics.get(name)}
             for result, name in names
@@ -142,7 +142,7 @@ def _rows(chain: ChainProgress) -> list[dict[str, Any]]:
     return rows
 
 
-def _summary(chain: ChainProgress) -> str:
+def _summary(chain: ChainProgress, *, is_blocked: bool) -> str:
     if chain.succeeded:
         return _("All jobs succeeded.")
     now = [job for job in chain.jobs if job.state in Job.ON_HOST_STATES]
@@ -155,9 +155,7 @@ def _summary(chain: ChainProgress) -> str:
     if now:
         parts.append(_("Running: %(jobs)s.") % {"jobs": _named(now)})
     if queued is not None:
-        text = _("Next: #%(job)s %(kind)s.")
-        if _is_blocked(chain):
-            text = _("Blocked: %(host)s is offline.")
+        text = _("Blocked: %(host)s is offline.") if is_blocked else _("Next: #%(job)s %(kind)s.")
         args = {"job": queued.pk, "kind": kind_title(queued.kind)}
         parts.append(text % {**args, "host": host_title(queued.host)})
     return " ".join(parts)

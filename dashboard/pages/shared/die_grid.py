@@ -50,7 +50,9 @@ class Die:
         if self.reading.power_w is not None:
             parts.append(f"{number(self.reading.power_w, 1)} W")
         states = {
-            **{"unknown": _("state unknown"), "missing": _("missing"), "hot": _("hot")},
+            "unknown": _("state unknown"),
+            "missing": _("missing"),
+            "hot": _("hot"),
             "blocked": _("cannot be used"),
         }
         if self.state in states:
@@ -100,7 +102,7 @@ def dies_of(host: Host, held: Held | None = None) -> list[Die]:
             state = "missing"
         elif reading.temp_c is not None and reading.temp_c >= HOT_C:
             state = "hot"
-        elif state == "free" and host.facts.get("iommu"):
+        elif state == "free" and has_iommu(host, names):
             state = "blocked"
         host_dies.append(Die(name, state, leased.get(name), reading))
     return host_dies
@@ -162,7 +164,7 @@ def problems_of(host: Host, host_dies: Sequence[Die]) -> Iterator[str]:
             yield _("die %(name)s %(celsius)s °C") % {"name": die.name, "celsius": celsius}
 
 
-def has_iommu(host: Host, host_dies: Sequence[Die]) -> bool:
+def has_iommu(host: Host, host_dies: Sequence[Die] | Sequence[str]) -> bool:
     """Return True when it is on, with which no card works."""
     return bool(host_dies and host.facts.get("iommu"))
 

@@ -55,7 +55,7 @@ class Orders:
 def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
     """Store the host's report and return its pending commands. Raises ``BadMessage``."""
     report = read(Heartbeat, body)
-    before, built = _standing(host), _without_disk(host.facts)
+    before, facts_before = _standing(host), host.facts
     # In one transaction, or the reaper would see the host back with outdated jobs.
     with transaction.atomic():
         facts_wanted = _keep_report(host, report)
@@ -66,7 +66,9 @@ def heartbeat(host: Host, body: Mapping[str, Any]) -> Orders:
         expected = deployments.expected_on(host)
         news |= deployments.note_heartbeat(expected, report.serves)
         serve, stop_serve = _serves(host, expected, report.serves)
-        has_changed = _standing(host) != before or _without_disk(host.facts) != built
+        has_changed = _standing(host) != before or (
+            report.facts is not None and _without_disk(host.facts) != _without_disk(facts_before)
+        )
         # Each page asks for itself again when a host changed: twenty pages and twenty hosts that
         # report every two seconds cost two thirds of a processor. Pages with readings ask anyway.
         if has_changed:
