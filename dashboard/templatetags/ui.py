@@ -167,8 +167,11 @@ def duration(seconds: float | None) -> SafeString:
 
 
 @register.simple_tag
-def clock(since: datetime, host: Host) -> SafeString:
-    """Time since then, counted on by the page; *unknown* while ``host`` is offline."""
+def clock(since: datetime | None, host: Host) -> SafeString:
+    """Time since then, counted on by the page; *not yet* before a start, *unknown* while ``host``
+    is offline."""
+    if since is None:
+        return _dim(gettext("not yet"))
     if is_away(host):
         return _dim(gettext("unknown"))
     shown = formatting.duration((now() - since).total_seconds())

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from jobs.kinds import work_of
-from jobs.models import Job
+from jobs.models import Host, Job
 from jobs.plans import Step
 from jobs.queries.jobs.durations import Past, durations, pasts, typical
 from jobs.queries.jobs.job_page import left_s
@@ -226,6 +226,7 @@ def test_work_grows_with_requests_and_lengths(kind, more, times):
 @pytest.mark.parametrize(("concurrency", "left"), [([4], 100.0), ([1, 4], None)])
 def test_the_pace_of_one_concurrency_says_nothing_of_others(concurrency, left):
     job = Job(
+        host=Host(heartbeat_at=now()),
         kind="benchmark-online",
         params={"concurrency": concurrency},
         progress={"done": 50, "total": 100},

@@ -58,6 +58,16 @@ def test_a_matrix_of_50_runs_is_one_row_of_a_list(admin, matrix, address, lists)
     assert "cell 40" not in page.text
 
 
+def test_a_pipeline_whose_first_job_is_starting_has_not_begun(admin):
+    chain, host = uuid4(), make_host()
+    for state in ("starting", "queued"):
+        make_job(state=state, chain=chain, host=host, started_at=None)
+
+    page = admin.get("/")
+
+    assert "not yet" in text_of(page)
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
