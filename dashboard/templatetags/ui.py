@@ -254,9 +254,14 @@ def _die_cells(cells: tuple[str, ...]) -> SafeString:
 
 
 @register.simple_tag
-def stamps(result: Result, *, stands_for_a_model: bool = False) -> SafeString:
-    """Flags of a result; of a number that stands for a model also that of a small sample."""
+def stamps(
+    result: Result, *, stands_for_a_model: bool = False, without_limits: bool = False
+) -> SafeString:
+    """Flags of a result; of a number that stands for a model also that of a small sample.
+    ``without_limits``: those in words stand in a title."""
     found = all_flags(result) if stands_for_a_model else flags(result, in_list=True)
+    if without_limits:
+        found = [flag for flag in found if flag.name not in result.limits]
     rows = ((flag.style, flag.why, flag.word) for flag in found)
     return format_html_join("\n", '<span class="stamp {}" title="{}">{}</span>', rows)
 

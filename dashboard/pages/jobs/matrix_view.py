@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy
 from dashboard.charts.matrix_heat import lengths
 from dashboard.pages.results.conclusion import (
     WARNING_SHAPES,
-    concurrency_text,
     headline,
     noise_words,
     rate_cell,
@@ -184,7 +183,8 @@ def table_of(page: MatrixPage, concluded: Sequence[RowConclusion]) -> HeatMapTab
 def _roles(found: Conclusion) -> dict[int, str]:
     """Return the best and the recommended concurrency of a row; a recommended best has one word."""
     best = {found.best.concurrency: "best"} if found.best else {}
-    return best | ({found.knee.concurrency: "recommended"} if found.knee else {})
+    knee = None if found.is_open else found.knee
+    return best | ({knee.concurrency: "recommended"} if knee else {})
 
 
 def _shown(cell: CellView, metric: str, roles: dict[int, str]) -> ShownCell:
@@ -394,10 +394,9 @@ def _conclusion(place: int, row: LengthsRow, rate: str) -> RowConclusion:
     marks = {cell.concurrency: cell_marks(cell) for cell in row.cells}
     figures = []
     if found.best is not None and found.knee is not None:
-        figures = [
-            (_("Best throughput"), rate_cell(found.best, marks, rate)),
-            (_("Recommended concurrency"), Cell(concurrency_text(found, found.knee.concurrency))),
-        ]
+        figures = [(_("Best throughput"), rate_cell(found.best, marks, rate))]
+        if not found.is_open:
+            figures.append((_("Recommended concurrency"), Cell(str(found.knee.concurrency))))
     first = {cell.concurrency: cell.results[0] for cell in row.cells if cell.results}
     sides = sides_of(points, results[0], first)
     return RowConclusion(

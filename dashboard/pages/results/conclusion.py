@@ -1,6 +1,7 @@
 """Conclusion of a benchmark: headline, figures, next steps, service level, client and engine."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -57,7 +58,7 @@ class Sides(NamedTuple):
 
 class Card(NamedTuple):
     """Conclusion of several points or runs. ``figures``: numbers besides rate and latencies, the
-    most telling first."""
+    most telling first. Recommends no concurrency where numbers may not be quoted, or still rise."""
 
     conclusion: Conclusion
     headline: str
@@ -81,11 +82,16 @@ def conclusion_card(
     if not points or (len(points) == 1 and len(points[0].runs) == 1):
         return None
     found = conclude(points, limits=limits_of(result.deployment), level=level)
+    advises = not (result.limits or found.is_open)
+    figures = _figures(found, marks_of_points(page), advises=advises)
+    if not advises:
+        steps = [step for step in found.steps if step.id != "use"]
+        found = replace(found, recommended=None, steps=steps)
     return Card(
         conclusion=found,
         headline=headline(found),
         is_warning=found.shape in WARNING_SHAPES or found.noisiest is not None,
-        figures=_figures(found, marks_of_points(page)),
+        figures=figures,
         steps=_step_lines(found, result, user) if result.job else [],  # others measure imports
         level_text=_level_text(found),
     )
@@ -229,11 +235,13 @@ def noise_words(found: Conclusion) -> str:
     return text % args
 
 
-def _figures(found: Conclusion, marks: Mapping[int, Sequence[str]]) -> list[tuple[str, Cell]]:
+def _figures(
+    found: Conclusion, marks: Mapping[int, Sequence[str]], *, advises: bool
+) -> list[tuple[str, Cell]]:
     best, knee = found.best, found.recommended
     if best is None:
         return []
-    figures = [_recommendation(found)]
+    figures = [_recommendation(found)] if advises else []
     if found.level is not None and found.level.best is not None:
         within = rate_cell(found.level.best.point, marks)
         figures.insert(0, (_("Best within the level"), within))
@@ -259,13 +267,7 @@ def _recommendation(found: Conclusion) -> tuple[str, Cell]:
     note = text % {"rate": " ".join(metric_text(RATE, knee.rate))}
     if knee is found.best:
         note = _("same as best")
-    return label, Cell(concurrency_text(found, knee.concurrency), note=note)
-
-
-def concurrency_text(found: Conclusion, concurrency: int) -> str:
-    """Return a recommended concurrency: "at least 128" where throughput still rises at it."""
-    is_open = found.shape == "rising" and concurrency == found.last.concurrency
-    return _("at least %(n)s") % {"n": concurrency} if is_open else str(concurrency)
+    return label, Cell(str(knee.concurrency), note=note)
 
 
 def rate_cell(

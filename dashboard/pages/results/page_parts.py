@@ -12,7 +12,7 @@ from dashboard.charts.figure_parts import COLOURS
 from dashboard.pages.shared.comparison import BATCH, Chart
 from dashboard.pages.shared.words import bounds_text
 from dashboard.text.formatting import number, percent
-from dashboard.text.labels import metric_text, point_marks, result_name
+from dashboard.text.labels import limit_words, metric_text, point_marks, result_name
 from jobs.metrics import METRICS
 from jobs.queries.results.conclusion import best_of
 from jobs.queries.results.curve import RATE, CurvePoint, further_points, own_points, runs_of
@@ -29,46 +29,51 @@ def marks_of_points(page: ResultPage) -> dict[int, tuple[str, ...]]:
 
 
 def page_title(page: ResultPage, points: Sequence[CurvePoint], in_unit: str = RATE) -> str:
-    """Return deployment or model with its main metric; a rate is the best mean of ``points``.
-    ``in_unit``: the output rate in a unit, where it is known."""
+    """Return model and main metric; a rate is the best mean of ``points``. Numbers that may not be
+    quoted begin with the reason. ``in_unit``: the output rate in a unit, where it is known."""
+    result, said = page.result, _said(page, points, in_unit)
+    name = result.model_id or result.measured
+    if not result.limits:
+        return f"{name}{_(': ')}{said}"
+    limits = limit_words(result.limits)
+    return f"{limits[0].upper()}{limits[1:]}{_(': ')}{name}{_(', ')}{said}"
+
+
+def _said(page: ResultPage, points: Sequence[CurvePoint], in_unit: str) -> str:
     result = page.result
-    name = result.measured
     if page.accuracy is not None:
         values = {
-            "name": name,
             "share": percent(result.metrics.get("accuracy", page.accuracy.value)),
             "interval": bounds_text(page.accuracy),
             "right": int(result.metrics.get("correct", 0)),
             "questions": int(result.metrics["questions"]),
         }
-        text = _("%(name)s: accuracy %(share)s %% %(interval)s, %(right)s of %(questions)s correct")
+        text = _("accuracy %(share)s %% %(interval)s, %(right)s of %(questions)s correct")
         return text % values
     known = with_rates(result.metrics, counts(result))
     chosen = in_unit if in_unit in known else RATE
     rate = known.get(chosen)
     seconds = result.metrics.get("batch_latency_mean_s")
     if rate is None and seconds is not None and page.points:
-        number, unit = metric_text("batch_latency_mean_s", seconds)
-        values = {"name": name, "n": page.points[0].concurrency, "time": f"{number} {unit}"}
-        return _("%(name)s: batch of %(n)s in %(time)s") % values
+        time = _rate("batch_latency_mean_s", seconds)
+        return _("batch of %(n)s in %(time)s") % {"n": page.points[0].concurrency, "time": time}
     if rate is None:
-        return _("%(name)s: measured") % {"name": name}
+        return _("measured")
     if not points:
-        values = {"name": name, "rate": _rate(chosen, rate)}
+        values = {"rate": _rate(chosen, rate)}
         if asked := result.metrics.get("request_rate"):
-            values["asked"] = f"{asked:g}"
-            return _("%(name)s: %(rate)s output at %(asked)s req/s") % values
-        return _("%(name)s: %(rate)s output") % values
+            return _("%(rate)s output at %(asked)s req/s") % {**values, "asked": f"{asked:g}"}
+        return _("%(rate)s output") % values
     best = best_of(points)
     if best is None:
-        return _("%(name)s: too many requests failed") % {"name": name}
+        return _("too many requests failed")
     mean = best.mean(chosen) or 0.0
-    values = {"name": name, "rate": _rate(chosen, mean), "concurrency": best.concurrency}
+    values = {"rate": _rate(chosen, mean), "concurrency": best.concurrency}
     runs = len(best.values(chosen))
     if runs > 1:
-        text = _("%(name)s: %(rate)s output at concurrency %(concurrency)s, mean of %(runs)s runs")
+        text = _("%(rate)s output at concurrency %(concurrency)s, mean of %(runs)s runs")
         return text % {**values, "runs": runs}
-    return _("%(name)s: %(rate)s output at concurrency %(concurrency)s") % values
+    return _("%(rate)s output at concurrency %(concurrency)s") % values
 
 
 def _rate(name: str, value: float) -> str:

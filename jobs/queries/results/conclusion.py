@@ -76,6 +76,11 @@ class Conclusion:
     def last(self) -> CurvePoint:
         return self.points[-1]
 
+    @property
+    def is_open(self) -> bool:
+        """True where a concurrency above the measured ones may be faster than the recommended."""
+        return self.shape == "rising" and self.recommended is self.last
+
 
 def conclude(
     points: Sequence[CurvePoint], *, limits: Sequence[ServingLimit] = (), level: Level | None = None
