@@ -78,8 +78,12 @@ def history_title(found: History) -> str:
     """Return the last change of the value with its interval or verdict, or why there is none."""
     last, metric = found.periods[-1], metric_label(found.metric)
     if last.mean is None:
-        text = ngettext("%(n)s run, not counted", "%(n)s runs, none counted", len(last.runs))
-        return _("%(metric)s: %(what)s") % {"metric": metric, "what": text % {"n": len(last.runs)}}
+        text = ngettext(
+            "%(metric)s: no value, because the latest run does not count",
+            "%(metric)s: no value, because none of the latest %(n)s runs counts",
+            len(last.runs),
+        )
+        return text % {"metric": metric, "n": len(last.runs)}
     if last.is_barred and last.base is not None:
         text = _("%(metric)s: period %(now)s is not comparable with period %(n)s")
         return text % {"metric": metric, "now": last.number, "n": last.base.number}

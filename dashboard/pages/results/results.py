@@ -296,10 +296,13 @@ def results(request: HttpRequest) -> HttpResponseBase:
     }
     if request.GET.get("group") == "identity":
         identities = listing.identity_list(read.filters, after)
+        latest = [row.latest for row in identities.rows]
         context |= list_head(request, read) | {
             "page": identities,
-            "marks": marks_of([row.latest for row in identities.rows]),
+            "marks": marks_of(latest),
             "is_grouped": True,
+            "told_apart": words.told_apart(latest),
+            "has_repeats": any(row.fingerprint for row in latest),  # else no run joins another
         }
         return render(request, "results/list.html", context)
     counts = listing.counts_of(read.filters)

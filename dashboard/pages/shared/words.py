@@ -286,6 +286,25 @@ def unknown_words(result: Result) -> str:
     return _(", ").join(part_title(name) for name in dict.fromkeys(names))
 
 
+def told_apart(heads: Sequence[Result]) -> dict[int, str]:
+    """Return what tells setups apart that look alike in a list, by result: the first part that
+    differs, else the first unknown one, which keeps a run alone."""
+    texts: dict[int, str] = {}
+    looks = (
+        (one.type, one.model_id, one.label, one.what, labels.result_place(one)) for one in heads
+    )
+    for alike in grouped(zip(looks, heads, strict=True)).values():
+        parts = {one.pk: one.named_parts for one in alike}
+        names = dict.fromkeys(name for known in parts.values() for name in known)
+        told = [name for name in names if len({str(own.get(name)) for own in parts.values()}) > 1]
+        for one in alike if len(alike) > 1 else ():
+            name = told[0] if told else ""
+            unknown = unknown_words(one).partition(_(", "))[0]
+            text = f"{part_title(name)} {part_text(name, parts[one.pk].get(name))}" if name else ""
+            texts[one.pk] = text or (_("%(part)s unknown") % {"part": unknown} if unknown else "")
+    return texts
+
+
 def part_title(name: str) -> str:
     if name in _NAMES:
         return str(_NAMES[name])

@@ -13,10 +13,11 @@ from tests.factories import (
     make_deployment,
     make_evaluation,
     make_job,
+    make_measured,
     make_result,
     make_user,
 )
-from tests.measuring import measured, served
+from tests.measuring import SERVE, measured, served
 
 pytestmark = pytest.mark.usefixtures("lin")
 
@@ -110,6 +111,30 @@ def test_the_list_by_identity_is_a_link(client, host):
     assert page.count("data-step") == 1
     assert "[95.2, 105]" in page and "polyline" in page
     assert "group=identity" in client.get(LIST).text
+
+
+def test_setups_that_look_alike_show_the_part_that_differs(client, host):
+    measured(served(host), points=((1, 98),))
+    measured(served(host, (*SERVE, "--flash-attention")), points=((1, 98),))
+
+    text = text_of(client.get(LIST, {"group": "identity"}).text)
+
+    assert "2 setups, each measured once: their spread is unknown" in text
+    assert "Rerun a setup until it has three counted runs" in text
+    assert text.count("--flash-attention yes") == 2  # wide and narrow
+    assert text.count("--flash-attention none") == 2
+
+
+def test_setups_with_an_unknown_part_say_it_once_and_have_no_trend(client, host):
+    unknown = {"unknown": ["host.cpu", "host.cores"]}
+    for _n in range(2):
+        make_measured(points=[(1, {"output_tokens_per_s": 9.0})], host=host, identity=unknown)
+
+    page = client.get(LIST, {"group": "identity"}).text
+
+    assert "so a rerun is a setup of its own" in page and "Trend" not in page
+    assert "three counted runs" not in page
+    assert text_of(page).count("Processor unknown") == 4  # wide and narrow
 
 
 def test_the_fleet_shows_values_and_what_is_missing(client, host):

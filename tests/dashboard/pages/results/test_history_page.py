@@ -45,7 +45,9 @@ def test_a_history_of_one_period_or_of_uncounted_runs_says_so(history_of, moved)
     assert "100 tok/s in 3 runs, no earlier period" in text_of(history_of(first))
 
     Result.objects.update(disturbed=True)
-    assert "3 runs, none counted" in text_of(history_of(first))
+    text = text_of(history_of(first))
+    assert "no value, because none of the latest 3 runs counts" in text
+    assert "not counted" not in text  # said once
 
 
 def test_the_csv_has_a_line_a_run_with_its_period(history_of, moved):
