@@ -24,8 +24,8 @@ Named = tuple[str, System, Sequence[str]]
 
 
 def pareto(named: Sequence[Named], unit: str) -> Figure:
-    """Return a line a system. Names stand at the front and at published points, where they have
-    room; the tooltip has all."""
+    """Return a line a system. Its name stands at one point, of the front if it has one there, where
+    there is room; the tooltip has all."""
     points = [point for _name, one, _texts in named for point in one.points]
     least, most = (end((point.rate for point in points), default=1.0) for end in (min, max))
     is_wide = most > _WIDE * least
@@ -55,8 +55,7 @@ def pareto(named: Sequence[Named], unit: str) -> Figure:
 
 
 def _label(name: str, one: System, point: SystemPoint) -> str:
-    is_named = one.published is not None or point in one.best[:1]
-    return cut_in_middle(name, _LONGEST) if is_named else ""
+    return cut_in_middle(name, _LONGEST) if point is (*one.best, one.densest)[0] else ""
 
 
 def _trace(named: Named, unit: str, places: Sequence[str]) -> dict[str, Any]:

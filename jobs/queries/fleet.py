@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from django.db.models import Model
+from django.db.models import Count, Model, Q
 from django.utils.timezone import now
 
 from jobs.models import Artifact, Deployment, Environment, Host, Job, Result
@@ -109,6 +109,14 @@ def fleet(days: int = STALE_DAYS) -> Fleet:
         stale=sum(bool(value.stale) for value in values.values()),
         regressed=states.count("worse"),
     )
+
+
+def left_out() -> tuple[int, ...]:
+    """Return how many results no row has: imported, external, others without a known stack."""
+    imported, external = Q(imported__isnull=False), Q(endpoint__isnull=False)
+    unknown = ~imported & ~external & (Q(stack="") | Q(model_id=""))
+    each = {f"n{i}": Count("pk", filter=one) for i, one in enumerate((imported, external, unknown))}
+    return tuple(Result.objects.aggregate(**each).values())
 
 
 def whole_days(days: int | None) -> int:

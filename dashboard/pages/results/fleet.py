@@ -16,9 +16,19 @@ from dashboard.pages.shared.marks import NO_MARKS, Marks, all_flags
 from dashboard.security.permissions import allowed, requires
 from dashboard.text.labels import phrase, result_place
 from jobs.base.numbers import number_from
-from jobs.models import Result
+from jobs.models import Deployment, Result
 from jobs.queries.catalogue import OnHost
-from jobs.queries.fleet import Fleet, FleetCell, FleetRow, FleetValue, Stale, fleet, whole_days
+from jobs.queries.fleet import (
+    Fleet,
+    FleetCell,
+    FleetRow,
+    FleetValue,
+    Stale,
+    fleet,
+    left_out,
+    whole_days,
+)
+from jobs.queries.hosts import is_away
 from jobs.queries.results.curve import RATE
 from jobs.queries.results.listing import NONE, organised
 from jobs.queries.results.provenance import counts, with_rates
@@ -44,6 +54,8 @@ def fleet_page(request: HttpRequest) -> HttpResponse:
         "days": days,
         "day_choices": DAYS,
         "may_launch": allowed(request.user, "job.launch"),
+        "not_listed": "" if found.rows else _not_listed(),
+        "ready_form": "" if found.rows else ready_form(),
     }
     return render(request, "results/fleet.html", context)
 
@@ -58,13 +70,35 @@ def _title(found: Fleet) -> str:
     )
     told = [text % {"n": number} for text, number in counted if number]
     if not n:
-        return _("No model measured on a stack yet")
+        return _("No result to list by model yet")
     if not told:
         return _("Speed and accuracy by model: all %(n)s values current") % {"n": n}
     return _("Speed and accuracy by model: %(told)s of %(n)s values") % {
         "told": _(", ").join(told),
         "n": n,
     }
+
+
+def _not_listed() -> str:
+    """Return why results are not listed: "1 imported, 9 without a known stack"."""
+    found = left_out()
+    words = (_("%(n)s imported"), _("%(n)s external"), _("%(n)s without a known stack"))
+    counted = [text % {"n": n} for text, n in zip(words, found, strict=True) if n]
+    text = ngettext(
+        "%(n)s result is not listed: %(why)s.", "%(n)s results are not listed: %(why)s.", sum(found)
+    )
+    return text % {"n": sum(found), "why": _(", ").join(counted)} if counted else ""
+
+
+def ready_form() -> str:
+    """Return the form that benchmarks a ready deployment, rather one on a real host; "": none."""
+    rows = Deployment.objects.filter(state=Deployment.State.READY).select_related("host")
+    ready = (one for one in rows.order_by("-pk") if not is_away(one.host))
+    served = min(ready, key=lambda one: one.host.is_simulated, default=None)
+    if served is None:
+        return ""
+    query = urlencode({"host": served.host.name, "deployment": served.pk})
+    return f"{reverse('launch-form', args=['benchmark'])}?{query}"
 
 
 def _rows(

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from dashboard.charts import accuracy as chart
 from dashboard.charts.figure_parts import Figure
 from dashboard.charts.systems import HEIGHT, Named, pareto
+from dashboard.pages.results.fleet import ready_form
 from dashboard.pages.results.results import asked, chips
 from dashboard.pages.shared import units
 from dashboard.pages.shared.marks import picture_lines
@@ -24,7 +25,7 @@ from dashboard.text.formatting import counted, day_text, measured
 from dashboard.text.labels import limit_words, phrase, result_place
 from jobs.metrics import UNITS, Unit, rate_in
 from jobs.models import Result
-from jobs.queries.results.systems import System, systems
+from jobs.queries.results.systems import System, Systems, systems
 from jobs.queries.results.tradeoff import EvaluationPair, Tradeoff, pairs, tradeoff
 
 _MOST_LINES = 16  # of a saved picture
@@ -56,6 +57,8 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
         "height": HEIGHT,
         "chosen_model": request.GET.get("model", ""),
         "best": _best(named),
+        "missing": _missing(compared, unit),
+        "ready_form": "" if compared.rows and _best(named) else ready_form(),
         "is_landing": landing(request) == "result-tradeoff",
         "found": found,
         "rows": [_pair(pair, unit) for pair in found.pairs],
@@ -65,6 +68,17 @@ def tradeoff_page(request: HttpRequest) -> HttpResponse:
         "kept": [(name, value) for name, values in kept.lists() for value in values],
     }
     return render(request, "results/tradeoff.html", context)
+
+
+def _missing(found: Systems, unit: units.ChosenUnit) -> str:
+    """Return why systems are not drawn: "4 without a known tok/s per card, 1 without TPOT"."""
+    older = found.left_out - found.without_rate - found.without_tpot
+    counted = (
+        (_("%(n)s without a known %(unit)s"), found.without_rate),
+        (_("%(n)s without TPOT"), found.without_tpot),
+        (_("%(n)s older"), older),
+    )
+    return _(", ").join(text % {"n": n, "unit": unit.word} for text, n in counted if n)
 
 
 def _best(named: Sequence[Named]) -> dict[str, Any] | None:

@@ -58,6 +58,8 @@ class Systems(NamedTuple):
     rows: Sequence[System]
     models: Sequence[str]
     left_out: int
+    without_rate: int
+    without_tpot: int
     unit: Unit
     default: Unit
 
@@ -93,8 +95,9 @@ def systems(filters: ResultFilters, unit: Unit | None = None) -> Systems:
         if unit == "card" and (not chosen or model.id in chosen)
     ]
     models |= {model.id for model in MODELS.values() if model.published_speeds}
-    left_out = len(found) - len(shown)
-    return Systems([*_with_best(shown), *published], sorted(models), left_out, unit, default)
+    without_tpot = sum(not known for _row, known in rated)
+    missing = len(found) - len(shown), len(rated) - len(shown) - without_tpot, without_tpot
+    return Systems([*_with_best(shown), *published], sorted(models), *missing, unit, default)
 
 
 def _rated(

@@ -137,6 +137,18 @@ def test_setups_with_an_unknown_part_say_it_once_and_have_no_trend(client, host)
     assert text_of(page).count("Processor unknown") == 4  # wide and narrow
 
 
+def test_a_fleet_without_rows_says_why_and_offers_a_ready_deployment(client, host):
+    make_measured(points=[(1, {"output_tokens_per_s": 9.0})])
+    assert "Benchmark a ready deployment" not in client.get(FLEET).text
+    ready = make_deployment(host=host, state="ready")
+
+    page = client.get(FLEET).text
+
+    assert "1 result is not listed: 1 without a known stack." in page
+    assert f"{reverse('launch-form', args=['benchmark'])}?host={host.name}" in page
+    assert f"deployment={ready.pk}" in page
+
+
 def test_the_fleet_shows_values_and_what_is_missing(client, host):
     deployment = served(host, stack="guide", tp=8)
     result = measured(deployment, points=((1, 50.0), (4, 90.0)))
@@ -177,7 +189,8 @@ def test_the_button_of_a_stale_cell_opens_the_filled_form(client, host):
 
 
 def test_an_empty_fleet_says_what_to_do_and_a_simulated_cell_says_so(client):
-    assert "No models on a stack yet." in client.get(FLEET, {"days": "x"}).text
+    page = client.get(FLEET, {"days": "x"}).text
+    assert "Deploy a model, then benchmark and evaluate it." in page and "not listed" not in page
 
     make_evaluation([1, 0], params={"stack": "guide"}, simulated=True)
     assert "simulated</span>" in client.get(FLEET).text

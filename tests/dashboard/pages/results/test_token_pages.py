@@ -8,7 +8,7 @@ from dashboard.actions import results
 from jobs.catalog.data_sets import DATA_SETS
 from jobs.models import Result
 from tests.comparing import figures, grouped, ids, text_of
-from tests.factories import make_evaluation, make_measured
+from tests.factories import make_deployment, make_evaluation, make_measured
 from tests.jobs.lib.token_using import KNOWN, make_used
 from tests.measuring import make_system, measured, served
 
@@ -145,6 +145,21 @@ def test_systems_stand_on_one_chart_with_their_front(get, host):
     assert [*map(len, (one["y"] for one in figures(html)["pareto"]["data"][-2:]))] == [2, 1]
     assert "2 of 4 systems are on the Pareto frontier" in text_of(html)
     assert "2 frontiers, one for each model and workload" in text_of(html)
+
+
+def test_without_rivals_each_system_has_its_name_and_the_others_a_reason(get, host):
+    make_system(host, 4, ((1, 40.0, 20.0), (8, 200.0, 40.0)))
+    without = make_measured(points=[(1, {"output_tokens_per_s": 9.0})], model_id="m")
+    ready = make_deployment(host=host, state="ready")
+
+    html = get("result-tradeoff", query="model=m")
+
+    (trace,) = figures(html)["pareto"]["data"]
+    assert [bool(text) for text in trace["text"]] == [False, True]  # at its highest rate
+    text = text_of(html)
+    assert "No comparison yet: no two counted systems share model and workload" in text
+    assert "1 system is not drawn: 1 without TPOT." in text
+    assert f"deployment={ready.pk}" in html and f"res-{without.pk}" not in text
 
 
 def test_results_open_with_the_page_that_a_person_chose(member):
