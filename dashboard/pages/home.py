@@ -28,7 +28,7 @@ from dashboard.pages.shared.columns import TABLES, cookie_name, without_columns,
 from dashboard.pages.shared.die_grid import grid
 from dashboard.pages.shared.engine_rates import rates
 from dashboard.pages.shared.failures import actions, advice, server_advice
-from dashboard.pages.shared.groups import JobRow, activity, midnight, rows_of
+from dashboard.pages.shared.groups import Activity, JobRow, activity, midnight, rows_of
 from dashboard.pages.shared.places import form_of, found
 from dashboard.security.permissions import allowed, requires
 from dashboard.security.request import back_of, keep_choice, member, person
@@ -69,9 +69,14 @@ def overview(request: HttpRequest) -> HttpResponse:
     unwell = {row.job.chain for row in failed if row.group}
     start = _start(request)
     is_new = start is not None and queries.is_new()
+    hosts = [
+        (view, grid(view.host, held=view.now.held))
+        for view in host_views(hosts_now(waiting=0), request.user)
+    ]
+    in_need = 0 if mine else sum(view.state in ("away", "unwell") for view, _grid in hosts)
     context = {
         "mine": mine,
-        "title": _("No jobs yet") if is_new else activity(counts),
+        "activity": Activity(_("No jobs yet"), "") if is_new else activity(counts, in_need),
         "is_new": is_new,
         "start": start,
         "now": timezone.localtime(),
@@ -96,10 +101,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "results": queries.results(user),
         "low_disk_bytes": low_disk_bytes(),
         "may_see_storage": allowed(request.user, "storage.manage"),
-        "hosts": [
-            (view, grid(view.host, held=view.now.held))
-            for view in host_views(hosts_now(waiting=0), request.user)
-        ],
+        "hosts": hosts,
     }
     chain = newest_chain(user, today)
     if chain is None or str(chain.id) != request.session.get(_DISMISSED):

@@ -85,6 +85,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     count = sum(len(row.group.matching) if row.group else 1 for row in rows)
     listed = _list_title(filters, count, more=bool(following), newest=order == NEWEST)
     is_whole = not (filters.any or after)
+    title, others = activity(counts(None, midnight())) if is_whole else (listed, "")
     states = [
         (queries.OPEN, _("active")),
         (queries.FAILED_OR_LOST, _("failed or lost")),
@@ -95,8 +96,8 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "is_flat": is_flat and any(job.chain for job in jobs),
         "filters": filters,
         "dropped": dropped.values(),
-        "title": activity(counts(None, midnight())) if is_whole else listed,
-        "listed": listed if is_whole and rows else "",
+        "title": title,
+        "listed": [text for text in (others, listed) if text] if is_whole and rows else [],
         "order": request.GET.get("order", ""),
         "columns": columns,
         "shows": {column.name: True for column in columns},

@@ -28,29 +28,43 @@ def midnight() -> datetime:
     return timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def activity(counts: Mapping[str, int]) -> str:
-    """Return counts of ``jobs.queries.overview.counts`` in words: "3 jobs running, 1 on offline
-    hosts, 3 queued, 2 failed today, 1 lost today"."""
-    running, needs_confirmation = counts["running"], counts["needs_confirmation"]
-    waiting = counts["waiting"] - needs_confirmation
-    parts = []
-    if running:
-        parts.append(ngettext("%(n)s job running", "%(n)s jobs running", running) % {"n": running})
-    if counts["away"]:
-        parts = parts or [_("No jobs running")]
-        text = ngettext("%(n)s on an offline host", "%(n)s on offline hosts", counts["away"])
-        parts.append(text % {"n": counts["away"]})
-    if waiting:
-        parts.append(ngettext("%(n)s queued", "%(n)s queued", waiting) % {"n": waiting})
-    if needs_confirmation:
-        text = ngettext("%(n)s needs confirmation", "%(n)s need confirmation", needs_confirmation)
-        parts.append(text % {"n": needs_confirmation})
-    parts = parts or [_("No jobs running")]
-    if counts["failed_today"]:
-        parts.append(_("%(n)s failed today") % {"n": counts["failed_today"]})
-    if counts["lost_today"]:
-        parts.append(_("%(n)s lost today") % {"n": counts["lost_today"]})
-    return _(", ").join(parts)
+class Activity(NamedTuple):
+    """Title of a page about jobs, and the counts that follow it."""
+
+    title: str
+    rest: str
+
+
+def activity(counts: Mapping[str, int], hosts_in_need: int = 0) -> Activity:
+    """Return counts of ``jobs.queries.overview.counts`` in words. What needs a person is the title:
+    "1 failed today, 4 hosts need attention"; without it, what runs."""
+    needs = [
+        (counts["failed_today"], lambda _n: _("%(n)s failed today")),
+        (counts["lost_today"], lambda _n: _("%(n)s lost today")),
+        (
+            counts["needs_confirmation"],
+            lambda n: ngettext("%(n)s needs confirmation", "%(n)s need confirmation", n),
+        ),
+        (
+            hosts_in_need,
+            lambda n: ngettext("%(n)s host needs attention", "%(n)s hosts need attention", n),
+        ),
+    ]
+    waiting = counts["waiting"] - counts["needs_confirmation"]
+    others = [
+        (counts["running"], lambda n: ngettext("%(n)s job running", "%(n)s jobs running", n)),
+        (
+            counts["away"],
+            lambda n: ngettext("%(n)s on an offline host", "%(n)s on offline hosts", n),
+        ),
+        (waiting, lambda n: ngettext("%(n)s queued", "%(n)s queued", n)),
+    ]
+    if not counts["running"]:
+        others[0] = (1, lambda _n: _("No jobs running"))
+    first, rest = (
+        _(", ").join(text(n) % {"n": n} for n, text in each if n) for each in (needs, others)
+    )
+    return Activity(first, rest) if first else Activity(rest, "")
 
 
 class JobRow(NamedTuple):

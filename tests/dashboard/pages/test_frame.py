@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from dashboard.pages.home import TOUR_INSTALLS_S, TOUR_MINUTES, tour_steps
-from jobs.models import Account, AuditEntry, Host
+from jobs.models import Account, AuditEntry, Host, Job
 from tests.factories import (
     make_artifact,
     make_deployment,
@@ -280,15 +280,23 @@ def test_the_title_says_what_happens(member):
 
     response = member.get(reverse("overview"))
 
-    assert title_of(response) == "1 job running, 2 queued, 1 failed today"
+    assert title_of(response) == "1 failed today"
+    assert "1 job running, 2 queued" in text_of(response)
     assert title_of(member.get(reverse("job-list"))) == title_of(response)
+    assert "1 job running, 2 queued" in text_of(member.get(reverse("job-list")))
+    Job.objects.filter(state="failed").update(finished_at=now() - timedelta(days=2))
+    assert title_of(member.get(reverse("overview"))) == "1 job running, 2 queued"
 
 
-def test_the_title_counts_jobs_of_an_offline_host_apart(member):
-    for beat in (None, now() - timedelta(days=1), now()):
+def test_the_title_begins_with_hosts_that_need_attention(member):
+    for beat in (now() - timedelta(days=1), now() - timedelta(days=1), now()):
         make_job(host=make_host(heartbeat_at=beat), state="running", started_at=now())
 
-    assert title_of(member.get(reverse("overview"))) == "1 job running, 2 on offline hosts"
+    overview = member.get(reverse("overview"))
+
+    assert title_of(overview) == "2 hosts need attention"
+    assert "1 job running, 2 on offline hosts" in text_of(overview)
+    assert title_of(member.get(reverse("job-list"))) == "1 job running, 2 on offline hosts"
 
 
 def test_mine_shows_only_what_i_launched(member):
