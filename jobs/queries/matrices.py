@@ -271,13 +271,13 @@ def matrix_page(matrix_id: int, metric: str = RATE) -> MatrixPage | None:
 def matrices() -> QuerySet[Matrix]:
     measured = Q(cells__job__state=Job.State.SUCCEEDED)
     waiting = Q(cells__job__state__in=Job.OPEN_STATES)
-    broken = Q(cells__job__state__in=Job.BROKEN_STATES)
+    unmeasured = Q(cells__job__state__in=Job.UNSUCCESSFUL_STATES)
     return (
         Matrix.objects.select_related("host", "created_by")
         .annotate(
             done_runs=Count("cells", filter=measured),
             open_runs=Count("cells", filter=waiting),
-            failed_runs=Count("cells", filter=broken),
+            unmeasured_runs=Count("cells", filter=unmeasured),
             skipped_cells=Count("cells", filter=~Q(cells__skip_id="")),
         )
         .order_by("-created_at", "-pk")

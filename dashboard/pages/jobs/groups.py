@@ -251,7 +251,9 @@ def matrix_detail(request: HttpRequest, matrix_id: int) -> HttpResponseBase:
         return matrix_csv(page)
     matrix, concluded = page.matrix, matrix_view.row_conclusions(page)
     may_cancel = bool(page.open_jobs) and allowed(request.user, "job.cancel", matrix)
-    label = ngettext("Resume %(n)s run", "Resume %(n)s runs", page.to_resume)
+    label = ngettext(
+        "Rerun %(n)s run without result", "Rerun %(n)s runs without result", page.to_resume
+    )
     results = [result for cell in page.cells for result in cell.results]
     workload = WORKLOADS.get(str(matrix.spec.get("workload", "")))
     unit = units.choice(per, results)

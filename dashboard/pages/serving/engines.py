@@ -1,5 +1,6 @@
 """Pages of deployments, and of endpoints: engines that this dashboard did not start."""
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import messages
@@ -39,11 +40,13 @@ def deployment_list(request: HttpRequest) -> HttpResponse:
     rows = queries.deployments(only_live=not show_all)
     ready = [one for one in rows if one.state == Deployment.State.READY]
     heard = rates(ready)
+    states = Counter(map(labels.state_of, rows))
     context = {
         "rows": [(deployment, heard.get(deployment.pk)) for deployment in rows],
         "show_all": show_all,
         "has_rates": bool(heard),
-        "ready": sum(labels.state_of(one) == Deployment.State.READY for one in rows),
+        "ready": states[Deployment.State.READY],
+        "loading": states[Deployment.State.WAITING] + states[Deployment.State.LOADING],
     }
     return render(request, "deployments/list.html", context)
 

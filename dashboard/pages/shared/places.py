@@ -68,7 +68,6 @@ BELOW: Mapping[str, str] = {
     "pipelines": "jobs",
     "parity": "results",
     "matrices": "results",
-    "gateway": "playground",
 }
 # Behind the person in the top bar: their own account, what a team edits, administration.
 MENU: Sequence[Sequence[Place]] = [

@@ -49,7 +49,7 @@ export function filterWords(rows, mode) {
 
 /** @param {string} state */
 export function emptyWords(state) {
-  return state === "over" ? gettext("No output.") : gettext("No output yet.");
+  return state === "over" ? gettext("No output.") : gettext("No output has arrived yet.");
 }
 
 /**

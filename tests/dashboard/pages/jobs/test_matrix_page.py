@@ -418,7 +418,7 @@ def test_the_matrix_is_cancelled_after_a_confirmation(client, matrix):
 
 
 def test_it_is_resumed_by_a_button(client, matrix):
-    assert "Resume 1 run" in page(client, matrix).text
+    assert "Rerun 1 run without result" in page(client, matrix).text
 
     client.post(reverse("matrix-resume", args=[matrix.pk]))
 
