@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 from django.utils.functional import Promise
 from django.utils.timezone import now
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from dashboard.text import labels
@@ -213,12 +213,8 @@ def stalled_text(job: Job) -> str:
     since = stalled_since(job)
     if since is None or is_away(job.host):
         return ""
-    minutes = int((now() - since).total_seconds() // 60)
-    state = ngettext(
-        "Stalled: no output for %(minutes)s minute.",
-        "Stalled: no output for %(minutes)s minutes.",
-        minutes,
-    )
+    whole_s = (now() - since).total_seconds() // 60 * 60
+    state = gettext("Stalled: no output for %(time)s.") % {"time": duration(whole_s)}
     todo = gettext("Some tools print nothing while working. Check the log and the host's load.")
     kind = KINDS.get(job.kind)
     if kind and kind.brings:
@@ -226,4 +222,4 @@ def stalled_text(job: Job) -> str:
             "The job resumes once the remote side responds. Otherwise cancel and retry: "
             "downloaded data is kept."
         )
-    return joined(state % {"minutes": minutes}, todo)
+    return joined(state, todo)

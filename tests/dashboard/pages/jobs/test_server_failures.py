@@ -142,16 +142,17 @@ def test_one_that_loads_says_how_much_it_has(client, lin):
     assert "41 of 163 shards." in text_of(client, reverse("overview"))
 
 
-def test_a_stalled_job_says_since_when_everywhere(client, lin):
-    since = (now() - timedelta(minutes=12)).timestamp()
+@pytest.mark.parametrize(("minutes", "text"), [(12, "12 min"), (1443, "1 d 0 h")])
+def test_a_stalled_job_says_since_when_everywhere(client, lin, minutes, text):
+    since = (now() - timedelta(minutes=minutes)).timestamp()
     job = make_job(
         kind="prepare-weights",
         state="running",
-        started_at=now() - timedelta(hours=1),
+        started_at=now() - timedelta(days=2),
         progress={"done": 5.0, "total": 9.0, "unit": "MB", "since": since},
     )
-    job.steps.filter(index=0).update(started_at=now() - timedelta(hours=1))
-    message = "Stalled: no output for 12 minutes. The job resumes"
+    job.steps.filter(index=0).update(started_at=now() - timedelta(days=2))
+    message = f"Stalled: no output for {text}. The job resumes"
 
     for name in ("overview", "job-list"):
         assert message in text_of(client, reverse(name))
