@@ -298,14 +298,10 @@ def warnings(stated: Stated) -> list[Warned]:
     statement = stated.parity.statement
     if statement and statement.is_opposed:
         text = _(
-            "The plain mean of the sets (%(plain)s points) and the mean of all questions "
-            "(%(pooled)s %(interval)s) differ in sign. Small sets decide the plain mean: do not "
-            "quote it alone."
+            "Do not quote the plain mean of the sets, %(plain)s points: small sets decide it, and "
+            "over all questions the sign is opposite."
         )
-        gap = statement.pooled.gap
-        args = {"pooled": points(gap.value), "interval": gap_bounds(gap)}
-        text %= {"plain": points(statement.plain, 3), **args}
-        found.append(("means_disagree", text))
+        found.append(("means_disagree", text % {"plain": points(statement.plain, 3)}))
     if stated.parity.unequal:
         found += _unequal(stated.parity.unequal, stated)
     return found + _notes(stated.parity.notes)
@@ -484,7 +480,7 @@ def facts(stated: Stated, statement: Statement) -> FactList:
     ]
     if row.p is not None:
         rows.append((_("McNemar, exact"), Cell(p_text(row.p), value=row.p, measure="p")))
-    if len(statement.rows) > 1:
+    if len(statement.rows) > 1 and not statement.is_opposed:
         plain = points(statement.plain, 3), _("points"), 100 * statement.plain, "points"
         rows.append((_("Plain mean of sets"), Cell(*plain)))
     return FactList(rows, is_large=True)

@@ -177,20 +177,22 @@ def _differing(
     return found
 
 
-def _crowds(columns: Sequence[ChatColumn], labels: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return (place, numbers of columns) where several columns share an engine or a host."""
+def _crowds(
+    columns: Sequence[ChatColumn], labels: Mapping[str, str]
+) -> list[tuple[str, str, bool]]:
+    """Return (place, numbers of columns, True for an engine) where columns share an engine or a
+    host."""
     places: dict[str, list[tuple[int, ChatEngine]]] = {}
     for number, column in enumerate(columns, 1):
         if column.engine:
             places.setdefault(_place(column.engine), []).append((number, column.engine))
-    return [
-        (
-            labels[same[0][1].key] if len({one.key for _n, one in same}) == 1 else place,
-            _(", ").join(str(number) for number, _engine in same),
-        )
-        for place, same in places.items()
-        if len(same) > 1
-    ]
+    found = []
+    for place, same in places.items():
+        is_engine = len({one.key for _n, one in same}) == 1
+        numbers = _(", ").join(str(number) for number, _engine in same)
+        if len(same) > 1:
+            found.append((labels[same[0][1].key] if is_engine else place, numbers, is_engine))
+    return found
 
 
 def _place(engine: ChatEngine) -> str:

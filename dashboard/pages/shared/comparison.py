@@ -260,7 +260,11 @@ def _verdict_words(comparison: Comparison, index: int, change: Change, names: Se
     else:
         args["change"] = _("%(metric)s %(size)s at concurrency %(concurrency)s") % args
     if change.verdict == "" and change.low is None:
-        text = _("%(name)s vs %(base)s: %(change)s, no interval (runs: %(runs)s vs %(base_runs)s)")
+        text = _(
+            "%(name)s vs %(base)s: %(change)s, no interval with %(runs)s and %(base_runs)s runs"
+        )
+        if len(column.runs) == len(base.runs) == 1:
+            text = _("%(name)s vs %(base)s: %(change)s, one run each: no interval")
     elif change.verdict == "cannot_tell" and not change.is_short:
         text = _(
             "%(name)s vs %(base)s: %(change)s, no significant difference "

@@ -82,8 +82,8 @@ def test_columns_that_share_a_host_or_an_engine_say_so(client, lin):
     one, two = make_deployment(name="one", host=host), make_deployment(name="two", host=host)
     far = make_deployment(name="far", host=make_host("rack-8"))
 
-    assert "Columns 1, 3 share rack-7" in shown(client, one.pk, far.pk, two.pk).text
-    assert "Columns 1, 2 share one" in shown(client, one.pk, one.pk).text
+    assert "Columns 1, 3 use the same host, rack-7" in shown(client, one.pk, far.pk, two.pk).text
+    assert "Columns 1, 2 use the same engine, one" in shown(client, one.pk, one.pk).text
     assert "slow each other" not in shown(client, one.pk, far.pk).text
 
 
