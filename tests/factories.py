@@ -359,7 +359,7 @@ def make_measured(
             result=result,
             index=index,
             subset="short_en",
-            question=f"question {index}",
+            question=f"question {index + 1}",
             expected="yes",
             answer="yes" if score else "no",
             score=score,

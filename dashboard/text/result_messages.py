@@ -213,7 +213,8 @@ RESULT_MESSAGES: dict[str, str] = {
     "with a question set to save questions.",
     "questions:of_tool": "%(tool)s asked a data set of its own, with its own prompts and scoring. "
     "Only included questions and sets of the team can be saved.",
-    "questions:set_gone": "Question set %(key)s is not on this dashboard.",
+    "questions:set_gone": "Questions cannot be saved or asked again: question set %(key)s is not "
+    "on this dashboard. Add it under Data sets.",
     "questions:changed_since": "The questions changed since: none is in %(key)s with the same text "
     "and answer.",
     "questions:filter": "Unknown filter: %(name)s.",

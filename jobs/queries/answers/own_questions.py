@@ -36,7 +36,7 @@ def set_of(result: Result) -> QuestionSet:
         raise NoQuestions(Message("questions:of_tool", {"tool": result.tool}))
     known = QUESTION_SETS.get(key := set_key(result))
     if known is None:
-        raise NoQuestions(Message("questions:set_gone", {"key": key}))
+        raise NoQuestions(Message("questions:set_gone", {"key": key or result.what}))
     return known
 
 

@@ -257,7 +257,7 @@ def result_list(
     counts: Counts | None = None,
 ) -> ListedResults:
     """Return a page of the list. ``hosts`` returns all hosts. ``counts``: of :func:`counts_of`, if
-    known."""
+    known. A concurrency that only the points know is among the metrics."""
     total = _passing(counts_of(filters) if counts is None else counts, filters).total()
     # Read after the results: a join would make a host of each row anew.
     matches = matching(filters).prefetch_related("endpoint", "created_by", "imported")
@@ -268,6 +268,10 @@ def result_list(
     by_id = {host.pk: host for host in hosts()}
     for row in rows:
         row.job, row.host = jobs.get(row.job_id), by_id.get(row.host_id or 0)
+    unknown = {row.pk: row for row in rows if "concurrency" not in row.metrics}
+    for pk, at in repeats.best_concurrencies(unknown.values()).items():
+        if at:  # 0: without a limit
+            unknown[pk].metrics["concurrency"] = at
     pinned = frozenset(pk for pk, job in jobs.items() if job.pinned_at is not None)
     removed = frozenset(pk for pk, job in jobs.items() if job.removed_at is not None)
     return ListedResults(rows, following, total, pinned, removed)

@@ -131,7 +131,8 @@ def test_a_set_of_the_tool_is_disabled_with_its_reason(member):
 def test_a_set_that_is_gone_is_named(member):
     _base, result = answering.make_evaluations(questions="gone@1f2e3d4c5b6a")
 
-    assert "Question set gone@1f2e3d4c5b6a is not on this dashboard." in page(member, result)
+    text = "question set gone@1f2e3d4c5b6a is not on this dashboard. Add it under Data sets."
+    assert text in page(member, result)
 
 
 def test_a_question_with_another_text_is_left_out(member, pair):

@@ -92,8 +92,8 @@ def test_a_page_reads_a_table_no_more_often_than_it_must(member, lin, host):
     reads = (
         ("/results/?type=evaluation", "jobs_answer", 0),
         ("/results/?days=30", '"is_quiet"', 1),  # counts
-        # Baselines: concurrencies; then the compared points.
-        ("/results/", 'FROM "jobs_resultpoint"', 2),
+        # Concurrencies, also of baselines; then the compared points.
+        ("/results/", 'FROM "jobs_resultpoint"', 3),
         ("/results/", 'FROM "jobs_tag"', 2),  # facet and suggestions; of the shown results
         ("/jobs/", 'FROM "jobs_host"', 1),  # rows, filter and frame
         # Of the runs that a verdict compares.

@@ -330,6 +330,13 @@ def test_each_missing_value_of_the_list_is_a_dash_with_its_reason(page, kinds, s
     assert set(others) == why
 
 
+def test_the_list_has_the_concurrency_that_only_the_points_know(page):
+    make_measured(points=[(4, {"output_tokens_per_s": 50.0}), (8, {"output_tokens_per_s": 40.0})])
+
+    assert "The tool reports no concurrency." not in page(LIST)
+    assert listing.result_list(listing.ResultFilters()).results[0].metrics["concurrency"] == 4
+
+
 @pytest.mark.parametrize("address", ["/results/?q=word", "/jobs/?q=word"])
 def test_a_page_looks_its_words_up_once(member, address):
     make_measured()
