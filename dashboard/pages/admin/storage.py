@@ -34,6 +34,7 @@ def storage(request: HttpRequest) -> HttpResponse:
         "counted_at": datetime.fromisoformat(counted.at),
         "parts": _parts(counted),
         "disk": disk,
+        "disk_used": disk.total - disk.free,  # with what the system keeps for itself
         "disk_share": 1 - disk.free / disk.total,
         "limits": given,
         "retention_age": span_text(age.total_seconds()) if (age := given.retention_age) else "",
