@@ -1,6 +1,6 @@
 """Rows of lists of jobs: a group of jobs is one row, which unfolds to its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -38,7 +38,7 @@ class Activity(NamedTuple):
 def activity(counts: Mapping[str, int], hosts_in_need: int = 0) -> Activity:
     """Return counts of ``jobs.queries.overview.counts`` in words. What needs a person is the title:
     "1 failed today, 4 hosts need attention"; without it, what runs."""
-    needs = [
+    needs: list[tuple[int, Callable[[int], str]]] = [
         (counts["failed_today"], lambda _n: _("%(n)s failed today")),
         (counts["lost_today"], lambda _n: _("%(n)s lost today")),
         (
@@ -51,7 +51,7 @@ def activity(counts: Mapping[str, int], hosts_in_need: int = 0) -> Activity:
         ),
     ]
     waiting = counts["waiting"] - counts["needs_confirmation"]
-    others = [
+    others: list[tuple[int, Callable[[int], str]]] = [
         (counts["running"], lambda n: ngettext("%(n)s job running", "%(n)s jobs running", n)),
         (
             counts["away"],
