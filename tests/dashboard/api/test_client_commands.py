@@ -66,7 +66,7 @@ def test_counts_have_a_verdict(vacc):
     assert text.startswith("Cannot tell within 1 point\n")
     assert "dev 96.86 97.48 +0.63 [-3.55, +4.92] cannot_tell" in " ".join(text.split())
     assert "pooled 95.77 95.51 -0.26 [-1.97, +1.44] cannot_tell" in " ".join(text.split())
-    assert "warning: The plain mean of the sets" in " ".join(text.split())
+    assert "warning: Do not quote the plain mean of the sets" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
