@@ -165,8 +165,8 @@ def _by_row(found: MatrixConclusion | None) -> list[Block]:
         return []
     rows = []
     for row in found.by_row:
-        best = row.figures[0][1] if row.figures else Cell("")
-        knee = row.figures[1][1] if row.figures else Cell("")
+        known = [cell for _label, cell in row.figures]
+        best, knee = (*known, cells.missing(), cells.missing())[:2]  # some rows recommend nothing
         texts = " ".join((row.headline, *(text for text, _is_flagged in row.texts)))
         rows.append([Cell(row.lengths), replace(best, tone="bold"), knee, Cell(texts)])
     unit = next((row[1].unit for row in rows if row[1].unit), "")

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils.timezone import now
 
+from dashboard.reports.make import KINDS, make
 from dashboard.text.labels import STATES
 from jobs.models import AuditEntry, Job, Matrix, MatrixCell, Result
 from tests.comparing import figures, rows_of
@@ -468,3 +469,13 @@ def test_three_more_runs_are_one_click_on_a_result(client, matrix):
     assert answer["Location"] == reverse("result-detail", args=[job.result.pk])
     assert Job.objects.filter(repeats=job).count() == 3
     assert "Run 3×" in client.get(answer["Location"]).text
+
+
+def test_a_report_has_rows_that_still_rise(three_rows):
+    asked = KINDS["matrix"].asked.model_validate({"id": three_rows.pk, "format": "md"})
+
+    report = make(KINDS["matrix"], asked).text
+
+    part = report.partition("Conclusion by row")[2]
+    row = next(line for line in part.splitlines() if line.startswith("| 1024 → 32"))
+    assert "| – | Not saturated: throughput still rises at concurrency 8" in row
