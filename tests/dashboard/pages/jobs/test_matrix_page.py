@@ -478,4 +478,4 @@ def test_a_report_has_rows_that_still_rise(three_rows):
 
     part = report.partition("Conclusion by row")[2]
     row = next(line for line in part.splitlines() if line.startswith("| 1024 → 32"))
-    assert "| – | Not saturated: throughput still rises at concurrency 8" in row
+    assert "| n/a | Not saturated: throughput still rises at concurrency 8" in row
